@@ -1,0 +1,336 @@
+//! Stripe: several narrow secrets for Stripe.js, the mobile SDKs and card readers.
+//! <https://docs.stripe.com/api>
+
+use serde::Deserialize;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
+    Result, Seconds, Secret, Step, Token, required,
+};
+
+/// The version that is spoken unless the grant's `stripe_version` says otherwise.
+const VERSION: &str = "2026-10-28.endive";
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+const ACCOUNT: Input = Input::text("stripe_account");
+const CUSTOMER: Input = Input::text("customer");
+const STRIPE_VERSION: Input = Input::text("stripe_version");
+const PAYMENT_METHOD_TYPES: Input = Input::texts("payment_method_types");
+
+pub struct Stripe;
+
+impl Connector for Stripe {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "stripe",
+        name: "Stripe",
+        docs: "https://docs.stripe.com/api",
+        unconfirmed: &[
+            "The lifetime of a Customer Session (about 30 minutes); each answer carries its own.",
+            "Organization keys (sk_org_…) need a Stripe-Context header and are not supported.",
+        ],
+        hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
+        credentials: &[required("api_key")],
+        grants: &[
+            Grant::client(
+                "checkout_session_setup",
+                "show the embedded form and save one payment method; no charge, no reading of data",
+                Lifetime::Settable { min: 1800, default: 3600, max: 86_400 },
+            )
+            .by_default()
+            .inputs(&[
+                CUSTOMER,
+                ACCOUNT,
+                PAYMENT_METHOD_TYPES,
+                Input::url("return_url"),
+                Input::currency("currency"),
+                Input::one_of("ui_mode", &["embedded_page", "elements", "embedded", "custom"]),
+                STRIPE_VERSION,
+            ])
+            .metadata(50, 40, 500),
+            Grant::client(
+                "ephemeral_key",
+                "call the API for one customer (read it, manage its payment methods), or read one card or verification session",
+                Lifetime::Fixed(3600),
+            )
+            .by_default_with("customer")
+            .inputs(&[
+                CUSTOMER,
+                ACCOUNT,
+                Input::flag("create_customer"),
+                Input::text("issuing_card"),
+                Input::text("nonce"),
+                Input::text("verification_session"),
+                STRIPE_VERSION,
+            ])
+            .one_of(&[&["customer"], &["create_customer"], &["issuing_card", "nonce"], &["verification_session"]]),
+            Grant::client(
+                "customer_session",
+                "let Stripe's elements list, save and remove that customer's saved methods, per enabled component",
+                Lifetime::Fixed(1800),
+            )
+            .inputs(&[CUSTOMER.required(), ACCOUNT, Input::object("components").required()]),
+            Grant::client("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed)
+                .inputs(&[
+                    CUSTOMER,
+                    ACCOUNT,
+                    PAYMENT_METHOD_TYPES,
+                    Input::one_of("usage", &["off_session", "on_session"]),
+                    Input::flag("automatic_payment_methods"),
+                    Input::text_of("description", 1000),
+                ])
+                .metadata(50, 40, 500),
+            Grant::client("terminal_connection_token", "connect card readers through the Terminal SDK", Lifetime::Unpublished)
+                .inputs(&[ACCOUNT, Input::text("location")]),
+            Grant::client("payment_intent", "pay that one intent", Lifetime::UntilUsed)
+                .inputs(&[
+                    Input::minor_units("amount").required(),
+                    Input::currency("currency").required(),
+                    CUSTOMER,
+                    ACCOUNT,
+                    PAYMENT_METHOD_TYPES,
+                    Input::flag("automatic_payment_methods"),
+                    Input::text_of("description", 1000),
+                ])
+                .metadata(50, 40, 500),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        match credentials.api_key.expose().split('_').collect::<Vec<_>>().as_slice() {
+            ["sk" | "rk" | "pk", "test", ..] => Some(Mode::Test),
+            ["sk" | "rk" | "pk", "live", ..] => Some(Mode::Live),
+            _ => None,
+        }
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        if credentials.api_key.expose().starts_with("pk_") {
+            return Err(Error::invalid_credential(
+                "api_key",
+                "a publishable key makes no tokens; give a secret or restricted key",
+            ));
+        }
+        match (exchange.grant.name, exchange.replies) {
+            ("ephemeral_key", []) if must_create_customer(exchange) => {
+                post(credentials, exchange, "/v1/customers", Form::new())
+            }
+            ("ephemeral_key", [customer]) if must_create_customer(exchange) => {
+                let customer: Customer = customer.accept(refusal)?;
+                post(credentials, exchange, "/v1/ephemeral_keys", Form::new().field("customer", &customer.id))
+            }
+            ("ephemeral_key", []) => {
+                let form = ["customer", "issuing_card", "nonce", "verification_session"]
+                    .into_iter()
+                    .fold(Form::new(), |form, name| form.maybe(name, exchange.input.text(name)));
+                post(credentials, exchange, "/v1/ephemeral_keys", form)
+            }
+            ("ephemeral_key", [.., reply]) => {
+                let key: EphemeralKey = reply.accept(refusal)?;
+                Ok(Step::Done(Token::new(&key.secret, "Bearer", Expiry::at_epoch(key.expires)?)?))
+            }
+            ("checkout_session_setup", []) => {
+                post(credentials, exchange, "/v1/checkout/sessions", checkout_session(exchange)?)
+            }
+            ("checkout_session_setup", [reply, ..]) => {
+                let session: ClientSecret = reply.accept(refusal)?;
+                let expires_at =
+                    session.expires_at.ok_or_else(|| Error::bad_reply("the Checkout Session has no expires_at"))?;
+                let token = Token::new(&session.client_secret, "client_secret", Expiry::at_epoch(expires_at)?)?;
+                Ok(Step::Done(named(token, "session_id", session.id)))
+            }
+            ("customer_session", []) => {
+                let form = Form::new().maybe("customer", exchange.input.text("customer"));
+                let form = match exchange.input.value("components") {
+                    Some(components) => bracketed(form, "components", components),
+                    None => form,
+                };
+                post(credentials, exchange, "/v1/customer_sessions", form)
+            }
+            ("customer_session", [reply, ..]) => {
+                let session: ClientSecret = reply.accept(refusal)?;
+                let expires_at =
+                    session.expires_at.ok_or_else(|| Error::bad_reply("the Customer Session has no expires_at"))?;
+                Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::at_epoch(expires_at)?)?))
+            }
+            ("setup_intent", []) => {
+                let usage = exchange.input.text("usage").unwrap_or("off_session");
+                post(credentials, exchange, "/v1/setup_intents", intent(exchange, Form::new().field("usage", usage)))
+            }
+            ("payment_intent", []) => {
+                let amount = exchange.input.integer("amount").unwrap_or_default().to_string();
+                let currency = exchange.input.text("currency").unwrap_or_default().to_ascii_lowercase();
+                let form = Form::new().field("amount", &amount).field("currency", &currency);
+                post(credentials, exchange, "/v1/payment_intents", intent(exchange, form))
+            }
+            ("setup_intent" | "payment_intent", [reply, ..]) => {
+                let intent: ClientSecret = reply.accept(refusal)?;
+                let token = Token::new(&intent.client_secret, "client_secret", Expiry::UntilUsed)?;
+                Ok(Step::Done(named(token, "intent_id", intent.id)))
+            }
+            ("terminal_connection_token", []) => {
+                let form = Form::new().maybe("location", exchange.input.text("location"));
+                post(credentials, exchange, "/v1/terminal/connection_tokens", form)
+            }
+            ("terminal_connection_token", [reply, ..]) => {
+                let token: ConnectionToken = reply.accept(refusal)?;
+                Ok(Step::Done(Token::new(&token.secret, "connection_token", Expiry::Unpublished)?))
+            }
+            _ => Err(Error::new(Kind::Internal, "Stripe has no such grant")),
+        }
+    }
+}
+
+fn must_create_customer(exchange: &Exchange<'_>) -> bool {
+    exchange.input.flag("create_customer") == Some(true) && exchange.input.text("customer").is_none()
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, form: Form) -> Result<Step> {
+    // Two calls of one exchange are two operations, so each has a key of its own.
+    let idempotency_key = match exchange.replies.len() {
+        0 => exchange.idempotency_key.to_owned(),
+        nth => format!("{}-{nth}", exchange.idempotency_key),
+    };
+    let call = Call::post(exchange.url(path)?)
+        .bearer(credentials.api_key.expose())
+        .header("accept", "application/json")
+        .header("stripe-version", version(exchange))
+        .header("idempotency-key", &idempotency_key)
+        .form(form)
+        .repeatable();
+    match exchange.input.text("stripe_account") {
+        Some(account) => call.header("stripe-account", account).send(),
+        None => call.send(),
+    }
+}
+
+fn version<'a>(exchange: &Exchange<'a>) -> &'a str {
+    exchange.input.text("stripe_version").unwrap_or(VERSION)
+}
+
+fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
+    let input = exchange.input;
+    // The modes were renamed with 2026-03-25.dahlia; versions are dates, so they compare as text.
+    let embedded = if version(exchange) < "2026-03-25" { "embedded" } else { "embedded_page" };
+    let mut form = Form::new()
+        .field("mode", "setup")
+        .field("ui_mode", input.text("ui_mode").unwrap_or(embedded))
+        .field("expires_at", &exchange.expires_at().to_string())
+        .maybe("customer", input.text("customer"))
+        .maybe("currency", input.text("currency").map(str::to_ascii_lowercase).as_deref());
+    if exchange.reference.chars().count() <= 200 {
+        form = form.field("client_reference_id", exchange.reference);
+    }
+    let types = input.texts("payment_method_types");
+    let types = if types.is_empty() && input.text("currency").is_none() { vec!["card"] } else { types };
+    for (nth, name) in types.iter().enumerate() {
+        form = form.field(&format!("payment_method_types[{nth}]"), name);
+    }
+    form = match input.text("return_url") {
+        Some(url) => form.field("return_url", url),
+        None if types == ["card"] => form.field("redirect_on_completion", "never"),
+        None => {
+            return Err(Error::missing_inputs(
+                &["return_url"],
+                "payment methods other than card may leave the page and must come back",
+            ));
+        }
+    };
+    Ok(with_metadata(exchange, form))
+}
+
+fn intent(exchange: &Exchange<'_>, form: Form) -> Form {
+    let input = exchange.input;
+    let mut form = form.maybe("customer", input.text("customer")).maybe("description", input.text("description"));
+    let types = input.texts("payment_method_types");
+    for (nth, name) in types.iter().enumerate() {
+        form = form.field(&format!("payment_method_types[{nth}]"), name);
+    }
+    if let Some(enabled) = input.flag("automatic_payment_methods") {
+        form = form.field("automatic_payment_methods[enabled]", &enabled.to_string());
+    }
+    with_metadata(exchange, form)
+}
+
+fn with_metadata(exchange: &Exchange<'_>, form: Form) -> Form {
+    exchange.input.metadata.iter().fold(form, |form, (key, value)| form.field(&format!("metadata[{key}]"), value))
+}
+
+fn named(token: Token, name: &'static str, id: Option<String>) -> Token {
+    match id {
+        Some(id) => token.client(name, id),
+        None => token,
+    }
+}
+
+/// Nested names in brackets, as Stripe writes them.
+fn bracketed(form: Form, name: &str, value: &serde_json::Value) -> Form {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => {
+            members.iter().fold(form, |form, (key, value)| bracketed(form, &format!("{name}[{key}]"), value))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().fold(form, |form, (nth, value)| bracketed(form, &format!("{name}[{nth}]"), value))
+        }
+        Value::String(text) => form.field(name, text),
+        Value::Null => form,
+        other => form.field(name, &other.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Customer {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct EphemeralKey {
+    secret: String,
+    expires: Seconds,
+}
+
+#[derive(Deserialize)]
+struct ClientSecret {
+    id: Option<String>,
+    client_secret: String,
+    expires_at: Option<Seconds>,
+}
+
+#[derive(Deserialize)]
+struct ConnectionToken {
+    secret: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    error: FailureDetail,
+}
+
+#[derive(Deserialize, Default)]
+struct FailureDetail {
+    #[serde(rename = "type")]
+    category: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
+    param: Option<String>,
+}
+
+/// <https://docs.stripe.com/api/errors>
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { error } = reply.lenient();
+    let kind = match (reply.status, error.code.as_deref()) {
+        (_, Some("rate_limit" | "lock_timeout")) => Some(Kind::RateLimited),
+        _ => None,
+    };
+    let reason = match (&error.message, &error.param) {
+        (Some(message), Some(param)) => Some(format!("{message} ({param})")),
+        (message, _) => message.clone(),
+    };
+    Refusal::new(error.code.or(error.category), error.message).reason(reason).kind(kind)
+}

@@ -1,0 +1,37 @@
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Result};
+
+/// Standard base64 with padding (RFC 4648 section 4).
+pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// The bytes of standard base64 with padding, `None` where the text is not that.
+pub(crate) fn base64_decode(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
+}
+
+/// The bytes of URL-safe base64 without padding (RFC 4648 section 5), `None` where the text is not that.
+pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
+}
+
+/// The claims of a JWT (RFC 7519 section 7.2), read without checking the signature: it came over TLS from the vendor that
+/// made it.
+///
+/// # Errors
+/// [`crate::Kind::BadReply`] where the text is not a JWT whose claims have the wanted shape.
+pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
+    let mut parts = jwt.split('.');
+    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(Error::bad_reply("the connector's token is not a JWT"));
+    };
+    base64url_decode(claims)
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
+}

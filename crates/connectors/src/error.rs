@@ -1,0 +1,263 @@
+use std::{borrow::Cow, time::Duration};
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, closed, grouped by whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    // The caller.
+    /// A field has a wrong form, or fields contradict each other.
+    InvalidRequest,
+    /// The connector is not one of the enum's.
+    UnknownConnector,
+    /// The connector is known, but has no token API, or none of that kind.
+    UnsupportedGrant,
+    /// An input that the grant needs is absent.
+    MissingInput,
+    /// No credentials, or credentials of a wrong form.
+    InvalidCredentials,
+    /// The caller of this service did not prove who it is.
+    Unauthenticated,
+    /// A full-access token would be the answer, and was not asked for.
+    ServerTokenNotAskedFor,
+    /// The operator's policy does not allow this.
+    PolicyDenied,
+    /// The reference was used before, with another request.
+    ReferenceReused,
+
+    // The vendor says no.
+    /// The vendor does not know these credentials.
+    CredentialsRejected,
+    /// The vendor knows the credentials, but they may not do this.
+    PermissionDenied,
+    /// The vendor does not accept the request.
+    RequestRejected,
+    /// The vendor asks for fewer calls.
+    RateLimited,
+
+    // The vendor or the network is broken.
+    /// No answer in time.
+    Timeout,
+    /// No connection, a broken one, or the vendor says that it is out of order.
+    Unavailable,
+    /// An answer that is not as documented.
+    BadReply,
+
+    // Us.
+    /// The caller left.
+    Cancelled,
+    /// Too many calls in flight.
+    Overloaded,
+    /// A defect or a misconfiguration of this service.
+    Internal,
+}
+
+impl Kind {
+    /// Every kind, for tables and tests.
+    pub const ALL: [Kind; 19] = [
+        Kind::InvalidRequest,
+        Kind::UnknownConnector,
+        Kind::UnsupportedGrant,
+        Kind::MissingInput,
+        Kind::InvalidCredentials,
+        Kind::Unauthenticated,
+        Kind::ServerTokenNotAskedFor,
+        Kind::PolicyDenied,
+        Kind::ReferenceReused,
+        Kind::CredentialsRejected,
+        Kind::PermissionDenied,
+        Kind::RequestRejected,
+        Kind::RateLimited,
+        Kind::Timeout,
+        Kind::Unavailable,
+        Kind::BadReply,
+        Kind::Cancelled,
+        Kind::Overloaded,
+        Kind::Internal,
+    ];
+
+    /// The kind's name in logs, metrics and error details.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Kind::InvalidRequest => "INVALID_REQUEST",
+            Kind::UnknownConnector => "UNKNOWN_CONNECTOR",
+            Kind::UnsupportedGrant => "UNSUPPORTED_GRANT",
+            Kind::MissingInput => "MISSING_INPUT",
+            Kind::InvalidCredentials => "INVALID_CREDENTIALS",
+            Kind::Unauthenticated => "UNAUTHENTICATED",
+            Kind::ServerTokenNotAskedFor => "SERVER_TOKEN_NOT_ASKED_FOR",
+            Kind::PolicyDenied => "POLICY_DENIED",
+            Kind::ReferenceReused => "REFERENCE_REUSED",
+            Kind::CredentialsRejected => "CREDENTIALS_REJECTED",
+            Kind::PermissionDenied => "PERMISSION_DENIED",
+            Kind::RequestRejected => "REQUEST_REJECTED",
+            Kind::RateLimited => "RATE_LIMITED",
+            Kind::Timeout => "TIMEOUT",
+            Kind::Unavailable => "UNAVAILABLE",
+            Kind::BadReply => "BAD_REPLY",
+            Kind::Cancelled => "CANCELLED",
+            Kind::Overloaded => "OVERLOADED",
+            Kind::Internal => "INTERNAL",
+        }
+    }
+
+    /// Whose fault: `caller`, `vendor` (it said no), `network` (it or the way to it is broken) or `daypass`.
+    pub const fn fault(self) -> &'static str {
+        match self {
+            Kind::InvalidRequest
+            | Kind::UnknownConnector
+            | Kind::UnsupportedGrant
+            | Kind::MissingInput
+            | Kind::InvalidCredentials
+            | Kind::Unauthenticated
+            | Kind::ServerTokenNotAskedFor
+            | Kind::PolicyDenied
+            | Kind::ReferenceReused => "caller",
+            Kind::CredentialsRejected | Kind::PermissionDenied | Kind::RequestRejected | Kind::RateLimited => "vendor",
+            Kind::Timeout | Kind::Unavailable | Kind::BadReply => "network",
+            Kind::Cancelled | Kind::Overloaded | Kind::Internal => "daypass",
+        }
+    }
+}
+
+/// One field of the request that is wrong, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// Dotted path, e.g. `connector_feature_data.currency`.
+    pub field: String,
+    /// What is wrong and what is accepted. Never the value itself.
+    pub description: String,
+}
+
+/// What the vendor said when it said no, in its own words.
+///
+/// A connector fills `code`, `message`, `reason` and, where the HTTP status does not tell, `kind`.
+/// The texts are clamped and scrubbed of credentials before they reach an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status of the reply.
+    pub status: u16,
+    /// What the refusal means, where the vendor's own code says it better than the status.
+    pub kind: Option<Kind>,
+    /// The vendor's error code.
+    pub code: Option<String>,
+    /// The vendor's message.
+    pub message: Option<String>,
+    /// Further text: the field, the category, joined details.
+    pub reason: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with the vendor's code and message, either of which may be missing.
+    pub fn new(code: Option<impl Into<String>>, message: Option<impl Into<String>>) -> Self {
+        Self { code: code.map(Into::into), message: message.map(Into::into), ..Self::default() }
+    }
+
+    /// Adds further text of the vendor.
+    #[must_use]
+    pub fn reason(mut self, reason: Option<impl Into<String>>) -> Self {
+        self.reason = reason.map(Into::into);
+        self
+    }
+
+    /// Says what the refusal means, where the status alone would mislead.
+    #[must_use]
+    pub fn kind(mut self, kind: Option<Kind>) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What an HTTP status means where the vendor does not say more (RFC 9110 section 15, RFC 6585 section 4).
+    pub const fn kind_of_status(status: u16) -> Kind {
+        match status {
+            401 => Kind::CredentialsRejected,
+            403 => Kind::PermissionDenied,
+            429 => Kind::RateLimited,
+            400..=499 => Kind::RequestRejected,
+            500..=599 => Kind::Unavailable,
+            _ => Kind::BadReply,
+        }
+    }
+}
+
+/// What went wrong: the kind, our own words, and the vendor's where it answered.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// The kind, which decides every code.
+    pub kind: Kind,
+    /// Our own words. Holds no secret and no text of the vendor's.
+    pub message: Cow<'static, str>,
+    /// Which fields of the request are at fault.
+    pub fields: Vec<FieldViolation>,
+    /// The vendor's words, where it answered with a refusal.
+    pub refusal: Option<Box<Refusal>>,
+    /// When to come back, where somebody said so.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// An error of a kind, in our own words.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), fields: Vec::new(), refusal: None, retry_after: None }
+    }
+
+    /// A field of the request has a wrong value. `description` says what is accepted and never repeats the value.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        let violation = FieldViolation { field: field.into(), description: description.into() };
+        let message = format!("{}: {}", violation.field, violation.description);
+        Self { fields: vec![violation], ..Self::new(Kind::InvalidRequest, message) }
+    }
+
+    /// A key of `connector_feature_data` has a wrong value.
+    pub fn invalid_input(name: &str, description: impl Into<String>) -> Self {
+        Self::invalid(format!("connector_feature_data.{name}"), description)
+    }
+
+    /// Keys of `connector_feature_data` that the grant needs are absent.
+    pub fn missing_inputs(names: &[&str], description: &str) -> Self {
+        let fields = names
+            .iter()
+            .map(|name| FieldViolation {
+                field: format!("connector_feature_data.{name}"),
+                description: description.into(),
+            })
+            .collect();
+        let message = format!("connector_feature_data lacks {}: {description}", names.join(", "));
+        Self { fields, ..Self::new(Kind::MissingInput, message) }
+    }
+
+    /// A credential has a wrong form. `description` never repeats the value.
+    pub fn invalid_credential(name: &str, description: impl Into<String>) -> Self {
+        let violation = FieldViolation { field: format!("credentials.{name}"), description: description.into() };
+        let message = format!("{}: {}", violation.field, violation.description);
+        Self { fields: vec![violation], ..Self::new(Kind::InvalidCredentials, message) }
+    }
+
+    /// The vendor's answer is not as documented.
+    pub fn bad_reply(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::BadReply, message)
+    }
+
+    /// The vendor refused.
+    pub fn refused(refusal: Refusal) -> Self {
+        let kind = refusal.kind.unwrap_or(Refusal::kind_of_status(refusal.status));
+        let message = match kind {
+            Kind::CredentialsRejected => "the connector does not accept these credentials",
+            Kind::PermissionDenied => "the connector does not let these credentials do this",
+            Kind::RequestRejected => "the connector does not accept this request",
+            Kind::RateLimited => "the connector asks for fewer calls",
+            Kind::Unavailable => "the connector is out of order",
+            _ => "the connector's answer is not as documented",
+        };
+        Self { refusal: Some(Box::new(refusal)), ..Self::new(kind, message) }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
