@@ -238,7 +238,11 @@ impl Reply {
 
     /// The error of a refusal that came with this reply.
     pub fn refuse(&self, refusal: Refusal) -> Error {
-        Error::refused(Refusal { status: self.status, ..refusal })
+        let seconds = self.header("retry-after").and_then(|seconds| seconds.parse().ok());
+        Error {
+            retry_after: seconds.map(std::time::Duration::from_secs),
+            ..Error::refused(Refusal { status: self.status, ..refusal })
+        }
     }
 
     /// The body as JSON.

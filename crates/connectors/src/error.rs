@@ -35,6 +35,8 @@ pub enum Kind {
     RequestRejected,
     /// The vendor asks for fewer calls.
     RateLimited,
+    /// The vendor refuses without saying whose fault it is.
+    Refused,
 
     // The vendor or the network is broken.
     /// No answer in time.
@@ -55,7 +57,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::InvalidRequest,
         Kind::UnknownConnector,
         Kind::UnsupportedGrant,
@@ -69,6 +71,7 @@ impl Kind {
         Kind::PermissionDenied,
         Kind::RequestRejected,
         Kind::RateLimited,
+        Kind::Refused,
         Kind::Timeout,
         Kind::Unavailable,
         Kind::BadReply,
@@ -93,6 +96,7 @@ impl Kind {
             Kind::PermissionDenied => "PERMISSION_DENIED",
             Kind::RequestRejected => "REQUEST_REJECTED",
             Kind::RateLimited => "RATE_LIMITED",
+            Kind::Refused => "REFUSED",
             Kind::Timeout => "TIMEOUT",
             Kind::Unavailable => "UNAVAILABLE",
             Kind::BadReply => "BAD_REPLY",
@@ -114,7 +118,11 @@ impl Kind {
             | Kind::ServerTokenNotAskedFor
             | Kind::PolicyDenied
             | Kind::ReferenceReused => "caller",
-            Kind::CredentialsRejected | Kind::PermissionDenied | Kind::RequestRejected | Kind::RateLimited => "vendor",
+            Kind::CredentialsRejected
+            | Kind::PermissionDenied
+            | Kind::RequestRejected
+            | Kind::RateLimited
+            | Kind::Refused => "vendor",
             Kind::Timeout | Kind::Unavailable | Kind::BadReply => "network",
             Kind::Cancelled | Kind::Overloaded | Kind::Internal => "daypass",
         }
@@ -176,7 +184,7 @@ impl Refusal {
             429 => Kind::RateLimited,
             400..=499 => Kind::RequestRejected,
             500..=599 => Kind::Unavailable,
-            _ => Kind::BadReply,
+            _ => Kind::Refused,
         }
     }
 }
@@ -248,7 +256,7 @@ impl Error {
             Kind::RequestRejected => "the connector does not accept this request",
             Kind::RateLimited => "the connector asks for fewer calls",
             Kind::Unavailable => "the connector is out of order",
-            _ => "the connector's answer is not as documented",
+            _ => "the connector refuses",
         };
         Self { refusal: Some(Box::new(refusal)), ..Self::new(kind, message) }
     }

@@ -174,7 +174,8 @@ impl Form {
         }
     }
 
-    fn accepts(self, value: &Value) -> bool {
+    /// Whether a value has this form.
+    pub fn accepts(self, value: &Value) -> bool {
         match (self, value) {
             (Form::Text(max), Value::String(text)) => is_text(text, max),
             (Form::Secret, Value::String(text)) => !text.is_empty(),

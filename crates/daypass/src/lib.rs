@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The engine: takes a request, holds it against what the connector can do and what the operator allows, and drives the
+//! exchange with the vendor inside the caller's deadline.
+//!
+//! [`Engine::create_access_token`] reads top to bottom as the path of one call. This crate is the only home of IO towards
+//! vendors; everything that it knows about them comes from [`connectors`].
+
+mod clock;
+mod credentials;
+mod egress;
+mod engine;
+mod order;
+mod scrub;
+mod settings;
+mod transport;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use credentials::RawCredentials;
+pub use egress::Bases;
+pub use engine::{Engine, Facts, Pass};
+pub use order::{Availability, Order, Request, availability, canonical_id};
+pub use settings::{ConnectorSettings, Limits, Policy, Settings};
+pub use transport::{Transport, TransportError, Vendor};

@@ -1,0 +1,153 @@
+use connectors::{Host, Meta, Mode};
+use http::Uri;
+
+use crate::ConnectorSettings;
+
+/// Where the calls of one connector go: the vendor's hosts, or the operator's in their place.
+#[derive(Clone, Debug)]
+pub struct Bases {
+    live: Vec<String>,
+    test: Vec<String>,
+}
+
+impl Bases {
+    /// The vendor's hosts with the operator's replacements. A replaced main host stands for every host of the connector that is
+    /// not replaced by its own key.
+    ///
+    /// # Errors
+    /// What is wrong with a key, in words for the operator.
+    pub fn of(meta: &Meta, settings: Option<&ConnectorSettings>) -> Result<Self, String> {
+        let none = std::collections::BTreeMap::new();
+        let replaced = settings.map_or(&none, |settings| &settings.base_urls);
+        for (key, url) in replaced {
+            let known = |host: &Host| host.key(Mode::Live) == *key || host.key(Mode::Test) == *key;
+            if !meta.hosts.iter().any(known) {
+                return Err(format!("{key}: unknown setting"));
+            }
+            check(url).map_err(|fault| format!("{key}: {fault}"))?;
+        }
+        let of = |mode: Mode| {
+            let main = meta.hosts.first().and_then(|host| replaced.get(&host.key(mode)));
+            let base = |host: &Host| replaced.get(&host.key(mode)).or(main).map_or(host.of(mode), String::as_str);
+            meta.hosts.iter().map(|host| base(host).trim_end_matches('/').to_owned()).collect()
+        };
+        Ok(Self { live: of(Mode::Live), test: of(Mode::Test) })
+    }
+
+    /// The base URLs of a mode, in the order of the connector's hosts.
+    pub fn of_mode(&self, mode: Mode) -> &[String] {
+        match mode {
+            Mode::Live => &self.live,
+            Mode::Test => &self.test,
+        }
+    }
+
+    /// Whether a call may go there: scheme and host are exactly those of a base, a `{label}` standing for one DNS label.
+    pub fn allow(&self, mode: Mode, uri: &Uri) -> bool {
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+        let origin = format!("{scheme}://{authority}");
+        self.of_mode(mode).iter().any(|base| {
+            match base.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?.1))) {
+                None => base.parse::<Uri>().is_ok_and(|base| {
+                    base.scheme_str() == Some(scheme) && base.authority().is_some_and(|allowed| allowed == authority)
+                }),
+                Some((head, tail)) => {
+                    origin.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).is_some_and(|label| {
+                        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                    })
+                }
+            }
+        })
+    }
+}
+
+/// https, or http to loopback; a host; no user, query or fragment.
+fn check(url: &str) -> Result<(), &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "not a URL")?;
+    let host = uri.host().ok_or("a URL needs a host")?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => {}
+        Some("http") if loopback => {}
+        _ => return Err("must be https (http to loopback only)"),
+    }
+    if uri.query().is_some() || url.contains('@') || url.contains('#') {
+        return Err("must be scheme, host and path only");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const META: Meta = Meta {
+        id: "x",
+        name: "X",
+        docs: "",
+        unconfirmed: &[],
+        hosts: &[
+            Host::main("https://{prefix}-live.vendor.example", "https://test.vendor.example"),
+            Host::named("auth", "https://auth.vendor.example", "https://auth-test.vendor.example"),
+        ],
+        credentials: &[],
+        grants: &[],
+    };
+
+    fn with(pairs: &[(&str, &str)]) -> ConnectorSettings {
+        ConnectorSettings {
+            base_urls: pairs.iter().map(|(key, url)| (key.to_string(), url.to_string())).collect(),
+            ..ConnectorSettings::default()
+        }
+    }
+
+    #[test]
+    fn a_replaced_main_host_stands_for_all() {
+        let settings = with(&[("test_base_url", "http://127.0.0.1:9/")]);
+        let bases = Bases::of(&META, Some(&settings)).unwrap();
+        assert_eq!(bases.of_mode(Mode::Test), ["http://127.0.0.1:9", "http://127.0.0.1:9"]);
+        assert_eq!(bases.of_mode(Mode::Live), ["https://{prefix}-live.vendor.example", "https://auth.vendor.example"]);
+        let settings = with(&[("auth_base_url", "https://a.example"), ("base_url", "https://b.example")]);
+        let bases = Bases::of(&META, Some(&settings)).unwrap();
+        assert_eq!(bases.of_mode(Mode::Live), ["https://b.example", "https://a.example"]);
+    }
+
+    #[test]
+    fn only_https_or_loopback() {
+        for (url, good) in [
+            ("https://proxy.example/stripe", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:1", true),
+            ("http://[::1]:1", true),
+            ("http://vendor.example", false),
+            ("http://127.0.0.1.vendor.example", false),
+            ("https://user@vendor.example", false),
+            ("https://vendor.example?x=1", false),
+            ("ftp://vendor.example", false),
+            ("vendor.example", false),
+            ("", false),
+        ] {
+            assert_eq!(check(url).is_ok(), good, "{url}");
+        }
+        assert!(Bases::of(&META, Some(&with(&[("bse_url", "https://a.example")]))).is_err());
+    }
+
+    #[test]
+    fn calls_go_to_the_bases_and_nowhere_else() {
+        let bases = Bases::of(&META, None).unwrap();
+        for (uri, allowed) in [
+            ("https://abc-live.vendor.example/v1", true),
+            ("https://auth.vendor.example/v1", true),
+            ("https://a.b-live.vendor.example/", false),
+            ("https://evil.example/-live.vendor.example", false),
+            ("https://-live.vendor.example/", false),
+            ("http://auth.vendor.example/v1", false),
+            ("https://auth.vendor.example.evil.example/", false),
+            ("https://auth.vendor.example:444/", false),
+            ("https://test.vendor.example/", false),
+        ] {
+            assert_eq!(bases.allow(Mode::Live, &uri.parse().unwrap()), allowed, "{uri}");
+        }
+    }
+}

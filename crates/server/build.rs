@@ -1,0 +1,36 @@
+//! Compiles the protocol: descriptors with protox (no protoc needed), then Rust types and service traits.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let (public, own) = (root.join("../../proto"), root.join("proto"));
+    let files = [
+        public.join("ucs/v2/merchant_authentication.proto"),
+        public.join("types/merchant_authentication.proto"),
+        own.join("google/rpc/error_details.proto"),
+    ];
+    for folder in [&public, &own] {
+        println!("cargo::rerun-if-changed={}", folder.display());
+    }
+
+    // Compiler::encode_file_descriptor_set keeps options such as debug_redact, which protox::compile loses.
+    let mut compiler = protox::Compiler::new([&public, &own])?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
+    let descriptors = PathBuf::from(env::var("OUT_DIR")?).join("daypass.binpb");
+    fs::write(&descriptors, compiler.encode_file_descriptor_set())?;
+
+    connectrpc_build::Config::new()
+        .descriptor_set(&descriptors)
+        .files(&[
+            "ucs/v2/merchant_authentication.proto",
+            "ucs/v2/connector.proto",
+            "types/merchant_authentication.proto",
+            "google/rpc/error_details.proto",
+        ])
+        .emit_descriptor_set("reflection.binpb")
+        .emit_rerun_directives(false)
+        .include_file("protocol.rs")
+        .compile()?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What the engine found, as the response message.
+
+use connectors::{Audience, Error, Kind};
+use daypass::{Facts, Pass};
+
+use crate::{
+    protocol::ucs::v2::{
+        ConnectorErrorDetails, ErrorInfo, MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse,
+        OperationStatus, TokenAudience, UnifiedErrorDetails,
+    },
+    status,
+};
+
+/// The answer that carries a token.
+pub fn success(reference: &str, pass: &Pass) -> TokenResponse {
+    let token = &pass.token;
+    TokenResponse {
+        access_token: buffa_types::google::protobuf::StringValue {
+            value: token.value.expose().into(),
+            ..Default::default()
+        }
+        .into(),
+        token_type: token.token_type.clone(),
+        expires_in_seconds: pass.expires_at,
+        status: OperationStatus::SUCCESS.into(),
+        status_code: u32::from(pass.status),
+        merchant_access_token_id: reference.into(),
+        audience: audience(pass.audience).into(),
+        grant: pass.grant.into(),
+        scopes: token.scopes.clone(),
+        client_parameters: token
+            .client_parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+        lifetime_seconds: pass.lifetime_seconds,
+        ..Default::default()
+    }
+}
+
+/// The answer of a connector that said no.
+pub fn refusal(reference: &str, status: OperationStatus, error: &Error, facts: &Facts) -> TokenResponse {
+    let refusal = error.refusal.as_deref().cloned().unwrap_or_default();
+    let guidance = match (error.kind, error.retry_after) {
+        (Kind::RateLimited, Some(delay)) => format!("Call again in {} seconds.", delay.as_secs()),
+        _ => status::guidance(error.kind).into(),
+    };
+    let unified = UnifiedErrorDetails {
+        code: Some(error.kind.label().into()),
+        message: Some(error.message.clone().into_owned()),
+        description: Some("The connector answered and refused; no token was made.".into()),
+        user_guidance_message: Some(guidance),
+        ..Default::default()
+    };
+    let connector = ConnectorErrorDetails {
+        code: refusal.code,
+        message: refusal.message,
+        reason: refusal.reason,
+        ..Default::default()
+    };
+    TokenResponse {
+        status: status.into(),
+        error: ErrorInfo { unified_details: unified.into(), connector_details: connector.into(), ..Default::default() }
+            .into(),
+        status_code: u32::from(refusal.status),
+        merchant_access_token_id: reference.into(),
+        grant: facts.grant.unwrap_or_default().into(),
+        ..Default::default()
+    }
+}
+
+fn audience(audience: Audience) -> TokenAudience {
+    match audience {
+        Audience::Client => TokenAudience::CLIENT,
+        Audience::Server => TokenAudience::SERVER,
+    }
+}

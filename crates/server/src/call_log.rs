@@ -1,0 +1,78 @@
+//! One line and one set of metrics for each call, written at its end, however it ends.
+
+use std::time::Instant;
+
+use connectors::{Audience, Error, Kind};
+use daypass::{Facts, Pass};
+
+/// What is known about a call in progress. Dropped without [`CallLog::end`], it reports that the caller left.
+pub struct CallLog {
+    request_id: String,
+    merchant_id: Option<String>,
+    /// The caller that was admitted.
+    pub caller: Option<String>,
+    /// What the engine learns on the way.
+    pub facts: Facts,
+    started: Instant,
+    outcome: &'static str,
+    fault: &'static str,
+}
+
+impl CallLog {
+    /// Starts the clock.
+    pub fn start(request_id: Option<&str>, merchant_id: Option<&str>) -> Self {
+        Self {
+            request_id: request_id.unwrap_or_default().into(),
+            merchant_id: merchant_id.map(|id| id.chars().take(128).collect()),
+            caller: None,
+            facts: Facts::default(),
+            started: Instant::now(),
+            outcome: Kind::Cancelled.label(),
+            fault: Kind::Cancelled.fault(),
+        }
+    }
+
+    /// Notes how it went.
+    pub fn end(&mut self, result: &Result<Pass, Error>) {
+        (self.outcome, self.fault) = match result {
+            Ok(_) => ("SUCCESS", "none"),
+            Err(error) => (error.kind.label(), error.kind.fault()),
+        };
+    }
+}
+
+impl Drop for CallLog {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        let connector = self.facts.connector.unwrap_or("none");
+        let grant = self.facts.grant.unwrap_or("none");
+        tracing::info!(
+            target: "daypass::call",
+            request_id = self.request_id,
+            merchant_id = self.merchant_id,
+            caller = self.caller,
+            connector,
+            grant,
+            audience = self.facts.audience.map(Audience::label),
+            mode = self.facts.mode,
+            credentials = self.facts.credentials,
+            outcome = self.outcome,
+            fault = self.fault,
+            attempts = self.facts.attempts,
+            vendor_ms = u64::try_from(self.facts.vendor_time.as_millis()).unwrap_or(u64::MAX),
+            duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            "call"
+        );
+        metrics::counter!(
+            "daypass_calls_total", "connector" => connector, "grant" => grant, "outcome" => self.outcome
+        )
+        .increment(1);
+        metrics::histogram!("daypass_call_seconds", "connector" => connector).record(duration.as_secs_f64());
+        if self.facts.attempts > 0 {
+            metrics::counter!("daypass_vendor_attempts_total", "connector" => connector)
+                .increment(u64::from(self.facts.attempts));
+            metrics::histogram!("daypass_vendor_seconds", "connector" => connector)
+                .record(self.facts.vendor_time.as_secs_f64());
+        }
+    }
+}

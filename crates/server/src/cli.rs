@@ -1,0 +1,82 @@
+//! The command line. Standard output is for what was asked for, standard error for everything else.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on these")]
+
+mod completions;
+mod config_check;
+mod connectors;
+mod demo;
+mod explain;
+mod healthcheck;
+mod one_call;
+mod sandbox;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Day passes for payment connectors: long-lived API keys in, short-lived tokens that are safe in a client out.
+#[derive(Parser)]
+#[command(name = "daypass", version, propagate_version = true)]
+struct Daypass {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Serve(serve::Args),
+    Sandbox(sandbox::Args),
+    Token(token::Args),
+    Connectors(connectors::Args),
+    Explain(explain::Args),
+    Config(config_check::Args),
+    Healthcheck(healthcheck::Args),
+    Completions(completions::Args),
+}
+
+/// How a command fails: what to say, and the exit code.
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self { message, code: 1 }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let command = Daypass::parse().command;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("daypass: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
+            Command::Sandbox(args) => sandbox::run(args).await,
+            Command::Token(args) => token::run(args).await,
+            Command::Connectors(args) => connectors::run(&args),
+            Command::Explain(args) => explain::run(args).await,
+            Command::Config(args) => config_check::run(&args),
+            Command::Healthcheck(args) => healthcheck::run(args).await,
+            Command::Completions(args) => completions::run(&args),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, code }) => {
+            eprintln!("daypass: {message}");
+            ExitCode::from(code)
+        }
+    }
+}

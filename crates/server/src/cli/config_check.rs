@@ -1,0 +1,37 @@
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::Failure;
+use crate::{callers::Callers, config::Config, server, tls};
+
+/// Look at the configuration
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the configuration file and the environment, and say everything that is wrong
+    Check {
+        /// The configuration file (TOML)
+        #[arg(long, env = "DAYPASS_CONFIG")]
+        config: Option<PathBuf>,
+    },
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let Command::Check { config } = &args.command;
+    let config = Config::load(config.as_deref())?;
+    let mut faults = config.faults();
+    faults.extend(Callers::new(&config.callers, false).err());
+    faults.extend(server::engine(&config).err());
+    faults.extend(config.tls.as_ref().and_then(|files| tls::configured(files).err()));
+    if faults.is_empty() {
+        println!("the configuration is good: RPC on {}, admin on {}", config.listen, config.admin_listen);
+        return Ok(());
+    }
+    Err(faults.join("\n").into())
+}

@@ -1,0 +1,122 @@
+use buffa::Enumeration as _;
+use connectors::{DefaultWhen, Lifetime, Meta, Mode};
+use daypass::{Availability, availability};
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::protocol::ucs::v2::Connector;
+
+/// List every connector: its grants, or why there are none
+#[derive(clap::Args)]
+pub struct Args {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let all = Connector::values().iter().filter(|connector| **connector != Connector::CONNECTOR_UNSPECIFIED);
+    if args.json {
+        let all: Vec<Value> = all.map(|connector| describe(*connector)).collect();
+        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        return Ok(());
+    }
+    for connector in all {
+        let id = connector.proto_name().to_ascii_lowercase();
+        match availability(&id) {
+            Availability::Available(entry) => print_grants(entry.meta),
+            Availability::Unavailable(why) => println!("{id:<20} none: {why}"),
+            Availability::Unknown => println!("{id:<20} none: {NOT_YET}"),
+        }
+    }
+    Ok(())
+}
+
+/// Said of connectors that have a token API which is not built yet.
+pub const NOT_YET: &str = "not yet";
+
+fn print_grants(meta: &Meta) {
+    for (nth, grant) in meta.grants.iter().enumerate() {
+        let id = if nth == 0 { meta.id } else { "" };
+        let default = if grant.default == DefaultWhen::Never { ' ' } else { '*' };
+        let needs: Vec<&str> = grant.inputs.iter().filter(|input| input.required).map(|input| input.name).collect();
+        let needs = if needs.is_empty() { String::new() } else { format!("  needs {}", needs.join(", ")) };
+        let lifetime = lifetime(grant.lifetime);
+        let lifetime = lifetime.as_str().map_or_else(|| format!("{lifetime} s"), ToOwned::to_owned);
+        println!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}{needs}", grant.name, grant.audience.label());
+    }
+}
+
+/// One connector of the enum, as `daypass connectors --json` shows it.
+fn describe(connector: Connector) -> Value {
+    let id = connector.proto_name().to_ascii_lowercase();
+    let mut row = json!({ "connector": id, "enum": connector.proto_name(), "number": connector.to_i32() });
+    let rest = match availability(&id) {
+        Availability::Available(entry) => available(entry.meta),
+        Availability::Unavailable(why) => unavailable(why),
+        Availability::Unknown => unavailable(NOT_YET),
+    };
+    if let (Value::Object(row), Value::Object(rest)) = (&mut row, rest) {
+        row.extend(rest);
+    }
+    row
+}
+
+fn unavailable(why: &str) -> Value {
+    json!({ "status": "unavailable", "reason": why, "credentials": [], "hosts": {}, "grants": [] })
+}
+
+fn available(meta: &Meta) -> Value {
+    let credentials: Vec<Value> =
+        meta.credentials.iter().map(|field| json!({ "field": field.name, "required": field.required })).collect();
+    let hosts: serde_json::Map<String, Value> = meta
+        .hosts
+        .iter()
+        .flat_map(|host| [Mode::Live, Mode::Test].map(|mode| (host.key(mode), host.of(mode).into())))
+        .collect();
+    let grants: Vec<Value> = meta
+        .grants
+        .iter()
+        .map(|grant| {
+            let inputs: Vec<Value> = grant
+                .inputs
+                .iter()
+                .map(|input| {
+                    json!({ "field": input.name, "required": input.required, "accepts": input.form.describe() })
+                })
+                .collect();
+            let mut row = json!({
+                "name": grant.name,
+                "audience": grant.audience.label(),
+                "default": grant.default == DefaultWhen::Always,
+                "lifetime": lifetime(grant.lifetime),
+                "credentials_alone": grant.credentials_alone(),
+                "allows": grant.allows,
+                "inputs": inputs,
+            });
+            if let DefaultWhen::Given(input) = grant.default {
+                row["default_with"] = input.into();
+            }
+            if !grant.one_of.is_empty() {
+                row["one_of"] = json!(grant.one_of);
+            }
+            if let Lifetime::Settable { min, max, .. } = grant.lifetime {
+                row["ttl_seconds"] = json!({ "min": min, "max": max });
+            }
+            row
+        })
+        .collect();
+    json!({
+        "status": "available", "reason": null, "docs": meta.docs, "unconfirmed": meta.unconfirmed,
+        "credentials": credentials, "hosts": hosts, "grants": grants,
+    })
+}
+
+fn lifetime(lifetime: Lifetime) -> Value {
+    match lifetime {
+        Lifetime::Fixed(seconds) | Lifetime::Settable { default: seconds, .. } => seconds.into(),
+        Lifetime::InReply => "in_reply".into(),
+        Lifetime::UntilUsed => "until_used".into(),
+        Lifetime::Unpublished => "unpublished".into(),
+    }
+}

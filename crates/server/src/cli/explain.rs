@@ -1,0 +1,40 @@
+use super::{
+    Failure,
+    one_call::{self, OneCall},
+};
+use crate::status;
+
+/// Show the call that would be made to the connector, secrets redacted, without making it
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    call: one_call::Args,
+}
+
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let call = OneCall::prepare(args.call).await?;
+    let (order, first) = call.engine.explain(call.request()).map_err(|error| Failure {
+        message: format!("{}: {error}", error.kind.label()),
+        code: status::exit_code(error.kind),
+    })?;
+    println!(
+        "{} {} ({} token, {} mode)",
+        order.meta.name,
+        order.grant.name,
+        order.grant.audience.label(),
+        order.mode.label()
+    );
+    let Some(first) = first else {
+        println!("made here, without a call");
+        return Ok(());
+    };
+    println!("{} {}", first.method, order.redacted(&first.uri.to_string()));
+    for (name, value) in &first.headers {
+        let value = value.to_str().ok().filter(|_| !value.is_sensitive());
+        println!("{name}: {}", value.map_or_else(|| "[REDACTED]".to_owned(), |value| order.redacted(value)));
+    }
+    if !first.body.is_empty() {
+        println!("\n{}", order.redacted(&String::from_utf8_lossy(&first.body)));
+    }
+    Ok(())
+}

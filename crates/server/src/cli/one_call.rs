@@ -1,0 +1,169 @@
+//! What `token` and `explain` share: a call described by arguments, its credentials from elsewhere.
+
+use std::{
+    io::{IsTerminal, Read},
+    path::PathBuf,
+};
+
+use daypass::{Engine, RawCredentials, Request, Transport, canonical_id};
+use sandbox::Sandbox;
+use serde_json::{Map, Value};
+
+use super::sandbox::into_sandbox;
+use crate::{config::Config, server};
+
+/// A call, but for its credentials.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The connector, as `daypass connectors` names it
+    connector: String,
+    /// Your reference of the token; made up if absent
+    #[arg(long)]
+    reference: Option<String>,
+    /// The grant; absent: the connector's default
+    #[arg(long)]
+    grant: Option<String>,
+    /// Who will hold the token: client or server
+    #[arg(long)]
+    audience: Option<String>,
+    /// Wanted lifetime in seconds
+    #[arg(long)]
+    ttl_seconds: Option<i64>,
+    /// A scope to ask for; repeatable
+    #[arg(long = "scope")]
+    scopes: Vec<String>,
+    /// An input of the grant, `name=value`, the value as JSON or plain text; repeatable. Secret inputs belong into
+    /// DAYPASS_FEATURE_DATA (JSON)
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    inputs: Vec<String>,
+    /// Metadata as a JSON object
+    #[arg(long)]
+    metadata: Option<String>,
+    /// Use the connector's test environment
+    #[arg(long, conflicts_with = "live")]
+    test: bool,
+    /// Use the connector's live environment
+    #[arg(long)]
+    live: bool,
+    /// Ask the embedded sandbox instead of the connector; its own credentials serve where none are given
+    #[arg(long)]
+    sandbox: bool,
+    /// The configuration file (TOML)
+    #[arg(long, env = "DAYPASS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Everything that the call needs, kept alive while it runs.
+pub struct OneCall {
+    /// The engine.
+    pub engine: Engine<Transport>,
+    /// Most time that it may take.
+    pub config: Config,
+    /// The connector.
+    pub connector: String,
+    /// The reference.
+    pub reference: String,
+    feature_data: String,
+    metadata: Option<String>,
+    test_mode: Option<bool>,
+    credentials: String,
+    _sandbox: Option<Sandbox>,
+}
+
+impl OneCall {
+    /// Reads arguments, environment and standard input.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub async fn prepare(args: Args) -> Result<Self, String> {
+        let mut config = Config::load(args.config.as_deref())?;
+        let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
+        let faults = config.settings().faults();
+        if !faults.is_empty() {
+            return Err(faults.join("\n"));
+        }
+        let connector = canonical_id(&args.connector);
+        let known =
+            if args.sandbox { sandbox::processor(&connector).map(|processor| processor.credentials) } else { None };
+        let credentials = match (std::env::var("DAYPASS_CREDENTIALS"), known) {
+            (Ok(credentials), _) => credentials,
+            (Err(_), Some(known)) => known.to_owned(),
+            (Err(_), None) => from_stdin()?,
+        };
+        let made_up = match (args.test, args.live, args.sandbox) {
+            (true, ..) => Some(true),
+            (_, true, _) => Some(false),
+            (_, _, true) => Some(true),
+            _ => None,
+        };
+        Ok(Self {
+            engine: server::engine(&config)?,
+            config,
+            credentials: named(&connector, &credentials),
+            reference: args.reference.clone().unwrap_or_else(reference),
+            feature_data: feature_data(&args)?,
+            metadata: args.metadata,
+            test_mode: made_up,
+            connector,
+            _sandbox: sandbox,
+        })
+    }
+
+    /// The request for the engine.
+    pub fn request(&self) -> Request<'_> {
+        Request {
+            reference: &self.reference,
+            connector: Some(&self.connector),
+            header_connector: None,
+            credentials: RawCredentials::parse(self.credentials.as_bytes()).map(Some),
+            metadata: self.metadata.as_deref(),
+            feature_data: Some(&self.feature_data),
+            test_mode: self.test_mode,
+            server_token: false,
+        }
+    }
+}
+
+fn from_stdin() -> Result<String, String> {
+    let mut text = String::new();
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err("no credentials: set DAYPASS_CREDENTIALS, or pipe them in, as JSON".into());
+    }
+    stdin.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+/// `{"api_key": …}` becomes `{"<connector>": {"api_key": …}}`; what is already named stays.
+fn named(connector: &str, credentials: &str) -> String {
+    match serde_json::from_str::<Map<String, Value>>(credentials) {
+        Ok(fields) if !fields.values().all(Value::is_object) => format!(r#"{{"{connector}":{credentials}}}"#),
+        _ => credentials.into(),
+    }
+}
+
+fn feature_data(args: &Args) -> Result<String, String> {
+    let mut data: Map<String, Value> = match std::env::var("DAYPASS_FEATURE_DATA") {
+        Ok(json) => serde_json::from_str(&json).map_err(|_| "DAYPASS_FEATURE_DATA must be a JSON object")?,
+        Err(_) => Map::new(),
+    };
+    for input in &args.inputs {
+        let (name, value) = input.split_once('=').ok_or_else(|| format!("--input {input}: expected NAME=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        data.insert(name.into(), value);
+    }
+    let common = [
+        ("grant", args.grant.clone().map(Value::from)),
+        ("audience", args.audience.clone().map(Value::from)),
+        ("ttl_seconds", args.ttl_seconds.map(Value::from)),
+        ("scopes", (!args.scopes.is_empty()).then(|| args.scopes.clone().into())),
+    ];
+    data.extend(common.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    Ok(Value::Object(data).to_string())
+}
+
+fn reference() -> String {
+    let mut bytes = [0; 32];
+    let _ = getrandom::fill(&mut bytes);
+    format!("cli_{}", connectors::Nonce(bytes).alphanumeric(16))
+}

@@ -1,0 +1,169 @@
+//! The configuration: a TOML file, the environment over it, flags over that.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use daypass::{ConnectorSettings, Limits, Policy, Settings, canonical_id};
+use figment::{
+    Figment,
+    error::Kind,
+    providers::{Env, Format, Toml},
+};
+use serde::Deserialize;
+
+use crate::callers::Caller;
+
+/// Environment variables with our prefix that are not configuration.
+const NOT_CONFIGURATION: &[&str] = &["config", "credentials"];
+
+/// Everything that an operator can decide.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the RPC listens.
+    pub listen: SocketAddr,
+    /// Where metrics and health over plain HTTP listen.
+    pub admin_listen: SocketAddr,
+    /// What is logged: a level, or directives as in `info,daypass=debug`.
+    pub log: String,
+    /// The server's certificate. Without one a throw-away one is made at each start.
+    pub tls: Option<Tls>,
+    /// Callers and the hashes of their keys. With none (and no client certificates) everybody may call.
+    pub callers: Vec<Caller>,
+    /// Says in so many words that plaintext is accepted from other machines.
+    pub allow_plaintext_beyond_loopback: bool,
+    /// Says in so many words that anybody on other machines may call.
+    pub allow_anonymous_beyond_loopback: bool,
+    /// How long calls in flight may take to finish after SIGTERM. Milliseconds.
+    pub shutdown_grace_ms: u64,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// How vendors are reached.
+    pub egress: Egress,
+    /// Limits in time.
+    pub limits: Limits,
+    /// What may be handed out.
+    pub policy: Policy,
+    /// Settings of single connectors, by name.
+    pub connectors: BTreeMap<String, ConnectorSettings>,
+}
+
+/// The server's certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain, PEM.
+    pub certificate_file: PathBuf,
+    /// Its private key, PEM.
+    pub private_key_file: PathBuf,
+    /// Authorities whose client certificates are accepted as proof of the caller, PEM.
+    pub client_authorities_file: Option<PathBuf>,
+}
+
+/// How vendors are reached.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Egress {
+    /// Certificate authorities to trust besides the public ones, PEM (for a proxy in front of the vendors).
+    pub authorities_file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            log: "info".into(),
+            tls: None,
+            callers: Vec::new(),
+            allow_plaintext_beyond_loopback: false,
+            allow_anonymous_beyond_loopback: false,
+            shutdown_grace_ms: 35_000,
+            max_connections: 10_000,
+            egress: Egress::default(),
+            limits: Limits::default(),
+            policy: Policy::default(),
+            connectors: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// What is wrong, with the name of the setting and never its value.
+    pub fn load(file: Option<&Path>) -> Result<Self, String> {
+        let mut figment = Figment::new();
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(format!("{}: no such file", file.display()));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let environment = Env::prefixed("DAYPASS_").ignore(NOT_CONFIGURATION).split("__");
+        let mut config: Self = figment.merge(environment).extract().map_err(|error| explain(&error))?;
+        config.policy.connectors =
+            config.policy.connectors.iter().map(|name| canonical_id(name)).collect::<BTreeSet<_>>();
+        config.connectors =
+            std::mem::take(&mut config.connectors).into_iter().map(|(name, of)| (canonical_id(&name), of)).collect();
+        Ok(config)
+    }
+
+    /// The part that the engine needs.
+    pub fn settings(&self) -> Settings {
+        Settings { limits: self.limits.clone(), policy: self.policy.clone(), connectors: self.connectors.clone() }
+    }
+
+    /// Everything that is wrong with it beyond its form, in words for the operator.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = self.settings().faults();
+        if self.max_connections == 0 {
+            faults.push("max_connections: must be at least 1".into());
+        }
+        let certificates = self.tls.as_ref().is_some_and(|tls| tls.client_authorities_file.is_some());
+        if !self.listen.ip().is_loopback() {
+            if self.tls.is_none() && !self.allow_plaintext_beyond_loopback {
+                faults.push(
+                    "listen: beyond loopback a certificate is needed ([tls] certificate_file and private_key_file), or \
+                     allow_plaintext_beyond_loopback = true"
+                        .into(),
+                );
+            }
+            if self.callers.is_empty() && !certificates && !self.allow_anonymous_beyond_loopback {
+                faults.push(
+                    "listen: beyond loopback callers must be known ([[callers]] with key_sha256, or [tls] \
+                     client_authorities_file), or allow_anonymous_beyond_loopback = true"
+                        .into(),
+                );
+            }
+        }
+        if !self.admin_listen.ip().is_loopback() && !self.allow_plaintext_beyond_loopback {
+            faults.push("admin_listen: beyond loopback it needs allow_plaintext_beyond_loopback = true".into());
+        }
+        faults
+    }
+
+    /// Whether plaintext is accepted on the RPC port.
+    pub fn plaintext(&self) -> bool {
+        self.listen.ip().is_loopback() || self.allow_plaintext_beyond_loopback
+    }
+}
+
+/// The error without the offending value, which may be a secret.
+fn explain(error: &figment::Error) -> String {
+    let setting = error.path.join(".");
+    let what = match &error.kind {
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("expected {expected}"),
+        Kind::InvalidLength(_, expected) => format!("wrong length, expected {expected}"),
+        Kind::MissingField(field) => format!("{field} is missing"),
+        Kind::UnknownField(field, known) => format!("unknown setting {field}; known are {}", known.join(", ")),
+        Kind::UnknownVariant(_, known) => format!("expected one of {}", known.join(", ")),
+        Kind::DuplicateField(field) => format!("{field} is given twice"),
+        _ => "cannot be read".into(),
+    };
+    if setting.is_empty() { what } else { format!("{setting}: {what}") }
+}

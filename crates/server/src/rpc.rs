@@ -1,0 +1,145 @@
+//! The RPC: metadata and message in, one call of the engine, message out, one log line.
+
+use std::{sync::Arc, time::Duration};
+
+use connectors::Error;
+use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
+use daypass::{Engine, Pass, RawCredentials, Request, Transport};
+use tokio::time::Instant;
+
+use crate::{
+    answer,
+    call_log::CallLog,
+    callers::Callers,
+    protocol::{
+        types,
+        ucs::v2::{
+            self, Connector, MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequest,
+            MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse,
+        },
+    },
+    status::{self, Answered},
+};
+
+/// The header under which callers give a call a name, and find it in the logs.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// The service behind all three paths.
+pub struct TokenService {
+    engine: Arc<Engine<Transport>>,
+    callers: Callers,
+}
+
+impl TokenService {
+    /// A service that lets these callers use this engine.
+    pub fn new(engine: Arc<Engine<Transport>>, callers: Callers) -> Self {
+        Self { engine, callers }
+    }
+
+    async fn create(
+        &self,
+        context: &RequestContext,
+        message: &ServiceRequest<'_, TokenRequest>,
+        server_token: bool,
+    ) -> ServiceResult<TokenResponse> {
+        let header = |name: &str| context.header(name).and_then(|value| value.to_str().ok());
+        let mut log = CallLog::start(header(REQUEST_ID), header("x-merchant-id"));
+        let deadline = self.deadline(context);
+
+        let connector = message.connector;
+        let request = Request {
+            reference: message.merchant_access_token_id,
+            connector: connector_name(connector.to_i32()),
+            header_connector: header("x-connector"),
+            credentials: credentials(context),
+            metadata: message.metadata.as_option().map(|text| text.value),
+            feature_data: message.connector_feature_data.as_option().map(|text| text.value),
+            test_mode: message.test_mode,
+            server_token,
+        };
+        let result = match self.callers.admit(context) {
+            Ok(caller) => {
+                log.caller = caller;
+                self.engine.create_access_token(request, deadline, &mut log.facts).await
+            }
+            Err(error) => Err(error),
+        };
+        log.end(&result);
+        reply(message.merchant_access_token_id, &result, &log)
+    }
+
+    /// When the answer must be on its way: the caller's deadline less a margin, within the operator's bounds.
+    fn deadline(&self, context: &RequestContext) -> Instant {
+        let asked =
+            context.time_remaining().map(|time| time.saturating_sub((time / 10).min(Duration::from_millis(50))));
+        Instant::now() + self.engine.settings().limits.time_for(asked)
+    }
+}
+
+/// A pass or a refusal is an answer; everything else is an error.
+fn reply(reference: &str, result: &Result<Pass, Error>, log: &CallLog) -> ServiceResult<TokenResponse> {
+    let body = match result {
+        Ok(pass) => answer::success(reference, pass),
+        Err(error) => match status::answered(error.kind) {
+            Answered::AsStatus(status) => answer::refusal(reference, status, error, &log.facts),
+            Answered::AsError(_) => return Err(status::to_connect(error, log.facts.connector)),
+        },
+    };
+    let mut response = Response::new(body).with_header("x-attempts", log.facts.attempts.to_string());
+    if let Some(delay) = result.as_ref().err().and_then(|error| error.retry_after) {
+        response = response.with_header("retry-after", delay.as_secs().to_string());
+    }
+    Ok(response)
+}
+
+/// The enum's name in lower case; nothing where the field is unset, a name that no connector has where it is unknown.
+fn connector_name(number: i32) -> Option<&'static str> {
+    use buffa::Enumeration as _;
+    match Connector::from_i32(number) {
+        Some(Connector::CONNECTOR_UNSPECIFIED) => None,
+        Some(connector) => Some(connector.proto_name()),
+        None => Some("(unknown number)"),
+    }
+}
+
+fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {
+    match (context.header("x-connector-auth"), context.header("x-connector-config")) {
+        (None, None) => Ok(None),
+        (Some(auth), None) => RawCredentials::parse(auth.as_bytes()).map(Some),
+        (None, Some(config)) => RawCredentials::parse_config(config.as_bytes()).map(Some),
+        (Some(_), Some(_)) => Err(Error::new(
+            connectors::Kind::InvalidCredentials,
+            "x-connector-auth and x-connector-config were both sent; send one of them",
+        )),
+    }
+}
+
+#[expect(refining_impl_trait, reason = "the message itself is the answer")]
+impl v2::MerchantAuthenticationService for TokenService {
+    async fn create_access_token(
+        &self,
+        context: RequestContext,
+        request: ServiceRequest<'_, TokenRequest>,
+    ) -> ServiceResult<TokenResponse> {
+        self.create(&context, &request, false).await
+    }
+}
+
+#[expect(refining_impl_trait, reason = "the message itself is the answer")]
+impl types::MerchantAuthenticationService for TokenService {
+    async fn create_access_token(
+        &self,
+        context: RequestContext,
+        request: ServiceRequest<'_, TokenRequest>,
+    ) -> ServiceResult<TokenResponse> {
+        self.create(&context, &request, false).await
+    }
+
+    async fn create_server_authentication_token(
+        &self,
+        context: RequestContext,
+        request: ServiceRequest<'_, TokenRequest>,
+    ) -> ServiceResult<TokenResponse> {
+        self.create(&context, &request, true).await
+    }
+}

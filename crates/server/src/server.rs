@@ -1,0 +1,159 @@
+//! The whole service: engine, RPC port, admin port, drain.
+
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
+use connectrpc_reflection::Reflector;
+use daypass::{Engine, SystemClock, Transport};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    admin,
+    callers::Callers,
+    config::Config,
+    listen::{self, Listener},
+    protocol,
+    rpc::TokenService,
+    tls::{self, ServerTls},
+};
+
+/// Most bytes of a request message.
+const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// A server that is bound to its ports and not yet serving.
+pub struct Server {
+    listener: Listener,
+    tls: ServerTls,
+    admin: TcpListener,
+    health: Arc<connectrpc_health::StaticChecker>,
+    config: Config,
+}
+
+impl Server {
+    /// Checks the configuration and binds the ports.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in words for the operator.
+    pub async fn bind(config: Config) -> Result<Self, String> {
+        let faults = config.faults();
+        if !faults.is_empty() {
+            return Err(faults.join("\n"));
+        }
+        let engine = Arc::new(engine(&config)?);
+        let by_certificate = config.tls.as_ref().is_some_and(|tls| tls.client_authorities_file.is_some());
+        let callers = Callers::new(&config.callers, by_certificate)?;
+        let (router, health) = router(TokenService::new(engine, callers))?;
+        let max_deadline = Duration::from_millis(config.limits.max_deadline_ms);
+        let service = ConnectRpcService::new(router)
+            .with_limits(
+                Limits::default()
+                    .with_max_message_size(MAX_MESSAGE_BYTES)
+                    .with_max_request_body_size(MAX_MESSAGE_BYTES + 1024),
+            )
+            .with_deadline_policy(DeadlinePolicy::new().with_max(max_deadline));
+        let tls = match &config.tls {
+            Some(files) => tls::configured(files)?,
+            None => tls::throw_away()?,
+        };
+        let listener = Listener {
+            socket: listen::bind(config.listen, "DAYPASS_LISTEN").await?,
+            tls: TlsAcceptor::from(tls.config.clone()),
+            plaintext: config.plaintext(),
+            max_connections: config.max_connections,
+            service,
+        };
+        let admin = listen::bind(config.admin_listen, "DAYPASS_ADMIN_LISTEN").await?;
+        Ok(Self { listener, tls, admin, health, config })
+    }
+
+    /// Where the RPC listens.
+    ///
+    /// # Errors
+    /// Where the socket has no address.
+    pub fn address(&self) -> Result<SocketAddr, String> {
+        self.listener.socket.local_addr().map_err(|error| error.to_string())
+    }
+
+    /// Where the admin port listens.
+    ///
+    /// # Errors
+    /// Where the socket has no address.
+    pub fn admin_address(&self) -> Result<SocketAddr, String> {
+        self.admin.local_addr().map_err(|error| error.to_string())
+    }
+
+    /// The certificate that clients must trust, where the server made its own.
+    pub fn authority_file(&self) -> Option<PathBuf> {
+        self.tls.authority_file.clone()
+    }
+
+    /// Serves until `shutdown`; then health says NOT_SERVING, no connection is accepted, and calls in flight finish.
+    ///
+    /// # Errors
+    /// Where metrics cannot be collected.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), String> {
+        let (ready, is_ready) = watch::channel(true);
+        let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready));
+        let grace = Duration::from_millis(self.config.shutdown_grace_ms);
+        let health = self.health;
+        let draining = async move {
+            shutdown.await;
+            tracing::info!("draining");
+            health.shutdown();
+            let _ = ready.send(false);
+        };
+        self.listener.serve(draining, grace).await;
+        admin.abort();
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// The engine of a configuration.
+///
+/// # Errors
+/// Where the certificate authorities cannot be read.
+pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
+    let authorities = match &config.egress.authorities_file {
+        None => None,
+        Some(file) => Some(std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?),
+    };
+    let connect_timeout = Duration::from_millis(config.limits.connect_timeout_ms);
+    let transport = Transport::new(connect_timeout, authorities.as_deref())?;
+    Ok(Engine::new(config.settings(), transport, Arc::new(SystemClock)))
+}
+
+fn router(service: TokenService) -> Result<(Router, Arc<connectrpc_health::StaticChecker>), String> {
+    let service = Arc::new(service);
+    let router = protocol::ucs::v2::MerchantAuthenticationServiceExt::register(service.clone(), Router::new());
+    let router = protocol::types::MerchantAuthenticationServiceExt::register(service, router);
+    let reflector = Reflector::from_descriptor_set_bytes(protocol::DESCRIPTORS).map_err(|error| error.to_string())?;
+    let router = connectrpc_reflection::install(router, reflector);
+    let names = ["ucs.v2.MerchantAuthenticationService", "types.MerchantAuthenticationService"];
+    Ok(connectrpc_health::install_static(router, names))
+}
+
+/// SIGTERM or SIGINT. The second one ends the process at once.
+pub async fn signal() {
+    wait().await;
+    tokio::spawn(async {
+        wait().await;
+        std::process::exit(130);
+    });
+}
+
+async fn wait() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
