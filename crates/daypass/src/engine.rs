@@ -6,7 +6,7 @@ use connectors::{
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::{Clock, Order, Request, Settings, TransportError, Vendor, scrub::scrub};
+use crate::{Clock, Order, Request, Settings, TransportError, Vendor, order, scrub::scrub};
 
 /// More calls than any exchange needs: a guard against a connector that never ends.
 const MAX_CALLS: usize = 6;
@@ -75,8 +75,9 @@ impl<V: Vendor> Engine<V> {
         deadline: Instant,
         facts: &mut Facts,
     ) -> Result<Pass> {
-        let order = Order::check(request, &self.settings)?;
-        facts.connector = Some(order.meta.id);
+        let entry = order::connector(&request)?;
+        facts.connector = Some(entry.meta.id);
+        let order = Order::check(request, entry, &self.settings)?;
         facts.grant = Some(order.grant.name);
         facts.audience = Some(order.grant.audience);
         facts.mode = Some(order.mode.label());
@@ -90,7 +91,8 @@ impl<V: Vendor> Engine<V> {
     /// # Errors
     /// The caller's mistakes.
     pub fn explain(&self, request: Request<'_>) -> Result<(Order, Option<Call>)> {
-        let order = Order::check(request, &self.settings)?;
+        let entry = order::connector(&request)?;
+        let order = Order::check(request, entry, &self.settings)?;
         let key = Nonce(random()?).uuid();
         let step = order.bound.step(&exchange(&order, self.clock.now(), Nonce(random()?), &key, &[]))?;
         match step {

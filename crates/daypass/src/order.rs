@@ -88,13 +88,13 @@ impl std::fmt::Debug for Order {
 }
 
 impl Order {
-    /// Checks a request from its name to its last input. What is wrong here never reaches a vendor.
+    /// Checks a request to its connector, to the last input. What is wrong here never reaches a vendor.
     ///
     /// # Errors
     /// The caller's mistake, with the fields at fault, or the operator's policy.
-    pub fn check(request: Request<'_>, settings: &Settings) -> Result<Self> {
+    pub fn check(request: Request<'_>, entry: &'static Entry, settings: &Settings) -> Result<Self> {
         check_reference(request.reference)?;
-        let (entry, id) = connector(&request)?;
+        let id = entry.meta.id;
         if let Some(why) = settings.policy.denies(id, Audience::Client) {
             return Err(Error::new(Kind::PolicyDenied, why));
         }
@@ -169,7 +169,10 @@ fn check_reference(reference: &str) -> Result<()> {
 }
 
 /// The one connector that header, body and credentials agree on.
-fn connector(request: &Request<'_>) -> Result<(&'static Entry, &'static str)> {
+///
+/// # Errors
+/// Where none is named, several are, or the one that is gives no tokens.
+pub(crate) fn connector(request: &Request<'_>) -> Result<&'static Entry> {
     let named = [
         ("connector", request.connector),
         ("x-connector", request.header_connector),
@@ -179,8 +182,8 @@ fn connector(request: &Request<'_>) -> Result<(&'static Entry, &'static str)> {
     let Some((first_field, id)) = names.next() else {
         return Err(Error::invalid("connector", "name one in the body or in the x-connector header"));
     };
-    let meta = match availability(&id) {
-        Availability::Available(entry) => Ok((entry, entry.meta.id)),
+    let found = match availability(&id) {
+        Availability::Available(entry) => Ok(entry),
         Availability::Unavailable(why) => Err(Error::new(
             Kind::UnsupportedGrant,
             format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
@@ -199,7 +202,7 @@ fn connector(request: &Request<'_>) -> Result<(&'static Entry, &'static str)> {
             return Err(Error::invalid(field, description));
         }
     }
-    meta
+    found
 }
 
 fn mode(shape: Option<Mode>, test_mode: Option<bool>, meta: &Meta) -> Result<Mode> {

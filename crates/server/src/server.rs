@@ -16,6 +16,7 @@ use crate::{
     protocol,
     rpc::TokenService,
     tls::{self, ServerTls},
+    undecodable::Undecodable,
 };
 
 /// Most bytes of a request message.
@@ -51,7 +52,8 @@ impl Server {
                     .with_max_message_size(MAX_MESSAGE_BYTES)
                     .with_max_request_body_size(MAX_MESSAGE_BYTES + 1024),
             )
-            .with_deadline_policy(DeadlinePolicy::new().with_max(max_deadline));
+            .with_deadline_policy(DeadlinePolicy::new().with_max(max_deadline))
+            .with_interceptor(Undecodable);
         let tls = match &config.tls {
             Some(files) => tls::configured(files)?,
             None => tls::throw_away()?,

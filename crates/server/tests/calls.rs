@@ -1,0 +1,238 @@
+//! The RPC from outside: every grant of the first four connectors, every way to be refused.
+
+mod common;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use common::{Ask, Served, code};
+use connectrpc::{CodecFormat, ErrorCode, Protocol};
+use daypass_server::protocol::ucs::v2::{Connector, OperationStatus, TokenAudience};
+use serde_json::{Value, json};
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+#[tokio::test]
+async fn the_documented_call_in_every_protocol() {
+    let served = Served::sandboxed();
+    for (protocol, codec) in [
+        (Protocol::Grpc, CodecFormat::Proto),
+        (Protocol::Grpc, CodecFormat::Json),
+        (Protocol::GrpcWeb, CodecFormat::Proto),
+        (Protocol::Connect, CodecFormat::Proto),
+        (Protocol::Connect, CodecFormat::Json),
+    ] {
+        let before = now();
+        let answer = served.call_as(protocol, codec, &Ask::stripe("sk_test_documented")).await.unwrap();
+        assert_eq!(answer.status, OperationStatus::SUCCESS.into(), "{protocol:?}");
+        assert_eq!(answer.audience, TokenAudience::CLIENT.into());
+        assert_eq!((answer.status_code, answer.merchant_access_token_id.as_str()), (200, "token_001"));
+        assert!(!answer.token_type.is_empty() && answer.access_token.is_set());
+        let (expires, left) = (answer.expires_in_seconds.unwrap(), answer.lifetime_seconds.unwrap());
+        assert!((before + 3599..=now() + 3600).contains(&expires), "{expires}");
+        assert!((3598..=3600).contains(&left), "{left}");
+    }
+}
+
+#[tokio::test]
+async fn the_json_has_the_documented_keys_flat_and_in_snake_case() {
+    let served = Served::sandboxed();
+    let body = r#"{ "merchant_access_token_id": "token_001", "connector": "STRIPE", "test_mode": true }"#;
+    let reply = served.http(
+        served.address,
+        &format!(
+            "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-type: application/json\r\nx-request-id: my-id-1\r\nx-connector: stripe\r\n\
+             x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_json\"}}}}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    );
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    assert!(reply.contains("x-request-id: my-id-1"), "{reply}");
+    let json: Value =
+        reply.lines().find(|line| line.starts_with('{')).and_then(|line| serde_json::from_str(line).ok()).unwrap();
+    for key in ["access_token", "token_type", "expires_in_seconds", "merchant_access_token_id", "audience", "grant"] {
+        assert!(json[key].is_string(), "{key}: {json}");
+    }
+    assert_eq!((&json["status"], &json["status_code"]), (&json!("SUCCESS"), &json!(200)));
+}
+
+#[tokio::test]
+async fn every_grant_with_its_inputs() {
+    let served = Served::sandboxed();
+    let url = "https://shop.example/return";
+    let adyen = json!({"currency": "EUR", "return_url": url});
+    let intent = json!({"grant": "payment_intent", "amount": 1000, "currency": "EUR"});
+    let components = json!({"payment_element": {"enabled": true}});
+    let stripe = || Ask::stripe("sk_test_grants");
+    let table = [
+        (stripe(), "checkout_session_setup", true),
+        (stripe().data(json!({"ttl_seconds": 1900, "return_url": url})), "checkout_session_setup", true),
+        (stripe().data(json!({"customer": "cus_1"})), "ephemeral_key", true),
+        (stripe().data(json!({"grant": "ephemeral_key", "create_customer": true})), "ephemeral_key", true),
+        (
+            stripe().data(json!({"grant": "customer_session", "customer": "cus_1", "components": components})),
+            "customer_session",
+            true,
+        ),
+        (stripe().data(json!({"grant": "setup_intent"})), "setup_intent", false),
+        (stripe().data(json!({"grant": "terminal_connection_token"})), "terminal_connection_token", false),
+        (stripe().data(intent), "payment_intent", false),
+        (Ask::adyen().data(adyen), "session_zero_value", true),
+        (
+            Ask::adyen().data(json!({"grant": "session", "currency": "EUR", "return_url": url, "amount": 100})),
+            "session",
+            true,
+        ),
+        (Ask::paypal(), "client_token", true),
+        (Ask::paypal().data(json!({"grant": "identity_client_token"})), "identity_client_token", true),
+        (Ask::paypal().data(json!({"grant": "id_token"})), "id_token", true),
+        (Ask::braintree(), "client_token", true),
+        (Ask::braintree().data(json!({"customer_id": "c-1"})), "client_token", true),
+    ];
+    for (nth, (ask, grant, expires)) in table.into_iter().enumerate() {
+        let reference = format!("grant_{nth}");
+        let answer = served
+            .call(&Ask { reference: &reference, ..ask })
+            .await
+            .unwrap_or_else(|error| panic!("{grant}: {error:?}"));
+        assert_eq!(answer.status, OperationStatus::SUCCESS.into(), "{grant}: {answer:?}");
+        assert_eq!((answer.grant.as_str(), answer.audience), (grant, TokenAudience::CLIENT.into()));
+        assert_eq!(
+            (answer.expires_in_seconds.is_some(), answer.lifetime_seconds.is_some()),
+            (expires, expires),
+            "{grant}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn server_tokens_only_when_asked_for_and_allowed() {
+    let served = Served::sandboxed();
+    let asked = Ask::paypal().data(json!({"audience": "server"}));
+    let answer = served.call(&asked).await.unwrap();
+    assert_eq!((answer.audience, answer.grant.as_str()), (TokenAudience::SERVER.into(), "access_token"));
+    let unasked = Ask::paypal().data(json!({"grant": "access_token"}));
+    assert_eq!(code(served.call(&unasked).await), ErrorCode::FailedPrecondition);
+    let none = Ask::braintree().data(json!({"audience": "server"}));
+    assert_eq!(code(served.call(&none).await), ErrorCode::Unimplemented);
+    let denied = Served::start(&["--sandbox"], &[("DAYPASS_POLICY__SERVER_TOKENS", "false")]);
+    assert_eq!(code(denied.call(&asked).await), ErrorCode::PermissionDenied);
+}
+
+#[tokio::test]
+async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
+    let served = Served::sandboxed();
+    let stripe = || Ask::stripe("sk_test_canary_4242424242");
+    let long = format!("{{\"Stripe\":{{\"api_key\":\"sk_test_{}\"}}}}", "x".repeat(64 * 1024));
+    let with = |credentials: &str| Ask { credentials: Some(credentials.into()), ..stripe() };
+    let table: Vec<(&str, Ask<'_>, ErrorCode)> = vec![
+        ("live key in test mode", Ask::stripe("sk_live_canary_4242424242"), ErrorCode::InvalidArgument),
+        ("test key in live mode", Ask { test_mode: Some(false), ..stripe() }, ErrorCode::InvalidArgument),
+        ("header and body disagree", Ask { header: Some("adyen"), ..stripe() }, ErrorCode::InvalidArgument),
+        (
+            "credentials of another",
+            Ask { credentials: Ask::adyen().credentials, ..stripe() },
+            ErrorCode::InvalidArgument,
+        ),
+        (
+            "no connector",
+            Ask { header: None, connector: Connector::CONNECTOR_UNSPECIFIED, credentials: None, ..stripe() },
+            ErrorCode::InvalidArgument,
+        ),
+        (
+            "unknown connector",
+            Ask { header: Some("stripf"), connector: Connector::CONNECTOR_UNSPECIFIED, ..stripe() },
+            ErrorCode::InvalidArgument,
+        ),
+        (
+            "connector without tokens",
+            Ask { header: Some("taxjar"), connector: Connector::TAXJAR, ..stripe() },
+            ErrorCode::Unimplemented,
+        ),
+        ("no credentials", Ask { credentials: None, ..stripe() }, ErrorCode::Unauthenticated),
+        ("not JSON", with("sk_test_canary_4242424242"), ErrorCode::Unauthenticated),
+        ("wrong type", with(r#"{"Stripe":{"api_key":42424242}}"#), ErrorCode::Unauthenticated),
+        ("field missing", with(r#"{"Stripe":{}}"#), ErrorCode::Unauthenticated),
+        (
+            "unknown field",
+            with(r#"{"Stripe":{"api_key":"sk_test_x","sk_test_canary_4242424242":"x"}}"#),
+            ErrorCode::Unauthenticated,
+        ),
+        ("64 KiB", with(&long), ErrorCode::Unauthenticated),
+        ("no reference", Ask { reference: "", ..stripe() }, ErrorCode::InvalidArgument),
+        ("unknown key", stripe().data(json!({"custommer": "x"})), ErrorCode::InvalidArgument),
+        ("wrong type of a key", stripe().data(json!({"customer": 5})), ErrorCode::InvalidArgument),
+        ("unknown grant", stripe().data(json!({"grant": "root"})), ErrorCode::InvalidArgument),
+        ("lifetime too short", stripe().data(json!({"ttl_seconds": 60})), ErrorCode::InvalidArgument),
+        ("lifetime too long", stripe().data(json!({"ttl_seconds": 86401})), ErrorCode::InvalidArgument),
+        (
+            "lifetime that cannot be set",
+            stripe().data(json!({"grant": "setup_intent", "ttl_seconds": 60})),
+            ErrorCode::InvalidArgument,
+        ),
+        ("scopes that cannot be set", stripe().data(json!({"scopes": ["all"]})), ErrorCode::InvalidArgument),
+        ("feature data not an object", stripe().data(json!([1])), ErrorCode::InvalidArgument),
+        ("metadata not an object", Ask { metadata: Some(json!("x")), ..stripe() }, ErrorCode::InvalidArgument),
+        ("inputs missing", Ask::adyen(), ErrorCode::InvalidArgument),
+        ("one of several missing", stripe().data(json!({"grant": "ephemeral_key"})), ErrorCode::InvalidArgument),
+    ];
+    for (what, ask, want) in table {
+        match served.call(&ask).await {
+            Ok(answer) => panic!("{what}: {answer:?}"),
+            Err(error) => {
+                assert_eq!(error.code, want, "{what}: {error:?}");
+                assert!(error.details.iter().any(|detail| detail.type_url.ends_with("google.rpc.ErrorInfo")), "{what}");
+                assert!(!format!("{error:?}").contains("4242424242"), "{what}: {error:?}");
+            }
+        }
+    }
+    let log = served.log();
+    assert!(!log.contains("4242424242"), "{log}");
+    assert!(
+        log.lines().filter(|line| line.contains("\"message\":\"call\"")).all(|line| line.contains("\"attempts\":0")),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn missing_inputs_are_named() {
+    let served = Served::sandboxed();
+    let error = served.call(&Ask::adyen()).await.unwrap_err();
+    for field in ["currency", "return_url"] {
+        assert!(error.message.as_deref().unwrap_or_default().contains(field), "{error:?}");
+    }
+    let configured = Served::start(
+        &["--sandbox"],
+        &[
+            ("DAYPASS_CONNECTORS__ADYEN__DEFAULTS__CURRENCY", "EUR"),
+            ("DAYPASS_CONNECTORS__ADYEN__DEFAULTS__RETURN_URL", "https://shop.example/return"),
+        ],
+    );
+    let answer = configured.call(&Ask::adyen()).await.unwrap();
+    assert_eq!(answer.status, OperationStatus::SUCCESS.into(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_vendors_no_is_an_answer_and_its_troubles_are_errors() {
+    let served = Served::sandboxed();
+    for (key, status, http) in [
+        ("sk_test_decline_401", OperationStatus::AUTHENTICATION_FAILED, 401),
+        ("sk_test_decline_403", OperationStatus::AUTHENTICATION_FAILED, 403),
+        ("sk_test_decline_429", OperationStatus::RATE_LIMITED, 429),
+    ] {
+        let answer = served.call(&Ask::stripe(key)).await.unwrap();
+        assert_eq!((answer.status, answer.status_code), (status.into(), http), "{answer:?}");
+        assert!(answer.error.is_set() && !answer.access_token.is_set());
+        assert!(!format!("{answer:?}").contains(key), "{answer:?}");
+    }
+    assert_eq!(code(served.call(&Ask::stripe("sk_test_decline_500")).await), ErrorCode::Unavailable);
+    assert_eq!(code(served.call(&Ask::stripe("sk_test_garbage")).await), ErrorCode::Internal);
+    let started = Instant::now();
+    let slow = Ask { timeout: Duration::from_millis(700), ..Ask::stripe("sk_test_slow") };
+    assert_eq!(code(served.call(&slow).await), ErrorCode::DeadlineExceeded);
+    assert!(started.elapsed() < Duration::from_millis(800), "{:?}", started.elapsed());
+    let log = served.log();
+    assert!(!log.contains("sk_test"), "{log}");
+}

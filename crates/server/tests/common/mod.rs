@@ -1,0 +1,202 @@
+//! The real executable on real sockets.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use connectrpc::{
+    CodecFormat, ConnectError, ErrorCode, Protocol,
+    client::{CallOptions, ClientConfig, HttpClient},
+};
+use daypass_server::protocol::ucs::v2::{
+    Connector, MerchantAuthenticationServiceClient,
+    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequest,
+    MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse,
+};
+use serde_json::{Value, json};
+
+/// A running `daypass serve`.
+pub struct Served {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub authority_file: Option<String>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Served {
+    /// Starts it with these arguments and environment, on free ports.
+    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_daypass"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut next = || lines.next().expect("a line of the server's").unwrap();
+        let address = after(&next(), "JSON on ");
+        let admin = after(&next().replace("/metrics", " "), "http://");
+        let authority_file = next().split("this run: ").nth(1).map(ToOwned::to_owned);
+        let log = Arc::new(Mutex::new(String::new()));
+        let sink = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = sink.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Self { child, address: address.parse().unwrap(), admin: admin.parse().unwrap(), authority_file, log }
+    }
+
+    pub fn sandboxed() -> Self {
+        Self::start(&["--sandbox"], &[])
+    }
+
+    /// Everything that it logged.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    }
+
+    /// One call as a client of this protocol makes it.
+    pub async fn call_as(
+        &self,
+        protocol: Protocol,
+        codec: CodecFormat,
+        ask: &Ask<'_>,
+    ) -> Result<TokenResponse, ConnectError> {
+        let target = format!("http://{}", self.address).parse().unwrap();
+        let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
+        let http =
+            if protocol == Protocol::Grpc { HttpClient::plaintext_http2_only() } else { HttpClient::plaintext() };
+        let client = MerchantAuthenticationServiceClient::new(http, config);
+        let mut options = CallOptions::default().with_timeout(ask.timeout);
+        if let Some(connector) = ask.header {
+            options = options.with_header("x-connector", connector);
+        }
+        if let Some(credentials) = &ask.credentials {
+            options = options.with_header("x-connector-auth", credentials.clone());
+        }
+        for (name, value) in &ask.headers {
+            options = options.with_header(*name, *value);
+        }
+        let request = TokenRequest {
+            merchant_access_token_id: ask.reference.into(),
+            connector: ask.connector.into(),
+            connector_feature_data: text(ask.data.as_ref().map(ToString::to_string)).into(),
+            metadata: text(ask.metadata.as_ref().map(ToString::to_string)).into(),
+            test_mode: ask.test_mode,
+            ..Default::default()
+        };
+        client
+            .create_access_token_with_options(request, options)
+            .await
+            .map(connectrpc::client::UnaryResponse::into_owned)
+    }
+
+    pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponse, ConnectError> {
+        self.call_as(Protocol::Grpc, CodecFormat::Proto, ask).await
+    }
+
+    /// A raw HTTP/1.1 exchange.
+    pub fn http(&self, address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        let _ = stream.read_to_string(&mut reply);
+        reply
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(value: Option<String>) -> Option<buffa_types::google::protobuf::StringValue> {
+    value.map(|value| buffa_types::google::protobuf::StringValue { value, ..Default::default() })
+}
+
+fn after(line: &str, mark: &str) -> String {
+    let rest = line.split(mark).nth(1).unwrap_or_else(|| panic!("{mark:?} in {line:?}"));
+    rest.split([',', ' ']).next().unwrap().to_owned()
+}
+
+/// What is asked for; [`Ask::stripe`] and the like are good calls to change from.
+#[derive(Clone)]
+pub struct Ask<'a> {
+    pub reference: &'a str,
+    pub connector: Connector,
+    pub header: Option<&'a str>,
+    pub credentials: Option<String>,
+    pub data: Option<Value>,
+    pub metadata: Option<Value>,
+    pub test_mode: Option<bool>,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub timeout: Duration,
+}
+
+impl Ask<'_> {
+    pub fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
+        Self {
+            reference: "token_001",
+            connector,
+            header: Some(header),
+            credentials: Some(credentials.to_string()),
+            data: None,
+            metadata: None,
+            test_mode: Some(true),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    pub fn stripe(api_key: &str) -> Self {
+        Self::of(Connector::STRIPE, "stripe", json!({"Stripe": {"api_key": api_key}}))
+    }
+
+    pub fn adyen() -> Self {
+        Self::of(Connector::ADYEN, "adyen", json!({"Adyen": {"api_key": "AQEtest", "merchant_account": "ShopECOM"}}))
+    }
+
+    pub fn paypal() -> Self {
+        Self::of(Connector::PAYPAL, "paypal", json!({"Paypal": {"client_id": "id-1", "client_secret": "secret-1"}}))
+    }
+
+    pub fn braintree() -> Self {
+        Self::of(
+            Connector::BRAINTREE,
+            "braintree",
+            json!({"Braintree": {"public_key": "pub-1", "private_key": "priv-1"}}),
+        )
+    }
+
+    #[must_use]
+    pub fn data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+}
+
+/// The code of a call that must fail.
+pub fn code(result: Result<TokenResponse, ConnectError>) -> ErrorCode {
+    match result {
+        Ok(answer) => panic!("succeeded: {answer:?}"),
+        Err(error) => error.code,
+    }
+}

@@ -1,0 +1,96 @@
+//! The executable as its operator sees it: ports, health, drain, configuration.
+
+mod common;
+
+use std::{process::Command, time::Duration};
+
+use common::{Ask, Served, code};
+use connectrpc::ErrorCode;
+
+#[tokio::test]
+async fn metrics_and_health_tell_and_termination_drains() {
+    let mut served = Served::sandboxed();
+    served.call(&Ask::stripe("sk_test_canary_metrics")).await.unwrap();
+    let get =
+        |path: &str| served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+    assert!(get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get("/readyz").starts_with("HTTP/1.1 200"));
+    let metrics = get("/metrics");
+    assert!(
+        metrics
+            .contains(r#"daypass_calls_total{connector="stripe",grant="checkout_session_setup",outcome="SUCCESS"} 1"#),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("canary"));
+    let health =
+        Command::new(env!("CARGO_BIN_EXE_daypass")).args(["healthcheck", "--admin-listen", &served.admin.to_string()]);
+    let mut health = health;
+    assert!(health.status().unwrap().success());
+
+    let slow = Ask { timeout: Duration::from_secs(2), ..Ask::stripe("sk_test_slow") };
+    let in_flight = served.call(&slow);
+    let (result, ()) = tokio::join!(in_flight, async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        served.terminate();
+    });
+    assert_eq!(code(result), ErrorCode::DeadlineExceeded, "a call in flight ends in its own time");
+    let status = served.child.wait().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn beyond_loopback_it_wants_a_certificate_and_known_callers() {
+    let run = |environment: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
+            .args(["serve", "--listen", "0.0.0.0:0", "--admin-listen", "127.0.0.1:0"])
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (started, said) = run(&[]);
+    assert!(!started && said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
+    let (started, said) = run(&[("DAYPASS_ALLOW_PLAINTEXT_BEYOND_LOOPBACK", "true")]);
+    assert!(!started && !said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
+}
+
+#[test]
+fn configuration_faults_are_told_without_values() {
+    let check = |environment: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
+            .args(["config", "check"])
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(check(&[]).0);
+    for (name, value, said) in [
+        ("DAYPASS_LISTEN", "canary-value", "listen"),
+        ("DAYPASS_LISTNE", "127.0.0.1:1", "listne"),
+        ("DAYPASS_CONNECTORS__STRIPE__TEST_BASE_URL", "http://canary-value.example", "https"),
+        ("DAYPASS_CONNECTORS__STRIPF__TEST_BASE_URL", "https://a.example", "stripf"),
+        ("DAYPASS_CONNECTORS__ADYEN__DEFAULTS__CURRENCY", "canary-value", "currency"),
+        ("DAYPASS_CONNECTORS__ADYEN__DEFAULTS__CURENCY", "EUR", "curency"),
+    ] {
+        let (good, text) = check(&[(name, value)]);
+        assert!(!good && text.contains(said), "{name}: {text}");
+        assert!(!text.contains("canary-value"), "{name}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn known_callers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
+    std::fs::write(&file, format!("[[callers]]\nname = \"shop\"\nkey_sha256 = \"{hash}\"\n")).unwrap();
+    let served = Served::start(&["--sandbox", "--config", file.to_str().unwrap()], &[]);
+    let ask = Ask::stripe("sk_test_callers");
+    assert_eq!(code(served.call(&ask).await), ErrorCode::Unauthenticated);
+    let wrong = Ask { headers: vec![("authorization", "Bearer secre")], ..ask.clone() };
+    assert_eq!(code(served.call(&wrong).await), ErrorCode::Unauthenticated);
+    let right = Ask { headers: vec![("authorization", "Bearer secret")], ..ask };
+    served.call(&right).await.unwrap();
+    assert!(served.log().contains("\"caller\":\"shop\""), "{}", served.log());
+}
