@@ -33,6 +33,7 @@ pub trait Connector: 'static {
 
 /// What to do next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one step is alive at a time, and it is taken apart at once")]
 pub enum Step {
     /// Make this call and come back with its reply.
     Call(Call),
@@ -66,16 +67,26 @@ pub struct CredentialField {
     pub name: &'static str,
     /// Whether credentials are incomplete without it.
     pub required: bool,
+    /// Whether it is no secret: an account's or client's id, which the vendor puts into URLs and pages.
+    pub public: bool,
+}
+
+impl CredentialField {
+    /// Says that it is no secret.
+    #[must_use]
+    pub const fn public(self) -> Self {
+        Self { public: true, ..self }
+    }
 }
 
 /// A field that must be there.
 pub const fn required(name: &'static str) -> CredentialField {
-    CredentialField { name, required: true }
+    CredentialField { name, required: true, public: false }
 }
 
 /// A field that may be there.
 pub const fn optional(name: &'static str) -> CredentialField {
-    CredentialField { name, required: false }
+    CredentialField { name, required: false, public: false }
 }
 
 /// One of a connector's hosts. Only scheme and host: the path belongs to the call.
@@ -260,11 +271,13 @@ impl Exchange<'_> {
     }
 }
 
+type Bind = fn(&Map<String, Value>) -> Result<Box<dyn Bound>>;
+
 /// A connector of the list, with its types hidden.
 pub struct Entry {
     /// Everything about it that is data.
     pub meta: &'static Meta,
-    bind: fn(&Map<String, Value>) -> Result<Box<dyn Bound>>,
+    bind: Bind,
 }
 
 impl Entry {

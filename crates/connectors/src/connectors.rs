@@ -1,11 +1,15 @@
 //! The list: one line a connector.
 
+mod adyen;
+mod braintree;
+mod paypal;
 mod stripe;
 
 use crate::{Entry, entry};
 
 /// Every connector that gives tokens, in alphabetical order.
-pub static CONNECTORS: &[Entry] = &[entry::<stripe::Stripe>()];
+pub static CONNECTORS: &[Entry] =
+    &[entry::<adyen::Adyen>(), entry::<braintree::Braintree>(), entry::<paypal::Paypal>(), entry::<stripe::Stripe>()];
 
 /// The connector of that name (lower case, as in the enum).
 pub fn find(id: &str) -> Option<&'static Entry> {

@@ -141,8 +141,9 @@ pub struct FieldViolation {
 /// What the vendor said when it said no, in its own words.
 ///
 /// A connector fills `code`, `message`, `reason` and, where the HTTP status does not tell, `kind`.
-/// The texts are clamped and scrubbed of credentials before they reach an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The texts are clamped and scrubbed of credentials before they reach an answer; `Debug` never shows them, as some vendors
+/// repeat the key that they refuse.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status of the reply.
     pub status: u16,
@@ -154,6 +155,12 @@ pub struct Refusal {
     pub message: Option<String>,
     /// Further text: the field, the category, joined details.
     pub reason: Option<String>,
+}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.status, self.kind)
+    }
 }
 
 impl Refusal {

@@ -335,7 +335,7 @@ impl Inputs {
             return Err(Error::missing_inputs(&absent, &format!("{} needs it", grant.name)));
         }
         let complete = |set: &&[&str]| set.iter().all(|name| values.contains_key(*name));
-        if !grant.one_of.is_empty() && !grant.one_of.iter().any(|set| complete(&set)) {
+        if !grant.one_of.is_empty() && !grant.one_of.iter().any(complete) {
             let sets: Vec<String> = grant.one_of.iter().map(|set| set.join(" + ")).collect();
             let mut names = grant.one_of.concat();
             names.sort_unstable();

@@ -1,0 +1,170 @@
+//! Adyen: a checkout session that Drop-in or Components pay with, or store a card with.
+//! <https://docs.adyen.com/api-explorer/Checkout/72/post/sessions>
+
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
+    Secret, Step, Timestamp, Token, optional, required,
+};
+
+/// Adyen's bound on the reference, in characters.
+const MAX_REFERENCE: usize = 80;
+/// Adyen's bound on the return URL, in characters.
+const MAX_RETURN_URL: usize = 1024;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    merchant_account: String,
+}
+
+const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 86_400 };
+const SESSION: &[Input] = &[
+    Input::minor_units("amount").required(),
+    Input::currency("currency").required(),
+    Input::url("return_url").required(),
+    Input::label("endpoint_prefix"),
+    Input::country("country_code"),
+    Input::one_of("channel", &["Web", "iOS", "Android"]),
+    Input::text("shopper_locale"),
+    Input::texts("allowed_payment_methods"),
+    Input::text_of("shopper_reference", 256),
+    Input::one_of("shopper_interaction", &["Ecommerce", "ContAuth", "Moto", "POS"]),
+    Input::one_of("recurring_processing_model", &["CardOnFile", "Subscription", "UnscheduledCardOnFile"]),
+    Input::one_of("store_payment_method_mode", &["askForConsent", "disabled", "enabled"]),
+];
+/// The same without an amount, so nothing that the caller sends can make it a session that moves money.
+const ZERO_VALUE: &[Input] = SESSION.split_at(1).1;
+
+pub struct Adyen;
+
+impl Connector for Adyen {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "adyen",
+        name: "Adyen",
+        docs: "https://docs.adyen.com/api-explorer/Checkout/72/post/sessions",
+        unconfirmed: &["The bound of 80 characters on the reference; the published schema has none."],
+        hosts: &[Host::main(
+            "https://{endpoint_prefix}-checkout-live.adyenpayments.com",
+            "https://checkout-test.adyen.com",
+        )],
+        credentials: &[required("api_key"), required("merchant_account").public(), optional("review_key")],
+        grants: &[
+            Grant::client("session_zero_value", "verify a card and store it for one shopper; no money moves", LIFETIME)
+                .by_default()
+                .inputs(ZERO_VALUE)
+                .metadata(20, 20, 80),
+            Grant::client("session", "make that one payment", LIFETIME).inputs(SESSION).metadata(20, 20, 80),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                // The live host serves several APIs, so its path names the one that is meant.
+                let path = match exchange.mode {
+                    Mode::Live => "/checkout/v72/sessions",
+                    Mode::Test => "/v72/sessions",
+                };
+                Call::post(exchange.url(path)?)
+                    .secret_header("x-api-key", credentials.api_key.expose())
+                    .header("idempotency-key", exchange.idempotency_key)
+                    .json(&session(credentials, exchange)?)
+                    .repeatable()
+                    .send()
+            }
+            [reply, ..] => {
+                let session: Session = reply.accept(refusal)?;
+                let expiry = Expiry::at_date(&session.expires_at)?;
+                let token = Token::new(&session.session_data, "session_data", expiry)?
+                    .client("session_id", session.id)
+                    .client("environment", exchange.mode.label());
+                Ok(Step::Done(token))
+            }
+        }
+    }
+}
+
+fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, serde_json::Value>> {
+    let input = exchange.input;
+    let return_url = input.text("return_url").unwrap_or_default();
+    if exchange.reference.chars().count() > MAX_REFERENCE {
+        return Err(Error::invalid(
+            "merchant_access_token_id",
+            format!("Adyen takes at most {MAX_REFERENCE} characters"),
+        ));
+    }
+    if return_url.chars().count() > MAX_RETURN_URL {
+        return Err(Error::invalid_input("return_url", format!("Adyen takes at most {MAX_RETURN_URL} characters")));
+    }
+    if input.text("shopper_reference").is_some_and(|reference| reference.chars().count() < 3) {
+        return Err(Error::invalid_input("shopper_reference", "Adyen takes 3 to 256 characters"));
+    }
+    let stores = matches!(input.text("store_payment_method_mode"), Some("enabled" | "askForConsent"));
+    let absent: Vec<&str> = ["shopper_reference", "recurring_processing_model"]
+        .into_iter()
+        .filter(|name| stores && input.value(name).is_none())
+        .collect();
+    if !absent.is_empty() {
+        return Err(Error::missing_inputs(&absent, "Adyen stores a payment method for a shopper and a purpose only"));
+    }
+    let expires_at = Timestamp::from_second(exchange.expires_at())
+        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let amount = input.integer("amount").unwrap_or(0);
+    let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
+    let mut body = Map::new();
+    input.copy_into(
+        &mut body,
+        &[
+            ("channel", "channel"),
+            ("shopper_locale", "shopperLocale"),
+            ("allowed_payment_methods", "allowedPaymentMethods"),
+            ("shopper_reference", "shopperReference"),
+            ("shopper_interaction", "shopperInteraction"),
+            ("recurring_processing_model", "recurringProcessingModel"),
+            ("store_payment_method_mode", "storePaymentMethodMode"),
+        ],
+    );
+    body.insert("merchantAccount".into(), json!(credentials.merchant_account));
+    body.insert("amount".into(), json!({ "currency": currency, "value": amount }));
+    body.insert("reference".into(), json!(exchange.reference));
+    body.insert("returnUrl".into(), json!(return_url));
+    body.insert("expiresAt".into(), json!(expires_at.to_string()));
+    if let Some(country) = input.text("country_code") {
+        body.insert("countryCode".into(), json!(country.to_ascii_uppercase()));
+    }
+    if !input.metadata.is_empty() {
+        body.insert("metadata".into(), json!(input.metadata));
+    }
+    Ok(body)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    id: String,
+    session_data: String,
+    expires_at: String,
+}
+
+/// Both shapes that Adyen's APIs have: their own, and RFC 9457's `title` and `detail`.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    error_code: Option<String>,
+    message: Option<String>,
+    error_type: Option<String>,
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+/// <https://docs.adyen.com/development-resources/error-codes>
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let message = failure.message.or(failure.detail).or(failure.title);
+    Refusal::new(failure.error_code, message).reason(failure.error_type)
+}

@@ -1,0 +1,212 @@
+//! PayPal: client tokens for its browser SDKs, a customer's ID token, and the app's own access token.
+//! <https://developer.paypal.com/api/rest/authentication/>
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Scopes, Seconds, Secret, Step, Token, encoding::base64, optional, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: String,
+    client_secret: Secret,
+    payer_id: Option<String>,
+}
+
+const CUSTOMER_ID: Input = Input::text("customer_id");
+const PARTNER_ATTRIBUTION_ID: Input = Input::text("partner_attribution_id");
+
+pub struct Paypal;
+
+impl Connector for Paypal {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "paypal",
+        name: "PayPal",
+        docs: "https://developer.paypal.com/api/rest/authentication/",
+        unconfirmed: &["The encoding of PayPal-Auth-Assertion (standard base64 with padding)."],
+        hosts: &[Host::main("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")],
+        credentials: &[required("client_id").public(), required("client_secret"), optional("payer_id").public()],
+        grants: &[
+            Grant::client(
+                "client_token",
+                "start the JS SDK v6 or Fastlane: eligibility and client-side order calls, on the given domains",
+                Lifetime::Fixed(900),
+            )
+            .by_default()
+            .inputs(&[
+                Input::texts("domains"),
+                Input::one_of("intent", &["sdk_init"]),
+                PARTNER_ATTRIBUTION_ID,
+            ]),
+            Grant::client(
+                "identity_client_token",
+                "start the hosted card fields of the JS SDK v5",
+                Lifetime::Fixed(3600),
+            )
+            .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID])
+            .shares_login(),
+            Grant::client("id_token", "show and use that customer's saved methods in the JS SDK v5", Lifetime::InReply)
+                .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
+            Grant::server("access_token", "call all REST APIs of the app", Lifetime::InReply).scopes(Scopes::Any),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let input = exchange.input;
+        let form = Form::new().field("grant_type", "client_credentials");
+        match (exchange.grant.name, exchange.replies) {
+            ("client_token", []) => {
+                let domains = input.texts("domains").join(",");
+                let form = form
+                    .field("response_type", "client_token")
+                    .maybe("domains[]", Some(domains.as_str()).filter(|domains| !domains.is_empty()))
+                    .maybe("intent", input.text("intent"));
+                acting_for_seller(credentials, exchange, token_call(credentials, exchange, form)?)
+            }
+            ("client_token", [reply, ..]) => {
+                let granted: AccessToken = reply.accept(refusal)?;
+                if !granted.scope.as_deref().is_some_and(is_client_side) {
+                    return Err(Error::bad_reply("PayPal granted more than a browser may hold"));
+                }
+                Ok(Step::Done(access_token(reply, &granted)?.client("client_id", &credentials.client_id)))
+            }
+            ("identity_client_token" | "access_token", []) => {
+                let scope = input.scopes.join(" ");
+                let form = form.maybe("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
+                token_call(credentials, exchange, form)?.send()
+            }
+            ("access_token", [reply, ..]) => {
+                Ok(Step::Done(access_token(reply, &reply.accept::<AccessToken>(refusal)?)?))
+            }
+            ("identity_client_token", [login]) => {
+                let login: AccessToken = login.accept(refusal)?;
+                let body = match input.text("customer_id") {
+                    Some(customer) => json!({ "customer_id": customer }),
+                    None => json!({}),
+                };
+                let call = Call::post(exchange.url("/v1/identity/generate-token")?)
+                    .bearer(login.access_token.expose())
+                    .header("accept", "application/json")
+                    .header("accept-language", "en_US")
+                    .json(&body)
+                    .repeatable();
+                acting_for_seller(credentials, exchange, call)
+            }
+            ("identity_client_token", [_, reply, ..]) => {
+                let granted: ClientToken = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, granted.expires_in.unwrap_or(Seconds(3600)))?;
+                let token = Token::new(&granted.client_token, "client_token", expiry)?;
+                Ok(Step::Done(token.client("client_id", &credentials.client_id)))
+            }
+            ("id_token", []) => {
+                let form =
+                    form.field("response_type", "id_token").maybe("target_customer_id", input.text("customer_id"));
+                acting_for_seller(credentials, exchange, token_call(credentials, exchange, form)?)
+            }
+            // A full-power access token lies next to the ID token, with an `expires_in` of its own: neither is read.
+            ("id_token", [reply, ..]) => {
+                let granted: IdToken = reply.accept(refusal)?;
+                let token = Token::new(&granted.id_token, "id_token", Expiry::of_jwt(&granted.id_token)?)?;
+                Ok(Step::Done(token.client("client_id", &credentials.client_id)))
+            }
+            _ => Err(Error::new(Kind::Internal, "PayPal has no such grant")),
+        }
+    }
+}
+
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, form: Form) -> Result<Call> {
+    Ok(Call::post(exchange.url("/v1/oauth2/token")?)
+        .basic(&credentials.client_id, credentials.client_secret.expose())
+        .header("accept", "application/json")
+        .header("paypal-request-id", exchange.idempotency_key)
+        .form(form)
+        .repeatable())
+}
+
+/// A partner says for which seller it asks, with a JWT that is not signed.
+fn acting_for_seller(credentials: &Credentials, exchange: &Exchange<'_>, call: Call) -> Result<Step> {
+    let call = match exchange.input.text("partner_attribution_id") {
+        Some(code) => call.header("paypal-partner-attribution-id", code),
+        None => call,
+    };
+    let Some(payer_id) = &credentials.payer_id else { return call.send() };
+    let header = base64(json!({ "alg": "none" }).to_string());
+    let claims = base64(json!({ "iss": credentials.client_id, "payer_id": payer_id }).to_string());
+    call.header("paypal-auth-assertion", &format!("{header}.{claims}.")).send()
+}
+
+fn access_token(reply: &Reply, granted: &AccessToken) -> Result<Token> {
+    let token_type = granted.token_type.as_deref().unwrap_or("Bearer");
+    let token = Token::new(granted.access_token.expose(), token_type, Expiry::after_reply(reply, granted.expires_in)?)?;
+    Ok(token.scope_list(granted.scope.as_deref()))
+}
+
+/// A server token has the same shape as a client token, so only its scopes tell them apart: each must name one of PayPal's
+/// client-side services (`…/orders/client_sdk_orders_api`, `…/client-payments-eligibility`), and there must be one.
+fn is_client_side(scope: &str) -> bool {
+    let service = |scope: &str| {
+        scope
+            .strip_prefix("https://uri.paypal.com/services/payments/")
+            .and_then(|path| path.rsplit('/').next())
+            .is_some_and(|service| service.starts_with("client_") || service.starts_with("client-"))
+    };
+    scope.split_whitespace().next().is_some() && scope.split_whitespace().all(service)
+}
+
+#[derive(Deserialize)]
+struct AccessToken {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Seconds,
+    scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ClientToken {
+    client_token: String,
+    expires_in: Option<Seconds>,
+}
+
+#[derive(Deserialize)]
+struct IdToken {
+    id_token: String,
+}
+
+/// The token endpoint speaks RFC 6749 (`error`), the others PayPal's own shape (`name`).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    error: Option<String>,
+    error_description: Option<String>,
+    name: Option<String>,
+    message: Option<String>,
+    details: Vec<Detail>,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    issue: Option<String>,
+    description: Option<String>,
+}
+
+/// <https://developer.paypal.com/api/rest/responses/>
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = match failure.error.as_deref() {
+        Some("invalid_client") => Some(Kind::CredentialsRejected),
+        Some("unauthorized_client") => Some(Kind::PermissionDenied),
+        _ => None,
+    };
+    let reason = failure.details.into_iter().next().and_then(|detail| match (detail.issue, detail.description) {
+        (Some(issue), Some(description)) => Some(format!("{issue}: {description}")),
+        (issue, description) => issue.or(description),
+    });
+    Refusal::new(failure.error.or(failure.name), failure.error_description.or(failure.message))
+        .reason(reason)
+        .kind(kind)
+}
