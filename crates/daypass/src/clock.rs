@@ -1,40 +1,69 @@
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant},
+};
 
 use connectors::Timestamp;
 
 /// Where the engine learns what time it is.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// What the wall clock shows. It may be wrong, and it may be set forwards and backwards at any moment.
     fn now(&self) -> Timestamp;
+
+    /// Time since some moment in the past. It only goes forwards.
+    fn elapsed(&self) -> Duration;
 }
 
-/// The machine's clock.
-pub struct SystemClock;
+/// The machine's clocks.
+pub struct SystemClock(Instant);
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
-/// A clock that stands still until it is moved, for tests.
+/// Clocks that stand still until they are moved, for tests.
 #[derive(Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    wall_ms: AtomicI64,
+    elapsed_ms: AtomicI64,
+}
 
 impl ManualClock {
-    /// A clock that shows this moment, in milliseconds of the Unix epoch.
+    /// A clock whose wall shows this moment, in milliseconds of the Unix epoch.
     pub fn at_ms(milliseconds: i64) -> Self {
-        Self(AtomicI64::new(milliseconds))
+        Self { wall_ms: AtomicI64::new(milliseconds), elapsed_ms: AtomicI64::new(0) }
     }
 
-    /// Moves it, forwards or backwards.
-    pub fn move_ms(&self, milliseconds: i64) {
-        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    /// Lets time pass.
+    pub fn pass_ms(&self, milliseconds: u32) {
+        self.wall_ms.fetch_add(i64::from(milliseconds), Ordering::SeqCst);
+        self.elapsed_ms.fetch_add(i64::from(milliseconds), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock forwards or backwards, without any time passing.
+    pub fn step_ms(&self, milliseconds: i64) {
+        self.wall_ms.fetch_add(milliseconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH)
+        Timestamp::from_millisecond(self.wall_ms.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.elapsed_ms.load(Ordering::SeqCst)).unwrap_or_default())
     }
 }

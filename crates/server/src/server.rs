@@ -123,7 +123,7 @@ pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
     };
     let connect_timeout = Duration::from_millis(config.limits.connect_timeout_ms);
     let transport = Transport::new(connect_timeout, authorities.as_deref())?;
-    Ok(Engine::new(config.settings(), transport, Arc::new(SystemClock)))
+    Ok(Engine::new(config.settings(), transport, Arc::new(SystemClock::default())))
 }
 
 fn router(service: TokenService) -> Result<(Router, Arc<connectrpc_health::StaticChecker>), String> {
