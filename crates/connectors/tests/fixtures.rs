@@ -1,0 +1,55 @@
+//! Every fixture: the calls are as written, and so is what comes of the replies.
+
+use connectors::CONNECTORS;
+
+use crate::support::{Expect, ExpectedError, ExpectedToken, scenes};
+
+#[test]
+fn every_fixture_plays_as_written() {
+    for scene in scenes() {
+        let name = &scene.name;
+        assert!(scene.case.recorded.is_none(), "{name}: recorded requests have a folder of their own");
+        let played = scene.play();
+        let end = played.end.unwrap_or_else(|| panic!("{name}: the connector wants one more reply"));
+        match scene.case.expect.as_ref().unwrap_or_else(|| panic!("{name}: expects nothing")) {
+            Expect::Token(expected) => match &end {
+                Ok(token) => assert_eq!(&ExpectedToken::from(token), expected, "{name}"),
+                Err(error) => panic!("{name}: {:?}", ExpectedError::from(error)),
+            },
+            Expect::Error(expected) => match &end {
+                Ok(token) => panic!("{name}: {:?}", ExpectedToken::from(token)),
+                Err(error) => assert_eq!(&ExpectedError::from(error), expected, "{name}"),
+            },
+        }
+        if let Some(expected) = &scene.case.calls {
+            assert_eq!(played.calls.len(), expected.len(), "{name}: number of calls");
+            for (nth, (call, expected)) in played.calls.iter().zip(expected).enumerate() {
+                expected.compare(call, &format!("{name}: call {}", nth + 1));
+            }
+        }
+    }
+}
+
+/// A reply too many would be one that the fixture's author believed to matter.
+#[test]
+fn every_reply_of_a_fixture_is_read() {
+    for scene in scenes() {
+        assert_eq!(scene.play().calls.len(), scene.case.replies.len(), "{}", scene.name);
+    }
+}
+
+#[test]
+fn every_grant_has_a_success_with_its_calls() {
+    let scenes = scenes();
+    for entry in CONNECTORS {
+        for grant in entry.meta.grants {
+            let shown = scenes.iter().any(|scene| {
+                scene.entry.meta.id == entry.meta.id
+                    && scene.case.grant == grant.name
+                    && scene.succeeds()
+                    && scene.case.calls.is_some()
+            });
+            assert!(shown, "fixtures/{} has no success of {} with its calls", entry.meta.id, grant.name);
+        }
+    }
+}
