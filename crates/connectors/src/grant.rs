@@ -100,6 +100,9 @@ pub struct Grant {
     pub scopes: Scopes,
     /// Metadata that is sent along.
     pub metadata: Metadata,
+    /// Names of values that come with the token and must stay in the backend. They are handed out only to a caller that asks for
+    /// audience `server`, and that answer is then a SERVER one.
+    pub server_parameters: &'static [&'static str],
     /// The first call's bearer may serve later calls too (multi-call exchanges whose login token is reusable).
     pub shares_login: bool,
 }
@@ -115,6 +118,7 @@ impl Grant {
         one_of: &[],
         scopes: Scopes::None,
         metadata: Metadata::None,
+        server_parameters: &[],
         shares_login: false,
     };
 
@@ -162,6 +166,12 @@ impl Grant {
     #[must_use]
     pub const fn metadata(self, max: usize, max_key: usize, max_value: usize) -> Self {
         Self { metadata: Metadata::Pairs { max, max_key, max_value }, ..self }
+    }
+
+    /// Values that come with the token and must stay in the backend.
+    #[must_use]
+    pub const fn server_parameters(self, server_parameters: &'static [&'static str]) -> Self {
+        Self { server_parameters, ..self }
     }
 
     /// The first call of the exchange yields a bearer that may be shared between exchanges.

@@ -14,6 +14,7 @@ mod error;
 mod grant;
 mod input;
 mod secret;
+mod signing;
 mod token;
 mod unavailable;
 
