@@ -8,8 +8,13 @@ mod stripe;
 use crate::{Entry, entry};
 
 /// Every connector that gives tokens, in alphabetical order.
-pub static CONNECTORS: &[Entry] =
-    &[entry::<adyen::Adyen>(), entry::<braintree::Braintree>(), entry::<paypal::Paypal>(), entry::<stripe::Stripe>()];
+#[rustfmt::skip] // One line each.
+pub static CONNECTORS: &[Entry] = &[
+    entry::<adyen::Adyen>(),
+    entry::<braintree::Braintree>(),
+    entry::<paypal::Paypal>(),
+    entry::<stripe::Stripe>(),
+];
 
 /// The connector of that name (lower case, as in the enum).
 pub fn find(id: &str) -> Option<&'static Entry> {
