@@ -24,7 +24,7 @@ pub use connectors::{CONNECTORS, find};
 pub use encoding::{base64url_decode, jwt_claims};
 pub use error::{Error, FieldViolation, Kind, Refusal, Result};
 pub use grant::{Audience, DefaultWhen, Grant, Lifetime, Metadata, Scopes};
-pub use input::{Input, Inputs};
+pub use input::{Form as InputForm, Input, Inputs};
 pub use jiff::Timestamp;
 pub use secret::Secret;
 pub use token::{Expiry, Seconds, Token};

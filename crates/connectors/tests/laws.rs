@@ -1,1 +1,469 @@
+//! Laws that hold for every connector of the list, whatever the caller, the operator or the vendor sends.
 
+use std::collections::BTreeSet;
+
+use connectors::{Audience, CONNECTORS, DefaultWhen, Expiry, InputForm, Lifetime, Mode, Reply, find};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Map, Value, json};
+
+use crate::support::{NOW, Played, Scene, credentials, scenes};
+
+fn successes() -> Vec<Scene> {
+    scenes().into_iter().filter(Scene::succeeds).collect()
+}
+
+/// A token that may be handed out: whatever the vendor sent.
+fn check_token(played: &Played, context: &str) {
+    if let Some(Ok(token)) = &played.end {
+        let value = token.value.expose();
+        assert!(!value.trim().is_empty() && !value.chars().any(char::is_control), "{context}: {value:?}");
+        assert!(!token.token_type.is_empty(), "{context}: no token type");
+    }
+}
+
+// ---- whatever the vendor answers
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        select(vec![
+            "",
+            " ",
+            "\u{0}",
+            "\n",
+            "a.b.c",
+            "..",
+            "é",
+            "9999-12-31T23:59:59Z",
+            "-1",
+            "e30.e30.e30",
+            "Z29sZGVu"
+        ])
+        .prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z_]{1,8}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Body(Vec<u8>),
+    Json(Value),
+    /// One member of the documented answer, at any depth, becomes something else or goes away.
+    Member(Index, Option<Value>),
+    Cut(Index),
+    Status(u16),
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        1 => prop::collection::vec(any::<u8>(), 0..64).prop_map(Change::Body),
+        1 => any_json().prop_map(Change::Json),
+        5 => (any::<Index>(), prop::option::of(any_json())).prop_map(|(at, value)| Change::Member(at, value)),
+        1 => any::<Index>().prop_map(Change::Cut),
+        1 => select(vec![0, 100, 204, 301, 308, 400, 401, 403, 404, 409, 422, 429, 500, 503, 599, 999]).prop_map(Change::Status),
+    ]
+}
+
+impl Change {
+    fn apply(&self, reply: &mut Reply) {
+        match self {
+            Change::Body(bytes) => reply.body = bytes.clone().into(),
+            Change::Json(json) => reply.body = serde_json::to_vec(json).unwrap().into(),
+            Change::Status(status) => reply.status = *status,
+            Change::Cut(at) => reply.body = reply.body.slice(..at.index(reply.body.len() + 1)),
+            Change::Member(at, value) => {
+                let Ok(mut json) = serde_json::from_slice::<Value>(&reply.body) else { return };
+                let mut pointers = Vec::new();
+                collect_pointers(&json, String::new(), &mut pointers);
+                if pointers.is_empty() {
+                    return;
+                }
+                let (parent, name) = at.get(&pointers).rsplit_once('/').unwrap();
+                match (json.pointer_mut(parent), value) {
+                    (Some(Value::Object(members)), None) => drop(members.remove(name)),
+                    (Some(Value::Object(members)), Some(value)) => drop(members.insert(name.into(), value.clone())),
+                    (Some(Value::Array(items)), _) => {
+                        items[name.parse::<usize>().unwrap()] = value.clone().unwrap_or_default();
+                    }
+                    _ => {}
+                }
+                reply.body = serde_json::to_vec(&json).unwrap().into();
+            }
+        }
+    }
+}
+
+fn collect_pointers(value: &Value, at: String, pointers: &mut Vec<String>) {
+    let mut descend = |name: String, value: &Value| {
+        let pointer = format!("{at}/{name}");
+        pointers.push(pointer.clone());
+        collect_pointers(value, pointer, pointers);
+    };
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| descend(name.clone(), value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(nth, value)| descend(nth.to_string(), value)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_answer_breaks_a_connector() {
+    let scenes = scenes();
+    let changes = prop::collection::vec((any::<Index>(), any_change()), 1..3);
+    let config = ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(at in any::<Index>(), changes in changes, twice in any::<bool>())| {
+        let scene = at.get(&scenes);
+        let mut replies = scene.replies();
+        if twice {
+            replies.extend(scene.replies());
+        }
+        for (at, change) in &changes {
+            if !replies.is_empty() {
+                change.apply(at.get_mut(&mut replies));
+            }
+        }
+        check_token(&scene.play_with(&replies), &scene.name);
+    });
+}
+
+/// What every connector sees sooner or later, held against each grant without chance.
+#[test]
+fn no_usual_rubbish_breaks_a_connector() {
+    let bodies: [&[u8]; 9] = [b"", b"{}", b"[]", b"null", b"\"\"", b"<html></html>", b"\xff\xfe", b"{\"error\":", b"0"];
+    for scene in successes() {
+        for nth in 0..scene.case.replies.len() {
+            for body in bodies {
+                for status in [200, 201, 204, 302, 400, 401, 500] {
+                    let mut replies = scene.replies();
+                    replies[nth].body = body.into();
+                    replies[nth].status = status;
+                    let played = scene.play_with(&replies);
+                    check_token(&played, &scene.name);
+                    let refused = matches!(played.end, Some(Err(_)));
+                    assert!(refused, "{}: {status} with {body:?} must be an error", scene.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_live_when_they_arrive() {
+    for scene in successes() {
+        let grant = scene.grant();
+        let Some(Ok(token)) = scene.play().end else { panic!("{}", scene.name) };
+        match token.expiry {
+            Expiry::At(moment) => assert!(moment.as_second() > NOW, "{}: dead on arrival", scene.name),
+            Expiry::UntilUsed => assert_eq!(grant.lifetime, Lifetime::UntilUsed, "{}", scene.name),
+            Expiry::Unpublished => assert_eq!(grant.lifetime, Lifetime::Unpublished, "{}", scene.name),
+        }
+    }
+}
+
+// ---- secrets
+
+/// Every secret of a scene: credentials that are not public, and inputs that are secret.
+fn secrets(scene: &Scene) -> Vec<String> {
+    let public = |name: &str| scene.entry.meta.credentials.iter().any(|field| field.name == name && field.public);
+    let credentials = scene.credentials.iter().filter(|(name, _)| !public(name));
+    let secret =
+        |name: &str| scene.grant().inputs.iter().any(|input| input.name == name && input.form == InputForm::Secret);
+    let inputs = scene.case.input.iter().filter(|(name, _)| secret(name));
+    credentials.chain(inputs).filter_map(|(_, value)| value.as_str().map(Into::into)).collect()
+}
+
+fn check_silence(scene: &Scene, played: &Played, context: &str) {
+    let mut seen: Vec<String> = played.calls.iter().map(|call| format!("{call:?} {}", call.uri)).collect();
+    seen.extend(scene.inputs().ok().map(|inputs| format!("{inputs:?}")));
+    seen.extend(played.end.as_ref().map(|end| match end {
+        Ok(token) => format!("{token:?}"),
+        Err(error) => format!("{error:?} {error}"),
+    }));
+    for (secret, seen) in secrets(scene).iter().flat_map(|secret| seen.iter().map(move |seen| (secret, seen))) {
+        assert!(!seen.contains(secret), "{}: {context}: a secret is in: {seen}", scene.name);
+    }
+}
+
+#[test]
+fn secrets_are_seen_nowhere() {
+    for scene in scenes() {
+        for secret in secrets(&scene) {
+            assert!(secret.len() >= 12, "{}: a made-up secret too short to be told from other text", scene.name);
+        }
+        let replies = scene.replies();
+        for reply in &replies {
+            assert!(secrets(&scene).iter().all(|secret| !format!("{reply:?}").contains(secret)), "{}", scene.name);
+        }
+        check_silence(&scene, &scene.play(), "as written");
+        // Some vendors repeat the key that they refuse.
+        for nth in 0..replies.len() {
+            let mut replies = replies.clone();
+            for text in [secrets(&scene).join(" "), json!({ "error": secrets(&scene).join(" ") }).to_string()] {
+                replies[nth].status = 400;
+                replies[nth].body = text.into();
+                check_silence(&scene, &scene.play_with(&replies), "repeated by the vendor");
+            }
+        }
+    }
+}
+
+/// Headers that a log may show are those that hold no secret.
+#[test]
+fn headers_with_secrets_are_marked() {
+    for scene in scenes() {
+        for call in scene.play().calls {
+            for (name, value) in call.headers.iter().filter(|(_, value)| !value.is_sensitive()) {
+                let text = value.to_str().unwrap();
+                assert_ne!(name, "authorization", "{}", scene.name);
+                assert!(secrets(&scene).iter().all(|secret| !text.contains(secret)), "{}: {name}", scene.name);
+            }
+        }
+    }
+}
+
+// ---- calls
+
+#[test]
+fn same_input_same_call() {
+    let calls = |scene: &Scene| -> Vec<_> {
+        let calls = scene.play().calls.into_iter();
+        calls.map(|call| (call.method, call.uri, call.headers, call.body, call.repeatable)).collect()
+    };
+    for scene in scenes() {
+        assert_eq!(calls(&scene), calls(&scene), "{}", scene.name);
+    }
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let known = [
+        "@evil.example",
+        "evil.example/",
+        "//evil.example",
+        "..",
+        "../../x",
+        "?x=1#y",
+        "%2f%2e%2e",
+        "a:b@c",
+        "\\evil",
+        " ",
+        "a b",
+        "é",
+        "\r\nhost: evil.example",
+        "{endpoint_prefix}",
+        ".evil.example",
+        "evil.example:1",
+        "a#",
+        "-",
+        "EUR",
+        "NL",
+        "https://shop.example/?a=b&c=d",
+        "x://y",
+    ];
+    prop_oneof![3 => select(known.to_vec()).prop_map(Into::into), 1 => any::<String>()]
+}
+
+/// Puts the text wherever a caller can put one.
+fn steer(value: &mut Value, text: &str) {
+    match value {
+        Value::String(old) => *old = text.into(),
+        Value::Array(items) => items.iter_mut().for_each(|item| steer(item, text)),
+        Value::Object(members) => members.values_mut().for_each(|member| steer(member, text)),
+        _ => {}
+    }
+}
+
+#[test]
+fn nobody_steers_where_a_call_goes() {
+    let scenes = successes();
+    let config = ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(at in any::<Index>(), text in hostile(), which in any::<Index>(), own_hosts in any::<bool>())| {
+        let mut scene = at.get(&scenes).clone();
+        match which.index(5) {
+            0 => scene.case.reference = Some(text),
+            1 => scene.credentials.values_mut().for_each(|value| steer(value, &text)),
+            2 => scene.case.metadata = Map::from_iter([(text.clone(), text.into())]),
+            3 => scene.case.replies.iter_mut().for_each(|answer| {
+                answer.body.iter_mut().for_each(|body| steer(body, &text));
+            }),
+            _ => {
+                // One input at a time: all at once would be refused for the first.
+                let names: Vec<String> = scene.case.input.keys().cloned().collect();
+                if !names.is_empty() {
+                    steer(&mut scene.case.input[which.get(&names)], &text);
+                }
+            }
+        }
+        let hosts = scene.entry.meta.hosts;
+        if own_hosts {
+            scene.bases = Some((0..hosts.len()).map(|nth| format!("http://127.0.0.1:{}", 9000 + nth)).collect());
+        }
+        for call in scene.play().calls {
+            let origin = format!("{}://{}", call.uri.scheme_str().unwrap(), call.uri.authority().unwrap());
+            let ours = match &scene.bases {
+                Some(bases) => bases.contains(&origin),
+                None => hosts.iter().any(|host| is_of(host.of(scene.mode()), &origin)),
+            };
+            assert!(ours, "{}: {call:?}", scene.name);
+        }
+    });
+}
+
+/// Whether an origin is of a template such as `https://{label}-live.example`, with a DNS label in the braces' place.
+fn is_of(template: &str, origin: &str) -> bool {
+    let Some((head, rest)) = template.split_once('{') else { return template == origin };
+    let tail = rest.split_once('}').unwrap().1;
+    let label = origin.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
+    label.is_some_and(|label| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    })
+}
+
+// ---- what a connector says of itself
+
+fn is_snake_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[test]
+fn connectors_are_in_order_and_found() {
+    let ids: Vec<&str> = CONNECTORS.iter().map(|entry| entry.meta.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "not in alphabetical order, or twice: {ids:?}");
+    for entry in CONNECTORS {
+        let meta = entry.meta;
+        assert!(is_snake_case(meta.id), "{}", meta.id);
+        assert!(find(meta.id).is_some_and(|found| std::ptr::eq(found, entry)), "{}", meta.id);
+        assert!(meta.docs.starts_with("https://") && !meta.name.is_empty(), "{}", meta.id);
+        assert!(meta.unconfirmed.iter().all(|fact| fact.ends_with('.')), "{}: sentences end with a full stop", meta.id);
+    }
+}
+
+#[test]
+fn hosts_are_origins_and_test_is_not_live() {
+    let of =
+        |mode: Mode| CONNECTORS.iter().flat_map(move |entry| entry.meta.hosts.iter().map(move |host| host.of(mode)));
+    let [both, live, test] = {
+        let (live, test): (BTreeSet<&str>, BTreeSet<&str>) = (of(Mode::Live).collect(), of(Mode::Test).collect());
+        let hosts = CONNECTORS.iter().flat_map(|entry| entry.meta.hosts);
+        [hosts.filter(|host| host.live == host.test).map(|host| host.live).collect(), live, test]
+    };
+    for shared in live.intersection(&test) {
+        assert!(both.contains(shared), "{shared} is live for one and test for another");
+    }
+    for host in live.difference(&both) {
+        let mut words = host.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(
+            !words.any(|word| ["test", "sandbox", "staging", "uat", "demo"].contains(&word)),
+            "{host} is no live host"
+        );
+    }
+    for host in live.union(&test) {
+        let uri: http::Uri = host.replace(['{', '}'], "").replace('_', "-").parse().unwrap();
+        assert_eq!((uri.scheme_str(), uri.path()), (Some("https"), "/"), "{host}: scheme and host only");
+        assert!(!host.ends_with('/') && !host.contains(['@', '?', '#']), "{host}: scheme and host only");
+    }
+    for entry in CONNECTORS {
+        let names: BTreeSet<&str> = entry.meta.hosts.iter().map(|host| host.name).collect();
+        assert_eq!(names.len(), entry.meta.hosts.len(), "{}: hosts have names of their own", entry.meta.id);
+        assert_eq!(
+            entry.meta.hosts.first().map(|host| host.name),
+            Some(""),
+            "{}: the first is the main one",
+            entry.meta.id
+        );
+        for host in entry.meta.hosts.iter().flat_map(|host| [host.live, host.test]) {
+            let Some(label) = host.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(label, _)| label)
+            else {
+                continue;
+            };
+            let takes =
+                |inputs: &[connectors::Input]| inputs.iter().any(|i| i.name == label && i.form == InputForm::Label);
+            let all = entry.meta.grants.iter().all(|grant| takes(grant.inputs));
+            assert!(all, "{}: every grant takes the label {label} of its host", entry.meta.id);
+        }
+    }
+}
+
+#[test]
+fn grants_are_well_described() {
+    for entry in CONNECTORS {
+        let (id, grants) = (entry.meta.id, entry.meta.grants);
+        assert!(!grants.is_empty(), "{id}");
+        let names: BTreeSet<&str> = grants.iter().map(|grant| grant.name).collect();
+        assert_eq!(names.len(), grants.len(), "{id}: a grant twice");
+        assert!(grants.iter().filter(|grant| grant.default == DefaultWhen::Always).count() <= 1, "{id}: two defaults");
+        for grant in grants {
+            let context = format!("{id} {}", grant.name);
+            assert!(is_snake_case(grant.name), "{context}");
+            assert!(!grant.allows.is_empty() && !grant.allows.ends_with('.'), "{context}: what does it allow?");
+            if grant.default != DefaultWhen::Never {
+                assert_ne!(grant.lifetime, Lifetime::UntilUsed, "{context}: a default token expires");
+                assert_eq!(grant.audience, Audience::Client, "{context}: a default token is safe in a client");
+            }
+            if let DefaultWhen::Given(input) = grant.default {
+                assert!(grant.inputs.iter().any(|known| known.name == input), "{context}: takes no {input}");
+            }
+            if let Lifetime::Settable { min, default, max } = grant.lifetime {
+                assert!(0 < min && min <= default && default <= max, "{context}: {min} {default} {max}");
+            }
+            let inputs: BTreeSet<&str> = grant.inputs.iter().map(|input| input.name).collect();
+            assert_eq!(inputs.len(), grant.inputs.len(), "{context}: an input twice");
+            for name in &inputs {
+                assert!(
+                    !["grant", "audience", "ttl_seconds", "scopes"].contains(name),
+                    "{context}: {name} is everybody's"
+                );
+                // The vendor's own name may have capitals.
+                let wellformed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                assert!(wellformed && name.starts_with(|c: char| c.is_ascii_alphabetic()), "{context}: {name}");
+            }
+            for name in grant.one_of.iter().copied().flatten() {
+                assert!(inputs.contains(name), "{context}: takes no {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn credentials_are_as_described() {
+    for entry in CONNECTORS {
+        let (id, fields) = (entry.meta.id, entry.meta.credentials);
+        let names: BTreeSet<&str> = fields.iter().map(|field| field.name).collect();
+        assert_eq!(names.len(), fields.len(), "{id}: a field twice");
+        let mut complete = credentials(entry);
+        let given: BTreeSet<&str> = complete.keys().map(String::as_str).collect();
+        assert_eq!(given, names, "{id}: credentials.json has every field, null where it is better left out");
+        for field in fields {
+            if complete[field.name].is_null() {
+                complete[field.name] = "made up for the law".into();
+            }
+        }
+        assert!(entry.bind(&complete).is_ok(), "{id}: complete credentials");
+        for field in fields {
+            let mut without = complete.clone();
+            without.remove(field.name);
+            assert_eq!(entry.bind(&without).is_ok(), !field.required, "{id}: without {}", field.name);
+            without.insert(field.name.into(), Value::Null);
+            assert_eq!(entry.bind(&without).is_ok(), !field.required, "{id}: {} is null", field.name);
+            for wrong in [json!(""), json!(1), json!(["x"]), json!({})] {
+                let mut with = complete.clone();
+                with.insert(field.name.into(), wrong.clone());
+                let error = entry.bind(&with).err().unwrap_or_else(|| panic!("{id}: {} is {wrong}", field.name));
+                assert_eq!(error.fields.len(), 1, "{id}: {} is named", field.name);
+            }
+        }
+        complete.insert("no_such_field".into(), "x".into());
+        assert!(entry.bind(&complete).is_err(), "{id}: an unknown field");
+    }
+}
