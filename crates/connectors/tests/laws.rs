@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use connectors::{Audience, CONNECTORS, DefaultWhen, Expiry, InputForm, Lifetime, Mode, Reply, find};
+use connectors::{Audience, CONNECTORS, Call, DefaultWhen, Expiry, InputForm, Lifetime, Mode, Reply, find};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 
-use crate::support::{NOW, Played, Scene, credentials, scenes};
+use crate::support::{Expect, NOW, Played, Scene, credentials, scenes};
 
 fn successes() -> Vec<Scene> {
     scenes().into_iter().filter(Scene::succeeds).collect()
@@ -207,13 +207,11 @@ fn secrets_are_seen_nowhere() {
         }
         check_silence(&scene, &scene.play(), "as written");
         // Some vendors repeat the key that they refuse.
-        for nth in 0..replies.len() {
-            let mut replies = replies.clone();
-            for text in [secrets(&scene).join(" "), json!({ "error": secrets(&scene).join(" ") }).to_string()] {
-                replies[nth].status = 400;
-                replies[nth].body = text.into();
-                check_silence(&scene, &scene.play_with(&replies), "repeated by the vendor");
-            }
+        if matches!(&scene.case.expect, Some(Expect::Error(error)) if error.status.is_some()) {
+            let mut scene = scene.clone();
+            let echo = secrets(&scene).join(" ");
+            scene.case.replies.iter_mut().filter_map(|answer| answer.body.as_mut()).for_each(|body| steer(body, &echo));
+            check_silence(&scene, &scene.play(), "repeated by the vendor");
         }
     }
 }
@@ -245,33 +243,12 @@ fn same_input_same_call() {
     }
 }
 
-fn hostile() -> impl Strategy<Value = String> {
-    let known = [
-        "@evil.example",
-        "evil.example/",
-        "//evil.example",
-        "..",
-        "../../x",
-        "?x=1#y",
-        "%2f%2e%2e",
-        "a:b@c",
-        "\\evil",
-        " ",
-        "a b",
-        "é",
-        "\r\nhost: evil.example",
-        "{endpoint_prefix}",
-        ".evil.example",
-        "evil.example:1",
-        "a#",
-        "-",
-        "EUR",
-        "NL",
-        "https://shop.example/?a=b&c=d",
-        "x://y",
-    ];
-    prop_oneof![3 => select(known.to_vec()).prop_map(Into::into), 1 => any::<String>()]
-}
+#[rustfmt::skip]
+const HOSTILE: &[&str] = &[
+    "@evil.example", "evil.example/", "evil.example:1", "//evil.example", ".evil.example", "..", "../../x", "?x=1#y", "a#",
+    "%2f%2e%2e", "a:b@c", "\\evil", " ", "a b", "é", "-", "\r\nhost: evil.example", "{endpoint_prefix}",
+    "https://evil.example/", "x://y",
+];
 
 /// Puts the text wherever a caller can put one.
 fn steer(value: &mut Value, text: &str) {
@@ -283,39 +260,50 @@ fn steer(value: &mut Value, text: &str) {
     }
 }
 
+/// The scene with the text in one place after the other: all at once would be refused for the first.
+fn steered(scene: &Scene, text: &str) -> Vec<Scene> {
+    let change = |change: &dyn Fn(&mut Scene)| {
+        let mut scene = scene.clone();
+        change(&mut scene);
+        scene
+    };
+    let mut scenes = vec![
+        change(&|scene| scene.case.reference = Some(text.into())),
+        change(&|scene| scene.case.metadata = Map::from_iter([(text.into(), text.into())])),
+        change(&|scene| {
+            scene.case.replies.iter_mut().filter_map(|answer| answer.body.as_mut()).for_each(|body| steer(body, text));
+        }),
+    ];
+    scenes.extend(scene.credentials.keys().map(|name| change(&|scene| steer(&mut scene.credentials[name], text))));
+    scenes.extend(scene.case.input.keys().map(|name| change(&|scene| steer(&mut scene.case.input[name], text))));
+    scenes
+}
+
+fn check_hosts(mut scene: Scene) {
+    let hosts = scene.entry.meta.hosts;
+    for call in scene.play().calls {
+        assert!(hosts.iter().any(|host| is_of(host.of(scene.mode()), &origin(&call))), "{}: {call:?}", scene.name);
+    }
+    let bases: Vec<String> = (0..hosts.len()).map(|nth| format!("http://127.0.0.1:{}", 9000 + nth)).collect();
+    scene.bases = Some(bases.clone());
+    for call in scene.play().calls {
+        assert!(bases.contains(&origin(&call)), "{}: {call:?} does not go to the operator's host", scene.name);
+    }
+}
+
+fn origin(call: &Call) -> String {
+    format!("{}://{}", call.uri.scheme_str().unwrap(), call.uri.authority().unwrap())
+}
+
 #[test]
 fn nobody_steers_where_a_call_goes() {
     let scenes = successes();
-    let config = ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |(at in any::<Index>(), text in hostile(), which in any::<Index>(), own_hosts in any::<bool>())| {
-        let mut scene = at.get(&scenes).clone();
-        match which.index(5) {
-            0 => scene.case.reference = Some(text),
-            1 => scene.credentials.values_mut().for_each(|value| steer(value, &text)),
-            2 => scene.case.metadata = Map::from_iter([(text.clone(), text.into())]),
-            3 => scene.case.replies.iter_mut().for_each(|answer| {
-                answer.body.iter_mut().for_each(|body| steer(body, &text));
-            }),
-            _ => {
-                // One input at a time: all at once would be refused for the first.
-                let names: Vec<String> = scene.case.input.keys().cloned().collect();
-                if !names.is_empty() {
-                    steer(&mut scene.case.input[which.get(&names)], &text);
-                }
-            }
-        }
-        let hosts = scene.entry.meta.hosts;
-        if own_hosts {
-            scene.bases = Some((0..hosts.len()).map(|nth| format!("http://127.0.0.1:{}", 9000 + nth)).collect());
-        }
-        for call in scene.play().calls {
-            let origin = format!("{}://{}", call.uri.scheme_str().unwrap(), call.uri.authority().unwrap());
-            let ours = match &scene.bases {
-                Some(bases) => bases.contains(&origin),
-                None => hosts.iter().any(|host| is_of(host.of(scene.mode()), &origin)),
-            };
-            assert!(ours, "{}: {call:?}", scene.name);
-        }
+    for scene in &scenes {
+        HOSTILE.iter().flat_map(|text| steered(scene, text)).for_each(check_hosts);
+    }
+    let config = ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(at in any::<Index>(), text in any::<String>())| {
+        steered(at.get(&scenes), &text).into_iter().for_each(check_hosts);
     });
 }
 
