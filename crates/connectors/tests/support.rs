@@ -300,7 +300,7 @@ fn read(folder: &str) -> Vec<Scene> {
             if path.is_dir() || file == "credentials.json" || file == "spec.json" {
                 continue;
             }
-            let name = format!("{id}/{folder}/{file}");
+            let name = path.strip_prefix(fixtures()).unwrap().display().to_string();
             let case: Case = serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
             let mut credentials = credentials.clone();
             credentials.extend(case.credentials.clone());
