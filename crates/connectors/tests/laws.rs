@@ -163,6 +163,7 @@ fn tokens_live_when_they_arrive() {
         let Some(Ok(token)) = scene.play().end else { panic!("{}", scene.name) };
         match token.expiry {
             Expiry::At(moment) => assert!(moment.as_second() > NOW, "{}: dead on arrival", scene.name),
+            Expiry::After(_, seconds) => assert!(seconds > 0, "{}: dead on arrival", scene.name),
             Expiry::UntilUsed => assert_eq!(grant.lifetime, Lifetime::UntilUsed, "{}", scene.name),
             Expiry::Unpublished => assert_eq!(grant.lifetime, Lifetime::Unpublished, "{}", scene.name),
         }

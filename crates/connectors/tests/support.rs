@@ -117,12 +117,17 @@ impl From<&Token> for ExpectedToken {
             token_type: token.token_type.clone(),
             expires_at: match token.expiry {
                 Expiry::At(moment) => moment.as_second().into(),
+                Expiry::After(start, seconds) => (start.as_second() + seconds).into(),
                 Expiry::UntilUsed => "until_used".into(),
                 Expiry::Unpublished => "unpublished".into(),
             },
             scopes: token.scopes.clone(),
-            client_parameters: token.client_parameters.iter().map(|(k, v)| ((*k).into(), v.clone())).collect(),
-            server_parameters: token.server_parameters.iter().map(|(k, v)| ((*k).into(), v.expose().into())).collect(),
+            client_parameters: token.client_parameters.iter().map(|(k, v)| (k.to_string(), v.clone())).collect(),
+            server_parameters: token
+                .server_parameters
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.expose().into()))
+                .collect(),
         }
     }
 }

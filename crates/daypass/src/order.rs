@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub test_mode: Option<bool>,
     /// Whether the path itself asks for a SERVER token.
     pub server_token: bool,
+    /// Whether a new SERVER token is wanted even where one could be shared.
+    pub fresh: bool,
 }
 
 /// Whether a connector of the enum gives tokens.
@@ -73,6 +75,8 @@ pub struct Order {
     pub credentials: RawCredentials,
     /// The grant.
     pub grant: &'static Grant,
+    /// Who will hold the token: the grant's audience, or SERVER where the caller asked for what must stay in the backend.
+    pub audience: Audience,
     /// Test or live.
     pub mode: Mode,
     /// The inputs, checked.
@@ -114,7 +118,8 @@ impl Order {
         let given =
             |name: &str| values.contains_key(name) || defaults.is_some_and(|defaults| defaults.contains_key(name));
         let grant = grant(entry.meta, wishes.grant.as_deref(), wishes.audience, given)?;
-        if let Some(why) = settings.policy.denies(id, grant.audience) {
+        let audience = wishes.audience.unwrap_or(grant.audience);
+        if let Some(why) = settings.policy.denies(id, audience) {
             return Err(Error::new(Kind::PolicyDenied, why));
         }
         for (name, value) in defaults.into_iter().flatten() {
@@ -132,6 +137,7 @@ impl Order {
             bound,
             credentials,
             grant,
+            audience,
             mode,
             inputs,
             bases,
@@ -295,7 +301,7 @@ fn grant(
         };
         return match (grant.audience, wanted) {
             (Audience::Server, Audience::Client) => Err(server_token_not_asked_for(meta, grant.name)),
-            (Audience::Client, Audience::Server) => Err(Error::invalid_input(
+            (Audience::Client, Audience::Server) if grant.server_parameters.is_empty() => Err(Error::invalid_input(
                 "audience",
                 format!(
                     "{name} gives CLIENT tokens; leave out the audience, or choose among: {}",
@@ -305,18 +311,24 @@ fn grant(
             _ => Ok(grant),
         };
     }
-    let of_audience = || meta.grants.iter().filter(|grant| grant.audience == wanted);
-    let fitting = of_audience()
+    let serves =
+        |grant: &Grant| grant.audience == wanted || wanted == Audience::Server && !grant.server_parameters.is_empty();
+    let of_audience = || meta.grants.iter().filter(|grant| serves(grant));
+    // A full-access grant goes before one that only brings values for the server.
+    let own = || of_audience().filter(|grant| grant.audience == wanted);
+    let fitting = own()
         .find(|grant| matches!(grant.default, DefaultWhen::Given(input) if given(input)))
-        .or_else(|| of_audience().find(|grant| grant.default == DefaultWhen::Always));
+        .or_else(|| own().find(|grant| grant.default == DefaultWhen::Always));
     match (fitting, wanted) {
         (Some(grant), _) => Ok(grant),
-        (None, Audience::Server) => of_audience().next().ok_or_else(|| {
-            Error::new(
-                Kind::UnsupportedGrant,
-                format!("{} gives no SERVER tokens; it gives: {}", meta.name, names(Audience::Client)),
-            )
-        }),
+        (None, Audience::Server) => {
+            of_audience().find(|grant| grant.audience == wanted).or_else(|| of_audience().next()).ok_or_else(|| {
+                Error::new(
+                    Kind::UnsupportedGrant,
+                    format!("{} gives no SERVER tokens; it gives: {}", meta.name, names(Audience::Client)),
+                )
+            })
+        }
         (None, Audience::Client) => match of_audience().next() {
             None => Err(server_token_not_asked_for(meta, &names(Audience::Server))),
             Some(_) => {

@@ -1,6 +1,8 @@
 //! The command line. Standard output is for what was asked for, standard error for everything else.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on these")]
 
+mod admin_call;
+mod cache;
 mod completions;
 mod config_check;
 mod connectors;
@@ -33,6 +35,7 @@ enum Command {
     Connectors(connectors::Args),
     Explain(explain::Args),
     Config(config_check::Args),
+    Cache(cache::Args),
     Healthcheck(healthcheck::Args),
     Completions(completions::Args),
 }
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
             Command::Connectors(args) => connectors::run(&args),
             Command::Explain(args) => explain::run(args).await,
             Command::Config(args) => config_check::run(&args),
+            Command::Cache(args) => cache::run(args).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,
             Command::Completions(args) => completions::run(&args),
         }

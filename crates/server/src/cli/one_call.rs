@@ -120,6 +120,7 @@ impl OneCall {
             feature_data: Some(&self.feature_data),
             test_mode: self.test_mode,
             server_token: false,
+            fresh: false,
         }
     }
 }
