@@ -112,7 +112,8 @@ impl Desk {
 
     /// A fresh id: the prefix and `length` characters of an alphabet.
     pub fn fresh_of(&mut self, prefix: &str, length: usize, alphabet: &[u8]) -> String {
-        let letters = self.bytes(length).into_iter().filter_map(|byte| alphabet.get(usize::from(byte) % alphabet.len()));
+        let letters =
+            self.bytes(length).into_iter().filter_map(|byte| alphabet.get(usize::from(byte) % alphabet.len()));
         prefix.chars().chain(letters.map(|letter| char::from(*letter))).collect()
     }
 
@@ -167,7 +168,11 @@ impl Desk {
         let print = hasher.finish();
         match self.answers.entries.get(&key) {
             Some((first, until, answer)) if *until > self.now => {
-                if *first == print { Once::Replay(answer.clone()) } else { Once::Conflict }
+                if *first == print {
+                    Once::Replay(answer.clone())
+                } else {
+                    Once::Conflict
+                }
             }
             _ => {
                 let answer = serve(self);

@@ -85,7 +85,8 @@ impl House {
     }
 
     fn see(&self, request: &Request, status: u16) {
-        let line = json!({"connector": request.connector, "method": request.method, "path": request.path, "status": status});
+        let line =
+            json!({"connector": request.connector, "method": request.method, "path": request.path, "status": status});
         let mut seen = lock(&self.seen);
         *seen.answered.entry(request.connector.clone()).or_default() += 1;
         seen.last.push_back((request.connector.clone(), line));
@@ -102,7 +103,10 @@ impl House {
                 let body = request.json().unwrap_or_default();
                 let seconds = body.get("advance_seconds").and_then(Value::as_u64).and_then(|it| u32::try_from(it).ok());
                 let Some(seconds) = seconds else {
-                    return Answer::json(400, &json!({"error": "advance_seconds must be a whole number from 0 to 4294967295"}));
+                    return Answer::json(
+                        400,
+                        &json!({"error": "advance_seconds must be a whole number from 0 to 4294967295"}),
+                    );
                 };
                 self.advance(seconds);
                 self.clock()
@@ -114,7 +118,10 @@ impl House {
                 let last: Vec<&Value> = last.map(|(_, line)| line).collect();
                 Answer::json(200, &json!({"answered": seen.answered, "requests": last}))
             }
-            _ => Answer::json(404, &json!({"error": "the sandbox has GET and POST /_sandbox/clock and GET /_sandbox/seen"})),
+            _ => Answer::json(
+                404,
+                &json!({"error": "the sandbox has GET and POST /_sandbox/clock and GET /_sandbox/seen"}),
+            ),
         }
     }
 

@@ -22,9 +22,11 @@ mod graphql;
 mod house;
 mod processor;
 mod processors;
+#[cfg(test)]
+mod testing;
 
 pub use desk::{Dead, Desk, Issued, Once};
-pub use processor::{Answer, ClientCall, ClientStory, Pairs, Pass, Processor, Request, refused};
+pub use processor::{Answer, ClientCall, ClientStory, Pairs, Pass, Processor, Request, Served, refused};
 pub use processors::PROCESSORS;
 
 use house::House;
@@ -49,7 +51,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The fake of a connector, by its lower-case name.
 pub fn processor(name: &str) -> Option<&'static Processor> {
-    PROCESSORS.iter().find(|processor| processor.name == name)
+    PROCESSORS.iter().copied().find(|processor| processor.name == name)
 }
 
 /// A running sandbox. Dropping it stops it, too.
@@ -165,4 +167,103 @@ async fn answer(
     }
     let response = response.body(Full::from(answer.body));
     Ok(response.unwrap_or_else(|_| hyper::Response::new(Full::from("the fake made a header that HTTP cannot carry"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn started() -> Sandbox {
+        Sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap()
+    }
+
+    /// One exchange over a real socket.
+    async fn ask(sandbox: &Sandbox, line: &str, headers: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
+        let length = body.len();
+        let sent = format!(
+            "{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    const PAIR: &str = "authorization: Basic YTpi\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+
+    #[tokio::test]
+    async fn time_moves_forward_and_tokens_die() {
+        let sandbox = started().await;
+        let before = sandbox.now();
+        let (status, token) = ask(
+            &sandbox,
+            "POST /paypal/v1/oauth2/token",
+            PAIR,
+            "grant_type=client_credentials&response_type=client_token",
+        )
+        .await;
+        assert_eq!(status, 200, "{token}");
+        let bearer = format!("authorization: Bearer {}\r\n", token["access_token"].as_str().unwrap());
+        let eligible = "POST /paypal/v2/payments/find-eligible-methods?secret=1";
+        assert_eq!(ask(&sandbox, eligible, &bearer, "{}").await.0, 200);
+        sandbox.advance(600);
+        let (status, clock) = ask(&sandbox, "POST /_sandbox/clock", "", "{\"advance_seconds\": 300}").await;
+        assert_eq!((status, &clock["advanced_seconds"]), (200, &json!(900)));
+        assert!(sandbox.now() >= before + 900);
+        assert_eq!(ask(&sandbox, eligible, &bearer, "{}").await.0, 401);
+        assert_eq!(ask(&sandbox, "POST /_sandbox/clock", "", "{\"advance_seconds\": -1}").await.0, 400);
+        assert_eq!(ask(&sandbox, "GET /_sandbox/clock", "", "").await.1["advanced_seconds"], 900);
+        assert_eq!(ask(&sandbox, "GET /stripe/v1/customers/a", "", "").await.0, 401);
+        let (_, seen) = ask(&sandbox, "GET /_sandbox/seen?connector=paypal", "", "").await;
+        let path = "/v2/payments/find-eligible-methods";
+        let line = |status| json!({"connector": "paypal", "method": "POST", "path": path, "status": status});
+        assert_eq!(
+            (&seen["requests"][1], &seen["requests"][2], &seen["requests"][3]),
+            (&line(200), &line(401), &Value::Null)
+        );
+        assert_eq!((seen["answered"]["stripe"].as_u64(), sandbox.answered("paypal")), (Some(1), 3));
+        sandbox.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_is_no_hindrance() {
+        let sandbox = started().await;
+        let slow = "authorization: Bearer sk_test_slow\r\n";
+        let waiting = ask(&sandbox, "GET /stripe/v1/customers/a", slow, "");
+        assert!(tokio::time::timeout(Duration::from_millis(200), waiting).await.is_err());
+        assert_eq!(ask(&sandbox, "GET /nobody/v1", "", "").await.0, 404);
+        assert_eq!(sandbox.answered("stripe"), 0, "it went away with its client");
+        let mut waiting = TcpStream::connect(sandbox.addr()).await.unwrap();
+        waiting.write_all(format!("GET /stripe/v1/x HTTP/1.1\r\nhost: a\r\n{slow}\r\n").as_bytes()).await.unwrap();
+        tokio::time::timeout(GRACE * 2, sandbox.shutdown()).await.expect("a shutdown does not wait for it");
+    }
+
+    #[tokio::test]
+    async fn listens_on_loopback_only() {
+        let refused = Sandbox::start("0.0.0.0:0".parse().unwrap()).await;
+        assert_eq!(refused.err().map(|error| error.kind()), Some(io::ErrorKind::InvalidInput));
+        let sandbox = started().await;
+        assert_eq!(sandbox.base_url("stripe"), format!("http://{}/stripe", sandbox.addr()));
+        let addr = sandbox.addr();
+        sandbox.shutdown().await;
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_bound() {
+        let sandbox = started().await;
+        let body = "x".repeat(MAX_BODY_BYTES + 1);
+        let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
+        let head = format!("POST /stripe/v1/customers HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may close before it has read all of it.
+        let _sent = stream.write_all(body.as_bytes()).await;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 413");
+    }
 }

@@ -111,11 +111,14 @@ impl Request {
 
     /// Every credential value: of `Authorization`, and of the named headers and top-level body members.
     fn credentials(&self, names: &[&str]) -> Vec<String> {
-        let mut found: Vec<String> = self.basic().into_iter().flat_map(|(user, password)| [user, password]).collect();
-        found.extend(self.header("authorization").and_then(|value| value.split_once(' ')).map(|(_, it)| it.to_owned()));
+        let mut found: Vec<String> = match self.basic() {
+            Some((user, password)) => vec![user, password],
+            // A scheme in front does no harm: it holds no switch.
+            None => self.header("authorization").map(|value| vec![value.to_owned()]).unwrap_or_default(),
+        };
         let form = self.content_type() == "application/x-www-form-urlencoded";
-        let form = form.then(|| self.form()).unwrap_or_default();
-        let json = names.is_empty().then(|| None).unwrap_or_else(|| self.json()).unwrap_or_default();
+        let form = if form { self.form() } else { Pairs::default() };
+        let json = if names.is_empty() { None } else { self.json() }.unwrap_or_default();
         for name in names {
             let values = [self.header(name), form.value(name), json.get(name).and_then(Value::as_str)];
             found.extend(values.into_iter().flatten().map(str::to_owned));
@@ -264,7 +267,8 @@ pub(crate) enum Switch {
 
 impl Switch {
     fn of(credential: &str) -> Option<Self> {
-        let declined = credential.split("decline_").nth(1).and_then(|rest| rest.get(..3)).and_then(|it| it.parse().ok());
+        let declined =
+            credential.split("decline_").nth(1).and_then(|rest| rest.get(..3)).and_then(|it| it.parse().ok());
         match declined {
             Some(status @ 400..=599) => Some(Self::Fail(status)),
             _ if ["wrong", "invalid", "revoked"].iter().any(|word| credential.contains(word)) => Some(Self::Fail(401)),
@@ -279,7 +283,7 @@ impl Processor {
     /// The switch in the credentials; a token that this fake issued is random text and has none.
     pub(crate) fn switch(&self, request: &Request, desk: &Desk) -> Option<Switch> {
         let credentials = request.credentials(self.secrets);
-        if credentials.iter().any(|value| desk.knows(value)) {
+        if credentials.iter().map(String::as_str).chain(request.bearer()).any(|value| desk.knows(value)) {
             return None;
         }
         credentials.iter().find_map(|value| Switch::of(value))
