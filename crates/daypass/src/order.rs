@@ -188,19 +188,23 @@ pub(crate) fn connector(request: &Request<'_>) -> Result<&'static Entry> {
     let Some((first_field, id)) = names.next() else {
         return Err(Error::invalid("connector", "name one in the body or in the x-connector header"));
     };
-    let found = match availability(&id) {
-        Availability::Available(entry) => Ok(entry),
-        Availability::Unavailable(why) => Err(Error::new(
-            Kind::UnsupportedGrant,
-            format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
-        )),
-        Availability::Unknown => Err(Error {
-            fields: vec![FieldViolation {
-                field: first_field.into(),
-                description: "no such connector; `daypass connectors` lists them".into(),
-            }],
-            ..Error::new(Kind::UnknownConnector, format!("{first_field} names no connector that is known"))
-        }),
+    let entry = match availability(&id) {
+        Availability::Available(entry) => entry,
+        Availability::Unavailable(why) => {
+            return Err(Error::new(
+                Kind::UnsupportedGrant,
+                format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
+            ));
+        }
+        Availability::Unknown => {
+            return Err(Error {
+                fields: vec![FieldViolation {
+                    field: first_field.into(),
+                    description: "no such connector; `daypass connectors` lists them".into(),
+                }],
+                ..Error::new(Kind::UnknownConnector, format!("{first_field} names no connector that is known"))
+            });
+        }
     };
     for (field, other) in names {
         if other != id {
@@ -208,7 +212,7 @@ pub(crate) fn connector(request: &Request<'_>) -> Result<&'static Entry> {
             return Err(Error::invalid(field, description));
         }
     }
-    found
+    Ok(entry)
 }
 
 fn mode(shape: Option<Mode>, test_mode: Option<bool>, meta: &Meta) -> Result<Mode> {
