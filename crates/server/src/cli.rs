@@ -1,5 +1,10 @@
 //! The command line. Standard output is for what was asked for, standard error for everything else.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on these")]
+#![expect(clippy::print_stderr, reason = "a command line speaks there")]
+
+/// A line on standard output. A reader that has left ends the program quietly, as a pipe would.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::print(format_args!($($text)*)) };
+}
 
 mod admin_call;
 mod cache;
@@ -40,6 +45,14 @@ enum Command {
     Completions(completions::Args),
 }
 
+fn print(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(141);
+    }
+}
+
 /// How a command fails: what to say, and the exit code.
 pub struct Failure {
     message: String,
@@ -54,6 +67,8 @@ impl From<String> for Failure {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
+    // One process, one provider of TLS: libraries that look for a default find this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Daypass::parse().command;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -28,7 +28,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let Command::Forget { fingerprint, admin_listen } = args.command;
     match admin_call::send(admin_listen, "POST", &format!("/cache/forget/{fingerprint}")).await? {
         (200, said) => {
-            println!("{}", said.trim());
+            say!("{}", said.trim());
             Ok(())
         }
         (_, said) => Err(said.trim().to_owned().into()),

@@ -13,7 +13,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<(), Failure> {
     match admin_call::send(args.admin_listen, "GET", "/readyz").await? {
         (200, _) => {
-            println!("ready");
+            say!("ready");
             Ok(())
         }
         _ => Err("not ready".to_owned().into()),
