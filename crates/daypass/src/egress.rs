@@ -42,6 +42,12 @@ impl Bases {
         }
     }
 
+    /// `host[:port]` of every base URL.
+    pub fn authorities(&self) -> Vec<String> {
+        let parsed = self.live.iter().chain(&self.test).filter_map(|base| base.parse::<Uri>().ok());
+        parsed.filter_map(|uri| Some(uri.authority()?.to_string())).collect()
+    }
+
     /// Whether a call may go there: scheme and host are exactly those of a base, a `{label}` standing for one DNS label.
     pub fn allow(&self, mode: Mode, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };

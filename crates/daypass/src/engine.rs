@@ -7,10 +7,14 @@ use tokio::time::Instant;
 
 use crate::{
     Clock, Fingerprint, Keyring, Order, Request, Settings, Store, TransportError, Vendor,
+    gate::Gates,
     life::{Life, Mint, Minted},
-    order,
+    order, retry,
     scrub::scrub,
 };
+
+/// An attempt that was given this long and got no answer counts against the host.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// More calls than any exchange needs: a guard against a connector that never ends.
 const MAX_CALLS: usize = 6;
@@ -71,12 +75,14 @@ struct Minter<V> {
     settings: Settings,
     vendor: V,
     clock: Arc<dyn Clock>,
+    gates: Gates,
 }
 
 impl<V: Vendor> Engine<V> {
     /// An engine.
     pub fn new(settings: Settings, vendor: V, clock: Arc<dyn Clock>, store: Arc<dyn Store>, keys: Keyring) -> Self {
-        let minter = Arc::new(Minter { settings, vendor, clock: clock.clone() });
+        let gates = Gates::new(settings.limits.max_calls_per_host, settings.limits.max_waiting_per_host);
+        let minter = Arc::new(Minter { settings, vendor, clock: clock.clone(), gates });
         Self { life: Life::new(minter.clone(), store, keys, clock), minter }
     }
 
@@ -150,6 +156,7 @@ impl<V: Vendor> Mint for Minter<V> {
 struct Spent {
     attempts: u32,
     vendor_time: Duration,
+    last_attempt: Duration,
     /// The last reply's status and `Date`, and when its call was sent, on the clock that only goes forwards.
     last: Option<(u16, Option<Timestamp>, Duration)>,
 }
@@ -162,34 +169,89 @@ impl<V: Vendor> Minter<V> {
         let mut replies = Vec::new();
         let mut secrets = Vec::new();
         while replies.len() < MAX_CALLS {
-            let step = order.bound.step(&exchange(order, began, Nonce(random()?), &idempotency_key, &replies));
-            match step.map_err(|error| scrubbed(error, order, &secrets))? {
+            // Asked again for each attempt: what must be fresh in it is, everything else stays the same.
+            let step = || -> Result<Step> {
+                order.bound.step(&exchange(order, began, Nonce(random()?), &idempotency_key, &replies))
+            };
+            let reply = match step().map_err(|error| scrubbed(error, order, &secrets))? {
                 Step::Done(token) => return Ok(token),
                 Step::Call(call) => {
                     secrets.extend(sent_secrets(&call));
-                    replies.push(self.call(call, order, deadline, spent).await?);
+                    self.call(call, &step, order, deadline, spent).await?
                 }
-            }
+            };
+            replies.push(reply);
         }
         Err(Error::new(Kind::Internal, "the exchange with the connector did not come to an end"))
     }
 
-    async fn call(&self, call: Call, order: &Order, deadline: Instant, spent: &mut Spent) -> Result<Reply> {
+    /// One call, attempted again where that is safe, in the budget, and in time.
+    async fn call(
+        &self,
+        mut call: Call,
+        again: &impl Fn() -> Result<Step>,
+        order: &Order,
+        deadline: Instant,
+        spent: &mut Spent,
+    ) -> Result<Reply> {
         if !order.bases.allow(order.mode, &call.uri) {
             return Err(Error::new(
                 Kind::Internal,
                 "a call would have left the connector's own hosts; it was not sent",
             ));
         }
-        let limit = Duration::from_millis(self.settings.limits.attempt_timeout_ms);
+        let gate = self.gates.of(order.meta.id, call.uri.authority().map_or("", http::uri::Authority::as_str));
+        for attempt in 1.. {
+            let repeatable = call.repeatable;
+            let admission = gate.enter(deadline).await?;
+            if attempt == 1 {
+                admission.first_attempt();
+            }
+            let answered = self.attempt(call, order, deadline, spent).await;
+            let (good, pause) = match &answered {
+                Ok(reply) => (reply.status < 500, retry::after_reply(reply, repeatable, attempt)),
+                Err(error) => (self.is_good(error, spent), retry::after_error(error, repeatable, attempt)),
+            };
+            admission.judge(good);
+            let pause = pause.filter(|pause| Instant::now() + *pause < deadline);
+            let Some(pause) = pause.filter(|_| gate.may_retry()) else {
+                return answered.map_err(|TransportError { kind, message, .. }| Error::new(kind, message));
+            };
+            tokio::time::sleep(pause).await;
+            call = match again()? {
+                Step::Call(call) => call,
+                Step::Done(_) => return Err(Error::new(Kind::Internal, "a repeated step was another step")),
+            };
+        }
+        Err(Error::new(Kind::Internal, "there was no attempt"))
+    }
+
+    async fn attempt(
+        &self,
+        call: Call,
+        order: &Order,
+        deadline: Instant,
+        spent: &mut Spent,
+    ) -> std::result::Result<Reply, TransportError> {
+        let limit = self.settings.attempt_timeout(order.meta.id);
         let (started, sent) = (Instant::now(), self.clock.elapsed());
         let reply = self.vendor.send(call, self.clock.now(), deadline.min(started + limit)).await;
         spent.attempts += 1;
-        spent.vendor_time += started.elapsed();
-        let reply = reply.map_err(|TransportError { kind, message, .. }| Error::new(kind, message))?;
+        spent.last_attempt = started.elapsed();
+        spent.vendor_time += spent.last_attempt;
+        let reply = reply?;
         let date = reply.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
         spent.last = Some((reply.status, date.map(|date| date.timestamp()), sent));
         Ok(reply)
+    }
+
+    /// Whether a failed attempt says nothing against the host: a caller with little time is not its fault.
+    fn is_good(&self, error: &TransportError, spent: &Spent) -> bool {
+        match error.kind {
+            Kind::Timeout => spent.last_attempt < SLOW,
+            Kind::Unavailable => false,
+            _ => true,
+        }
     }
 
     /// Makes sure that what is handed out is alive, by every clock that has a say.

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -33,6 +33,12 @@ pub struct Limits {
     pub attempt_timeout_ms: u64,
     /// Time for making a connection to a vendor, TLS included. Milliseconds.
     pub connect_timeout_ms: u64,
+    /// Most calls at a time to one host of one connector.
+    pub max_calls_per_host: usize,
+    /// Most calls that wait for a place at one host. Further ones are refused at once.
+    pub max_waiting_per_host: usize,
+    /// Most callers at a time. Further ones are refused at once.
+    pub max_callers: usize,
 }
 
 impl Default for Limits {
@@ -42,6 +48,9 @@ impl Default for Limits {
             max_deadline_ms: 30_000,
             attempt_timeout_ms: 8_000,
             connect_timeout_ms: 3_000,
+            max_calls_per_host: 256,
+            max_waiting_per_host: 1_024,
+            max_callers: 20_000,
         }
     }
 }
@@ -90,6 +99,10 @@ impl Policy {
 pub struct ConnectorSettings {
     /// Inputs for callers that do not give them, under the names of `connector_feature_data`.
     pub defaults: Map<String, Value>,
+    /// Time for one attempt, in place of the common limit. Milliseconds.
+    pub attempt_timeout_ms: Option<u64>,
+    /// Time for making a connection, in place of the common limit. Milliseconds.
+    pub connect_timeout_ms: Option<u64>,
     /// Other hosts than the vendor's own: `base_url`, `test_base_url`, `<host>_base_url`, `test_<host>_base_url`.
     #[serde(flatten)]
     pub base_urls: BTreeMap<String, String>,
@@ -122,6 +135,25 @@ impl Settings {
             }
         }
         faults
+    }
+
+    /// Time for one attempt at a call to this connector.
+    pub fn attempt_timeout(&self, id: &str) -> Duration {
+        let own = self.connector(id).and_then(|settings| settings.attempt_timeout_ms);
+        Duration::from_millis(own.unwrap_or(self.limits.attempt_timeout_ms))
+    }
+
+    /// Connectors' own connection limits, by `host[:port]` of every base URL of theirs.
+    pub fn connect_timeouts(&self) -> HashMap<String, Duration> {
+        self.connectors
+            .iter()
+            .filter_map(|(id, settings)| {
+                let limit = Duration::from_millis(settings.connect_timeout_ms?);
+                let bases = Bases::of(connectors::find(id)?.meta, Some(settings)).ok()?;
+                Some(bases.authorities().into_iter().map(move |authority| (authority, limit)))
+            })
+            .flatten()
+            .collect()
     }
 
     /// The settings of a connector, if there are any.

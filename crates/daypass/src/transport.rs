@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -42,11 +43,29 @@ pub struct TransportError {
     pub message: &'static str,
     /// Whether no byte of the call can have reached the vendor.
     pub not_sent: bool,
+    /// Whether the connection broke before the first byte of an answer.
+    pub before_reply: bool,
 }
 
 impl TransportError {
     const fn new(kind: Kind, message: &'static str) -> Self {
-        Self { kind, message, not_sent: false }
+        Self { kind, message, not_sent: false, before_reply: false }
+    }
+}
+
+/// Time for making a connection, TLS included.
+#[derive(Clone, Default)]
+pub struct ConnectTimeouts {
+    /// For hosts without a limit of their own.
+    pub default: Duration,
+    /// By `host[:port]`.
+    pub by_authority: Arc<HashMap<String, Duration>>,
+}
+
+impl ConnectTimeouts {
+    fn of(&self, uri: &Uri) -> Duration {
+        let own = uri.authority().and_then(|authority| self.by_authority.get(authority.as_str()));
+        own.copied().unwrap_or(self.default)
     }
 }
 
@@ -55,7 +74,7 @@ type Connector = Timed<HttpsConnector<HttpConnector>>;
 /// The one pooled HTTPS client: HTTP/1.1 and HTTP/2, no redirects, no cookies, no compression.
 pub struct Transport {
     client: Client<Connector, Full<Bytes>>,
-    connect_timeout: Duration,
+    connect_timeouts: ConnectTimeouts,
     roots: Arc<rustls::RootCertStore>,
 }
 
@@ -64,7 +83,7 @@ impl Transport {
     ///
     /// # Errors
     /// Where the PEM cannot be read.
-    pub fn new(connect_timeout: Duration, extra_authorities: Option<&[u8]>) -> Result<Self, String> {
+    pub fn new(connect_timeouts: ConnectTimeouts, extra_authorities: Option<&[u8]>) -> Result<Self, String> {
         let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for certificate in extra_authorities.into_iter().flat_map(CertificateDer::pem_slice_iter) {
             let certificate = certificate.map_err(|_| "the certificate authorities are not valid PEM")?;
@@ -72,7 +91,7 @@ impl Transport {
         }
         let roots = Arc::new(roots);
         let tls = tls_builder(&roots)?.with_no_client_auth();
-        Ok(Self { client: client(tls, connect_timeout), connect_timeout, roots })
+        Ok(Self { client: client(tls, &connect_timeouts), connect_timeouts, roots })
     }
 
     /// A client that presents a certificate. Made for the call: a connection made with one merchant's certificate must never
@@ -82,7 +101,7 @@ impl Transport {
             CertificateDer::pem_slice_iter(certificate.expose().as_bytes()).collect::<Result<_, _>>().ok()?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).ok()?;
         let tls = tls_builder(&self.roots).ok()?.with_client_auth_cert(chain, key).ok()?;
-        Some(client(tls, self.connect_timeout))
+        Some(client(tls, &self.connect_timeouts))
     }
 }
 
@@ -95,7 +114,7 @@ fn tls_builder(
         .map_err(|_| "TLS cannot be set up".into())
 }
 
-fn client(tls: rustls::ClientConfig, connect_timeout: Duration) -> Client<Connector, Full<Bytes>> {
+fn client(tls: rustls::ClientConfig, timeouts: &ConnectTimeouts) -> Client<Connector, Full<Bytes>> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
@@ -113,7 +132,7 @@ fn client(tls: rustls::ClientConfig, connect_timeout: Duration) -> Client<Connec
         .pool_max_idle_per_host(64)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(5))
-        .build(Timed { inner: https, limit: connect_timeout })
+        .build(Timed { inner: https, timeouts: timeouts.clone() })
 }
 
 impl Vendor for Transport {
@@ -174,14 +193,17 @@ fn of_client(error: &hyper_util::client::legacy::Error) -> TransportError {
         }
         source = inner.source();
     }
-    TransportError::new(Kind::Unavailable, "the connection to the connector broke before its answer")
+    TransportError {
+        before_reply: true,
+        ..TransportError::new(Kind::Unavailable, "the connection to the connector broke before its answer")
+    }
 }
 
 /// A connector that gives up after a while, the TLS handshake included.
 #[derive(Clone)]
 struct Timed<C> {
     inner: C,
-    limit: Duration,
+    timeouts: ConnectTimeouts,
 }
 
 impl<C> Service<Uri> for Timed<C>
@@ -200,7 +222,8 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, limit) = (self.inner.call(uri), self.limit);
+        let limit = self.timeouts.of(&uri);
+        let connecting = self.inner.call(uri);
         Box::pin(async move {
             match timeout(limit, connecting).await {
                 Ok(connected) => connected.map_err(Into::into),

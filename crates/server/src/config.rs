@@ -126,7 +126,7 @@ impl Default for Config {
             allow_plaintext_beyond_loopback: false,
             allow_anonymous_beyond_loopback: false,
             shutdown_grace_ms: 35_000,
-            max_connections: 10_000,
+            max_connections: 20_000,
             egress: Egress::default(),
             store: StoreConfig::default(),
             limits: Limits::default(),

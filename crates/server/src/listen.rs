@@ -8,13 +8,13 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -26,6 +26,12 @@ use crate::{callers::VerifiedPeer, rpc::REQUEST_ID};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a request to be read and answered, where the answer is one message.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
+/// A connection without a request for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Requests that a peer may take back before they were looked at; more end the connection (the rapid reset attack).
+const MAX_RESETS: usize = 20;
 /// Most bytes of headers: 64 KiB of credentials, and room to say kindly that there were more.
 const MAX_HEADER_BYTES: u32 = 128 * 1024;
 /// Most calls at a time on one HTTP/2 connection.
@@ -50,85 +56,114 @@ pub struct Listener {
 impl Listener {
     /// Serves until `shutdown`, then lets calls in flight finish, for `grace` at most.
     pub async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.max_connections));
+        let (close, closing) = watch::channel(false);
+        let doorman = Arc::new(Doorman { tls: self.tls, plaintext: self.plaintext, service: self.service });
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
-            let place = tokio::select! {
-                () = &mut shutdown => break,
-                place = places.clone().acquire_owned() => place,
+            let next = async {
+                let place = places.clone().acquire_owned().await;
+                (place, self.socket.accept().await)
             };
-            let stream = tokio::select! {
+            let (place, stream) = tokio::select! {
                 () = &mut shutdown => break,
-                accepted = self.socket.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                (place, accepted) = next => match accepted {
+                    Ok((stream, _)) => (place, stream),
                     // Out of file descriptors, or the peer is gone already: neither is a reason to spin or to stop.
                     Err(_) => { tokio::time::sleep(Duration::from_millis(20)).await; continue; }
                 },
             };
-            let connection =
-                connection(stream, self.tls.clone(), self.plaintext, self.service.clone(), graceful.watcher());
+            let (doorman, closing) = (doorman.clone(), closing.clone());
             tokio::spawn(async move {
-                connection.await;
+                doorman.receive(stream, closing).await;
                 drop(place);
             });
         }
         drop(self.socket);
-        if timeout(grace, graceful.shutdown()).await.is_err() {
+        close.send_replace(true);
+        let everybody = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
+        if timeout(grace, places.acquire_many(everybody)).await.is_err() {
             tracing::warn!("calls were still in flight at the end of the grace time");
         }
     }
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What every connection is received with.
+struct Doorman {
     tls: TlsAcceptor,
     plaintext: bool,
     service: ConnectRpcService,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let _ = stream.set_nodelay(true);
-    let mut first = [0];
-    match timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await {
-        Ok(Ok(1)) if first == [TLS_HANDSHAKE] => {
-            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                let verified = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
-                http(stream, service, verified, watcher).await;
-            }
-        }
-        Ok(Ok(1)) if plaintext => http(stream, service, false, watcher).await,
-        _ => {}
-    }
 }
 
-async fn http(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: ConnectRpcService,
-    verified: bool,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .max_concurrent_streams(MAX_STREAMS)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(10));
-    let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
-        if verified {
-            request.extensions_mut().insert(VerifiedPeer);
+impl Doorman {
+    async fn receive(&self, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+        let _ = stream.set_nodelay(true);
+        let mut first = [0];
+        let first_byte = tokio::select! {
+            peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)) => peeked,
+            // Nothing was asked yet: there is nothing to finish.
+            _ = closing.wait_for(|closing| *closing) => return,
+        };
+        match first_byte {
+            Ok(Ok(1)) if first == [TLS_HANDSHAKE] => {
+                if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, self.tls.accept(stream)).await {
+                    let verified = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+                    self.http(stream, verified, closing).await;
+                }
+            }
+            Ok(Ok(1)) if self.plaintext => self.http(stream, false, closing).await,
+            _ => {}
         }
-        answer(request, service.clone())
-    }));
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // Errors here are the peer's: it left, or sent what is not HTTP.
-    let _ = watcher.watch(connection).await;
+    }
+
+    async fn http(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        verified: bool,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES as usize);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(10));
+        let requests = Arc::new(());
+        let (service, counted) = (self.service.clone(), requests.clone());
+        let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
+            if verified {
+                request.extensions_mut().insert(VerifiedPeer);
+            }
+            let (under_way, answer) = (counted.clone(), answer(request, service.clone()));
+            async move {
+                let answer = answer.await;
+                drop(under_way);
+                answer
+            }
+        }));
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                // Errors here are the peer's: it left, or sent what is not HTTP.
+                _ = connection.as_mut() => return,
+                _ = closing.wait_for(|closing| *closing), if !leaving => leaving = true,
+                // Two owners: this function and the service, so no request is under way.
+                () = tokio::time::sleep(IDLE_TIMEOUT), if !leaving => leaving = Arc::strong_count(&requests) <= 2,
+            }
+            if leaving {
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
 }
 
 /// One request: with an id, and without a way for a defect to take the connection down.
@@ -139,19 +174,25 @@ async fn answer(
     let given = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
     let id = given.unwrap_or_else(new_request_id);
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let answered = AssertUnwindSafe(service.call(request)).catch_unwind().await;
+    let answered = timeout(REQUEST_TIMEOUT, AssertUnwindSafe(service.call(request)).catch_unwind()).await;
     let mut response = match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(_)) => {
             tracing::error!(request_id = id.to_str().unwrap_or_default(), "a defect stopped this call");
-            let mut response = Response::new(ConnectRpcBody::Full(http_body_util::Full::default()));
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
+            empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
+        // The request itself did not arrive in time.
+        Err(_) => empty(StatusCode::REQUEST_TIMEOUT),
     };
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
+}
+
+fn empty(status: StatusCode) -> Response<ConnectRpcBody> {
+    let mut response = Response::new(ConnectRpcBody::Full(http_body_util::Full::default()));
+    *response.status_mut() = status;
+    response
 }
 
 fn is_request_id(id: &[u8]) -> bool {

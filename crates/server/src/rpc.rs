@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use connectors::Error;
+use connectors::{Error, Kind};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, Pass, RawCredentials, Request, Transport};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     answer,
@@ -24,16 +24,21 @@ use crate::{
 /// The header under which callers give a call a name, and find it in the logs.
 pub const REQUEST_ID: &str = "x-request-id";
 
+/// The header that tells how many calls to the connector were made.
+const ATTEMPTS: &str = "x-attempts";
+
 /// The service behind all three paths.
 pub struct TokenService {
     engine: Arc<Engine<Transport>>,
     callers: Callers,
+    places: Semaphore,
 }
 
 impl TokenService {
     /// A service that lets these callers use this engine.
     pub fn new(engine: Arc<Engine<Transport>>, callers: Callers) -> Self {
-        Self { engine, callers }
+        let places = Semaphore::new(engine.settings().limits.max_callers);
+        Self { engine, callers, places }
     }
 
     async fn create(
@@ -58,12 +63,13 @@ impl TokenService {
             server_token,
             fresh: header("cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache")),
         };
-        let result = match self.callers.admit(context) {
-            Ok(caller) => {
+        let result = match (self.places.try_acquire(), self.callers.admit(context)) {
+            (Ok(_place), Ok(caller)) => {
                 log.caller = caller;
                 self.engine.create_access_token(request, deadline, &mut log.facts).await
             }
-            Err(error) => Err(error),
+            (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
+            (_, Err(error)) => Err(error),
         };
         log.end(&result);
         reply(message.merchant_access_token_id, &result, &log)
@@ -83,10 +89,14 @@ fn reply(reference: &str, result: &Result<Pass, Error>, log: &CallLog) -> Servic
         Ok(pass) => answer::success(reference, pass),
         Err(error) => match status::answered(error.kind) {
             Answered::AsStatus(status) => answer::refusal(reference, status, error, &log.facts),
-            Answered::AsError(_) => return Err(status::to_connect(error, log.facts.connector)),
+            Answered::AsError(_) => {
+                let mut failed = status::to_connect(error, log.facts.connector);
+                failed.response_headers_mut().insert(ATTEMPTS, log.facts.attempts.into());
+                return Err(failed);
+            }
         },
     };
-    let mut response = Response::new(body).with_header("x-attempts", log.facts.attempts.to_string());
+    let mut response = Response::new(body).with_header(ATTEMPTS, log.facts.attempts.to_string());
     if log.facts.replayed {
         response = response.with_header("x-idempotent-replayed", "true");
     }
@@ -112,7 +122,7 @@ fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error
         (Some(auth), None) => RawCredentials::parse(auth.as_bytes()).map(Some),
         (None, Some(config)) => RawCredentials::parse_config(config.as_bytes()).map(Some),
         (Some(_), Some(_)) => Err(Error::new(
-            connectors::Kind::InvalidCredentials,
+            Kind::InvalidCredentials,
             "x-connector-auth and x-connector-config were both sent; send one of them",
         )),
     }

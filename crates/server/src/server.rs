@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_reflection::Reflector;
-use daypass::{Clock, Engine, MemoryStore, RedisStore, Store, SystemClock, Transport};
+use daypass::{Clock, ConnectTimeouts, Engine, MemoryStore, RedisStore, Store, SystemClock, Transport};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -59,6 +59,8 @@ impl Server {
             Some(files) => tls::configured(files)?,
             None => tls::throw_away()?,
         };
+        // A connection is a file: the usual soft limit of 1024 is not enough. Where it cannot be raised, less are served.
+        let _ = rlimit::increase_nofile_limit(u64::MAX);
         let listener = Listener {
             socket: listen::bind(config.listen, "DAYPASS_LISTEN").await?,
             tls: TlsAcceptor::from(tls.config.clone()),
@@ -122,14 +124,18 @@ pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
         None => None,
         Some(file) => Some(std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?),
     };
-    let connect_timeout = Duration::from_millis(config.limits.connect_timeout_ms);
-    let transport = Transport::new(connect_timeout, authorities.as_deref())?;
+    let settings = config.settings();
+    let connect_timeouts = ConnectTimeouts {
+        default: Duration::from_millis(config.limits.connect_timeout_ms),
+        by_authority: Arc::new(settings.connect_timeouts()),
+    };
+    let transport = Transport::new(connect_timeouts, authorities.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store: Arc<dyn Store> = match &config.store.url {
         Some(url) => Arc::new(RedisStore::new(url.expose())?),
         None => Arc::new(MemoryStore::new(clock.clone())),
     };
-    Ok(Engine::new(config.settings(), transport, clock, store, config.store.keyring()?))
+    Ok(Engine::new(settings, transport, clock, store, config.store.keyring()?))
 }
 
 fn router(service: TokenService) -> Result<(Router, Arc<connectrpc_health::StaticChecker>), String> {

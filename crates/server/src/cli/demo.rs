@@ -6,7 +6,7 @@ use connectrpc::{
     Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass::{Transport, Vendor};
+use daypass::{ConnectTimeouts, Transport, Vendor};
 use sandbox::{ClientCall, Pass, Sandbox};
 use tokio::time::Instant;
 
@@ -48,7 +48,11 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let serving = tokio::spawn(server.serve(async {
         let _ = stopped.await;
     }));
-    let story = Story { sandbox: &sandbox, address, transport: Transport::new(Duration::from_secs(3), None)? };
+    let story = Story {
+        sandbox: &sandbox,
+        address,
+        transport: Transport::new(ConnectTimeouts { default: Duration::from_secs(3), ..Default::default() }, None)?,
+    };
     story.tell(&log).await?;
 
     if !args.once {

@@ -1,0 +1,291 @@
+//! What stands before each vendor's host: a bound on calls at a time, a breaker for a host in trouble, a budget for retries. One
+//! host's trouble stays its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use connectors::{Error, Kind};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+/// Calls are counted over this long.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Fewer calls than this in a window say nothing.
+const ENOUGH_CALLS: u32 = 20;
+/// How long a breaker stays open at first; twice as long after each failed probe.
+const OPEN_FOR: Duration = Duration::from_secs(5);
+/// How long it stays open at most.
+const OPEN_FOR_AT_MOST: Duration = Duration::from_secs(40);
+/// Retries per call, in hundredths.
+const RETRY_PERCENT: i64 = 20;
+/// Retries that may be saved up, in hundredths.
+const SAVED_AT_MOST: i64 = 2_000;
+/// Retries that a host gets on credit at the very start: one call's worth.
+const ON_CREDIT: u32 = 2;
+
+/// The gates of all hosts.
+pub(crate) struct Gates {
+    gates: Mutex<HashMap<(&'static str, String), Arc<Gate>>>,
+    at_a_time: usize,
+    waiting: usize,
+}
+
+/// The gate of one connector's host.
+pub(crate) struct Gate {
+    places: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+struct State {
+    breaker: Breaker,
+    /// In hundredths of a retry; negative while the credit of the start is not paid back.
+    budget: i64,
+    credit: u32,
+}
+
+enum Breaker {
+    Closed {
+        since: Instant,
+        calls: u32,
+        failures: u32,
+    },
+    Open {
+        until: Instant,
+        again_for: Duration,
+    },
+    /// One probe is under way.
+    HalfOpen {
+        again_for: Duration,
+    },
+}
+
+/// The right to make one attempt. Dropped without a verdict, it counts as neither good nor bad.
+pub(crate) struct Admission {
+    gate: Arc<Gate>,
+    _place: OwnedSemaphorePermit,
+    probe: bool,
+    judged: bool,
+}
+
+impl Gates {
+    /// Gates that let so many calls to one host through at a time, and as many wait.
+    pub fn new(at_a_time: usize, waiting: usize) -> Self {
+        Self { gates: Mutex::default(), at_a_time, waiting }
+    }
+
+    /// The gate of a connector's host.
+    pub fn of(&self, connector: &'static str, authority: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            Arc::new(Gate {
+                places: Arc::new(Semaphore::new(self.at_a_time)),
+                queue: Arc::new(Semaphore::new(self.waiting)),
+                state: Mutex::new(State {
+                    breaker: Breaker::Closed { since: Instant::now(), calls: 0, failures: 0 },
+                    budget: 0,
+                    credit: ON_CREDIT,
+                }),
+            })
+        };
+        // Hosts come from the registry and the configuration; a label that callers choose must not fill the map.
+        if gates.len() > 10_000 {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        }
+        gates.entry((connector, authority.to_owned())).or_insert_with(new).clone()
+    }
+}
+
+impl Gate {
+    /// Waits for a place, if there is room to wait.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] while the breaker is open, [`Kind::Overloaded`] where too many wait already, [`Kind::Timeout`].
+    pub async fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Admission, Error> {
+        let place = match self.places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let _room = self.queue.clone().try_acquire_owned().map_err(|_| overloaded())?;
+                match timeout_at(deadline, self.places.clone().acquire_owned()).await {
+                    Ok(Ok(place)) => place,
+                    Ok(Err(_)) => return Err(overloaded()),
+                    Err(_) => return Err(Error::new(Kind::Timeout, "there was no place for the call in time")),
+                }
+            }
+        };
+        let probe = self.state().admit()?;
+        Ok(Admission { gate: self.clone(), _place: place, probe, judged: false })
+    }
+
+    /// Whether one more attempt is within the host's budget; it is spent if so.
+    pub fn may_retry(&self) -> bool {
+        let mut state = self.state();
+        if state.credit > 0 {
+            state.credit -= 1;
+        } else if state.budget < 100 {
+            return false;
+        }
+        state.budget -= 100;
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether an attempt may be made now; whether it is the probe.
+    fn admit(&mut self) -> Result<bool, Error> {
+        let now = Instant::now();
+        match self.breaker {
+            Breaker::Closed { .. } => Ok(false),
+            Breaker::Open { until, again_for } if until <= now => {
+                self.breaker = Breaker::HalfOpen { again_for };
+                Ok(true)
+            }
+            Breaker::Open { until, .. } => Err(open(until - now)),
+            Breaker::HalfOpen { .. } => Err(open(Duration::from_secs(1))),
+        }
+    }
+
+    fn judge(&mut self, probe: bool, good: bool) {
+        let now = Instant::now();
+        if probe {
+            self.breaker = match self.breaker {
+                Breaker::HalfOpen { again_for } if !good => {
+                    Breaker::Open { until: now + again_for, again_for: (again_for * 2).min(OPEN_FOR_AT_MOST) }
+                }
+                _ => Breaker::Closed { since: now, calls: 0, failures: 0 },
+            };
+            return;
+        }
+        if let Breaker::Closed { since, calls, failures } = &mut self.breaker {
+            if now.duration_since(*since) > WINDOW {
+                (*since, *calls, *failures) = (now, 0, 0);
+            }
+            *calls += 1;
+            *failures += u32::from(!good);
+            if *calls >= ENOUGH_CALLS && *failures * 2 >= *calls {
+                self.breaker = Breaker::Open { until: now + OPEN_FOR, again_for: OPEN_FOR * 2 };
+            }
+        }
+    }
+}
+
+impl Admission {
+    /// Counts a call, once for all of its attempts: what retries are measured by.
+    pub fn first_attempt(&self) {
+        let mut state = self.gate.state();
+        state.budget = (state.budget + RETRY_PERCENT).min(SAVED_AT_MOST);
+    }
+
+    /// Says how the attempt went.
+    pub fn judge(mut self, good: bool) {
+        self.judged = true;
+        self.gate.state().judge(self.probe, good);
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        // A probe that nobody waited for has told nothing: the next call is the probe.
+        if self.probe && !self.judged {
+            let mut state = self.gate.state();
+            if let Breaker::HalfOpen { again_for } = state.breaker {
+                state.breaker = Breaker::Open { until: Instant::now(), again_for };
+            }
+        }
+    }
+}
+
+fn open(left: Duration) -> Error {
+    Error {
+        retry_after: Some(left),
+        ..Error::new(Kind::Unavailable, "the connector has been failing; no call is made until it is tried again")
+    }
+}
+
+fn overloaded() -> Error {
+    Error {
+        retry_after: Some(Duration::from_secs(1)),
+        ..Error::new(Kind::Overloaded, "too many calls to this connector are under way")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn attempt(gate: &Arc<Gate>, good: bool) -> Result<(), Error> {
+        let admission = gate.enter(Instant::now() + Duration::from_secs(1)).await?;
+        admission.first_attempt();
+        admission.judge(good);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_host_is_left_alone_and_probed_once() {
+        let gates = Gates::new(10, 10);
+        let (sick, healthy) = (gates.of("x", "sick"), gates.of("x", "healthy"));
+        for _ in 0..ENOUGH_CALLS {
+            attempt(&sick, false).await.unwrap();
+            attempt(&healthy, true).await.unwrap();
+        }
+        let refused = attempt(&sick, true).await.unwrap_err();
+        assert_eq!((refused.kind, refused.retry_after), (Kind::Unavailable, Some(OPEN_FOR)));
+        attempt(&healthy, true).await.unwrap();
+
+        tokio::time::advance(OPEN_FOR).await;
+        let probe = sick.enter(Instant::now() + Duration::from_secs(1)).await.unwrap();
+        assert!(attempt(&sick, true).await.is_err(), "one probe at a time");
+        probe.judge(false);
+        tokio::time::advance(OPEN_FOR).await;
+        assert!(attempt(&sick, true).await.is_err(), "twice as long after a failed probe");
+        tokio::time::advance(OPEN_FOR).await;
+        drop(sick.enter(Instant::now() + Duration::from_secs(1)).await.unwrap());
+        attempt(&sick, true).await.expect("an abandoned probe leaves the place to the next");
+        attempt(&sick, true).await.expect("closed again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_of_the_calls_may_fail_before_it_opens() {
+        let gate = Gates::new(10, 10).of("x", "host");
+        for nth in 0..200 {
+            attempt(&gate, nth % 5 < 3).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_and_the_queue_are_bounded() {
+        let gate = Gates::new(1, 1).of("x", "host");
+        let soon = || Instant::now() + Duration::from_millis(100);
+        let held = gate.enter(soon()).await.unwrap();
+        let waiting = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.enter(soon()).await.map(drop).map_err(|error| error.kind) }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(gate.enter(soon()).await.err().map(|error| error.kind), Some(Kind::Overloaded));
+        assert_eq!(waiting.await.unwrap(), Err(Kind::Timeout));
+        drop(held);
+        assert!(gate.enter(soon()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn retries_stay_within_a_fifth_of_the_calls() {
+        let gate = Gates::new(10, 10).of("x", "host");
+        let mut retries = 0;
+        for calls in 1..=1000_u32 {
+            gate.enter(Instant::now() + Duration::from_secs(1)).await.unwrap().first_attempt();
+            retries += u32::from(gate.may_retry()) + u32::from(gate.may_retry());
+            assert!(retries <= ON_CREDIT.max(calls / 5), "{retries} retries of {calls} calls");
+        }
+        assert_eq!(retries, 200);
+    }
+}
