@@ -1,6 +1,7 @@
 //! The list: one line a connector.
 
 mod adyen;
+mod bankofamerica;
 mod braintree;
 mod cybersource;
 mod paypal;
@@ -12,6 +13,7 @@ use crate::{Entry, entry};
 #[rustfmt::skip] // One line each.
 pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
+    entry::<bankofamerica::BankOfAmerica>(),
     entry::<braintree::Braintree>(),
     entry::<cybersource::Cybersource>(),
     entry::<paypal::Paypal>(),
