@@ -2,6 +2,7 @@
 
 mod adyen;
 mod bankofamerica;
+mod barclaycard;
 mod braintree;
 mod cybersource;
 mod paypal;
@@ -14,6 +15,7 @@ use crate::{Entry, entry};
 pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
     entry::<bankofamerica::BankOfAmerica>(),
+    entry::<barclaycard::Barclaycard>(),
     entry::<braintree::Braintree>(),
     entry::<cybersource::Cybersource>(),
     entry::<paypal::Paypal>(),
