@@ -7,6 +7,7 @@ mod braintree;
 mod cybersource;
 mod paypal;
 mod stripe;
+mod wellsfargo;
 
 use crate::{Entry, entry};
 
@@ -20,6 +21,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<cybersource::Cybersource>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
+    entry::<wellsfargo::WellsFargo>(),
 ];
 
 /// The connector of that name (lower case, as in the enum).
