@@ -5,6 +5,7 @@ mod bankofamerica;
 mod barclaycard;
 mod braintree;
 mod cybersource;
+mod fiservcommercehub;
 mod paypal;
 mod stripe;
 mod wellsfargo;
@@ -19,6 +20,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<barclaycard::Barclaycard>(),
     entry::<braintree::Braintree>(),
     entry::<cybersource::Cybersource>(),
+    entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
     entry::<wellsfargo::WellsFargo>(),
