@@ -5,6 +5,7 @@ mod bankofamerica;
 mod barclaycard;
 mod braintree;
 mod cybersource;
+mod fiserv;
 mod fiservcommercehub;
 mod paypal;
 mod stripe;
@@ -20,6 +21,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<barclaycard::Barclaycard>(),
     entry::<braintree::Braintree>(),
     entry::<cybersource::Cybersource>(),
+    entry::<fiserv::Fiserv>(),
     entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
