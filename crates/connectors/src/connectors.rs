@@ -7,6 +7,7 @@ mod braintree;
 mod cybersource;
 mod fiserv;
 mod fiservcommercehub;
+mod payone;
 mod paypal;
 mod stripe;
 mod wellsfargo;
@@ -23,6 +24,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<cybersource::Cybersource>(),
     entry::<fiserv::Fiserv>(),
     entry::<fiservcommercehub::FiservCommerceHub>(),
+    entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
     entry::<wellsfargo::WellsFargo>(),
