@@ -5,6 +5,7 @@ mod bankofamerica;
 mod barclaycard;
 mod braintree;
 mod cybersource;
+mod datatrans;
 mod fiserv;
 mod fiservcommercehub;
 mod payone;
@@ -22,6 +23,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<barclaycard::Barclaycard>(),
     entry::<braintree::Braintree>(),
     entry::<cybersource::Cybersource>(),
+    entry::<datatrans::Datatrans>(),
     entry::<fiserv::Fiserv>(),
     entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<payone::Payone>(),
