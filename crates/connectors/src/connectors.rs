@@ -10,6 +10,7 @@ mod fiserv;
 mod fiservcommercehub;
 mod payone;
 mod paypal;
+mod powertranz;
 mod stripe;
 mod wellsfargo;
 
@@ -28,6 +29,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
+    entry::<powertranz::Powertranz>(),
     entry::<stripe::Stripe>(),
     entry::<wellsfargo::WellsFargo>(),
 ];
