@@ -10,6 +10,7 @@ mod fiserv;
 mod fiservcommercehub;
 mod payone;
 mod paypal;
+mod placetopay;
 mod powertranz;
 mod stripe;
 mod wellsfargo;
@@ -29,6 +30,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
+    entry::<placetopay::Placetopay>(),
     entry::<powertranz::Powertranz>(),
     entry::<stripe::Stripe>(),
     entry::<wellsfargo::WellsFargo>(),
