@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         public.join("ucs/v2/merchant_authentication.proto"),
         public.join("types/merchant_authentication.proto"),
         own.join("google/rpc/error_details.proto"),
+        own.join("grpc/health/v1/health.proto"),
     ];
     for folder in [&public, &own] {
         println!("cargo::rerun-if-changed={}", folder.display());

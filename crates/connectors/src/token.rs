@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{Error, Reply, Result, Secret, Timestamp, encoding::jwt_claims};
@@ -20,9 +22,9 @@ pub struct Token {
     /// What the vendor says that the holder may do.
     pub scopes: Vec<String>,
     /// Public values that the client's SDK needs next to the token.
-    pub client_parameters: Vec<(&'static str, String)>,
+    pub client_parameters: Vec<(Cow<'static, str>, String)>,
     /// Values that came with the token and must stay in the backend.
-    pub server_parameters: Vec<(&'static str, Secret)>,
+    pub server_parameters: Vec<(Cow<'static, str>, Secret)>,
 }
 
 impl Token {
@@ -61,14 +63,14 @@ impl Token {
     /// Adds a public value that the client needs next to the token.
     #[must_use]
     pub fn client(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.client_parameters.push((name, value.into()));
+        self.client_parameters.push((name.into(), value.into()));
         self
     }
 
     /// Adds a value that must stay in the backend.
     #[must_use]
     pub fn server(mut self, name: &'static str, value: impl Into<Secret>) -> Self {
-        self.server_parameters.push((name, value.into()));
+        self.server_parameters.push((name.into(), value.into()));
         self
     }
 }
@@ -76,8 +78,10 @@ impl Token {
 /// When a token dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// At this moment.
+    /// At this moment of the vendor's clock.
     At(Timestamp),
+    /// So many seconds after a moment of ours, from before the call was sent.
+    After(Timestamp, i64),
     /// Not before it is used.
     UntilUsed,
     /// The vendor publishes no lifetime.
@@ -94,10 +98,7 @@ impl Expiry {
         if !(1..=MAX_LIFETIME).contains(&seconds) {
             return Err(Error::bad_reply("the connector's token has a lifetime that none can have"));
         }
-        start
-            .checked_add(jiff::SignedDuration::from_secs(seconds))
-            .map(Self::At)
-            .map_err(|_| Error::bad_reply("the connector's token has a lifetime that none can have"))
+        Ok(Self::After(start, seconds))
     }
 
     /// Seconds after the call of this reply was sent.
@@ -194,6 +195,7 @@ mod tests {
     fn epoch(expiry: Result<Expiry>) -> Option<i64> {
         match expiry {
             Ok(Expiry::At(moment)) => Some(moment.as_second()),
+            Ok(Expiry::After(start, seconds)) => Some(start.as_second() + seconds),
             _ => None,
         }
     }

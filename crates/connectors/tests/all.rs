@@ -1,6 +1,8 @@
 //! What holds for every connector of the list. A new connector is covered by its fixtures alone: nothing here names one.
 
 #[cfg(test)]
+mod descriptions;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod laws;

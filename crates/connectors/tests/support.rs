@@ -117,12 +117,17 @@ impl From<&Token> for ExpectedToken {
             token_type: token.token_type.clone(),
             expires_at: match token.expiry {
                 Expiry::At(moment) => moment.as_second().into(),
+                Expiry::After(start, seconds) => (start.as_second() + seconds).into(),
                 Expiry::UntilUsed => "until_used".into(),
                 Expiry::Unpublished => "unpublished".into(),
             },
             scopes: token.scopes.clone(),
-            client_parameters: token.client_parameters.iter().map(|(k, v)| ((*k).into(), v.clone())).collect(),
-            server_parameters: token.server_parameters.iter().map(|(k, v)| ((*k).into(), v.expose().into())).collect(),
+            client_parameters: token.client_parameters.iter().map(|(k, v)| (k.to_string(), v.clone())).collect(),
+            server_parameters: token
+                .server_parameters
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.expose().into()))
+                .collect(),
         }
     }
 }
@@ -300,7 +305,7 @@ fn read(folder: &str) -> Vec<Scene> {
             if path.is_dir() || file == "credentials.json" || file == "spec.json" {
                 continue;
             }
-            let name = format!("{id}/{folder}/{file}");
+            let name = path.strip_prefix(fixtures()).unwrap().display().to_string();
             let case: Case = serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
             let mut credentials = credentials.clone();
             credentials.extend(case.credentials.clone());

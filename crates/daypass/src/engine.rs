@@ -1,12 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
 use connectors::{
-    Audience, Call, Error, Exchange, Expiry, Grant, Kind, Nonce, Refusal, Reply, Result, Step, Timestamp, Token,
+    Audience, Call, Error, Exchange, Expiry, Kind, Nonce, Refusal, Reply, Result, Step, Timestamp, Token,
 };
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::{Clock, Order, Request, Settings, TransportError, Vendor, order, scrub::scrub};
+use crate::{
+    Clock, Fingerprint, Keyring, Order, Request, Settings, Store, TransportError, Vendor,
+    life::{Life, Mint, Minted},
+    order,
+    scrub::scrub,
+};
 
 /// More calls than any exchange needs: a guard against a connector that never ends.
 const MAX_CALLS: usize = 6;
@@ -22,10 +26,17 @@ pub struct Pass {
     pub audience: Audience,
     /// When it dies, in epoch seconds; nothing where it lives until used or where none is published.
     pub expires_at: Option<i64>,
-    /// Seconds left at the moment of the answer.
-    pub lifetime_seconds: Option<i64>,
+    /// How much life is left at the moment of the answer; nothing as above.
+    pub left: Option<Duration>,
     /// The vendor's HTTP status; 200 where the token was made without a call.
     pub status: u16,
+}
+
+impl Pass {
+    /// Whole seconds of life left.
+    pub fn lifetime_seconds(&self) -> Option<i64> {
+        self.left.map(|left| i64::try_from(left.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 /// What there is to say about a call in a log line or a metric. Never a secret.
@@ -39,16 +50,24 @@ pub struct Facts {
     pub audience: Option<Audience>,
     /// Test or live.
     pub mode: Option<&'static str>,
-    /// Tells one set of credentials from another without telling them: 16 hex digits.
-    pub credentials: Option<String>,
-    /// Calls to the vendor, every attempt counted.
+    /// Tells one set of credentials from another without telling them.
+    pub credentials: Option<Fingerprint>,
+    /// Calls to the vendor that this call started, every attempt counted.
     pub attempts: u32,
     /// Time spent waiting for the vendor.
     pub vendor_time: Duration,
+    /// Whether the token was given for the same reference before.
+    pub replayed: bool,
 }
 
 /// Everything that a call passes through.
 pub struct Engine<V> {
+    life: Life<Minter<V>>,
+    minter: Arc<Minter<V>>,
+}
+
+/// Drives exchanges with vendors.
+struct Minter<V> {
     settings: Settings,
     vendor: V,
     clock: Arc<dyn Clock>,
@@ -56,16 +75,17 @@ pub struct Engine<V> {
 
 impl<V: Vendor> Engine<V> {
     /// An engine.
-    pub fn new(settings: Settings, vendor: V, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, vendor, clock }
+    pub fn new(settings: Settings, vendor: V, clock: Arc<dyn Clock>, store: Arc<dyn Store>, keys: Keyring) -> Self {
+        let minter = Arc::new(Minter { settings, vendor, clock: clock.clone() });
+        Self { life: Life::new(minter.clone(), store, keys, clock), minter }
     }
 
     /// The operator's settings.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.minter.settings
     }
 
-    /// One call: check the request, talk to the vendor, hand out the token.
+    /// One call: check the request, look for a token that may be handed out again, else talk to the vendor.
     ///
     /// # Errors
     /// Every [`Kind`]; `facts` says how far it came.
@@ -77,13 +97,27 @@ impl<V: Vendor> Engine<V> {
     ) -> Result<Pass> {
         let entry = order::connector(&request)?;
         facts.connector = Some(entry.meta.id);
-        let order = Order::check(request, entry, &self.settings)?;
+        let fresh = request.fresh;
+        let order = Arc::new(Order::check(request, entry, self.settings())?);
+        let names = Arc::new(self.life.names(&order));
         facts.grant = Some(order.grant.name);
-        facts.audience = Some(order.grant.audience);
+        facts.audience = Some(order.audience);
         facts.mode = Some(order.mode.label());
-        facts.credentials = Some(fingerprint(&order));
-        let (token, status) = self.exchange(&order, deadline, facts).await?;
-        self.pass(order.grant, token, status)
+        facts.credentials = Some(names.fingerprint);
+        let mut spent = (0, Duration::ZERO);
+        let obtained = self.life.obtain(order, names, fresh, deadline, &mut spent).await;
+        (facts.attempts, facts.vendor_time) = spent;
+        let obtained = obtained?;
+        facts.replayed = obtained.replayed;
+        Ok(obtained.pass)
+    }
+
+    /// Forgets every kept token of these credentials; how many there were.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the store does not answer.
+    pub async fn forget(&self, fingerprint: Fingerprint) -> Result<u64> {
+        self.life.forget(fingerprint).await
     }
 
     /// The call that would be made first, without making it. `None` where the token needs no call.
@@ -92,17 +126,37 @@ impl<V: Vendor> Engine<V> {
     /// The caller's mistakes.
     pub fn explain(&self, request: Request<'_>) -> Result<(Order, Option<Call>)> {
         let entry = order::connector(&request)?;
-        let order = Order::check(request, entry, &self.settings)?;
+        let order = Order::check(request, entry, self.settings())?;
         let key = Nonce(random()?).uuid();
-        let step = order.bound.step(&exchange(&order, self.clock.now(), Nonce(random()?), &key, &[]))?;
+        let step = order.bound.step(&exchange(&order, self.minter.clock.now(), Nonce(random()?), &key, &[]))?;
         match step {
             Step::Call(call) => Ok((order, Some(call))),
             Step::Done(_) => Ok((order, None)),
         }
     }
+}
 
+impl<V: Vendor> Mint for Minter<V> {
+    async fn mint(&self, order: &Order, deadline: Instant) -> Minted {
+        let mut spent = Spent::default();
+        let result = self.exchange(order, deadline, &mut spent).await;
+        let result = result.and_then(|token| self.pass(order, token, &spent));
+        Minted { result, attempts: spent.attempts, vendor_time: spent.vendor_time }
+    }
+}
+
+/// What an exchange took.
+#[derive(Default)]
+struct Spent {
+    attempts: u32,
+    vendor_time: Duration,
+    /// The last reply's status and `Date`, and when its call was sent, on the clock that only goes forwards.
+    last: Option<(u16, Option<Timestamp>, Duration)>,
+}
+
+impl<V: Vendor> Minter<V> {
     /// The conversation with the vendor, from the first call to the token.
-    async fn exchange(&self, order: &Order, deadline: Instant, facts: &mut Facts) -> Result<(Token, u16)> {
+    async fn exchange(&self, order: &Order, deadline: Instant, spent: &mut Spent) -> Result<Token> {
         let began = self.clock.now();
         let idempotency_key = Nonce(random()?).uuid();
         let mut replies = Vec::new();
@@ -110,17 +164,17 @@ impl<V: Vendor> Engine<V> {
         while replies.len() < MAX_CALLS {
             let step = order.bound.step(&exchange(order, began, Nonce(random()?), &idempotency_key, &replies));
             match step.map_err(|error| scrubbed(error, order, &secrets))? {
-                Step::Done(token) => return Ok((token, replies.last().map_or(200, |reply: &Reply| reply.status))),
+                Step::Done(token) => return Ok(token),
                 Step::Call(call) => {
                     secrets.extend(sent_secrets(&call));
-                    replies.push(self.call(call, order, deadline, facts).await?);
+                    replies.push(self.call(call, order, deadline, spent).await?);
                 }
             }
         }
         Err(Error::new(Kind::Internal, "the exchange with the connector did not come to an end"))
     }
 
-    async fn call(&self, call: Call, order: &Order, deadline: Instant, facts: &mut Facts) -> Result<Reply> {
+    async fn call(&self, call: Call, order: &Order, deadline: Instant, spent: &mut Spent) -> Result<Reply> {
         if !order.bases.allow(order.mode, &call.uri) {
             return Err(Error::new(
                 Kind::Internal,
@@ -128,27 +182,65 @@ impl<V: Vendor> Engine<V> {
             ));
         }
         let limit = Duration::from_millis(self.settings.limits.attempt_timeout_ms);
-        let started = Instant::now();
+        let (started, sent) = (Instant::now(), self.clock.elapsed());
         let reply = self.vendor.send(call, self.clock.now(), deadline.min(started + limit)).await;
-        facts.attempts += 1;
-        facts.vendor_time += started.elapsed();
-        reply.map_err(|TransportError { kind, message, .. }| Error::new(kind, message))
+        spent.attempts += 1;
+        spent.vendor_time += started.elapsed();
+        let reply = reply.map_err(|TransportError { kind, message, .. }| Error::new(kind, message))?;
+        let date = reply.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        spent.last = Some((reply.status, date.map(|date| date.timestamp()), sent));
+        Ok(reply)
     }
 
-    /// Makes sure that what is handed out is alive.
-    fn pass(&self, grant: &'static Grant, token: Token, status: u16) -> Result<Pass> {
-        let (expires_at, lifetime_seconds) = match token.expiry {
-            Expiry::UntilUsed | Expiry::Unpublished => (None, None),
+    /// Makes sure that what is handed out is alive, by every clock that has a say.
+    fn pass(&self, order: &Order, mut token: Token, spent: &Spent) -> Result<Pass> {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let left = match token.expiry {
+            Expiry::UntilUsed | Expiry::Unpublished => None,
+            Expiry::After(_, seconds) => {
+                let sent = spent.last.map_or(elapsed, |(_, _, sent)| sent);
+                Some(milliseconds(seconds) - as_milliseconds(elapsed.saturating_sub(sent)))
+            }
             Expiry::At(moment) => {
-                let left = moment.as_second().saturating_sub(self.clock.now().as_second());
-                if left <= 0 {
-                    return Err(Error::bad_reply("the connector gave a token that has already expired"));
-                }
-                (Some(moment.as_second()), Some(left))
+                let by_our_clock = moment.as_millisecond() - now.as_millisecond();
+                // The vendor's own clock, as of some moment after the call was sent.
+                let by_its_clock = spent.last.and_then(|(_, date, sent)| {
+                    Some(
+                        moment.as_millisecond()
+                            - date?.as_millisecond()
+                            - as_milliseconds(elapsed.saturating_sub(sent)),
+                    )
+                });
+                Some(by_its_clock.map_or(by_our_clock, |left| left.min(by_our_clock)))
             }
         };
-        Ok(Pass { token, grant: grant.name, audience: grant.audience, expires_at, lifetime_seconds, status })
+        if left.is_some_and(|left| left < 1000) {
+            return Err(Error::bad_reply("the connector gave a token that has already expired"));
+        }
+        let expires_at = match token.expiry {
+            Expiry::At(moment) => Some(moment.as_second()),
+            _ => left.map(|left| (now.as_millisecond() + left).div_euclid(1000)),
+        };
+        if order.audience == Audience::Client {
+            token.server_parameters.clear();
+        }
+        Ok(Pass {
+            token,
+            grant: order.grant.name,
+            audience: order.audience,
+            expires_at,
+            left: left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis),
+            status: spent.last.map_or(200, |(status, ..)| status),
+        })
     }
+}
+
+const fn milliseconds(seconds: i64) -> i64 {
+    seconds.saturating_mul(1000)
+}
+
+fn as_milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn exchange<'a>(
@@ -197,17 +289,4 @@ fn scrubbed(mut error: Error, order: &Order, sent: &[String]) -> Error {
         ..*refusal
     }));
     error
-}
-
-/// What logs show in the place of credentials.
-fn fingerprint(order: &Order) -> String {
-    let mut hash = Sha256::new();
-    for (name, value) in order.credentials.fields() {
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name);
-        let value = value.as_str().unwrap_or_default();
-        hash.update((value.len() as u64).to_le_bytes());
-        hash.update(value);
-    }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

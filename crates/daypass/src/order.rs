@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub test_mode: Option<bool>,
     /// Whether the path itself asks for a SERVER token.
     pub server_token: bool,
+    /// Whether a new SERVER token is wanted even where one could be shared.
+    pub fresh: bool,
 }
 
 /// Whether a connector of the enum gives tokens.
@@ -73,6 +75,8 @@ pub struct Order {
     pub credentials: RawCredentials,
     /// The grant.
     pub grant: &'static Grant,
+    /// Who will hold the token: the grant's audience, or SERVER where the caller asked for what must stay in the backend.
+    pub audience: Audience,
     /// Test or live.
     pub mode: Mode,
     /// The inputs, checked.
@@ -114,7 +118,8 @@ impl Order {
         let given =
             |name: &str| values.contains_key(name) || defaults.is_some_and(|defaults| defaults.contains_key(name));
         let grant = grant(entry.meta, wishes.grant.as_deref(), wishes.audience, given)?;
-        if let Some(why) = settings.policy.denies(id, grant.audience) {
+        let audience = wishes.audience.unwrap_or(grant.audience);
+        if let Some(why) = settings.policy.denies(id, audience) {
             return Err(Error::new(Kind::PolicyDenied, why));
         }
         for (name, value) in defaults.into_iter().flatten() {
@@ -132,6 +137,7 @@ impl Order {
             bound,
             credentials,
             grant,
+            audience,
             mode,
             inputs,
             bases,
@@ -182,19 +188,23 @@ pub(crate) fn connector(request: &Request<'_>) -> Result<&'static Entry> {
     let Some((first_field, id)) = names.next() else {
         return Err(Error::invalid("connector", "name one in the body or in the x-connector header"));
     };
-    let found = match availability(&id) {
-        Availability::Available(entry) => Ok(entry),
-        Availability::Unavailable(why) => Err(Error::new(
-            Kind::UnsupportedGrant,
-            format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
-        )),
-        Availability::Unknown => Err(Error {
-            fields: vec![FieldViolation {
-                field: first_field.into(),
-                description: "no such connector; `daypass connectors` lists them".into(),
-            }],
-            ..Error::new(Kind::UnknownConnector, format!("{first_field} names no connector that is known"))
-        }),
+    let entry = match availability(&id) {
+        Availability::Available(entry) => entry,
+        Availability::Unavailable(why) => {
+            return Err(Error::new(
+                Kind::UnsupportedGrant,
+                format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
+            ));
+        }
+        Availability::Unknown => {
+            return Err(Error {
+                fields: vec![FieldViolation {
+                    field: first_field.into(),
+                    description: "no such connector; `daypass connectors` lists them".into(),
+                }],
+                ..Error::new(Kind::UnknownConnector, format!("{first_field} names no connector that is known"))
+            });
+        }
     };
     for (field, other) in names {
         if other != id {
@@ -202,7 +212,7 @@ pub(crate) fn connector(request: &Request<'_>) -> Result<&'static Entry> {
             return Err(Error::invalid(field, description));
         }
     }
-    found
+    Ok(entry)
 }
 
 fn mode(shape: Option<Mode>, test_mode: Option<bool>, meta: &Meta) -> Result<Mode> {
@@ -295,7 +305,7 @@ fn grant(
         };
         return match (grant.audience, wanted) {
             (Audience::Server, Audience::Client) => Err(server_token_not_asked_for(meta, grant.name)),
-            (Audience::Client, Audience::Server) => Err(Error::invalid_input(
+            (Audience::Client, Audience::Server) if grant.server_parameters.is_empty() => Err(Error::invalid_input(
                 "audience",
                 format!(
                     "{name} gives CLIENT tokens; leave out the audience, or choose among: {}",
@@ -305,18 +315,24 @@ fn grant(
             _ => Ok(grant),
         };
     }
-    let of_audience = || meta.grants.iter().filter(|grant| grant.audience == wanted);
-    let fitting = of_audience()
+    let serves =
+        |grant: &Grant| grant.audience == wanted || wanted == Audience::Server && !grant.server_parameters.is_empty();
+    let of_audience = || meta.grants.iter().filter(|grant| serves(grant));
+    // A full-access grant goes before one that only brings values for the server.
+    let own = || of_audience().filter(|grant| grant.audience == wanted);
+    let fitting = own()
         .find(|grant| matches!(grant.default, DefaultWhen::Given(input) if given(input)))
-        .or_else(|| of_audience().find(|grant| grant.default == DefaultWhen::Always));
+        .or_else(|| own().find(|grant| grant.default == DefaultWhen::Always));
     match (fitting, wanted) {
         (Some(grant), _) => Ok(grant),
-        (None, Audience::Server) => of_audience().next().ok_or_else(|| {
-            Error::new(
-                Kind::UnsupportedGrant,
-                format!("{} gives no SERVER tokens; it gives: {}", meta.name, names(Audience::Client)),
-            )
-        }),
+        (None, Audience::Server) => {
+            of_audience().find(|grant| grant.audience == wanted).or_else(|| of_audience().next()).ok_or_else(|| {
+                Error::new(
+                    Kind::UnsupportedGrant,
+                    format!("{} gives no SERVER tokens; it gives: {}", meta.name, names(Audience::Client)),
+                )
+            })
+        }
         (None, Audience::Client) => match of_audience().next() {
             None => Err(server_token_not_asked_for(meta, &names(Audience::Server))),
             Some(_) => {

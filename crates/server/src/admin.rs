@@ -1,8 +1,14 @@
 //! The admin port: metrics and health over plain HTTP.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::{ConnectInfo, Path, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use daypass::{Engine, Transport};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::watch};
 
@@ -20,8 +26,14 @@ pub fn collect_metrics() -> Result<PrometheusHandle, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Serves `/metrics`, `/healthz` (alive) and `/readyz` (taking calls) until the process ends.
-pub async fn serve(socket: TcpListener, metrics: PrometheusHandle, ready: watch::Receiver<bool>) {
+/// Serves `/metrics`, `/healthz` (alive), `/readyz` (taking calls) and, to loopback only, `POST /cache/forget/<fingerprint>`
+/// until the process ends.
+pub async fn serve(
+    socket: TcpListener,
+    metrics: PrometheusHandle,
+    ready: watch::Receiver<bool>,
+    engine: Arc<Engine<Transport>>,
+) {
     let metrics = Arc::new(metrics);
     let routes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
@@ -35,6 +47,7 @@ pub async fn serve(socket: TcpListener, metrics: PrometheusHandle, ready: watch:
                 }
             }),
         )
+        .route("/cache/forget/{fingerprint}", post(forget).with_state(engine))
         .route(
             "/metrics",
             get(move || async move {
@@ -42,7 +55,25 @@ pub async fn serve(socket: TcpListener, metrics: PrometheusHandle, ready: watch:
                 ([("content-type", "text/plain; version=0.0.4")], metrics.render())
             }),
         );
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     if let Err(error) = axum::serve(socket, routes).await {
         tracing::error!(%error, "the admin port stopped");
+    }
+}
+
+async fn forget(
+    State(engine): State<Arc<Engine<Transport>>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(fingerprint): Path<String>,
+) -> (StatusCode, String) {
+    if !peer.ip().is_loopback() {
+        return (StatusCode::FORBIDDEN, "only from this machine\n".into());
+    }
+    match fingerprint.parse() {
+        Err(fault) => (StatusCode::BAD_REQUEST, format!("{fault}\n")),
+        Ok(fingerprint) => match engine.forget(fingerprint).await {
+            Ok(count) => (StatusCode::OK, format!("{count} forgotten\n")),
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        },
     }
 }

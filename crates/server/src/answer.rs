@@ -1,6 +1,7 @@
 //! What the engine found, as the response message.
 
-use connectors::{Audience, Error, Kind};
+use buffa_types::google::protobuf::StringValue;
+use connectors::{Audience, Error, Kind, Secret};
 use daypass::{Facts, Pass};
 
 use crate::{
@@ -15,11 +16,7 @@ use crate::{
 pub fn success(reference: &str, pass: &Pass) -> TokenResponse {
     let token = &pass.token;
     TokenResponse {
-        access_token: buffa_types::google::protobuf::StringValue {
-            value: token.value.expose().into(),
-            ..Default::default()
-        }
-        .into(),
+        access_token: text(&token.value).into(),
         token_type: token.token_type.clone(),
         expires_in_seconds: pass.expires_at,
         status: OperationStatus::SUCCESS.into(),
@@ -31,9 +28,14 @@ pub fn success(reference: &str, pass: &Pass) -> TokenResponse {
         client_parameters: token
             .client_parameters
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .map(|(name, value)| (name.clone().into_owned(), value.clone()))
             .collect(),
-        lifetime_seconds: pass.lifetime_seconds,
+        lifetime_seconds: pass.lifetime_seconds(),
+        server_parameters: token
+            .server_parameters
+            .iter()
+            .map(|(name, value)| (name.clone().into_owned(), text(value)))
+            .collect(),
         ..Default::default()
     }
 }
@@ -67,6 +69,10 @@ pub fn refusal(reference: &str, status: OperationStatus, error: &Error, facts: &
         grant: facts.grant.unwrap_or_default().into(),
         ..Default::default()
     }
+}
+
+fn text(secret: &Secret) -> StringValue {
+    StringValue { value: secret.expose().into(), ..Default::default() }
 }
 
 fn audience(audience: Audience) -> TokenAudience {

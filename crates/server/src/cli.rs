@@ -1,6 +1,13 @@
 //! The command line. Standard output is for what was asked for, standard error for everything else.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on these")]
+#![expect(clippy::print_stderr, reason = "a command line speaks there")]
 
+/// A line on standard output. A reader that has left ends the program quietly, as a pipe would.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::print(format_args!($($text)*)) };
+}
+
+mod admin_call;
+mod cache;
 mod completions;
 mod config_check;
 mod connectors;
@@ -33,8 +40,17 @@ enum Command {
     Connectors(connectors::Args),
     Explain(explain::Args),
     Config(config_check::Args),
+    Cache(cache::Args),
     Healthcheck(healthcheck::Args),
     Completions(completions::Args),
+}
+
+fn print(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(141);
+    }
 }
 
 /// How a command fails: what to say, and the exit code.
@@ -51,6 +67,8 @@ impl From<String> for Failure {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
+    // One process, one provider of TLS: libraries that look for a default find this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Daypass::parse().command;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -68,6 +86,7 @@ pub fn run() -> ExitCode {
             Command::Connectors(args) => connectors::run(&args),
             Command::Explain(args) => explain::run(args).await,
             Command::Config(args) => config_check::run(&args),
+            Command::Cache(args) => cache::run(args).await,
             Command::Healthcheck(args) => healthcheck::run(args).await,
             Command::Completions(args) => completions::run(&args),
         }

@@ -6,18 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use daypass::{ConnectorSettings, Limits, Policy, Settings, canonical_id};
+use connectors::Secret;
+use daypass::{ConnectorSettings, Keyring, Limits, Policy, Settings, canonical_id};
 use figment::{
     Figment,
     error::Kind,
     providers::{Env, Format, Toml},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
 
 use crate::callers::Caller;
 
 /// Environment variables with our prefix that are not configuration.
-const NOT_CONFIGURATION: &[&str] = &["config", "credentials"];
+const NOT_CONFIGURATION: &[&str] = &["config", "credentials", "feature_data"];
 
 /// Everything that an operator can decide.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub max_connections: usize,
     /// How vendors are reached.
     pub egress: Egress,
+    /// Where tokens are kept between calls.
+    pub store: StoreConfig,
     /// Limits in time.
     pub limits: Limits,
     /// What may be handed out.
@@ -71,6 +75,46 @@ pub struct Egress {
     pub authorities_file: Option<PathBuf>,
 }
 
+/// Where tokens are kept between calls.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `redis://…` or `rediss://…` for a store that nodes share (Redis 6 or later, Valkey). Absent: inside the process.
+    pub url: Option<Secret>,
+    /// The key that names and seals what is kept: 32 bytes as base64 or hex. Needed with a URL.
+    pub key: Option<Secret>,
+    /// Keys that were replaced: what they sealed can still be read. A comma-separated text, or a list.
+    #[serde(deserialize_with = "one_or_many")]
+    pub previous_keys: Vec<Secret>,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Keys {
+        One(Zeroizing<String>),
+        Many(Vec<Secret>),
+    }
+    Ok(match Keys::deserialize(deserializer)? {
+        Keys::One(keys) => keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Secret::from).collect(),
+        Keys::Many(keys) => keys,
+    })
+}
+
+impl StoreConfig {
+    /// The key ring of this configuration.
+    ///
+    /// # Errors
+    /// Where there is a URL and no key, or a key has a wrong form.
+    pub fn keyring(&self) -> Result<Keyring, String> {
+        match (&self.key, &self.url) {
+            (Some(key), _) => Keyring::configured(key, &self.previous_keys),
+            (None, Some(_)) => Err("store.key: a shared store needs a key (`openssl rand -base64 32`)".into()),
+            (None, None) => Keyring::ephemeral(),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -84,6 +128,7 @@ impl Default for Config {
             shutdown_grace_ms: 35_000,
             max_connections: 10_000,
             egress: Egress::default(),
+            store: StoreConfig::default(),
             limits: Limits::default(),
             policy: Policy::default(),
             connectors: BTreeMap::new(),
@@ -121,6 +166,7 @@ impl Config {
     /// Everything that is wrong with it beyond its form, in words for the operator.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.settings().faults();
+        faults.extend(self.store.keyring().err());
         if self.max_connections == 0 {
             faults.push("max_connections: must be at least 1".into());
         }

@@ -56,6 +56,7 @@ impl TokenService {
             feature_data: message.connector_feature_data.as_option().map(|text| text.value),
             test_mode: message.test_mode,
             server_token,
+            fresh: header("cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache")),
         };
         let result = match self.callers.admit(context) {
             Ok(caller) => {
@@ -86,6 +87,9 @@ fn reply(reference: &str, result: &Result<Pass, Error>, log: &CallLog) -> Servic
         },
     };
     let mut response = Response::new(body).with_header("x-attempts", log.facts.attempts.to_string());
+    if log.facts.replayed {
+        response = response.with_header("x-idempotent-replayed", "true");
+    }
     if let Some(delay) = result.as_ref().err().and_then(|error| error.retry_after) {
         response = response.with_header("retry-after", delay.as_secs().to_string());
     }

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_reflection::Reflector;
-use daypass::{Engine, SystemClock, Transport};
+use daypass::{Clock, Engine, MemoryStore, RedisStore, Store, SystemClock, Transport};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -28,6 +28,7 @@ pub struct Server {
     tls: ServerTls,
     admin: TcpListener,
     health: Arc<connectrpc_health::StaticChecker>,
+    engine: Arc<Engine<Transport>>,
     config: Config,
 }
 
@@ -44,7 +45,7 @@ impl Server {
         let engine = Arc::new(engine(&config)?);
         let by_certificate = config.tls.as_ref().is_some_and(|tls| tls.client_authorities_file.is_some());
         let callers = Callers::new(&config.callers, by_certificate)?;
-        let (router, health) = router(TokenService::new(engine, callers))?;
+        let (router, health) = router(TokenService::new(engine.clone(), callers))?;
         let max_deadline = Duration::from_millis(config.limits.max_deadline_ms);
         let service = ConnectRpcService::new(router)
             .with_limits(
@@ -66,7 +67,7 @@ impl Server {
             service,
         };
         let admin = listen::bind(config.admin_listen, "DAYPASS_ADMIN_LISTEN").await?;
-        Ok(Self { listener, tls, admin, health, config })
+        Ok(Self { listener, tls, admin, health, engine, config })
     }
 
     /// Where the RPC listens.
@@ -96,7 +97,7 @@ impl Server {
     /// Where metrics cannot be collected.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), String> {
         let (ready, is_ready) = watch::channel(true);
-        let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready));
+        let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready, self.engine));
         let grace = Duration::from_millis(self.config.shutdown_grace_ms);
         let health = self.health;
         let draining = async move {
@@ -123,7 +124,12 @@ pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
     };
     let connect_timeout = Duration::from_millis(config.limits.connect_timeout_ms);
     let transport = Transport::new(connect_timeout, authorities.as_deref())?;
-    Ok(Engine::new(config.settings(), transport, Arc::new(SystemClock::default())))
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let store: Arc<dyn Store> = match &config.store.url {
+        Some(url) => Arc::new(RedisStore::new(url.expose())?),
+        None => Arc::new(MemoryStore::new(clock.clone())),
+    };
+    Ok(Engine::new(config.settings(), transport, clock, store, config.store.keyring()?))
 }
 
 fn router(service: TokenService) -> Result<(Router, Arc<connectrpc_health::StaticChecker>), String> {

@@ -22,9 +22,8 @@ async fn metrics_and_health_tell_and_termination_drains() {
         "{metrics}"
     );
     assert!(!metrics.contains("canary"));
-    let health =
-        Command::new(env!("CARGO_BIN_EXE_daypass")).args(["healthcheck", "--admin-listen", &served.admin.to_string()]);
-    let mut health = health;
+    let mut health = Command::new(env!("CARGO_BIN_EXE_daypass"));
+    health.args(["healthcheck", "--admin-listen", &served.admin.to_string()]);
     assert!(health.status().unwrap().success());
 
     let slow = Ask { timeout: Duration::from_secs(2), ..Ask::stripe("sk_test_slow") };

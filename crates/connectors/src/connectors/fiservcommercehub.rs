@@ -139,14 +139,15 @@ struct Session {
 impl Session {
     /// The token dies a while after it was issued, which a repeated answer may be long after; or with its session.
     fn expiry(&self, reply: &Reply) -> Result<Expiry> {
-        let issued = match self.access_token_issued_time.as_deref().map(Expiry::at_date).transpose()? {
-            Some(Expiry::At(issued)) => issued,
-            _ => reply.sent_at,
+        let moment = |date: &Option<String>| match date.as_deref().map(Expiry::at_date).transpose()? {
+            Some(Expiry::At(moment)) => Ok(Some(moment.as_second())),
+            _ => Ok(None),
         };
-        let token = Expiry::after(issued, self.access_token_time_to_live.unwrap_or(Seconds(LIFETIME)))?;
-        match (token, self.expires_at.as_deref().map(Expiry::at_date).transpose()?) {
-            (Expiry::At(token), Some(Expiry::At(session))) => Ok(Expiry::At(token.min(session))),
-            _ => Ok(token),
+        let Seconds(lifetime) = self.access_token_time_to_live.unwrap_or(Seconds(LIFETIME));
+        let token = moment(&self.access_token_issued_time)?.map(|issued| issued.saturating_add(lifetime));
+        match token.into_iter().chain(moment(&self.expires_at)?).min() {
+            Some(end) => Expiry::at_epoch(end),
+            None => Expiry::after_reply(reply, lifetime),
         }
     }
 }

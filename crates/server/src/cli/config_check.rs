@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     faults.extend(server::engine(&config).err());
     faults.extend(config.tls.as_ref().and_then(|files| tls::configured(files).err()));
     if faults.is_empty() {
-        println!("the configuration is good: RPC on {}, admin on {}", config.listen, config.admin_listen);
+        say!("the configuration is good: RPC on {}, admin on {}", config.listen, config.admin_listen);
         return Ok(());
     }
     Err(faults.join("\n").into())

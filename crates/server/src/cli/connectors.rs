@@ -18,15 +18,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let all = Connector::values().iter().filter(|connector| **connector != Connector::CONNECTOR_UNSPECIFIED);
     if args.json {
         let all: Vec<Value> = all.map(|connector| describe(*connector)).collect();
-        println!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
         return Ok(());
     }
     for connector in all {
         let id = connector.proto_name().to_ascii_lowercase();
         match availability(&id) {
             Availability::Available(entry) => print_grants(entry.meta),
-            Availability::Unavailable(why) => println!("{id:<20} none: {why}"),
-            Availability::Unknown => println!("{id:<20} none: {NOT_YET}"),
+            Availability::Unavailable(why) => say!("{id:<20} none: {why}"),
+            Availability::Unknown => say!("{id:<20} none: {NOT_YET}"),
         }
     }
     Ok(())
@@ -43,7 +43,7 @@ fn print_grants(meta: &Meta) {
         let needs = if needs.is_empty() { String::new() } else { format!("  needs {}", needs.join(", ")) };
         let lifetime = lifetime(grant.lifetime);
         let lifetime = lifetime.as_str().map_or_else(|| format!("{lifetime} s"), ToOwned::to_owned);
-        println!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}{needs}", grant.name, grant.audience.label());
+        say!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}{needs}", grant.name, grant.audience.label());
     }
 }
 

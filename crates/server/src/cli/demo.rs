@@ -52,16 +52,16 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     story.tell(&log).await?;
 
     if !args.once {
-        println!("\nThe server stays up. Try it (any key that begins with sk_test_ will do):\n");
-        println!("  curl -H 'content-type: application/json' -H 'x-connector: stripe' \\");
-        println!("    -H 'x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_anything\"}}}}' \\");
-        println!("    -d '{{\"merchant_access_token_id\":\"token_002\",\"test_mode\":true}}' \\");
-        println!("    http://{address}/ucs.v2.MerchantAuthenticationService/CreateAccessToken\n");
-        println!("  or the grpcurl command above, with -plaintext");
+        say!("\nThe server stays up. Try it (any key that begins with sk_test_ will do):\n");
+        say!("  curl -H 'content-type: application/json' -H 'x-connector: stripe' \\");
+        say!("    -H 'x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_anything\"}}}}' \\");
+        say!("    -d '{{\"merchant_access_token_id\":\"token_002\",\"test_mode\":true}}' \\");
+        say!("    http://{address}/ucs.v2.MerchantAuthenticationService/CreateAccessToken\n");
+        say!("  or the grpcurl command above, with -plaintext");
         if let Some(file) = authority {
-            println!("  (or with TLS: -cacert {})", file.display());
+            say!("  (or with TLS: -cacert {})", file.display());
         }
-        println!("\nCtrl-C ends it.");
+        say!("\nCtrl-C ends it.");
         server::signal().await;
     }
     let _ = stop.send(());
@@ -93,22 +93,22 @@ struct Story<'a> {
 impl Story<'_> {
     /// Every step, in order; each is shown only after it happened.
     async fn tell(&self, log: &logs::Memory) -> Result<(), String> {
-        println!(
+        say!(
             "1. A sandbox of fake processors runs on http://{}, and the service on {}.",
             self.sandbox.addr(),
             self.address
         );
 
-        println!("\n2. The merchant's backend makes the documented call:\n");
-        println!("   grpcurl -H \"x-connector: stripe\" \\");
-        println!("     -H \"x-connector-auth: {{\\\"Stripe\\\":{{\\\"api_key\\\":\\\"$STRIPE_API_KEY\\\"}}}}\" \\");
-        println!(
+        say!("\n2. The merchant's backend makes the documented call:\n");
+        say!("   grpcurl -H \"x-connector: stripe\" \\");
+        say!("     -H \"x-connector-auth: {{\\\"Stripe\\\":{{\\\"api_key\\\":\\\"$STRIPE_API_KEY\\\"}}}}\" \\");
+        say!(
             "     -d '{{ \"merchant_access_token_id\": \"{REFERENCE}\", \"connector\": \"STRIPE\", \"test_mode\": true }}' \\"
         );
-        println!("     {} ucs.v2.MerchantAuthenticationService/CreateAccessToken", self.address);
+        say!("     {} ucs.v2.MerchantAuthenticationService/CreateAccessToken", self.address);
         let answer = self.call().await?;
         let shown = serde_json::to_string_pretty(&answer).map_err(|error| error.to_string())?;
-        println!("\n3. Its answer, a day pass:\n\n   {}", shown.replace('\n', "\n   "));
+        say!("\n3. Its answer, a day pass:\n\n   {}", shown.replace('\n', "\n   "));
         ensure(answer.status == EnumValue::from(OperationStatus::SUCCESS), "the call succeeds")?;
         ensure(answer.audience == EnumValue::from(TokenAudience::CLIENT), "the token is a CLIENT token")?;
         ensure(answer.merchant_access_token_id == REFERENCE, "the reference is echoed")?;
@@ -124,14 +124,14 @@ impl Story<'_> {
             .ok_or("the sandbox knows no client of this grant")?;
         let (allowed, forbidden) = ((client.allowed)(&pass), (client.forbidden)(&pass));
 
-        println!("\n4. A browser uses it: {}.", allowed.title);
+        say!("\n4. A browser uses it: {}.", allowed.title);
         let (status, body) = self.send(&allowed).await?;
-        println!("   {} {} → {status}", allowed.method, allowed.path);
+        say!("   {} {} → {status}", allowed.method, allowed.path);
         ensure(!sandbox::refused(status, &body), "the client can use the day pass")?;
 
-        println!("\n5. The same browser tries what it must not: {}.", forbidden.title);
+        say!("\n5. The same browser tries what it must not: {}.", forbidden.title);
         let (status, body) = self.send(&forbidden).await?;
-        println!("   {} {} → {status}, refused", forbidden.method, forbidden.path);
+        say!("   {} {} → {status}, refused", forbidden.method, forbidden.path);
         ensure(sandbox::refused(status, &body), "the processor refuses the day pass")?;
 
         // A fresh pass, so that what fails is its age and not that it has been used.
@@ -144,16 +144,16 @@ impl Story<'_> {
         let late = (client.allowed)(&second);
         let seconds = u32::try_from(lifetime).map_err(|_| "the lifetime is out of range")?.saturating_add(5);
         self.sandbox.advance(seconds);
-        println!("\n6. {seconds} seconds later (the sandbox's clock was moved) the pass has expired.");
+        say!("\n6. {seconds} seconds later (the sandbox's clock was moved) the pass has expired.");
         let (status, body) = self.send(&late).await?;
-        println!("   {} {} → {status}, refused", late.method, late.path);
+        say!("   {} {} → {status}, refused", late.method, late.path);
         ensure(sandbox::refused(status, &body), "an expired day pass stops working")?;
 
         let log = log.text();
         let client_saw = format!("{shown}{allowed:?}{forbidden:?}{late:?}{body}");
         ensure(log.contains("\"outcome\":\"SUCCESS\""), "the call was logged")?;
         ensure(!log.contains(API_KEY) && !client_saw.contains(API_KEY), "the API key never appears")?;
-        println!(
+        say!(
             "\n7. The API key appeared in no answer, in no request of the browser's and in no log line ({} were written).",
             log.lines().count()
         );

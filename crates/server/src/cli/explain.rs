@@ -8,7 +8,7 @@ use crate::status;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    call: one_call::Args,
+    call: one_call::CallArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
@@ -17,7 +17,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         message: format!("{}: {error}", error.kind.label()),
         code: status::exit_code(error.kind),
     })?;
-    println!(
+    say!(
         "{} {} ({} token, {} mode)",
         order.meta.name,
         order.grant.name,
@@ -25,16 +25,16 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         order.mode.label()
     );
     let Some(first) = first else {
-        println!("made here, without a call");
+        say!("made here, without a call");
         return Ok(());
     };
-    println!("{} {}", first.method, order.redacted(&first.uri.to_string()));
+    say!("{} {}", first.method, order.redacted(&first.uri.to_string()));
     for (name, value) in &first.headers {
         let value = value.to_str().ok().filter(|_| !value.is_sensitive());
-        println!("{name}: {}", value.map_or_else(|| "[REDACTED]".to_owned(), |value| order.redacted(value)));
+        say!("{name}: {}", value.map_or_else(|| "[REDACTED]".to_owned(), |value| order.redacted(value)));
     }
     if !first.body.is_empty() {
-        println!("\n{}", order.redacted(&String::from_utf8_lossy(&first.body)));
+        say!("\n{}", order.redacted(&String::from_utf8_lossy(&first.body)));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{config::Config, server};
 
 /// A call, but for its credentials.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct CallArgs {
     /// The connector, as `daypass connectors` names it
     connector: String,
     /// Your reference of the token; made up if absent
@@ -75,7 +75,7 @@ impl OneCall {
     ///
     /// # Errors
     /// What is missing or wrong.
-    pub async fn prepare(args: Args) -> Result<Self, String> {
+    pub async fn prepare(args: CallArgs) -> Result<Self, String> {
         let mut config = Config::load(args.config.as_deref())?;
         let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
         let faults = config.settings().faults();
@@ -120,6 +120,7 @@ impl OneCall {
             feature_data: Some(&self.feature_data),
             test_mode: self.test_mode,
             server_token: false,
+            fresh: false,
         }
     }
 }
@@ -142,7 +143,7 @@ fn named(connector: &str, credentials: &str) -> String {
     }
 }
 
-fn feature_data(args: &Args) -> Result<String, String> {
+fn feature_data(args: &CallArgs) -> Result<String, String> {
     let mut data: Map<String, Value> = match std::env::var("DAYPASS_FEATURE_DATA") {
         Ok(json) => serde_json::from_str(&json).map_err(|_| "DAYPASS_FEATURE_DATA must be a JSON object")?,
         Err(_) => Map::new(),

@@ -14,7 +14,7 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    call: one_call::Args,
+    call: one_call::CallArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             }
         },
     };
-    println!("{}", serde_json::to_string_pretty(&answer).map_err(|error| error.to_string())?);
+    say!("{}", serde_json::to_string_pretty(&answer).map_err(|error| error.to_string())?);
     if code == 0 {
         return Ok(());
     }

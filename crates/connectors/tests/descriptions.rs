@@ -1,0 +1,144 @@
+//! What every connector of the list says of itself: listings, documentation and checks are made from it.
+
+use std::collections::BTreeSet;
+
+use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputForm, Lifetime, Mode, find};
+use serde_json::{Value, json};
+
+use crate::support::credentials;
+
+fn is_snake_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[test]
+fn connectors_are_in_order_and_found() {
+    let ids: Vec<&str> = CONNECTORS.iter().map(|entry| entry.meta.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "not in alphabetical order, or twice: {ids:?}");
+    for entry in CONNECTORS {
+        let meta = entry.meta;
+        assert!(is_snake_case(meta.id), "{}", meta.id);
+        assert!(find(meta.id).is_some_and(|found| std::ptr::eq(found, entry)), "{}", meta.id);
+        assert!(meta.docs.starts_with("https://") && !meta.name.is_empty(), "{}", meta.id);
+        assert!(meta.unconfirmed.iter().all(|fact| fact.ends_with('.')), "{}: sentences end with a full stop", meta.id);
+    }
+}
+
+#[test]
+fn hosts_are_origins_and_test_is_not_live() {
+    let of =
+        |mode: Mode| CONNECTORS.iter().flat_map(move |entry| entry.meta.hosts.iter().map(move |host| host.of(mode)));
+    let [both, live, test] = {
+        let (live, test): (BTreeSet<&str>, BTreeSet<&str>) = (of(Mode::Live).collect(), of(Mode::Test).collect());
+        let hosts = CONNECTORS.iter().flat_map(|entry| entry.meta.hosts);
+        [hosts.filter(|host| host.live == host.test).map(|host| host.live).collect(), live, test]
+    };
+    for shared in live.intersection(&test) {
+        assert!(both.contains(shared), "{shared} is live for one and test for another");
+    }
+    for host in live.difference(&both) {
+        let mut words = host.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(
+            !words.any(|word| ["test", "sandbox", "staging", "uat", "demo"].contains(&word)),
+            "{host} is no live host"
+        );
+    }
+    for host in live.union(&test) {
+        let uri: http::Uri = host.replace(['{', '}'], "").replace('_', "-").parse().unwrap();
+        assert_eq!((uri.scheme_str(), uri.path()), (Some("https"), "/"), "{host}: scheme and host only");
+        assert!(!host.ends_with('/') && !host.contains(['@', '?', '#']), "{host}: scheme and host only");
+    }
+    for entry in CONNECTORS {
+        let names: BTreeSet<&str> = entry.meta.hosts.iter().map(|host| host.name).collect();
+        assert_eq!(names.len(), entry.meta.hosts.len(), "{}: hosts have names of their own", entry.meta.id);
+        assert_eq!(
+            entry.meta.hosts.first().map(|host| host.name),
+            Some(""),
+            "{}: the first is the main one",
+            entry.meta.id
+        );
+        for host in entry.meta.hosts.iter().flat_map(|host| [host.live, host.test]) {
+            let Some(label) = host.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(label, _)| label)
+            else {
+                continue;
+            };
+            let takes = |inputs: &[Input]| inputs.iter().any(|i| i.name == label && i.form == InputForm::Label);
+            let all = entry.meta.grants.iter().all(|grant| takes(grant.inputs));
+            assert!(all, "{}: every grant takes the label {label} of its host", entry.meta.id);
+        }
+    }
+}
+
+#[test]
+fn grants_are_well_described() {
+    for entry in CONNECTORS {
+        let (id, grants) = (entry.meta.id, entry.meta.grants);
+        assert!(!grants.is_empty(), "{id}");
+        let names: BTreeSet<&str> = grants.iter().map(|grant| grant.name).collect();
+        assert_eq!(names.len(), grants.len(), "{id}: a grant twice");
+        assert!(grants.iter().filter(|grant| grant.default == DefaultWhen::Always).count() <= 1, "{id}: two defaults");
+        for grant in grants {
+            let context = format!("{id} {}", grant.name);
+            assert!(is_snake_case(grant.name), "{context}");
+            assert!(!grant.allows.is_empty() && !grant.allows.ends_with('.'), "{context}: what does it allow?");
+            if grant.default != DefaultWhen::Never {
+                assert_ne!(grant.lifetime, Lifetime::UntilUsed, "{context}: a default token expires");
+                assert_eq!(grant.audience, Audience::Client, "{context}: a default token is safe in a client");
+            }
+            if let DefaultWhen::Given(input) = grant.default {
+                assert!(grant.inputs.iter().any(|known| known.name == input), "{context}: takes no {input}");
+            }
+            if let Lifetime::Settable { min, default, max } = grant.lifetime {
+                assert!(0 < min && min <= default && default <= max, "{context}: {min} {default} {max}");
+            }
+            let inputs: BTreeSet<&str> = grant.inputs.iter().map(|input| input.name).collect();
+            assert_eq!(inputs.len(), grant.inputs.len(), "{context}: an input twice");
+            for name in &inputs {
+                assert!(
+                    !["grant", "audience", "ttl_seconds", "scopes"].contains(name),
+                    "{context}: {name} is everybody's"
+                );
+                // The vendor's own name may have capitals.
+                let wellformed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                assert!(wellformed && name.starts_with(|c: char| c.is_ascii_alphabetic()), "{context}: {name}");
+            }
+            for name in grant.one_of.iter().copied().flatten() {
+                assert!(inputs.contains(name), "{context}: takes no {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn credentials_are_as_described() {
+    for entry in CONNECTORS {
+        let (id, fields) = (entry.meta.id, entry.meta.credentials);
+        let names: BTreeSet<&str> = fields.iter().map(|field| field.name).collect();
+        assert_eq!(names.len(), fields.len(), "{id}: a field twice");
+        let mut complete = credentials(entry);
+        let given: BTreeSet<&str> = complete.keys().map(String::as_str).collect();
+        assert_eq!(given, names, "{id}: credentials.json has every field, null where it is better left out");
+        for field in fields {
+            if complete[field.name].is_null() {
+                complete[field.name] = "made up for the law".into();
+            }
+        }
+        assert!(entry.bind(&complete).is_ok(), "{id}: complete credentials");
+        for field in fields {
+            let mut without = complete.clone();
+            without.remove(field.name);
+            assert_eq!(entry.bind(&without).is_ok(), !field.required, "{id}: without {}", field.name);
+            without.insert(field.name.into(), Value::Null);
+            assert_eq!(entry.bind(&without).is_ok(), !field.required, "{id}: {} is null", field.name);
+            for wrong in [json!(""), json!(1), json!(["x"]), json!({})] {
+                let mut with = complete.clone();
+                with.insert(field.name.into(), wrong.clone());
+                let error = entry.bind(&with).err().unwrap_or_else(|| panic!("{id}: {} is {wrong}", field.name));
+                assert_eq!(error.fields.len(), 1, "{id}: {} is named", field.name);
+            }
+        }
+        complete.insert("no_such_field".into(), "x".into());
+        assert!(entry.bind(&complete).is_err(), "{id}: an unknown field");
+    }
+}

@@ -1,0 +1,313 @@
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncCommands, Client, ErrorKind, FromRedisValue, RedisError, RedisResult, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Claim, Fingerprint, Found, Owner, Place, Store, StoreError};
+
+/// Longest that one operation may take: what a store in trouble can cost a call.
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(15);
+/// How often a store in trouble is asked whether it is back.
+const PROBE_EVERY: Duration = Duration::from_millis(500);
+/// How many keys are looked at in one step of forgetting.
+const SCAN_COUNT: usize = 1000;
+
+/// The value at the first of KEYS that has one: `{nth, value, milliseconds left}`.
+const GET: &str = "
+    for nth, key in ipairs(KEYS) do
+        local value = redis.call('GET', key)
+        if value then return {nth, value, redis.call('PTTL', key)} end
+    end
+    return {0, '', 0}";
+
+/// As GET over all but the last of KEYS, which is the lease; without a value the lease is taken: `{-1}` ours, `{-2, '',
+/// milliseconds}` somebody else's.
+const CLAIM: &str = "
+    for nth = 1, #KEYS - 1 do
+        local value = redis.call('GET', KEYS[nth])
+        if value then return {nth, value, redis.call('PTTL', KEYS[nth])} end
+    end
+    local lease = KEYS[#KEYS]
+    local holder = redis.call('GET', lease)
+    if holder and holder ~= ARGV[1] then return {-2, '', redis.call('PTTL', lease)} end
+    redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
+    return {-1, '', 0}";
+
+/// Puts the value if the lease is still the owner's, or if it is gone (evicted, or run out) and nobody has put another.
+const SETTLE: &str = "
+    local holder = redis.call('GET', KEYS[2])
+    if holder == ARGV[1] or (not holder and redis.call('EXISTS', KEYS[1]) == 0) then
+        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+        redis.call('DEL', KEYS[2])
+        return 1
+    end
+    return 0";
+
+const RENEW: &str = "
+    if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return 0";
+
+const GIVE_UP: &str = "
+    if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+    return 1";
+
+/// A store that the processes of a cluster share: Redis 6 or later, or Valkey.
+///
+/// It talks on a thread of its own, so that a busy service does not mistake its own slowness for the store's. After a failed
+/// operation it is left alone until a probe succeeds: then a call without it costs nothing.
+pub struct RedisStore {
+    runtime: Option<Runtime>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    connection: ConnectionManager,
+    up: AtomicBool,
+    get: Script,
+    claim: Script,
+    settle: Script,
+    renew: Script,
+    give_up: Script,
+}
+
+impl RedisStore {
+    /// A store at `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. It need not be there yet.
+    ///
+    /// # Errors
+    /// Where the URL cannot be read. Never with a part of it.
+    pub fn new(url: &str) -> Result<Self, String> {
+        let client = Client::open(url).map_err(|_| "store.url: expected redis://host:port or rediss://host:port")?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("daypass-store")
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_response_timeout(Some(Duration::from_secs(1)))
+            .set_number_of_retries(1)
+            .set_max_delay(Duration::from_millis(200));
+        let connection = {
+            let _inside = runtime.enter();
+            ConnectionManager::new_lazy_with_config(client, config).map_err(|_| "store.url: cannot be used")?
+        };
+        let inner = Arc::new(Inner {
+            connection,
+            // Down until the first probe: a store that is not there must not delay the first calls.
+            up: AtomicBool::new(false),
+            get: Script::new(GET),
+            claim: Script::new(CLAIM),
+            settle: Script::new(SETTLE),
+            renew: Script::new(RENEW),
+            give_up: Script::new(GIVE_UP),
+        });
+        let watched = Arc::downgrade(&inner);
+        runtime.spawn(async move {
+            while let Some(inner) = watched.upgrade() {
+                if !inner.up.load(Ordering::Relaxed) {
+                    let mut connection = inner.connection.clone();
+                    let answer = redis::cmd("PING").query_async::<String>(&mut connection).await;
+                    if answer.is_ok() {
+                        tracing::info!("the store is back");
+                        inner.up.store(true, Ordering::Relaxed);
+                        continue;
+                    }
+                }
+                drop(inner);
+                tokio::time::sleep(PROBE_EVERY).await;
+            }
+        });
+        Ok(Self { runtime: Some(runtime), inner })
+    }
+
+    /// Waits until the store answers, for this long at most; whether it does.
+    pub async fn wait_until_up(&self, limit: Duration) -> bool {
+        let up = async {
+            while !self.inner.up.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(limit, up).await.is_ok()
+    }
+
+    /// Runs one operation on the store's thread, inside the time limit.
+    async fn run<T, F>(&self, operation: impl FnOnce(Arc<Inner>, ConnectionManager) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = RedisResult<T>> + Send + 'static,
+    {
+        let runtime = self.runtime.as_ref().filter(|_| self.inner.up.load(Ordering::Relaxed)).ok_or(StoreError)?;
+        let inner = self.inner.clone();
+        let operation = operation(inner.clone(), inner.connection.clone());
+        let limited = runtime.spawn(async move {
+            match tokio::time::timeout(OPERATION_TIMEOUT, operation).await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(error)) => {
+                    if !refused(&error) {
+                        inner.lost("broken");
+                    }
+                    Err(StoreError)
+                }
+                Err(_) => {
+                    inner.lost("slow");
+                    Err(StoreError)
+                }
+            }
+        });
+        limited.await.unwrap_or(Err(StoreError))
+    }
+}
+
+impl Inner {
+    fn lost(&self, how: &str) {
+        if self.up.swap(false, Ordering::Relaxed) {
+            tracing::warn!(how, "the store is in trouble; tokens are made without it");
+        }
+    }
+}
+
+/// Whether the store is there and said no (full, read-only): it may still be read.
+fn refused(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) || error.code().is_some()
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn value_key(place: &Place) -> String {
+    format!("daypass:{}:{}", place.fingerprint, hex(&place.slot))
+}
+
+fn lease_key(place: &Place) -> String {
+    format!("daypass-lease:{}", hex(&place.slot))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+type Row = (i64, Vec<u8>, i64);
+
+fn found(places: &[Place], (nth, value, left): Row) -> Option<Found> {
+    let place = *places.get(usize::try_from(nth).ok()?.checked_sub(1)?)?;
+    // A value without an end cannot be ours.
+    let left = Duration::from_millis(u64::try_from(left).ok()?);
+    Some(Found { place, value, left })
+}
+
+#[async_trait::async_trait]
+impl Store for RedisStore {
+    async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
+        let keys: Vec<String> = places.iter().map(value_key).collect();
+        let row: Row = self
+            .run(|inner, mut connection| async move {
+                let mut call = inner.get.prepare_invoke();
+                keys.iter().for_each(|key| _ = call.key(key));
+                call.invoke_async(&mut connection).await
+            })
+            .await?;
+        Ok(found(places, row))
+    }
+
+    async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
+        self.run(|_, mut connection| async move {
+            connection.pset_ex::<_, _, ()>(value_key(&place), value, milliseconds(life)).await
+        })
+        .await
+    }
+
+    async fn claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, StoreError> {
+        let keys: Vec<String> = look_at.iter().map(value_key).chain([lease_key(&place)]).collect();
+        let row: Row = self
+            .run(|inner, mut connection| async move {
+                let mut call = inner.claim.prepare_invoke();
+                keys.iter().for_each(|key| _ = call.key(key));
+                call.arg(hex(&owner)).arg(milliseconds(lease)).invoke_async(&mut connection).await
+            })
+            .await?;
+        match row {
+            (-1, ..) => Ok(Claim::Ours),
+            (-2, _, left) => Ok(Claim::Theirs(Duration::from_millis(u64::try_from(left).unwrap_or(1)))),
+            row => found(look_at, row).map(Claim::Found).ok_or(StoreError),
+        }
+    }
+
+    async fn renew(&self, place: Place, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
+        self.run(|inner, mut connection| async move {
+            let mut call = inner.renew.prepare_invoke();
+            call.key(lease_key(&place)).arg(hex(&owner)).arg(milliseconds(lease));
+            as_bool(call.invoke_async(&mut connection).await)
+        })
+        .await
+    }
+
+    async fn settle(&self, place: Place, owner: Owner, value: Vec<u8>, life: Duration) -> Result<bool, StoreError> {
+        self.run(|inner, mut connection| async move {
+            let mut call = inner.settle.prepare_invoke();
+            call.key(value_key(&place)).key(lease_key(&place)).arg(hex(&owner)).arg(value).arg(milliseconds(life));
+            as_bool(call.invoke_async(&mut connection).await)
+        })
+        .await
+    }
+
+    async fn give_up(&self, place: Place, owner: Owner) -> Result<(), StoreError> {
+        self.run(|inner, mut connection| async move {
+            let mut call = inner.give_up.prepare_invoke();
+            call.key(lease_key(&place)).arg(hex(&owner));
+            as_bool(call.invoke_async(&mut connection).await).map(|_| ())
+        })
+        .await
+    }
+
+    async fn forget(&self, fingerprint: Fingerprint) -> Result<u64, StoreError> {
+        let pattern = format!("daypass:{fingerprint}:*");
+        let (mut cursor, mut forgotten) = (0_u64, 0_u64);
+        loop {
+            let pattern = pattern.clone();
+            let (next, keys): (u64, Vec<String>) = self
+                .run(|_, mut connection| async move {
+                    redis::cmd("SCAN")
+                        .arg(cursor)
+                        .arg("MATCH")
+                        .arg(pattern)
+                        .arg("COUNT")
+                        .arg(SCAN_COUNT)
+                        .query_async(&mut connection)
+                        .await
+                })
+                .await?;
+            if !keys.is_empty() {
+                forgotten +=
+                    self.run(|_, mut connection| async move { connection.unlink::<_, u64>(keys).await }).await?;
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(forgotten);
+            }
+        }
+    }
+}
+
+fn as_bool(answer: RedisResult<redis::Value>) -> RedisResult<bool> {
+    Ok(i64::from_redis_value(answer?)? == 1)
+}

@@ -1,0 +1,36 @@
+use std::net::SocketAddr;
+
+use clap::Subcommand;
+use daypass::Fingerprint;
+
+use super::{Failure, admin_call};
+
+/// Forget kept tokens
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Forget every kept token of one set of credentials, in the store of a running server
+    Forget {
+        /// The fingerprint of the credentials, as `credentials` in the logs shows it
+        fingerprint: Fingerprint,
+        /// The server's admin address; absent: DAYPASS_ADMIN_LISTEN, else 127.0.0.1:9090
+        #[arg(long)]
+        admin_listen: Option<SocketAddr>,
+    },
+}
+
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let Command::Forget { fingerprint, admin_listen } = args.command;
+    match admin_call::send(admin_listen, "POST", &format!("/cache/forget/{fingerprint}")).await? {
+        (200, said) => {
+            say!("{}", said.trim());
+            Ok(())
+        }
+        (_, said) => Err(said.trim().to_owned().into()),
+    }
+}

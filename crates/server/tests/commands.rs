@@ -1,0 +1,79 @@
+//! The commands that end by themselves.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn daypass(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn connectors_lists_the_whole_enum() {
+    let rows: Vec<Value> = serde_json::from_str(&said(&daypass(&["connectors", "--json"], &[]))).unwrap();
+    assert_eq!(rows.len(), 121);
+    for row in &rows {
+        let name = &row["connector"];
+        match row["status"].as_str().unwrap() {
+            "available" => {
+                assert!(!row["grants"].as_array().unwrap().is_empty(), "{name}");
+                assert!(!row["credentials"].as_array().unwrap().is_empty(), "{name}");
+                assert!(row["hosts"]["base_url"].is_string() && row["hosts"]["test_base_url"].is_string(), "{name}");
+            }
+            "unavailable" => assert!(row["reason"].as_str().is_some_and(|why| !why.is_empty()), "{name}"),
+            other => panic!("{name}: {other}"),
+        }
+    }
+    assert_eq!(said(&daypass(&["connectors"], &[])).lines().filter(|line| !line.starts_with(' ')).count(), 121);
+}
+
+#[test]
+fn token_makes_one_token_and_its_exit_code_says_whose_fault_it_was() {
+    let made = daypass(&["token", "stripe", "--sandbox", "--reference", "r1"], &[]);
+    let answer: Value = serde_json::from_str(&said(&made)).unwrap();
+    assert_eq!((&answer["status"], &answer["merchant_access_token_id"]), (&"SUCCESS".into(), &"r1".into()));
+    for (key, code) in [("sk_test_decline_401", 3), ("sk_test_decline_500", 4), ("sk_live_x", 2)] {
+        let credentials = format!("{{\"api_key\":\"{key}\"}}");
+        let refused = daypass(&["token", "stripe", "--sandbox"], &[("DAYPASS_CREDENTIALS", &credentials)]);
+        assert_eq!(refused.status.code(), Some(code), "{key}: {refused:?}");
+        assert!(!format!("{refused:?}").contains(key), "{refused:?}");
+    }
+    let inputs = ["--input", "currency=EUR", "--input", "return_url=https://shop.example"];
+    let adyen = daypass(&[&["token", "adyen", "--sandbox"], &inputs[..]].concat(), &[]);
+    assert!(adyen.status.success(), "{adyen:?}");
+}
+
+#[test]
+fn explain_shows_the_call_without_the_secrets() {
+    let credentials = r#"{"Paypal":{"client_id":"public-id","client_secret":"canary-secret"}}"#;
+    let shown = daypass(&["explain", "paypal", "--test"], &[("DAYPASS_CREDENTIALS", credentials)]);
+    let text = said(&shown);
+    assert!(text.contains("POST https://api-m.sandbox.paypal.com/v1/oauth2/token"), "{text}");
+    assert!(text.contains("authorization: [REDACTED]") && text.contains("response_type=client_token"), "{text}");
+    assert!(!text.contains("canary-secret"), "{text}");
+}
+
+#[test]
+fn completions_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(said(&daypass(&["completions", shell], &[])).contains("healthcheck"), "{shell}");
+    }
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let demo = daypass(&["demo", "--once"], &[]);
+    let text = said(&demo);
+    assert!(demo.status.success(), "{demo:?}");
+    let steps: Vec<usize> = (1..=7).map(|step| text.find(&format!("{step}. ")).unwrap()).collect();
+    assert!(steps.is_sorted(), "{text}");
+}
