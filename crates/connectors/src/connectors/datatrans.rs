@@ -1,5 +1,5 @@
 //! Datatrans: a transaction that opens Secure Fields in a page, the hosted page, or the mobile SDK.
-//! <https://docs.datatrans.ch/docs/secure-fields>
+//! <https://api-reference.datatrans.ch/>
 
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -32,8 +32,8 @@ impl Connector for Datatrans {
     const META: Meta = Meta {
         id: "datatrans",
         name: "Datatrans",
-        docs: "https://docs.datatrans.ch/docs/secure-fields",
-        unconfirmed: &["That refno has at most 20 characters.", "That Idempotency-Key is honoured for some minutes."],
+        docs: "https://api-reference.datatrans.ch/",
+        unconfirmed: &["That refno has at most 20 characters."],
         hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
         credentials: &[required("merchant_id").public(), required("password")],
         grants: &[

@@ -27,11 +27,7 @@ impl Connector for Payone {
         id: "payone",
         name: "PAYONE Commerce Platform",
         docs: "https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs",
-        unconfirmed: &[
-            "The live host.",
-            "How far the Date header may be from the platform's clock.",
-            "The HTTP statuses of refusals.",
-        ],
+        unconfirmed: &["How far the Date header may be from the platform's clock.", "The HTTP statuses of refusals."],
         hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
         credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
         grants: &[Grant::client(

@@ -1,5 +1,5 @@
 //! PlacetoPay: a page for one visitor, to store a card or to pay one amount.
-//! <https://docs.placetopay.dev/checkout>
+//! <https://docs.placetopay.dev/en/checkout>
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use crate::{
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
 
 const RETURN_URL: Input = Input::url("return_url").required();
-const IP_ADDRESS: Input = Input::text_of("ip_address", 45).required();
+const IP_ADDRESS: Input = Input::text_of("ip_address", 46).required();
 const USER_AGENT: Input = Input::text("user_agent").required();
 const LOCALE: Input = Input::text_of("locale", 5);
 const BUYER: Input = Input::object("buyer");
@@ -32,15 +32,10 @@ impl Connector for Placetopay {
     const META: Meta = Meta {
         id: "placetopay",
         name: "PlacetoPay",
-        docs: "https://docs.placetopay.dev/checkout",
-        unconfirmed: &[
-            "The hosts.",
-            "That the digest may be SHA-256.",
-            "The numbers in the messages of refused credentials.",
-            "That a session may be asked to last between five minutes and a day.",
-        ],
+        docs: "https://docs.placetopay.dev/en/checkout",
+        unconfirmed: &["That a session may be asked to last between five minutes and a day."],
         hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
-        credentials: &[required("login"), required("tran_key")],
+        credentials: &[required("login").public(), required("tran_key")],
         grants: &[
             Grant::client("subscription_session", "store one card on the hosted page", LIFETIME)
                 .by_default()
