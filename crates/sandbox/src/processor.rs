@@ -120,7 +120,11 @@ impl Request {
         let form = if form { self.form() } else { Pairs::default() };
         let json = if names.is_empty() { None } else { self.json() }.unwrap_or_default();
         for name in names {
-            let values = [self.header(name), form.value(name), json.get(name).and_then(Value::as_str)];
+            let values = [
+                self.header(name),
+                form.value(name),
+                json.get(name).or_else(|| json.pointer(name)).and_then(Value::as_str),
+            ];
             found.extend(values.into_iter().flatten().map(str::to_owned));
         }
         found
@@ -170,7 +174,8 @@ pub struct Processor {
     pub name: &'static str,
     /// Known-good test-mode credentials: what a user puts under the connector's name in `x-connector-auth`.
     pub credentials: &'static str,
-    /// Headers (lower-case), form fields and JSON members that carry credentials besides `Authorization`.
+    /// Headers (lower-case), form fields and JSON members (a pointer where they are not at the top) that carry credentials
+    /// besides `Authorization`.
     pub secrets: &'static [&'static str],
     /// The header that identifies each answer of this vendor, if it has one.
     pub request_id: Option<&'static str>,

@@ -1,0 +1,25 @@
+//! Bank of America: CyberSource's platform under another name.
+
+use super::cybersource::{self, PLATFORM};
+use crate::{ClientStory, Processor};
+
+pub static BANKOFAMERICA: Processor = Processor {
+    name: "bankofamerica",
+    clients: &[
+        ClientStory {
+            grant: "microform_session",
+            allowed: |pass| cybersource::tokenize("bankofamerica", pass),
+            forbidden: |pass| cybersource::refund("bankofamerica", pass),
+        },
+        ClientStory {
+            grant: "flex_session",
+            allowed: |pass| cybersource::tokenize("bankofamerica", pass),
+            forbidden: |pass| cybersource::refund("bankofamerica", pass),
+        },
+    ],
+    ..PLATFORM
+};
+
+#[expect(dead_code, reason = "the list of examples is not read yet")]
+pub const EXAMPLES: &[(&str, &str)] =
+    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];

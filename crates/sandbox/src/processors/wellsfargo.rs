@@ -1,0 +1,25 @@
+//! Wells Fargo: CyberSource's platform under another name.
+
+use super::cybersource::{self, PLATFORM};
+use crate::{ClientStory, Processor};
+
+pub static WELLSFARGO: Processor = Processor {
+    name: "wellsfargo",
+    clients: &[
+        ClientStory {
+            grant: "microform_session",
+            allowed: |pass| cybersource::tokenize("wellsfargo", pass),
+            forbidden: |pass| cybersource::refund("wellsfargo", pass),
+        },
+        ClientStory {
+            grant: "flex_session",
+            allowed: |pass| cybersource::tokenize("wellsfargo", pass),
+            forbidden: |pass| cybersource::refund("wellsfargo", pass),
+        },
+    ],
+    ..PLATFORM
+};
+
+#[expect(dead_code, reason = "the list of examples is not read yet")]
+pub const EXAMPLES: &[(&str, &str)] =
+    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];
