@@ -205,7 +205,7 @@ fn fingerprint(order: &Order) -> String {
     for (name, value) in order.credentials.fields() {
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
-        let value = value.as_str().unwrap_or_default();
+        let value = value.as_str().map_or_else(|| value.to_string(), Into::into);
         hash.update((value.len() as u64).to_le_bytes());
         hash.update(value);
     }
