@@ -3,6 +3,7 @@
 mod adyen;
 mod braintree;
 mod klarna;
+mod mollie;
 mod paypal;
 mod stripe;
 
@@ -14,6 +15,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
     entry::<braintree::Braintree>(),
     entry::<klarna::Klarna>(),
+    entry::<mollie::Mollie>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
