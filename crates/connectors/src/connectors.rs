@@ -4,6 +4,7 @@ mod adyen;
 mod braintree;
 mod klarna;
 mod mollie;
+mod multisafepay;
 mod paypal;
 mod stripe;
 
@@ -16,6 +17,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<braintree::Braintree>(),
     entry::<klarna::Klarna>(),
     entry::<mollie::Mollie>(),
+    entry::<multisafepay::Multisafepay>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
