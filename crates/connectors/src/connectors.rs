@@ -5,6 +5,7 @@ mod braintree;
 mod klarna;
 mod mollie;
 mod multisafepay;
+mod nexinets;
 mod paypal;
 mod stripe;
 
@@ -18,6 +19,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<klarna::Klarna>(),
     entry::<mollie::Mollie>(),
     entry::<multisafepay::Multisafepay>(),
+    entry::<nexinets::Nexinets>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
