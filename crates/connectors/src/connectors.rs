@@ -6,6 +6,7 @@ mod klarna;
 mod mollie;
 mod multisafepay;
 mod nexinets;
+mod nexixpay;
 mod paypal;
 mod stripe;
 
@@ -20,6 +21,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<mollie::Mollie>(),
     entry::<multisafepay::Multisafepay>(),
     entry::<nexinets::Nexinets>(),
+    entry::<nexixpay::Nexixpay>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
