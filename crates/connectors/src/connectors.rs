@@ -7,6 +7,7 @@ mod mollie;
 mod multisafepay;
 mod nexinets;
 mod nexixpay;
+mod payload;
 mod paypal;
 mod stripe;
 
@@ -22,6 +23,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<multisafepay::Multisafepay>(),
     entry::<nexinets::Nexinets>(),
     entry::<nexixpay::Nexixpay>(),
+    entry::<payload::Payload>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
