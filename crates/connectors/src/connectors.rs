@@ -9,6 +9,7 @@ mod nexinets;
 mod nexixpay;
 mod payload;
 mod paypal;
+mod revolut;
 mod stripe;
 
 use crate::{Entry, entry};
@@ -25,6 +26,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<nexixpay::Nexixpay>(),
     entry::<payload::Payload>(),
     entry::<paypal::Paypal>(),
+    entry::<revolut::Revolut>(),
     entry::<stripe::Stripe>(),
 ];
 
