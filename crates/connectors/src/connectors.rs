@@ -9,6 +9,7 @@ mod nexinets;
 mod nexixpay;
 mod payload;
 mod paypal;
+mod paystack;
 mod revolut;
 mod stripe;
 
@@ -26,6 +27,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<nexixpay::Nexixpay>(),
     entry::<payload::Payload>(),
     entry::<paypal::Paypal>(),
+    entry::<paystack::Paystack>(),
     entry::<revolut::Revolut>(),
     entry::<stripe::Stripe>(),
 ];
