@@ -12,6 +12,7 @@ mod paypal;
 mod paystack;
 mod revolut;
 mod stripe;
+mod xendit;
 
 use crate::{Entry, entry};
 
@@ -30,6 +31,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<paystack::Paystack>(),
     entry::<revolut::Revolut>(),
     entry::<stripe::Stripe>(),
+    entry::<xendit::Xendit>(),
 ];
 
 /// The connector of that name (lower case, as in the enum).
