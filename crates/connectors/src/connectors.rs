@@ -1,6 +1,7 @@
 //! The list: one line a connector.
 
 mod adyen;
+mod billwerk;
 mod braintree;
 mod klarna;
 mod mollie;
@@ -20,6 +21,7 @@ use crate::{Entry, entry};
 #[rustfmt::skip] // One line each.
 pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
+    entry::<billwerk::Billwerk>(),
     entry::<braintree::Braintree>(),
     entry::<klarna::Klarna>(),
     entry::<mollie::Mollie>(),
