@@ -1,5 +1,5 @@
 //! Billwerk+ (Frisbii, Reepay): a checkout session that stores a payment method or takes one payment.
-//! <https://docs.frisbii.com/reference/createrecurringsession>
+//! <https://docs.frisbii.com/reference/createchargesession>
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,6 +14,8 @@ pub struct Credentials {
     api_key: Secret,
 }
 
+/// The vendor's own default, three months, is no short life.
+const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 7_776_000 };
 const INPUTS: &[Input] = &[
     Input::text("customer_handle"),
     Input::object("create_customer"),
@@ -38,8 +40,9 @@ impl Connector for Billwerk {
     const META: Meta = Meta {
         id: "billwerk",
         name: "Billwerk+",
-        docs: "https://docs.frisbii.com/reference/createrecurringsession",
+        docs: "https://docs.frisbii.com/reference/createchargesession",
         unconfirmed: &[
+            "The bounds on a session's lifetime.",
             "The members of an error body besides code, error and message.",
             "A charge session with the handle of an earlier order goes on with the same invoice.",
         ],
@@ -49,12 +52,12 @@ impl Connector for Billwerk {
             Grant::client(
                 "recurring_session",
                 "enter and store one payment method of one customer; no money moves",
-                Lifetime::Unpublished,
+                LIFETIME,
             )
             .by_default()
             .inputs(STORES)
             .one_of(&[&["customer_handle"], &["create_customer"]]),
-            Grant::client("charge_session", "pay that one order", Lifetime::Unpublished).inputs(INPUTS).one_of(&[
+            Grant::client("charge_session", "pay that one order", LIFETIME).inputs(INPUTS).one_of(&[
                 &["amount", "customer_handle"],
                 &["amount", "create_customer"],
                 &["order_lines", "customer_handle"],
@@ -77,7 +80,8 @@ impl Connector for Billwerk {
             }
             [reply, ..] => {
                 let session: Session = reply.accept(refusal)?;
-                let token = Token::new(&session.id, "session_id", Expiry::Unpublished)?;
+                let expiry = Expiry::after_reply(reply, exchange.ttl())?;
+                let token = Token::new(&session.id, "session_id", expiry)?;
                 Ok(Step::Done(token.client("url", session.url)))
             }
         }
@@ -89,6 +93,7 @@ fn session(exchange: &Exchange<'_>, charges: bool) -> Map<String, Value> {
     let names = ["accept_url", "cancel_url", "locale", "button_text", "payment_methods", "recurring"];
     let mut body = Map::new();
     input.copy_into(&mut body, &names.map(|name| (name, name)));
+    body.insert("ttl".into(), json!(format!("PT{}S", exchange.ttl())));
     if charges {
         let customer = input.value("create_customer").and_then(Value::as_object).cloned();
         let mut customer = customer.unwrap_or_default();

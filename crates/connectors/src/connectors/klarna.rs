@@ -14,6 +14,22 @@ const LIFETIME: u32 = 172_800;
 const MAX_REFERENCE: usize = 255;
 /// In the order of the hosts.
 const REGIONS: &[&str] = &["eu", "na", "oc"];
+const INPUTS: &[Input] = &[
+    Input::country("purchase_country").required(),
+    Input::currency("purchase_currency").required(),
+    Input::minor_units("order_amount").required(),
+    Input::objects("order_lines").required(),
+    Input::text_of("locale", 5),
+    Input::one_of("region", REGIONS),
+    Input::minor_units("order_tax_amount"),
+    Input::one_of("intent", &["buy", "tokenize", "buy_and_tokenize"]),
+    Input::one_of("acquiring_channel", &["ECOMMERCE", "IN_STORE", "TELESALES"]),
+    Input::text_of("merchant_data", 6000),
+    Input::object("merchant_urls"),
+    Input::object("customer"),
+    Input::object("billing_address"),
+    Input::object("shipping_address"),
+];
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -43,26 +59,11 @@ impl Connector for Klarna {
         credentials: &[required("username"), required("password")],
         grants: &[Grant::client(
             "payments_session",
-            "load the widget and authorize this session's purchase or tokenization",
+            "authorize this one purchase or tokenization",
             Lifetime::Fixed(LIFETIME),
         )
         .by_default()
-        .inputs(&[
-            Input::country("purchase_country").required(),
-            Input::currency("purchase_currency").required(),
-            Input::minor_units("order_amount").required(),
-            Input::objects("order_lines").required(),
-            Input::text_of("locale", 5),
-            Input::one_of("region", REGIONS),
-            Input::minor_units("order_tax_amount"),
-            Input::one_of("intent", &["buy", "tokenize", "buy_and_tokenize"]),
-            Input::one_of("acquiring_channel", &["ECOMMERCE", "IN_STORE", "TELESALES"]),
-            Input::text_of("merchant_data", 6000),
-            Input::object("merchant_urls"),
-            Input::object("customer"),
-            Input::object("billing_address"),
-            Input::object("shipping_address"),
-        ])],
+        .inputs(INPUTS)],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
@@ -132,7 +133,6 @@ struct Failure {
     correlation_id: Option<String>,
 }
 
-/// <https://docs.klarna.com/api/api-errors/>
 fn refusal(reply: &Reply) -> Refusal {
     let Failure { error_code, error_messages, correlation_id } = reply.lenient();
     let message = Some(error_messages.join("; ")).filter(|message| !message.is_empty());

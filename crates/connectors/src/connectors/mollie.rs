@@ -184,7 +184,6 @@ struct Failure {
     field: Option<String>,
 }
 
-/// <https://docs.mollie.com/reference/handling-errors>
 fn refusal(reply: &Reply) -> Refusal {
     let Failure { status, title, detail, field } = reply.lenient();
     Refusal::new(text_or_number(status).or(title), detail).reason(field)

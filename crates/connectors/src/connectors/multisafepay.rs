@@ -33,7 +33,7 @@ impl Connector for Multisafepay {
         credentials: &[required("api_key")],
         grants: &[Grant::client(
             "api_token",
-            "start Payment Components and encrypt payment details; no orders, no refunds",
+            "start Payment Components and encrypt payment details",
             Lifetime::Fixed(LIFETIME),
         )
         .by_default()],

@@ -1,5 +1,5 @@
 //! Nexinets (Nexi's `PayEngine`): an order that the hosted payment page or widget goes on with.
-//! <https://developer.nexigroup.com/payengine/>
+//! <https://docs.payengine.de/>
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,24 +23,20 @@ impl Connector for Nexinets {
     const META: Meta = Meta {
         id: "nexinets",
         name: "Nexinets",
-        docs: "https://developer.nexigroup.com/payengine/",
+        docs: "https://docs.payengine.de/",
         unconfirmed: &[
             "The members of the order, of its answer and of the error body.",
             "The member merchantOrderId, which carries the reference.",
         ],
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
         credentials: &[required("merchant_id").public(), required("api_key")],
-        grants: &[Grant::client(
-            "order",
-            "pay that one order on the hosted page or in the widget",
-            Lifetime::Unpublished,
-        )
-        .by_default()
-        .inputs(&[
-            Input::minor_units("amount").required(),
-            Input::currency("currency").required(),
-            Input::url("return_url").required(),
-        ])],
+        grants: &[Grant::client("order", "pay that one order on the hosted page", Lifetime::Unpublished)
+            .by_default()
+            .inputs(&[
+                Input::minor_units("amount").required(),
+                Input::currency("currency").required(),
+                Input::url("return_url").required(),
+            ])],
     };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {

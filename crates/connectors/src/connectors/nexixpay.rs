@@ -54,7 +54,7 @@ impl Connector for Nexixpay {
         grants: &[
             Grant::client(
                 "hpp_verify",
-                "verify a card on the hosted page, and with contract_id store it; no money moves",
+                "verify a card on the hosted page, and with contract_id store it",
                 Lifetime::Unpublished,
             )
             .by_default()

@@ -47,7 +47,7 @@ impl Connector for Payload {
         grants: &[
             Grant::client(
                 "payment_method_form",
-                "collect and store one payment method through secure inputs",
+                "store one payment method through secure inputs",
                 Lifetime::Unpublished,
             )
             .by_default()

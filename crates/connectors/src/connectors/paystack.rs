@@ -11,7 +11,7 @@ use crate::{
 
 const INPUTS: &[Input] = &[
     Input::text("email").required(),
-    Input::minor_units("amount").required(),
+    Input::integer("amount", 1, 999_999_999_999).required(),
     Input::currency("currency"),
     Input::url("callback_url"),
     Input::texts_of("channels", 7),

@@ -1,5 +1,5 @@
 //! Xendit: a payment session for its Components or its hosted page, to save a payment method or to pay.
-//! <https://docs.xendit.co/docs/payment-sessions-overview>
+//! <https://docs.xendit.co/apidocs/create-session>
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -46,7 +46,7 @@ impl Connector for Xendit {
     const META: Meta = Meta {
         id: "xendit",
         name: "Xendit",
-        docs: "https://docs.xendit.co/docs/payment-sessions-overview",
+        docs: "https://docs.xendit.co/apidocs/create-session",
         unconfirmed: &["The error codes and the status 201.", "The bounds on metadata."],
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
         credentials: &[required("api_key")],
