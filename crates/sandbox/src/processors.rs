@@ -5,6 +5,7 @@ use crate::processor::Processor;
 mod adyen;
 mod braintree;
 mod klarna;
+mod mollie;
 mod paypal;
 mod stripe;
 
@@ -14,6 +15,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &adyen::ADYEN,
     &braintree::BRAINTREE,
     &klarna::KLARNA,
+    &mollie::MOLLIE,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
