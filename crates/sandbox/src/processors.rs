@@ -6,6 +6,7 @@ mod adyen;
 mod braintree;
 mod klarna;
 mod mollie;
+mod multisafepay;
 mod paypal;
 mod stripe;
 
@@ -16,6 +17,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &braintree::BRAINTREE,
     &klarna::KLARNA,
     &mollie::MOLLIE,
+    &multisafepay::MULTISAFEPAY,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
