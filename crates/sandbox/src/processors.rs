@@ -7,6 +7,7 @@ mod braintree;
 mod klarna;
 mod mollie;
 mod multisafepay;
+mod nexinets;
 mod paypal;
 mod stripe;
 
@@ -18,6 +19,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &klarna::KLARNA,
     &mollie::MOLLIE,
     &multisafepay::MULTISAFEPAY,
+    &nexinets::NEXINETS,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
