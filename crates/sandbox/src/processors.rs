@@ -8,6 +8,7 @@ mod klarna;
 mod mollie;
 mod multisafepay;
 mod nexinets;
+mod nexixpay;
 mod paypal;
 mod stripe;
 
@@ -20,6 +21,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &mollie::MOLLIE,
     &multisafepay::MULTISAFEPAY,
     &nexinets::NEXINETS,
+    &nexixpay::NEXIXPAY,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
