@@ -9,6 +9,7 @@ mod mollie;
 mod multisafepay;
 mod nexinets;
 mod nexixpay;
+mod payload;
 mod paypal;
 mod stripe;
 
@@ -22,6 +23,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &multisafepay::MULTISAFEPAY,
     &nexinets::NEXINETS,
     &nexixpay::NEXIXPAY,
+    &payload::PAYLOAD,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
