@@ -11,6 +11,7 @@ mod nexinets;
 mod nexixpay;
 mod payload;
 mod paypal;
+mod revolut;
 mod stripe;
 
 /// Every fake, by name.
@@ -25,5 +26,6 @@ pub static PROCESSORS: &[&Processor] = &[
     &nexixpay::NEXIXPAY,
     &payload::PAYLOAD,
     &paypal::PAYPAL,
+    &revolut::REVOLUT,
     &stripe::STRIPE,
 ];
