@@ -11,6 +11,7 @@ mod nexinets;
 mod nexixpay;
 mod payload;
 mod paypal;
+mod paystack;
 mod revolut;
 mod stripe;
 
@@ -26,6 +27,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &nexixpay::NEXIXPAY,
     &payload::PAYLOAD,
     &paypal::PAYPAL,
+    &paystack::PAYSTACK,
     &revolut::REVOLUT,
     &stripe::STRIPE,
 ];
