@@ -14,6 +14,7 @@ mod paypal;
 mod paystack;
 mod revolut;
 mod stripe;
+mod xendit;
 
 /// Every fake, by name.
 #[rustfmt::skip] // One line each.
@@ -30,4 +31,5 @@ pub static PROCESSORS: &[&Processor] = &[
     &paystack::PAYSTACK,
     &revolut::REVOLUT,
     &stripe::STRIPE,
+    &xendit::XENDIT,
 ];
