@@ -3,6 +3,7 @@
 use crate::processor::Processor;
 
 mod adyen;
+mod billwerk;
 mod braintree;
 mod klarna;
 mod mollie;
@@ -20,6 +21,7 @@ mod xendit;
 #[rustfmt::skip] // One line each.
 pub static PROCESSORS: &[&Processor] = &[
     &adyen::ADYEN,
+    &billwerk::BILLWERK,
     &braintree::BRAINTREE,
     &klarna::KLARNA,
     &mollie::MOLLIE,
