@@ -69,6 +69,8 @@ pub struct CredentialField {
     pub required: bool,
     /// Whether it is no secret: an account's or client's id, which the vendor puts into URLs and pages.
     pub public: bool,
+    /// Whether it is a JSON object of its own rather than a text.
+    pub nested: bool,
 }
 
 impl CredentialField {
@@ -77,16 +79,22 @@ impl CredentialField {
     pub const fn public(self) -> Self {
         Self { public: true, ..self }
     }
+
+    /// Says that it is a JSON object.
+    #[must_use]
+    pub const fn nested(self) -> Self {
+        Self { nested: true, ..self }
+    }
 }
 
 /// A field that must be there.
 pub const fn required(name: &'static str) -> CredentialField {
-    CredentialField { name, required: true, public: false }
+    CredentialField { name, required: true, public: false, nested: false }
 }
 
 /// A field that may be there.
 pub const fn optional(name: &'static str) -> CredentialField {
-    CredentialField { name, required: false, public: false }
+    CredentialField { name, required: false, public: false, nested: false }
 }
 
 /// One of a connector's hosts. Only scheme and host: the path belongs to the call.
@@ -287,15 +295,18 @@ impl Entry {
     /// [`Kind::InvalidCredentials`], naming the field; never its value.
     pub fn bind(&self, credentials: &Map<String, Value>) -> Result<Box<dyn Bound>> {
         for (name, value) in credentials {
-            if !self.meta.credentials.iter().any(|field| field.name == name) {
+            let Some(field) = self.meta.credentials.iter().find(|field| field.name == name) else {
                 let known: Vec<&str> = self.meta.credentials.iter().map(|field| field.name).collect();
                 // Not even the name: somebody may have put the secret there.
                 return Err(Error::invalid_credential(
                     "*",
                     format!("unknown field; {} has {}", self.meta.name, known.join(", ")),
                 ));
+            };
+            if field.nested && !value.is_null() && !value.is_object() {
+                return Err(Error::invalid_credential(name, "must be a JSON object"));
             }
-            if !value.is_null() && value.as_str().is_none_or(str::is_empty) {
+            if !field.nested && !value.is_null() && value.as_str().is_none_or(str::is_empty) {
                 return Err(Error::invalid_credential(name, "must be a text that is not empty"));
             }
         }

@@ -3,6 +3,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Error, Result};
 
@@ -39,4 +40,13 @@ pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
     base64url_decode(claims)
         .and_then(|json| serde_json::from_slice(&json).ok())
         .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
+}
+
+/// A code that the vendor writes as text or as a number, as text.
+pub(crate) fn text_or_number(value: Option<Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
