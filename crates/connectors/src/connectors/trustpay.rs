@@ -35,7 +35,7 @@ impl Connector for Trustpay {
             Host::main("https://aapi.trustpay.eu", "https://aapi.trustpay.eu"),
             Host::named("gateway", "https://tpgw.trustpay.eu", "https://test-tpgw.trustpay.eu"),
         ],
-        credentials: &[required("api_key"), required("project_id"), required("secret_key")],
+        credentials: &[required("api_key"), required("project_id").public(), required("secret_key")],
         grants: &[
             Grant::client(
                 "wallet_intent_secrets",
