@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Token, required,
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
+    Step, Token, required,
 };
 
 #[derive(Deserialize)]
@@ -76,30 +76,28 @@ impl Connector for Airwallex {
                 let login: Login = reply.accept(refusal)?;
                 Ok(Step::Done(Token::new(login.token.expose(), "Bearer", Expiry::at_date(&login.expires_at)?)?))
             }
-            ("customer_client_secret", [login]) => {
-                let customer = Exchange::segment(input.text("customer_id").unwrap_or_default());
-                Call::get(exchange.url(&format!("/api/v1/pa/customers/{customer}/generate_client_secret"))?)
-                    .bearer(login.accept::<Login>(refusal)?.token.expose())
-                    .send()
+            (grant, [login]) => {
+                let login: Login = login.accept(refusal)?;
+                let call = if grant == "customer_client_secret" {
+                    let customer = Exchange::segment(input.text("customer_id").unwrap_or_default());
+                    Call::get(exchange.url(&format!("/api/v1/pa/customers/{customer}/generate_client_secret"))?)
+                } else {
+                    let url = exchange.url("/api/v1/pa/payment_intents/create")?;
+                    Call::post(url).json(&payment_intent(exchange)).repeatable()
+                };
+                call.bearer(login.token.expose()).send()
             }
-            ("payment_intent_client_secret", [login]) => Call::post(exchange.url("/api/v1/pa/payment_intents/create")?)
-                .bearer(login.accept::<Login>(refusal)?.token.expose())
-                .json(&payment_intent(exchange))
-                .repeatable()
-                .send(),
             ("customer_client_secret", [login, reply, ..]) => {
                 let made: CustomerSecret = reply.accept(refusal)?;
-                let token = client_secret(login, &made.client_secret, Expiry::at_date(&made.expired_time)?)?;
-                let customer = input.text("customer_id").unwrap_or_default();
-                Ok(Step::Done(token.client("customer_id", customer).client("env", env(exchange.mode))))
+                let expiry = Expiry::at_date(&made.expired_time)?;
+                let token = client_secret(exchange, login, &made.client_secret, expiry)?;
+                Ok(Step::Done(token.client("customer_id", input.text("customer_id").unwrap_or_default())))
             }
-            ("payment_intent_client_secret", [login, reply, ..]) => {
+            (_, [login, reply, ..]) => {
                 let made: Intent = reply.accept(refusal)?;
-                let token = client_secret(login, &made.client_secret, Expiry::of_jwt(&made.client_secret)?)?;
-                let token = token.client("payment_intent_id", made.id).client("currency", currency(exchange));
-                Ok(Step::Done(token.client("env", env(exchange.mode))))
+                let token = client_secret(exchange, login, &made.client_secret, Expiry::of_jwt(&made.client_secret)?)?;
+                Ok(Step::Done(token.client("payment_intent_id", made.id).client("currency", currency(exchange))))
             }
-            _ => Err(Error::new(Kind::Internal, "Airwallex has no such grant")),
         }
     }
 }
@@ -119,24 +117,17 @@ fn payment_intent(exchange: &Exchange<'_>) -> Map<String, serde_json::Value> {
     body
 }
 
-/// The SDKs' word for the mode.
-const fn env(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Test => "demo",
-        Mode::Live => "prod",
-    }
-}
-
 fn currency(exchange: &Exchange<'_>) -> String {
     exchange.input.text("currency").unwrap_or_default().to_ascii_uppercase()
 }
 
 /// The login's token is a JWT as well, so only the comparison tells that it is not what a client gets.
-fn client_secret(login: &Reply, secret: &str, expiry: Expiry) -> Result<Token> {
+fn client_secret(exchange: &Exchange<'_>, login: &Reply, secret: &str, expiry: Expiry) -> Result<Token> {
     if login.json::<Login>()?.token.expose() == secret {
         return Err(Error::bad_reply("Airwallex gave the API key's token in place of a client secret"));
     }
-    Token::new(secret, "client_secret", expiry)
+    let env = if exchange.mode == Mode::Test { "demo" } else { "prod" };
+    Ok(Token::new(secret, "client_secret", expiry)?.client("env", env))
 }
 
 #[derive(Deserialize)]

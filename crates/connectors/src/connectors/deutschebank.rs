@@ -26,8 +26,7 @@ impl Connector for Deutschebank {
         unconfirmed: &["The whole token call: hosts, path, signature, answer and refusals."],
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
-        grants: &[Grant::server("client_credentials", "use the payment services of the merchant", Lifetime::InReply)
-            .by_default()],
+        grants: &[Grant::server("client_credentials", "use the payment services of the merchant", Lifetime::InReply)],
     };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {

@@ -82,14 +82,13 @@ impl Connector for PinelabsOnline {
                 if order.response_code.is_some_and(|code| code.0 != 200) {
                     return Err(reply.refuse(refusal(reply).kind(Some(Kind::RequestRejected))));
                 }
-                let (Some(token), Some(id), Some(url)) = (order.token, order.order_id, order.redirect_url) else {
-                    return Err(Error::bad_reply("Pine Labs answered without the order's token, id and address"));
-                };
+                let absent = || Error::bad_reply("Pine Labs sent no token or address");
+                let (token, url) = order.token.zip(order.redirect_url).ok_or_else(absent)?;
                 if token == login.json::<Login>()?.access_token.expose() {
                     return Err(Error::bad_reply("Pine Labs gave the merchant's token in place of the order's"));
                 }
                 let token = Token::new(&token, "checkout_token", Expiry::Unpublished)?;
-                Ok(Step::Done(token.client("order_id", id).client("redirect_url", url)))
+                Ok(Step::Done(token.client("order_id", order.order_id.unwrap_or_default()).client("redirect_url", url)))
             }
         }
     }

@@ -57,7 +57,7 @@ impl Connector for Truelayer {
             .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
             .metadata(10, 40, 500)
             .shares_login(),
-            Grant::server("access_token", "use the APIs of its scopes, payments unless others are asked for", LOGIN)
+            Grant::server("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600))
                 .scopes(Scopes::Any),
         ],
     };
@@ -104,8 +104,6 @@ impl Connector for Truelayer {
         }
     }
 }
-
-const LOGIN: Lifetime = Lifetime::Fixed(3600);
 
 fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) -> Result<Step> {
     const PATH: &str = "/v3/payments";

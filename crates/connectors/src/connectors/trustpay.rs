@@ -85,8 +85,8 @@ impl Connector for Trustpay {
             (_, [reply, ..]) => {
                 let intent: Intent = reply.accept(refusal)?;
                 let Some(secrets) = intent.secrets else { return Err(reply.refuse(refusal(reply))) };
-                let init = intent.apple_init_result_data.or(intent.google_init_result_data);
-                let init = init.ok_or_else(|| Error::bad_reply("TrustPay's answer lacks the wallet's data"))?;
+                let init =
+                    intent.init_result_data.ok_or_else(|| Error::bad_reply("TrustPay sent no data for the wallet"))?;
                 let token = Token::new(&secrets.payment, "wallet_secret", Expiry::Unpublished)?
                     .client("display_secret", secrets.display)
                     .client("instance_id", intent.instance_id.unwrap_or_default())
@@ -109,8 +109,8 @@ struct Granted {
 struct Intent {
     instance_id: Option<String>,
     secrets: Option<Secrets>,
-    apple_init_result_data: Option<Value>,
-    google_init_result_data: Option<Value>,
+    #[serde(alias = "appleInitResultData", alias = "googleInitResultData")]
+    init_result_data: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -52,7 +52,7 @@ impl Connector for Volt {
                     Input::url("notification_url"),
                 ])
                 .shares_login(),
-            Grant::server("access_token", "create payments, refunds and payouts, and read the account", LOGIN),
+            Grant::server("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600)),
         ],
     };
 
@@ -90,8 +90,6 @@ impl Connector for Volt {
         }
     }
 }
-
-const LOGIN: Lifetime = Lifetime::Fixed(3600);
 
 fn login(credentials: &Credentials) -> [(&'static str, &str); 5] {
     [
