@@ -104,17 +104,8 @@ fn login(credentials: &Credentials) -> [(&'static str, &str); 5] {
 fn payment(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let input = exchange.input;
     let mut body = Map::new();
-    input.copy_into(
-        &mut body,
-        &[
-            ("amount", "amount"),
-            ("type", "type"),
-            ("shopper", "shopper"),
-            ("bank", "bank"),
-            ("callback", "callback"),
-            ("notification_url", "notificationUrl"),
-        ],
-    );
+    input.copy_into(&mut body, &["amount", "type", "shopper", "bank", "callback"].map(|name| (name, name)));
+    input.copy_into(&mut body, &[("notification_url", "notificationUrl")]);
     body.insert("currencyCode".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
     body.insert("uniqueReference".into(), json!(exchange.reference_of(MAX_REFERENCE, "")?));
     Ok(body)
