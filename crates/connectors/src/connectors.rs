@@ -1,14 +1,20 @@
 //! The list: one line a connector.
 
 mod adyen;
+mod airwallex;
 mod bankofamerica;
 mod barclaycard;
 mod billwerk;
 mod braintree;
 mod cybersource;
 mod datatrans;
+mod deutschebank;
 mod fiserv;
 mod fiservcommercehub;
+mod getnet;
+mod iatapay;
+mod itaubank;
+mod jpmorgan;
 mod klarna;
 mod mollie;
 mod multisafepay;
@@ -18,10 +24,14 @@ mod payload;
 mod payone;
 mod paypal;
 mod paystack;
+mod pinelabs_online;
 mod placetopay;
 mod powertranz;
 mod revolut;
 mod stripe;
+mod truelayer;
+mod trustpay;
+mod volt;
 mod wellsfargo;
 mod xendit;
 
@@ -31,14 +41,20 @@ use crate::{Entry, entry};
 #[rustfmt::skip] // One line each.
 pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
+    entry::<airwallex::Airwallex>(),
     entry::<bankofamerica::BankOfAmerica>(),
     entry::<barclaycard::Barclaycard>(),
     entry::<billwerk::Billwerk>(),
     entry::<braintree::Braintree>(),
     entry::<cybersource::Cybersource>(),
     entry::<datatrans::Datatrans>(),
+    entry::<deutschebank::Deutschebank>(),
     entry::<fiserv::Fiserv>(),
     entry::<fiservcommercehub::FiservCommerceHub>(),
+    entry::<getnet::Getnet>(),
+    entry::<iatapay::Iatapay>(),
+    entry::<itaubank::Itaubank>(),
+    entry::<jpmorgan::Jpmorgan>(),
     entry::<klarna::Klarna>(),
     entry::<mollie::Mollie>(),
     entry::<multisafepay::Multisafepay>(),
@@ -48,10 +64,14 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
     entry::<paystack::Paystack>(),
+    entry::<pinelabs_online::PinelabsOnline>(),
     entry::<placetopay::Placetopay>(),
     entry::<powertranz::Powertranz>(),
     entry::<revolut::Revolut>(),
     entry::<stripe::Stripe>(),
+    entry::<truelayer::Truelayer>(),
+    entry::<trustpay::Trustpay>(),
+    entry::<volt::Volt>(),
     entry::<wellsfargo::WellsFargo>(),
     entry::<xendit::Xendit>(),
 ];
