@@ -183,6 +183,8 @@ pub struct Processor {
     pub serve: fn(&Request, &mut Desk) -> Served,
     /// The shape in which the vendor fails with a status.
     pub failure: fn(u16, &mut Desk) -> Answer,
+    /// For each grant, a `connector_feature_data` (without the grant's name) with which a call succeeds.
+    pub examples: &'static [(&'static str, &'static str)],
     /// What the holders of its tokens can do, and cannot.
     pub clients: &'static [ClientStory],
 }

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use buffa::Enumeration as _;
-use connectors::{
-    CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, Mode, Scopes, UNAVAILABLE,
-};
+use connectors::{CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, Mode, Scopes, UNAVAILABLE};
 use sandbox::Processor;
 use serde_json::{Map, Value};
 

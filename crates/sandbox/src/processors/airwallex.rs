@@ -13,6 +13,7 @@ pub static AIRWALLEX: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "customer_client_secret",
@@ -35,7 +36,6 @@ pub static AIRWALLEX: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("customer_client_secret", r#"{"customer_id": "cus_0001"}"#),
     ("payment_intent_client_secret", r#"{"amount": "10.50", "currency": "EUR"}"#),

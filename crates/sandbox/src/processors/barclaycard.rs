@@ -5,6 +5,7 @@ use crate::{ClientStory, Processor};
 
 pub static BARCLAYCARD: Processor = Processor {
     name: "barclaycard",
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "microform_session",
@@ -20,6 +21,5 @@ pub static BARCLAYCARD: Processor = Processor {
     ..PLATFORM
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];

@@ -12,13 +12,13 @@ pub static BILLWERK: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory { grant: "recurring_session", allowed: window, forbidden: refund },
         ClientStory { grant: "charge_session", allowed: window, forbidden: refund },
     ],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("recurring_session", r#"{"create_customer": {"generate_handle": true, "email": "shopper@shop.example"}}"#),
     ("charge_session", r#"{"amount": 1000, "currency": "EUR", "customer_handle": "customer-1"}"#),

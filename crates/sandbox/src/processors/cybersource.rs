@@ -26,6 +26,7 @@ pub(super) const PLATFORM: Processor = Processor {
     request_id: Some("v-c-correlation-id"),
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "microform_session",
@@ -42,7 +43,6 @@ pub(super) const PLATFORM: Processor = Processor {
 
 pub static CYBERSOURCE: Processor = PLATFORM;
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];
 

@@ -10,6 +10,7 @@ pub static DATATRANS: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "secure_fields",
@@ -29,7 +30,6 @@ pub static DATATRANS: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("secure_fields", r#"{"currency": "CHF", "return_url": "https://shop.example/ret"}"#),
     ("registration", r#"{"currency": "CHF", "return_url": "https://shop.example/ret"}"#),

@@ -16,10 +16,10 @@ pub static DEUTSCHEBANK: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("client_credentials", "{}")];
 
 fn failure(status: u16, _: &mut Desk) -> Answer {

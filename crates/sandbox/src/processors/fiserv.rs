@@ -6,6 +6,7 @@ use crate::{ClientStory, Processor};
 pub static FISERV: Processor = Processor {
     name: "fiserv",
     credentials: r#"{"api_key": "sandbox_api_key", "merchant_account": "100000000000001", "api_secret": "sandbox_fiserv_secret"}"#,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "security_credentials",
         allowed: |pass| fiservcommercehub::capture("fiserv", pass),
@@ -14,5 +15,4 @@ pub static FISERV: Processor = Processor {
     ..API
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", r#"{"terminal_id": "10000001"}"#)];

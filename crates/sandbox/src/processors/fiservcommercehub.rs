@@ -21,6 +21,7 @@ pub(super) const API: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "security_credentials",
@@ -44,7 +45,6 @@ const CAPTURE_PATH: &str = "/fiservcommercehub/ch/payments-vas/v1/card-capture";
 
 pub static FISERVCOMMERCEHUB: Processor = API;
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
 
 /// What the Checkout SDK does: no HMAC, but the token and a digest that anybody can compute.

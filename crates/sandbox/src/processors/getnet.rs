@@ -10,10 +10,10 @@ pub static GETNET: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 fn error(status: u16, code: &str, description: &str) -> Answer {

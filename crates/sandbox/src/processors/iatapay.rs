@@ -10,10 +10,10 @@ pub static IATAPAY: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 fn failure(status: u16, _: &mut Desk) -> Answer {

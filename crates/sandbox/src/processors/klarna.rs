@@ -11,6 +11,7 @@ pub static KLARNA: Processor = Processor {
     request_id: Some("klarna-correlation-id"),
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "payments_session",
         allowed: |pass| {
@@ -25,7 +26,6 @@ pub static KLARNA: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "payments_session",
     r#"{"purchase_country": "GB", "purchase_currency": "GBP", "locale": "en-GB", "order_amount": 1000,

@@ -12,6 +12,7 @@ pub static MOLLIE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "session",
@@ -41,7 +42,6 @@ pub static MOLLIE: Processor = Processor {
 
 const ORDER: &str =
     r#"{"amount": "10.00", "currency": "EUR", "description": "Order 1", "return_url": "https://shop.example/r"}"#;
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("session", ORDER),
     ("payment", ORDER),

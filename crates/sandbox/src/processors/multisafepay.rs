@@ -10,6 +10,7 @@ pub static MULTISAFEPAY: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "api_token",
         allowed: |pass| {
@@ -23,7 +24,6 @@ pub static MULTISAFEPAY: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[("api_token", "{}")];
 
 fn error(status: u16, code: u16, info: &str) -> Answer {

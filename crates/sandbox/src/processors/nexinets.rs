@@ -10,6 +10,7 @@ pub static NEXINETS: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "order",
         allowed: |pass| widget("pay the order", "pay", pass),
@@ -17,7 +18,6 @@ pub static NEXINETS: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("order", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#)];
 

@@ -11,6 +11,7 @@ pub static NEXIXPAY: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory { grant: "hpp_verify", allowed: page, forbidden: refund },
         ClientStory { grant: "hpp", allowed: page, forbidden: refund },
@@ -25,7 +26,6 @@ pub static NEXIXPAY: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("hpp_verify", r#"{"currency": "EUR", "return_url": "https://shop.example/r"}"#),
     ("hpp", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#),

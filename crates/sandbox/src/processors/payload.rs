@@ -11,6 +11,7 @@ pub static PAYLOAD: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "payment_method_form",
@@ -23,7 +24,6 @@ pub static PAYLOAD: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("payment_method_form", "{}"),
     ("payment_form", r#"{"amount": "10.50"}"#),

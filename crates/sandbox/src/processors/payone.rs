@@ -18,6 +18,7 @@ pub static PAYONE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "authentication_token",
         allowed: |pass| {
@@ -32,7 +33,6 @@ pub static PAYONE: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[("authentication_token", "{}")];
 
 fn failure(status: u16) -> Answer {

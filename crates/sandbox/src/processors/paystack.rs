@@ -10,6 +10,7 @@ pub static PAYSTACK: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "transaction_access_code",
         allowed: |pass| {
@@ -23,7 +24,6 @@ pub static PAYSTACK: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("transaction_access_code", r#"{"email": "shopper@shop.example", "amount": 50000, "currency": "NGN"}"#)];
 

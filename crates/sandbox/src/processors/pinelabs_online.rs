@@ -13,6 +13,7 @@ pub static PINELABS_ONLINE: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "checkout_token",
         allowed: |pass| {
@@ -27,7 +28,6 @@ pub static PINELABS_ONLINE: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("checkout_token", r#"{"amount": 500, "currency": "INR"}"#), ("access_token", "{}")];
 

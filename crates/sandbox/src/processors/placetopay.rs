@@ -18,13 +18,13 @@ pub static PLACETOPAY: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, desk| failure(status, desk),
+    examples: EXAMPLES,
     clients: &[
         ClientStory { grant: "subscription_session", allowed: open, forbidden: read },
         ClientStory { grant: "payment_session", allowed: open, forbidden: read },
     ],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
         "subscription_session",

@@ -10,6 +10,7 @@ pub static POWERTRANZ: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "spi_hosted_page",
         allowed: |pass| {
@@ -22,7 +23,6 @@ pub static POWERTRANZ: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "spi_hosted_page",
     r#"{"total_amount": "1.00", "currency_code": "840", "page_set": "PTZ/Sandbox", "page_name": "Checkout", "merchant_response_url": "https://shop.example/done"}"#,

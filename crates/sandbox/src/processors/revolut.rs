@@ -11,6 +11,7 @@ pub static REVOLUT: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "order_token",
         allowed: |pass| {
@@ -23,7 +24,6 @@ pub static REVOLUT: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[("order_token", r#"{"currency": "GBP"}"#)];
 
 const VERSIONS: &str = "2023-09-01 2024-05-01 2024-09-01 2025-10-16 2025-12-04 2026-03-12 2026-04-20";

@@ -13,6 +13,7 @@ pub static TRUELAYER: Processor = Processor {
     request_id: Some("x-tl-correlation-id"),
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "resource_token",
         allowed: |pass| {
@@ -28,7 +29,6 @@ pub static TRUELAYER: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
         "resource_token",

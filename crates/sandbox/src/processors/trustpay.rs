@@ -11,6 +11,7 @@ pub static TRUSTPAY: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "wallet_intent_secrets",
         allowed: |pass| {
@@ -25,7 +26,6 @@ pub static TRUSTPAY: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("wallet_intent_secrets", r#"{"amount": "10.00", "currency": "EUR", "wallet": "apple_pay"}"#),
     ("access_token", "{}"),

@@ -11,6 +11,7 @@ pub static VOLT: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "embedded_payment",
         allowed: |pass| {
@@ -24,7 +25,6 @@ pub static VOLT: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "for whoever plays every grant; the first wants a reference of letters and digits")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
         "embedded_payment",

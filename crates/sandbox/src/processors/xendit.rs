@@ -12,6 +12,7 @@ pub static XENDIT: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "components_session_save",
@@ -34,7 +35,6 @@ pub static XENDIT: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "the frame takes them up")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
         "components_session_save",
