@@ -1,5 +1,6 @@
 //! The list: one line a connector.
 
+mod aci;
 mod adyen;
 mod braintree;
 mod paypal;
@@ -10,6 +11,7 @@ use crate::{Entry, entry};
 /// Every connector that gives tokens, in alphabetical order.
 #[rustfmt::skip] // One line each.
 pub static CONNECTORS: &[Entry] = &[
+    entry::<aci::Aci>(),
     entry::<adyen::Adyen>(),
     entry::<braintree::Braintree>(),
     entry::<paypal::Paypal>(),
