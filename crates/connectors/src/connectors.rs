@@ -2,6 +2,7 @@
 
 mod aci;
 mod adyen;
+mod adyenplatform;
 mod braintree;
 mod paypal;
 mod stripe;
@@ -13,6 +14,7 @@ use crate::{Entry, entry};
 pub static CONNECTORS: &[Entry] = &[
     entry::<aci::Aci>(),
     entry::<adyen::Adyen>(),
+    entry::<adyenplatform::Adyenplatform>(),
     entry::<braintree::Braintree>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
