@@ -3,6 +3,7 @@
 mod aci;
 mod adyen;
 mod adyenplatform;
+mod authorizedotnet;
 mod braintree;
 mod paypal;
 mod stripe;
@@ -15,6 +16,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<aci::Aci>(),
     entry::<adyen::Adyen>(),
     entry::<adyenplatform::Adyenplatform>(),
+    entry::<authorizedotnet::Authorizedotnet>(),
     entry::<braintree::Braintree>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
