@@ -4,6 +4,7 @@ mod aci;
 mod adyen;
 mod adyenplatform;
 mod authorizedotnet;
+mod bluesnap;
 mod braintree;
 mod paypal;
 mod stripe;
@@ -17,6 +18,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
     entry::<adyenplatform::Adyenplatform>(),
     entry::<authorizedotnet::Authorizedotnet>(),
+    entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
