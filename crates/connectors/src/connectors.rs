@@ -6,6 +6,7 @@ mod adyenplatform;
 mod authorizedotnet;
 mod bluesnap;
 mod braintree;
+mod chargebee;
 mod paypal;
 mod stripe;
 
@@ -20,6 +21,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<authorizedotnet::Authorizedotnet>(),
     entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
+    entry::<chargebee::Chargebee>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
