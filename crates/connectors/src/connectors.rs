@@ -7,6 +7,7 @@ mod authorizedotnet;
 mod bluesnap;
 mod braintree;
 mod chargebee;
+mod elavon;
 mod paypal;
 mod stripe;
 
@@ -22,6 +23,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
     entry::<chargebee::Chargebee>(),
+    entry::<elavon::Elavon>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
