@@ -8,6 +8,7 @@ mod bluesnap;
 mod braintree;
 mod chargebee;
 mod elavon;
+mod gocardless;
 mod paypal;
 mod stripe;
 
@@ -24,6 +25,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<braintree::Braintree>(),
     entry::<chargebee::Chargebee>(),
     entry::<elavon::Elavon>(),
+    entry::<gocardless::Gocardless>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
