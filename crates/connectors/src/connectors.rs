@@ -9,6 +9,7 @@ mod braintree;
 mod chargebee;
 mod elavon;
 mod gocardless;
+mod helcim;
 mod paypal;
 mod stripe;
 
@@ -26,6 +27,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<chargebee::Chargebee>(),
     entry::<elavon::Elavon>(),
     entry::<gocardless::Gocardless>(),
+    entry::<helcim::Helcim>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
