@@ -10,6 +10,7 @@ mod chargebee;
 mod elavon;
 mod gocardless;
 mod helcim;
+mod hyperpg;
 mod paypal;
 mod stripe;
 
@@ -28,6 +29,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<elavon::Elavon>(),
     entry::<gocardless::Gocardless>(),
     entry::<helcim::Helcim>(),
+    entry::<hyperpg::Hyperpg>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
