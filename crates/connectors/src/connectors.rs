@@ -12,6 +12,7 @@ mod gocardless;
 mod helcim;
 mod hyperpg;
 mod paypal;
+mod paysafe;
 mod stripe;
 
 use crate::{Entry, entry};
@@ -31,6 +32,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<helcim::Helcim>(),
     entry::<hyperpg::Hyperpg>(),
     entry::<paypal::Paypal>(),
+    entry::<paysafe::Paysafe>(),
     entry::<stripe::Stripe>(),
 ];
 
