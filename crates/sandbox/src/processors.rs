@@ -2,10 +2,17 @@
 
 use crate::processor::Processor;
 
+mod aci;
 mod adyen;
 mod braintree;
 mod paypal;
 mod stripe;
 
 /// Every fake, by name.
-pub static PROCESSORS: &[&Processor] = &[&adyen::ADYEN, &braintree::BRAINTREE, &paypal::PAYPAL, &stripe::STRIPE];
+pub static PROCESSORS: &[&Processor] = &[
+    &aci::ACI,
+    &adyen::ADYEN,
+    &braintree::BRAINTREE,
+    &paypal::PAYPAL,
+    &stripe::STRIPE,
+];
