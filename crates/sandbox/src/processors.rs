@@ -4,6 +4,7 @@ use crate::processor::Processor;
 
 mod aci;
 mod adyen;
+mod adyenplatform;
 mod braintree;
 mod paypal;
 mod stripe;
@@ -12,6 +13,7 @@ mod stripe;
 pub static PROCESSORS: &[&Processor] = &[
     &aci::ACI,
     &adyen::ADYEN,
+    &adyenplatform::ADYENPLATFORM,
     &braintree::BRAINTREE,
     &paypal::PAYPAL,
     &stripe::STRIPE,
