@@ -5,6 +5,7 @@ use crate::processor::Processor;
 mod aci;
 mod adyen;
 mod adyenplatform;
+mod authorizedotnet;
 mod braintree;
 mod paypal;
 mod stripe;
@@ -14,6 +15,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &aci::ACI,
     &adyen::ADYEN,
     &adyenplatform::ADYENPLATFORM,
+    &authorizedotnet::AUTHORIZEDOTNET,
     &braintree::BRAINTREE,
     &paypal::PAYPAL,
     &stripe::STRIPE,
