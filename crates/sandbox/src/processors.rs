@@ -6,6 +6,7 @@ mod aci;
 mod adyen;
 mod adyenplatform;
 mod authorizedotnet;
+mod bluesnap;
 mod braintree;
 mod paypal;
 mod stripe;
@@ -16,6 +17,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &adyen::ADYEN,
     &adyenplatform::ADYENPLATFORM,
     &authorizedotnet::AUTHORIZEDOTNET,
+    &bluesnap::BLUESNAP,
     &braintree::BRAINTREE,
     &paypal::PAYPAL,
     &stripe::STRIPE,
