@@ -8,6 +8,7 @@ mod adyenplatform;
 mod authorizedotnet;
 mod bluesnap;
 mod braintree;
+mod chargebee;
 mod paypal;
 mod stripe;
 
@@ -19,6 +20,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &authorizedotnet::AUTHORIZEDOTNET,
     &bluesnap::BLUESNAP,
     &braintree::BRAINTREE,
+    &chargebee::CHARGEBEE,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
