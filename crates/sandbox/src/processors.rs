@@ -9,6 +9,7 @@ mod authorizedotnet;
 mod bluesnap;
 mod braintree;
 mod chargebee;
+mod elavon;
 mod paypal;
 mod stripe;
 
@@ -21,6 +22,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &bluesnap::BLUESNAP,
     &braintree::BRAINTREE,
     &chargebee::CHARGEBEE,
+    &elavon::ELAVON,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
