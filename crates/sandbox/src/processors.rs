@@ -10,6 +10,7 @@ mod bluesnap;
 mod braintree;
 mod chargebee;
 mod elavon;
+mod gocardless;
 mod paypal;
 mod stripe;
 
@@ -23,6 +24,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &braintree::BRAINTREE,
     &chargebee::CHARGEBEE,
     &elavon::ELAVON,
+    &gocardless::GOCARDLESS,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
