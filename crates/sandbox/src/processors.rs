@@ -11,6 +11,7 @@ mod braintree;
 mod chargebee;
 mod elavon;
 mod gocardless;
+mod helcim;
 mod paypal;
 mod stripe;
 
@@ -25,6 +26,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &chargebee::CHARGEBEE,
     &elavon::ELAVON,
     &gocardless::GOCARDLESS,
+    &helcim::HELCIM,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
