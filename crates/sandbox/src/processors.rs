@@ -12,6 +12,7 @@ mod chargebee;
 mod elavon;
 mod gocardless;
 mod helcim;
+mod hyperpg;
 mod paypal;
 mod stripe;
 
@@ -27,6 +28,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &elavon::ELAVON,
     &gocardless::GOCARDLESS,
     &helcim::HELCIM,
+    &hyperpg::HYPERPG,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
