@@ -14,6 +14,7 @@ mod gocardless;
 mod helcim;
 mod hyperpg;
 mod paypal;
+mod paysafe;
 mod stripe;
 
 /// Every fake, by name.
@@ -30,5 +31,6 @@ pub static PROCESSORS: &[&Processor] = &[
     &helcim::HELCIM,
     &hyperpg::HYPERPG,
     &paypal::PAYPAL,
+    &paysafe::PAYSAFE,
     &stripe::STRIPE,
 ];
