@@ -1,12 +1,14 @@
 //! ACI (Open Payment Platform): a COPYandPAY checkout, with which the widget or mobile SDK stores a card or pays once.
-//! <https://docs.oppwa.com/integrations/widget>
+//! <https://docs.oppwa.com/integrations/widget/registration-tokens>
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token, required,
+    Secret, Step, Token,
+    encoding::{faults_at, text_at},
+    required,
 };
 
 const LIFETIME: u32 = 1800;
@@ -27,7 +29,7 @@ impl Connector for Aci {
     const META: Meta = Meta {
         id: "aci",
         name: "ACI",
-        docs: "https://docs.oppwa.com/integrations/widget",
+        docs: "https://docs.oppwa.com/integrations/widget/registration-tokens",
         unconfirmed: &[
             "The status and code of a refused key (401, 800.900.300).",
             "The form field integrity and the member of that name in the answer.",
@@ -90,7 +92,7 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Form {
         .field("entityId", &credentials.entity_id)
         .maybe("merchantTransactionId", reference)
         .maybe("createRegistration", registers.then_some("true"))
-        .maybe("amount", input.decimal("amount").as_deref())
+        .maybe("amount", input.decimal("amount").map(two_decimals).as_deref())
         .maybe("currency", currency.as_deref())
         .maybe("paymentType", input.text("payment_type"))
         .maybe("integrity", input.flag("integrity").filter(|wanted| *wanted).map(|_| "true"))
@@ -99,6 +101,15 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Form {
         .into_iter()
         .filter_map(|(name, prefix)| Some((prefix, input.value(name)?)))
         .fold(form, |form, (prefix, value)| dotted(form, prefix, value))
+}
+
+/// The vendor wants two decimals, and JSON numbers have lost their zeros.
+fn two_decimals(amount: String) -> String {
+    match amount.split_once('.').map(|(_, decimals)| decimals.len()) {
+        None => amount + ".00",
+        Some(1) => amount + "0",
+        Some(_) => amount,
+    }
 }
 
 /// Members of objects get names with dots: `billing.city`.
@@ -112,31 +123,23 @@ fn dotted(form: Form, name: &str, value: &Value) -> Form {
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 struct Answer {
     result: Outcome,
     id: Option<String>,
     integrity: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[derive(Deserialize)]
 struct Outcome {
     code: String,
-    description: Option<String>,
-    parameter_errors: Option<Vec<ParameterError>>,
-}
-
-#[derive(Deserialize)]
-struct ParameterError {
-    name: Option<String>,
-    message: Option<String>,
 }
 
 /// <https://docs.oppwa.com/reference/resultCodes>
 fn refusal(reply: &Reply) -> Refusal {
-    let Outcome { code, description, parameter_errors } = reply.lenient::<Answer>().result;
-    let within = |prefixes: &[&str]| prefixes.iter().any(|prefix| code.starts_with(prefix));
+    let answer: Value = reply.lenient();
+    let code = text_at(&answer, "/result/code");
+    let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
     let kind = if within(&["800.900.3"]) {
         Some(Kind::CredentialsRejected)
     } else if within(&["900.100", "900.200", "900.300", "900.400", "600.1", "800.5", "800.6", "999."]) {
@@ -144,12 +147,7 @@ fn refusal(reply: &Reply) -> Refusal {
     } else {
         reply.is_success().then_some(Kind::RequestRejected)
     };
-    let faults = parameter_errors
-        .unwrap_or_default()
-        .into_iter()
-        .map(|error| [error.name, error.message].into_iter().flatten().collect::<Vec<_>>().join(": "));
-    let reason = faults.collect::<Vec<_>>().join("; ");
-    Refusal::new(Some(code.as_str()).filter(|code| !code.is_empty()), description)
-        .reason(Some(reason).filter(|reason| !reason.is_empty()))
+    Refusal::new(code, text_at(&answer, "/result/description"))
+        .reason(faults_at(&answer, "/result/parameterErrors", &["name", "message"]))
         .kind(kind)
 }

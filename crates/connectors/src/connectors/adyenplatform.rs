@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, encoding::jwt_claims, required,
+    Step, Token,
+    encoding::{faults_at, jwt_claims, text_at},
+    required,
 };
 
 #[derive(Deserialize)]
@@ -88,28 +90,12 @@ struct Session {
     token: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Failure {
-    error_code: Option<String>,
-    title: Option<String>,
-    detail: Option<String>,
-    invalid_fields: Vec<InvalidField>,
-}
-
-#[derive(Deserialize)]
-struct InvalidField {
-    name: Option<String>,
-    message: Option<String>,
-}
-
 /// <https://docs.adyen.com/development-resources/error-codes>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let fields = failure
-        .invalid_fields
-        .into_iter()
-        .map(|field| [field.name, field.message].into_iter().flatten().collect::<Vec<_>>().join(": "));
-    let reason: Vec<String> = failure.detail.into_iter().chain(fields).collect();
-    Refusal::new(failure.error_code, failure.title).reason((!reason.is_empty()).then(|| reason.join("; ")))
+    let answer: Value = reply.lenient();
+    let detail = text_at(&answer, "/detail").map(str::to_owned);
+    let reason: Vec<String> =
+        detail.into_iter().chain(faults_at(&answer, "/invalidFields", &["name", "message"])).collect();
+    Refusal::new(text_at(&answer, "/errorCode"), text_at(&answer, "/title"))
+        .reason((!reason.is_empty()).then(|| reason.join("; ")))
 }

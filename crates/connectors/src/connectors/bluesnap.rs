@@ -1,11 +1,12 @@
 //! BlueSnap: a token to which the browser's Hosted Payment Fields bind one set of card data.
-//! <https://developers.bluesnap.com/v8976-JSON/reference/create-hosted-payment-fields-token>
+//! <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
+    Step, Token, encoding::text_at, required,
 };
 
 const PATH: &str = "/services/2/payment-fields-tokens";
@@ -25,7 +26,7 @@ impl Connector for Bluesnap {
     const META: Meta = Meta {
         id: "bluesnap",
         name: "BlueSnap",
-        docs: "https://developers.bluesnap.com/v8976-JSON/reference/create-hosted-payment-fields-token",
+        docs: "https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token",
         unconfirmed: &[
             "The query parameter shopperId.",
             "Status 403 for a caller whose address is not on the account's list.",
@@ -77,23 +78,8 @@ impl Connector for Bluesnap {
     }
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    message: Vec<Message>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    error_name: Option<String>,
-    code: Option<String>,
-    description: Option<String>,
-}
-
-/// <https://developers.bluesnap.com/v8976-JSON/docs/error-codes>
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient::<Failure>().message.into_iter().next() {
-        Some(message) => Refusal::new(message.code, message.description).reason(message.error_name),
-        None => Refusal::default(),
-    }
+    let answer: Value = reply.lenient();
+    Refusal::new(text_at(&answer, "/message/0/code"), text_at(&answer, "/message/0/description"))
+        .reason(text_at(&answer, "/message/0/errorName"))
 }

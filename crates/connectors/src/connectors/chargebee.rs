@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, InputForm, Lifetime, Meta, Mode, Refusal,
-    Reply, Result, Seconds, Secret, Step, Token, required,
+    Reply, Result, Seconds, Secret, Step, Token, encoding::text_at, required,
 };
 
 const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
@@ -125,17 +125,9 @@ struct Page {
     expires_at: Seconds,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    api_error_code: Option<String>,
-    message: Option<String>,
-    param: Option<String>,
-    r#type: Option<String>,
-}
-
 /// <https://apidocs.chargebee.com/docs/api/error-handling>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    Refusal::new(failure.api_error_code, failure.message).reason(failure.param.or(failure.r#type))
+    let answer: Value = reply.lenient();
+    Refusal::new(text_at(&answer, "/api_error_code"), text_at(&answer, "/message"))
+        .reason(text_at(&answer, "/param").or(text_at(&answer, "/type")))
 }

@@ -1,5 +1,5 @@
 //! Elavon Converge: a token for one transaction on its hosted form, in Lightbox or in Checkout.js.
-//! <https://developer.elavon.com/products/en-us/converge-hosted-payments/v1/overview>
+//! <https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox>
 
 use serde::Deserialize;
 
@@ -41,7 +41,7 @@ impl Connector for Elavon {
     const META: Meta = Meta {
         id: "elavon",
         name: "Elavon Converge",
-        docs: "https://developer.elavon.com/products/en-us/converge-hosted-payments/v1/overview",
+        docs: "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox",
         unconfirmed: &["The lifetime of 15 minutes.", "What the error codes 4000, 4025 and 5000 mean."],
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
         credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
+    Step, Token,
+    encoding::{faults_at, text_at},
+    required,
 };
 
 #[derive(Deserialize)]
@@ -37,6 +39,10 @@ const INPUTS: &[Input] = &[
 const REQUEST: &[Input] = INPUTS.split_at(1).1.split_at(3).0;
 const FLOW: &[Input] = INPUTS.split_at(4).1;
 
+const fn flow_grant(name: &'static str, allows: &'static str) -> Grant {
+    Grant::client(name, allows, Lifetime::InReply).inputs(INPUTS).metadata(3, 50, 500)
+}
+
 pub struct Gocardless;
 
 impl Connector for Gocardless {
@@ -53,21 +59,9 @@ impl Connector for Gocardless {
         hosts: &[Host::main("https://api.gocardless.com", "https://api-sandbox.gocardless.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
-                "billing_request_flow",
-                "complete that billing request in the drop-in or on the hosted pages",
-                Lifetime::InReply,
-            )
-            .by_default()
-            .inputs(INPUTS)
-            .metadata(3, 50, 500),
-            Grant::client(
-                "billing_request_flow_session",
-                "complete that billing request from a front end of one's own",
-                Lifetime::InReply,
-            )
-            .inputs(INPUTS)
-            .metadata(3, 50, 500),
+            flow_grant("billing_request_flow", "complete that billing request in the drop-in or on the hosted pages")
+                .by_default(),
+            flow_grant("billing_request_flow_session", "complete that billing request from a front end of one's own"),
         ],
     };
 
@@ -82,11 +76,15 @@ impl Connector for Gocardless {
         }
         let (request, replies) = match (known, made.as_slice()) {
             (Some(id), replies) => (id.to_owned(), replies),
-            (None, []) => return create(credentials, exchange, resource, "br", billing_request(exchange)),
-            (None, [reply, rest @ ..]) => (reply.accept::<Requests>(refusal)?.billing_requests.id, rest),
+            (None, []) => return create(credentials, exchange, resource, billing_request(exchange)),
+            (None, [reply, rest @ ..]) => {
+                let made: Value = reply.accept(refusal)?;
+                let id = text_at(&made, "/billing_requests/id");
+                (id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?.to_owned(), rest)
+            }
         };
         match (exchange.grant.name, replies) {
-            (_, []) => create(credentials, exchange, resource, "brf", flow(exchange, &request)?),
+            (_, []) => create(credentials, exchange, resource, flow(exchange, &request)?),
             ("billing_request_flow", [reply, ..]) => {
                 let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
                 token(exchange, &flow.id, "billing_request_flow", &flow)
@@ -112,12 +110,11 @@ fn create(
     credentials: &Credentials,
     exchange: &Exchange<'_>,
     resource: &str,
-    suffix: &str,
-    members: Map<String, Value>,
+    body: Map<String, Value>,
 ) -> Result<Step> {
     versioned(credentials, Call::post(exchange.url(&format!("/{resource}"))?))
-        .header("idempotency-key", &format!("{}-{suffix}", exchange.idempotency_key))
-        .json(&json!({ resource: members }))
+        .header("idempotency-key", &format!("{}-{resource}", exchange.idempotency_key))
+        .json(&json!({ resource: body }))
         .repeatable()
         .send()
 }
@@ -162,16 +159,6 @@ fn token(exchange: &Exchange<'_>, value: &str, token_type: &str, flow: &Flow) ->
 }
 
 #[derive(Deserialize)]
-struct Requests {
-    billing_requests: Request,
-}
-
-#[derive(Deserialize)]
-struct Request {
-    id: String,
-}
-
-#[derive(Deserialize)]
 struct Flows {
     billing_request_flows: Flow,
 }
@@ -186,21 +173,14 @@ struct Flow {
 
 fn duplicate_of(reply: &Reply) -> Option<String> {
     let answer: Value = reply.lenient();
-    let detail = answer.pointer("/error/errors/0")?;
-    let duplicate = detail.get("reason")? == "idempotent_creation_conflict";
-    detail.pointer("/links/conflicting_resource_id")?.as_str().filter(|_| duplicate).map(str::to_owned)
+    let duplicate = text_at(&answer, "/error/errors/0/reason")? == "idempotent_creation_conflict";
+    text_at(&answer, "/error/errors/0/links/conflicting_resource_id").filter(|_| duplicate).map(str::to_owned)
 }
 
 /// <https://developer.gocardless.com/api-reference/#overview-errors>
 fn refusal(reply: &Reply) -> Refusal {
     let answer: Value = reply.lenient();
-    let text = |pointer| answer.pointer(pointer).and_then(Value::as_str);
-    let details = answer.pointer("/error/errors").and_then(Value::as_array).into_iter().flatten();
-    let words = |detail: &Value| {
-        let words = ["field", "message"].iter().filter_map(|name| Some(detail.get(name)?.as_str()?.to_owned()));
-        words.collect::<Vec<_>>().join(": ")
-    };
-    let reason = details.map(words).collect::<Vec<_>>().join("; ");
-    Refusal::new(text("/error/errors/0/reason").or(text("/error/type")), text("/error/message"))
-        .reason(Some(reason).filter(|reason| !reason.is_empty()))
+    let code = text_at(&answer, "/error/errors/0/reason").or(text_at(&answer, "/error/type"));
+    let reason = faults_at(&answer, "/error/errors", &["field", "message"]);
+    Refusal::new(code, text_at(&answer, "/error/message")).reason(reason)
 }

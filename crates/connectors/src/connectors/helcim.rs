@@ -1,5 +1,5 @@
 //! Helcim: a HelcimPay.js session, by default one that verifies a card and stores it.
-//! <https://devdocs.helcim.com/reference/checkout-init>
+//! <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ impl Connector for Helcim {
     const META: Meta = Meta {
         id: "helcim",
         name: "Helcim",
-        docs: "https://devdocs.helcim.com/reference/checkout-init",
+        docs: "https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session",
         unconfirmed: &[
             "That a card verification takes amount 0.",
             "The optional members of the body.",
@@ -124,7 +124,6 @@ struct Failure {
 }
 
 /// The errors are a text, a list of texts, or an object of texts by field.
-/// <https://devdocs.helcim.com/docs/connecting-to-the-helcim-api>
 fn refusal(reply: &Reply) -> Refusal {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let texts: Vec<String> = match reply.lenient::<Failure>().errors {

@@ -1,5 +1,5 @@
 //! HyperPG (Juspay): client auth tokens, bound to one customer or one order, that the SDK uses in place of the API key.
-//! <https://juspay.io/in/docs/api-reference/docs/express-checkout/client-auth-token>
+//! <https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer>
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token, optional, required,
+    Secret, Step, Token, encoding::text_at, optional, required,
 };
 
 const LIFETIME: Lifetime = Lifetime::Fixed(900);
@@ -55,7 +55,7 @@ impl Connector for Hyperpg {
     const META: Meta = Meta {
         id: "hyperpg",
         name: "HyperPG",
-        docs: "https://juspay.io/in/docs/api-reference/docs/express-checkout/client-auth-token",
+        docs: "https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer",
         unconfirmed: &["That the HyperPG hosts serve /customers and /session, as Juspay's own do."],
         hosts: &[Host::main("https://api.hyperpg.in", "https://sandbox.hyperpg.in")],
         credentials: &[required("username"), optional("password"), required("merchant_id").public()],
@@ -152,25 +152,12 @@ struct Bound {
     client_auth_token_expiry: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_code: Option<String>,
-    error_message: Option<String>,
-    error_info: Info,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Info {
-    code: Option<String>,
-    user_message: Option<String>,
-    developer_message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { error_code, error_message, error_info } = reply.lenient();
-    let code = error_code.or(error_info.code);
-    let kind = matches!(code.as_deref(), Some("access_denied" | "unauthorized")).then_some(Kind::CredentialsRejected);
-    Refusal::new(code, error_message.or(error_info.user_message)).reason(error_info.developer_message).kind(kind)
+    let answer: Value = reply.lenient();
+    let text = |plain, nested| text_at(&answer, plain).or(text_at(&answer, nested));
+    let code = text("/error_code", "/error_info/code");
+    let kind = matches!(code, Some("access_denied" | "unauthorized")).then_some(Kind::CredentialsRejected);
+    Refusal::new(code, text("/error_message", "/error_info/user_message"))
+        .reason(text_at(&answer, "/error_info/developer_message"))
+        .kind(kind)
 }

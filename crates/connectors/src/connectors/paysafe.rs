@@ -1,12 +1,14 @@
 //! Paysafe: a token, for one use, with which its SDK shows and pays with one customer's stored cards.
-//! <https://developer.paysafe.com/en/api-docs/payments-api/customers/single-use-customer-tokens/>
+//! <https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/>
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, required,
+    Seconds, Secret, Step, Token,
+    encoding::{faults_at, text_at},
+    required,
 };
 
 const PATH: &str = "/paymenthub/v1/customers";
@@ -26,7 +28,7 @@ impl Connector for Paysafe {
     const META: Meta = Meta {
         id: "paysafe",
         name: "Paysafe",
-        docs: "https://developer.paysafe.com/en/api-docs/payments-api/customers/single-use-customer-tokens/",
+        docs: "https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/",
         unconfirmed: &[
             "The member timeToLiveSeconds in this answer; without it, 15 minutes are taken.",
             "What the error codes 5279, 5270 and 1200 mean.",
@@ -86,36 +88,18 @@ struct Granted {
     time_to_live_seconds: Option<Seconds>,
 }
 
-#[derive(Deserialize, Default)]
-struct Answer {
-    error: Failure,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Failure {
-    code: Option<String>,
-    message: Option<String>,
-    details: Vec<String>,
-    field_errors: Vec<FieldError>,
-}
-
-#[derive(Deserialize)]
-struct FieldError {
-    field: String,
-    error: String,
-}
-
-/// <https://developer.paysafe.com/en/support/reference-information/error-codes/>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure = reply.lenient::<Answer>().error;
-    let kind = match failure.code.as_deref() {
+    let answer: Value = reply.lenient();
+    let code = text_at(&answer, "/error/code");
+    let kind = match code {
         Some("5279") => Some(Kind::CredentialsRejected),
         Some("5270") => Some(Kind::PermissionDenied),
         Some("1200") => Some(Kind::RateLimited),
         _ => None,
     };
-    let fields = failure.field_errors.into_iter().map(|fault| format!("{}: {}", fault.field, fault.error));
-    let reason: Vec<String> = failure.details.into_iter().chain(fields).collect();
-    Refusal::new(failure.code, failure.message).reason((!reason.is_empty()).then(|| reason.join("; "))).kind(kind)
+    let fields = faults_at(&answer, "/error/fieldErrors", &["field", "error"]);
+    let reason: Vec<String> = faults_at(&answer, "/error/details", &[]).into_iter().chain(fields).collect();
+    Refusal::new(code, text_at(&answer, "/error/message"))
+        .reason((!reason.is_empty()).then(|| reason.join("; ")))
+        .kind(kind)
 }

@@ -1,4 +1,4 @@
-//! ACI's COPYandPAY checkouts, by <https://docs.oppwa.com/integrations/widget> and its list of result codes.
+//! ACI's COPYandPAY checkouts, by <https://docs.oppwa.com/integrations/widget/registration-tokens> and its list of result codes.
 
 use crate::{Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, processor::Served};
 use jiff::Timestamp;

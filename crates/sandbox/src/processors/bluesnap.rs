@@ -1,4 +1,4 @@
-//! BlueSnap's Hosted Payment Fields tokens, by <https://developers.bluesnap.com/v8976-JSON/reference>.
+//! BlueSnap's Hosted Payment Fields tokens, by <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>.
 
 use crate::{Answer, ClientCall, ClientStory, Dead, Desk, Processor, Request, processor::Served};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Helcim's HelcimPay.js sessions, by <https://devdocs.helcim.com/reference/checkout-init>.
+//! Helcim's HelcimPay.js sessions, by <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>.
 
 use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, processor::Served};
 use serde_json::{Value, json};

@@ -20,7 +20,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 
 pub static HYPERPG: Processor = Processor {
     name: "hyperpg",
-    credentials: r#"{"username": "sandboxApiKey", "password": "", "merchant_id": "sandbox"}"#,
+    credentials: r#"{"username": "sandboxApiKey", "merchant_id": "sandbox"}"#,
     secrets: &["x-merchantid"],
     request_id: None,
     serve,
