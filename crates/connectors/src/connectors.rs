@@ -1,17 +1,26 @@
 //! The list: one line a connector.
 
+mod aci;
 mod adyen;
+mod adyenplatform;
 mod airwallex;
+mod authorizedotnet;
 mod bankofamerica;
 mod barclaycard;
 mod billwerk;
+mod bluesnap;
 mod braintree;
+mod chargebee;
 mod cybersource;
 mod datatrans;
 mod deutschebank;
+mod elavon;
 mod fiserv;
 mod fiservcommercehub;
 mod getnet;
+mod gocardless;
+mod helcim;
+mod hyperpg;
 mod iatapay;
 mod itaubank;
 mod jpmorgan;
@@ -23,6 +32,7 @@ mod nexixpay;
 mod payload;
 mod payone;
 mod paypal;
+mod paysafe;
 mod paystack;
 mod pinelabs_online;
 mod placetopay;
@@ -40,18 +50,27 @@ use crate::{Entry, entry};
 /// Every connector that gives tokens, in alphabetical order.
 #[rustfmt::skip] // One line each.
 pub static CONNECTORS: &[Entry] = &[
+    entry::<aci::Aci>(),
     entry::<adyen::Adyen>(),
+    entry::<adyenplatform::Adyenplatform>(),
     entry::<airwallex::Airwallex>(),
+    entry::<authorizedotnet::Authorizedotnet>(),
     entry::<bankofamerica::BankOfAmerica>(),
     entry::<barclaycard::Barclaycard>(),
     entry::<billwerk::Billwerk>(),
+    entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
+    entry::<chargebee::Chargebee>(),
     entry::<cybersource::Cybersource>(),
     entry::<datatrans::Datatrans>(),
     entry::<deutschebank::Deutschebank>(),
+    entry::<elavon::Elavon>(),
     entry::<fiserv::Fiserv>(),
     entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<getnet::Getnet>(),
+    entry::<gocardless::Gocardless>(),
+    entry::<helcim::Helcim>(),
+    entry::<hyperpg::Hyperpg>(),
     entry::<iatapay::Iatapay>(),
     entry::<itaubank::Itaubank>(),
     entry::<jpmorgan::Jpmorgan>(),
@@ -63,6 +82,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<payload::Payload>(),
     entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
+    entry::<paysafe::Paysafe>(),
     entry::<paystack::Paystack>(),
     entry::<pinelabs_online::PinelabsOnline>(),
     entry::<placetopay::Placetopay>(),

@@ -50,3 +50,18 @@ pub(crate) fn text_or_number(value: Option<Value>) -> Option<String> {
         _ => None,
     }
 }
+
+/// The text at a JSON pointer (RFC 6901), where there is one.
+pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
+    answer.pointer(pointer).and_then(Value::as_str)
+}
+
+/// What a vendor's list of faults says: each is a text, or an object of which these members are the words.
+pub(crate) fn faults_at(answer: &Value, pointer: &str, members: &[&str]) -> Option<String> {
+    let words = |fault: &Value| match fault.as_str() {
+        Some(text) => text.to_owned(),
+        None => members.iter().filter_map(|name| fault.get(*name)?.as_str()).collect::<Vec<_>>().join(": "),
+    };
+    let faults: Vec<String> = answer.pointer(pointer)?.as_array()?.iter().map(words).collect();
+    Some(faults.join("; ")).filter(|text| !text.is_empty())
+}

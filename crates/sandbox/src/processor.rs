@@ -74,7 +74,7 @@ impl Request {
 
     /// A header that is there and not empty.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.headers.get(&name.to_ascii_lowercase()).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// The content type without its parameters.
@@ -258,10 +258,19 @@ impl ClientCall {
     }
 }
 
-/// Whether an answer to a client's call is a refusal: by its status, or by `errors` as GraphQL has them.
+/// Members by which vendors refuse with status 200: where, and the values that mean it.
+const REFUSALS: &[(&str, &[&str])] = &[("/messages/resultCode", &["Error"])];
+
+/// Whether an answer to a client's call is a refusal: by its status, by `errors` as GraphQL has them, or by a member.
 pub fn refused(status: u16, body: &str) -> bool {
-    let errors = || serde_json::from_str::<Value>(body).ok()?.get("errors")?.as_array().map(|list| !list.is_empty());
-    status >= 400 || errors().unwrap_or(false)
+    let body: Value = serde_json::from_str(body.trim_start_matches('\u{feff}')).unwrap_or_default();
+    let errors = body.get("errors").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    status >= 400 || errors || REFUSALS.iter().any(|(at, values)| values.contains(&text(&body, at)))
+}
+
+/// The text at a JSON pointer; empty if there is none.
+pub(crate) fn text<'a>(value: &'a Value, at: &str) -> &'a str {
+    value.pointer(at).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What a word inside a credential makes a fake do.

@@ -113,10 +113,9 @@ impl Served {
             test_mode: ask.test_mode,
             ..Default::default()
         };
-        client
-            .create_access_token_with_options(request, options)
-            .await
-            
+        let answer = client.create_access_token_with_options(request, options).await?;
+        let (headers, answer, _) = answer.into_owned_parts();
+        Ok((headers, answer))
     }
 
     pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponse, ConnectError> {
