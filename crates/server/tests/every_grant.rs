@@ -61,7 +61,12 @@ impl Scene {
         self.ask_with(reference, &self.credentials(), &self.inputs)
     }
 
-    fn ask_with(&self, reference: &'static str, credentials: &Map<String, Value>, inputs: &Map<String, Value>) -> Ask<'static> {
+    fn ask_with(
+        &self,
+        reference: &'static str,
+        credentials: &Map<String, Value>,
+        inputs: &Map<String, Value>,
+    ) -> Ask<'static> {
         let connector = Connector::from_proto_name(&self.meta.id.to_ascii_uppercase()).unwrap();
         let mut data = inputs.clone();
         data.insert("grant".into(), self.grant.name.into());
@@ -82,7 +87,8 @@ async fn every_grant_gives_a_token_of_its_audience_that_expires_as_said() {
         let before = now();
         let answer = served.call(&scene.ask("e2e")).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         assert!(answer.status == OperationStatus::SUCCESS, "{name}: {answer:?}");
-        let audience = if scene.grant.audience == Audience::Client { TokenAudience::CLIENT } else { TokenAudience::SERVER };
+        let audience =
+            if scene.grant.audience == Audience::Client { TokenAudience::CLIENT } else { TokenAudience::SERVER };
         assert!(answer.audience == audience && answer.grant == scene.grant.name, "{name}: {answer:?}");
         *count.get_mut(scene.grant.audience.label()).unwrap() += 1;
         match (scene.grant.lifetime, answer.expires_in_seconds, answer.lifetime_seconds) {
@@ -109,7 +115,11 @@ async fn values_for_the_server_come_only_when_asked_for() {
         assert!(answer.audience == TokenAudience::SERVER, "{}", scene.name());
         for name in scene.grant.server_parameters {
             let value = &answer.server_parameters[*name].value;
-            assert!(!value.is_empty() && !answer.client_parameters.values().any(|public| public == value), "{}", scene.name());
+            assert!(
+                !value.is_empty() && !answer.client_parameters.values().any(|public| public == value),
+                "{}",
+                scene.name()
+            );
             assert!(!format!("{answer:?}").contains(value.as_str()), "{}", scene.name());
         }
     }
@@ -181,8 +191,18 @@ async fn made_here(served: &Served, scene: &Scene) -> bool {
 
 /// Connectors whose keys are not just texts: PEM, base64 of a length.
 fn may_show_by_its_form(id: &str) -> bool {
-    ["coinbase", "truelayer", "cybersource", "bankofamerica", "wellsfargo", "barclaycard", "paytm", "tsys", "adyenplatform"]
-        .contains(&id)
+    [
+        "coinbase",
+        "truelayer",
+        "cybersource",
+        "bankofamerica",
+        "wellsfargo",
+        "barclaycard",
+        "paytm",
+        "tsys",
+        "adyenplatform",
+    ]
+    .contains(&id)
 }
 
 #[tokio::test]
@@ -244,7 +264,10 @@ fn pass(answer: &TokenResponse, reference: &str) -> Pass {
 }
 
 fn http(address: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> (u16, String) {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -329,8 +352,12 @@ async fn outages_and_rubbish_are_told_apart_for_every_connector() {
             }
             // Signed requests fail before the word is seen, and some keys show by their form that they are none.
             Ok(answer) if answer.status == OperationStatus::AUTHENTICATION_FAILED => {}
-            Ok(answer) if answer.status == OperationStatus::SUCCESS => assert!(made_here(&served, scene).await, "{answer:?}"),
-            Err(error) if may_show_by_its_form(scene.meta.id) => assert_ne!(error.code, ErrorCode::Internal, "{error:?}"),
+            Ok(answer) if answer.status == OperationStatus::SUCCESS => {
+                assert!(made_here(&served, scene).await, "{answer:?}")
+            }
+            Err(error) if may_show_by_its_form(scene.meta.id) => {
+                assert_ne!(error.code, ErrorCode::Internal, "{error:?}")
+            }
             other => panic!("{}: {other:?}", scene.name()),
         }
     }

@@ -4,7 +4,6 @@ use crate::{Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, pro
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("registration_checkout", "{}"),
     ("payment_checkout", r#"{"amount": "92.00", "currency": "EUR", "payment_type": "DB"}"#),
@@ -17,6 +16,7 @@ pub static ACI: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, desk| failure(status, desk),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "registration_checkout",

@@ -17,6 +17,7 @@ pub static ADYENPLATFORM: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "session",
         allowed: |pass| {

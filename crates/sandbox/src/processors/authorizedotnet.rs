@@ -4,7 +4,6 @@
 use crate::{Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, processor::Served};
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
         "hosted_payment_page",
@@ -25,6 +24,7 @@ pub static AUTHORIZEDOTNET: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "hosted_payment_page",

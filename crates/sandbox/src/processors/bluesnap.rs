@@ -3,7 +3,6 @@
 use crate::{Answer, ClientCall, ClientStory, Dead, Desk, Processor, Request, processor::Served};
 use serde_json::json;
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("payment_fields_token", "{}")];
 
 pub static BLUESNAP: Processor = Processor {
@@ -13,6 +12,7 @@ pub static BLUESNAP: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "payment_fields_token",
         allowed: |pass| {

@@ -3,7 +3,6 @@
 use crate::{Answer, ClientCall, ClientStory, Desk, Once, Pass, Processor, Request, processor::Served};
 use serde_json::json;
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("portal_session", r#"{"customer_id": "cust_1"}"#), ("manage_payment_sources", r#"{"customer_id": "cust_1"}"#)];
 
@@ -14,6 +13,7 @@ pub static CHARGEBEE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "portal_session",

@@ -3,7 +3,6 @@
 use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, processor::Served};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("transaction_token", "{}")];
 
 pub static ELAVON: Processor = Processor {
@@ -13,6 +12,7 @@ pub static ELAVON: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "transaction_token",
         allowed: |pass| {

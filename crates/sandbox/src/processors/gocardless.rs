@@ -4,7 +4,6 @@ use crate::{Answer, ClientCall, ClientStory, Desk, Once, Pass, Processor, Reques
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("billing_request_flow", r#"{"mandate_request": {"scheme": "bacs"}, "redirect_uri": "https://shop.example/back"}"#),
     ("billing_request_flow_session", "{}"),
@@ -17,6 +16,7 @@ pub static GOCARDLESS: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "billing_request_flow",

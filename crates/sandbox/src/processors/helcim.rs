@@ -3,7 +3,6 @@
 use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, processor::Served};
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("helcim_pay_checkout", r#"{"currency": "CAD"}"#)];
 
 pub static HELCIM: Processor = Processor {
@@ -13,6 +12,7 @@ pub static HELCIM: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "helcim_pay_checkout",
         allowed: |pass| ClientCall::new("open the payment modal", "GET", format!("/helcim/helcim-pay/{}", pass.token)),

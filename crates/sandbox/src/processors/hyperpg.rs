@@ -5,7 +5,6 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("customer_client_auth_token", r#"{"customer_id": "user_1"}"#),
     (
@@ -25,6 +24,7 @@ pub static HYPERPG: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, desk| failure(status, desk),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "customer_client_auth_token",

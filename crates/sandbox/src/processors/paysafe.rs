@@ -4,7 +4,6 @@ use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, processor
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("single_use_customer_token", r#"{"customer_id": "1a2b3c4d-0000-4000-8000-000000000001"}"#)];
 
@@ -15,6 +14,7 @@ pub static PAYSAFE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "single_use_customer_token",
         allowed: |pass| {
