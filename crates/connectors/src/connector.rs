@@ -1,11 +1,14 @@
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{Call, Error, Grant, Inputs, Kind, Reply, Result, Timestamp, Token};
+use crate::{
+    Call, Error, Grant, Inputs, Kind, Reply, Result, Timestamp, Token,
+    signing::{hex, sha256},
+};
 
 /// Characters that stand for themselves in a path segment (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -270,6 +273,15 @@ impl Exchange<'_> {
             "merchant_access_token_id",
             format!("this connector takes at most {max} characters, letters, digits and {extra}"),
         ))
+    }
+
+    /// The reference, or a digest of it where it does not fit into the vendor's field (so many letters, digits and `extra`).
+    /// The same reference always gives the same text.
+    pub fn reference_within(&self, max: usize, extra: &str) -> Cow<'_, str> {
+        self.reference_of(max, extra).map_or_else(
+            |_| hex(sha256(&[self.reference.as_bytes()])).chars().take(max).collect::<String>().into(),
+            Cow::Borrowed,
+        )
     }
 
     /// A copy with further replies, for laws and replays.

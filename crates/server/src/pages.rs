@@ -119,10 +119,10 @@ fn describe(text: &mut String, grant: &Grant) {
 fn try_it(text: &mut String, meta: &Meta, proto_name: &str, fake: &Processor) {
     text.push_str("\n## Try it\n\nAgainst `daypass serve --sandbox`:\n");
     let credentials = format!("{{\"{}\":{}}}", credentials_name(meta.id), compact(fake.credentials));
-    for (grant, example) in fake.examples {
+    for (nth, (grant, example)) in fake.examples.iter().enumerate() {
         let feature_data = example_of(meta, grant, example);
         let mut body = Map::new();
-        body.insert("merchant_access_token_id".into(), format!("{}_{grant}", meta.id).into());
+        body.insert("merchant_access_token_id".into(), format!("token_{:03}", nth + 1).into());
         body.insert("connector".into(), proto_name.into());
         body.insert("test_mode".into(), true.into());
         if feature_data != "{}" {

@@ -28,10 +28,11 @@ struct Scene {
     grant: &'static Grant,
     fake: &'static Processor,
     inputs: Map<String, Value>,
+    nth: usize,
 }
 
 fn scenes() -> Vec<Scene> {
-    CONNECTORS
+    let mut scenes: Vec<Scene> = CONNECTORS
         .iter()
         .flat_map(|entry| {
             let meta = entry.meta;
@@ -42,10 +43,12 @@ fn scenes() -> Vec<Scene> {
                     .iter()
                     .find(|(name, _)| *name == grant.name)
                     .unwrap_or_else(|| panic!("{} {} has no example", meta.id, grant.name));
-                Scene { meta, grant, fake, inputs: serde_json::from_str(example).unwrap() }
+                Scene { meta, grant, fake, inputs: serde_json::from_str(example).unwrap(), nth: 0 }
             })
         })
-        .collect()
+        .collect();
+    scenes.iter_mut().enumerate().for_each(|(nth, scene)| scene.nth = nth);
+    scenes
 }
 
 impl Scene {
@@ -57,16 +60,11 @@ impl Scene {
         serde_json::from_str(self.fake.credentials).unwrap()
     }
 
-    fn ask(&self, reference: &'static str) -> Ask<'static> {
+    fn ask(&self, reference: &str) -> Ask<'static> {
         self.ask_with(reference, &self.credentials(), &self.inputs)
     }
 
-    fn ask_with(
-        &self,
-        reference: &'static str,
-        credentials: &Map<String, Value>,
-        inputs: &Map<String, Value>,
-    ) -> Ask<'static> {
+    fn ask_with(&self, reference: &str, credentials: &Map<String, Value>, inputs: &Map<String, Value>) -> Ask<'static> {
         let connector = Connector::from_proto_name(&self.meta.id.to_ascii_uppercase()).unwrap();
         let mut data = inputs.clone();
         data.insert("grant".into(), self.grant.name.into());
@@ -74,7 +72,8 @@ impl Scene {
             data.insert("audience".into(), "server".into());
         }
         let credentials = json!({ self.meta.id: credentials });
-        Ask { reference, ..Ask::of(connector, self.meta.id, credentials) }.data(Value::Object(data))
+        Ask { reference: format!("{reference}_{:03}", self.nth), ..Ask::of(connector, self.meta.id, credentials) }
+            .data(Value::Object(data))
     }
 }
 

@@ -99,14 +99,14 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Resul
             body.insert("returnUrl".into(), json!(return_url));
         }
         "registration" => {
-            body.insert("refno".into(), json!(exchange.reference_of(MAX_REFNO, REFNO_SIGNS)?));
+            body.insert("refno".into(), json!(exchange.reference_within(MAX_REFNO, REFNO_SIGNS)));
             body.insert("option".into(), json!({ "createAlias": true }));
             let [cancel_url, error_url] = ["cancel_url", "error_url"].map(|name| input.text(name).or(return_url));
             let redirect = json!({ "successUrl": return_url, "cancelUrl": cancel_url, "errorUrl": error_url });
             body.insert("redirect".into(), redirect);
         }
         _ => {
-            body.insert("refno".into(), json!(exchange.reference_of(MAX_REFNO, REFNO_SIGNS)?));
+            body.insert("refno".into(), json!(exchange.reference_within(MAX_REFNO, REFNO_SIGNS)));
             body.insert("option".into(), json!({ "createAlias": true, "returnMobileToken": true }));
         }
     }

@@ -120,13 +120,13 @@ fn customer(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> 
 fn order<'a>(exchange: &Exchange<'a>) -> Result<BTreeMap<&'a str, String>> {
     let input = exchange.input;
     let id = match input.text("order_id") {
-        Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => id,
+        Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => id.into(),
         Some(_) => return Err(Error::invalid_input("order_id", "must be letters and digits")),
-        None => exchange.reference_of(MAX_ORDER_ID, "")?,
+        None => exchange.reference_within(MAX_ORDER_ID, ""),
     };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut members: BTreeMap<&str, String> = input.iter().map(|(name, value)| (name, text(value))).collect();
-    members.insert("order_id", id.to_owned());
+    members.insert("order_id", id.into_owned());
     Ok(members)
 }
 

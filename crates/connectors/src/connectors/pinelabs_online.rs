@@ -51,9 +51,7 @@ impl Connector for PinelabsOnline {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
             (grant, []) => {
-                if grant == "checkout_token" {
-                    exchange.reference_of(50, "-_")?;
-                }
+                if grant == "checkout_token" {}
                 traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
                     .json(&json!({
                         "client_id": credentials.client_id.expose(),
@@ -106,7 +104,7 @@ fn order(exchange: &Exchange<'_>) -> Result<Map<String, serde_json::Value>> {
     let optional = ["integration_mode", "pre_auth", "allowed_payment_methods", "callback_url", "notes"];
     input.copy_into(&mut body, &optional.map(|name| (name, name)));
     let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
-    body.insert("merchant_order_reference".into(), json!(exchange.reference_of(50, "-_")?));
+    body.insert("merchant_order_reference".into(), json!(exchange.reference_within(50, "-_")));
     body.insert("order_amount".into(), json!({ "value": input.integer("amount"), "currency": currency }));
     if let Some(customer) = input.value("customer") {
         body.insert("purchase_details".into(), json!({ "customer": customer }));

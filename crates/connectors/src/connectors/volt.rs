@@ -59,7 +59,6 @@ impl Connector for Volt {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
             ("embedded_payment", []) => {
-                exchange.reference_of(MAX_REFERENCE, "")?;
                 let form = login(credentials).iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
                 Call::post(exchange.url_at(1, "/oauth")?).form(form).repeatable().send()
             }
@@ -107,7 +106,7 @@ fn payment(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     input.copy_into(&mut body, &["amount", "type", "shopper", "bank", "callback"].map(|name| (name, name)));
     input.copy_into(&mut body, &[("notification_url", "notificationUrl")]);
     body.insert("currencyCode".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
-    body.insert("uniqueReference".into(), json!(exchange.reference_of(MAX_REFERENCE, "")?));
+    body.insert("uniqueReference".into(), json!(exchange.reference_within(MAX_REFERENCE, "")));
     Ok(body)
 }
 

@@ -3,7 +3,6 @@
 use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, processor::Served};
 use serde_json::{Value, json};
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for whoever tries every grant"))]
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "session",
     r#"{"allowOrigin": "https://shop.example", "product": "onboarding", "policy": {"resources":

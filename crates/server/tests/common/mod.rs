@@ -106,7 +106,7 @@ impl Served {
             options = options.with_header(*name, *value);
         }
         let request = TokenRequest {
-            merchant_access_token_id: ask.reference.into(),
+            merchant_access_token_id: ask.reference.clone(),
             connector: ask.connector.into(),
             connector_feature_data: text(ask.data.as_ref().map(ToString::to_string)).into(),
             metadata: text(ask.metadata.as_ref().map(ToString::to_string)).into(),
@@ -163,7 +163,7 @@ fn after(line: &str, mark: &str) -> String {
 /// What is asked for; [`Ask::stripe`] and the like are good calls to change from.
 #[derive(Clone)]
 pub struct Ask<'a> {
-    pub reference: &'a str,
+    pub reference: String,
     pub connector: Connector,
     pub header: Option<&'a str>,
     pub credentials: Option<String>,
@@ -177,7 +177,7 @@ pub struct Ask<'a> {
 impl Ask<'_> {
     pub fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
         Self {
-            reference: "token_001",
+            reference: "token_001".into(),
             connector,
             header: Some(header),
             credentials: Some(credentials.to_string()),
