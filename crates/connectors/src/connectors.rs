@@ -2,8 +2,18 @@
 
 mod adyen;
 mod braintree;
+mod checkout;
+mod moneris;
 mod paypal;
+mod payu;
+mod plaid;
+mod razorpay;
+mod square;
+mod stax;
 mod stripe;
+mod wise;
+mod worldline;
+mod worldpay;
 
 use crate::{Entry, entry};
 
@@ -12,8 +22,18 @@ use crate::{Entry, entry};
 pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
     entry::<braintree::Braintree>(),
+    entry::<checkout::Checkout>(),
+    entry::<moneris::Moneris>(),
     entry::<paypal::Paypal>(),
+    entry::<payu::Payu>(),
+    entry::<plaid::Plaid>(),
+    entry::<razorpay::Razorpay>(),
+    entry::<square::Square>(),
+    entry::<stax::Stax>(),
     entry::<stripe::Stripe>(),
+    entry::<wise::Wise>(),
+    entry::<worldline::Worldline>(),
+    entry::<worldpay::Worldpay>(),
 ];
 
 /// The connector of that name (lower case, as in the enum).
