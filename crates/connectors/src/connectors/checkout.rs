@@ -157,7 +157,7 @@ fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     }
     let expires_on = Timestamp::from_second(exchange.expires_at())
         .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
-    let mut body: Map<String, Value> = input.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let mut body = input.body();
     body.remove(URL_PREFIX.name);
     body.insert("amount".into(), json!(input.integer("amount").unwrap_or(0)));
     body.insert("currency".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));

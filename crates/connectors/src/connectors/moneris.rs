@@ -14,6 +14,7 @@ use crate::{
 const MAX_ORDER_NO: usize = 50;
 /// What an order number may not contain.
 const FORBIDDEN: &str = "<>$%=?^\"{}[]\\";
+
 #[derive(Deserialize)]
 pub struct Credentials {
     client_id: String,
@@ -99,10 +100,7 @@ const fn environment(mode: Mode) -> &'static str {
 }
 
 fn preload(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
-    let mut body = Map::new();
-    for input in exchange.grant.inputs {
-        exchange.input.copy_into(&mut body, &[(input.name, input.name)]);
-    }
+    let mut body = exchange.input.body();
     let total = exchange.input.decimal("txn_total").unwrap_or_default();
     let (whole, cents) = total.split_once('.').unwrap_or((&total, ""));
     if cents.len() > 2 {

@@ -2,7 +2,7 @@
 //! <https://plaid.com/docs/api/link/#linktokencreate>
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Scopes,
@@ -86,8 +86,7 @@ impl Connector for Plaid {
                 Err(Error::missing_inputs(&["scopes"], "Plaid gives a token for named scopes only"))
             }
             ("oauth_client_credentials", []) => {
-                let mut body = Map::new();
-                exchange.input.copy_into(&mut body, &[("resource", "resource")]);
+                let mut body = exchange.input.body();
                 body.insert("grant_type".into(), json!("client_credentials"));
                 body.insert("client_id".into(), json!(credentials.client_id));
                 body.insert("client_secret".into(), json!(credentials.secret.expose()));
@@ -103,8 +102,7 @@ impl Connector for Plaid {
 }
 
 fn session_call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
-    let mut body: Map<String, Value> =
-        exchange.input.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let mut body = exchange.input.body();
     if let Value::Object(user) = body.entry("user").or_insert_with(|| json!({})) {
         user.entry("client_user_id").or_insert_with(|| json!(exchange.reference));
     }

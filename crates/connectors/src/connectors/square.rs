@@ -1,8 +1,8 @@
 //! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Deserialize)]
 pub struct Credentials {
     access_token: Secret,
-    application_id: Option<String>,
+    application_id: Option<Secret>,
     application_secret: Option<Secret>,
     refresh_token: Option<Secret>,
 }
@@ -58,7 +58,7 @@ impl Connector for Square {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        match credentials.application_id.as_deref()? {
+        match credentials.application_id.as_ref()?.expose() {
             id if id.starts_with("sandbox-") => Some(Mode::Test),
             id if id.starts_with("sq0idp-") => Some(Mode::Live),
             _ => None,
@@ -69,9 +69,8 @@ impl Connector for Square {
         let input = exchange.input;
         match (exchange.grant.name, exchange.replies) {
             ("device_code", []) => {
-                let mut device_code = Map::new();
+                let mut device_code = input.body();
                 device_code.insert("product_type".into(), json!("TERMINAL_API"));
-                input.copy_into(&mut device_code, &[("location_id", "location_id"), ("name", "name")]);
                 Call::post(exchange.url("/v2/devices/codes")?)
                     .bearer(credentials.access_token.expose())
                     .json(&json!({ "idempotency_key": exchange.idempotency_key, "device_code": device_code }))
@@ -85,18 +84,14 @@ impl Connector for Square {
                 .send(),
             // Sent once: a refresh token of the PKCE flow is spent by its use.
             ("oauth_refresh", []) => {
-                let Credentials {
-                    application_id: Some(id),
-                    application_secret: Some(secret),
-                    refresh_token: Some(token),
-                    ..
-                } = credentials
+                let [Some(id), Some(secret), Some(token)] =
+                    [&credentials.application_id, &credentials.application_secret, &credentials.refresh_token]
                 else {
                     let needed = "oauth_refresh needs it, application_id and application_secret";
                     return Err(Error::invalid_credential("refresh_token", needed));
                 };
                 let mut body = json!({
-                    "client_id": id,
+                    "client_id": id.expose(),
                     "client_secret": secret.expose(),
                     "grant_type": "refresh_token",
                     "refresh_token": token.expose(),
@@ -107,47 +102,41 @@ impl Connector for Square {
                 }
                 Call::post(exchange.url("/oauth2/token")?).json(&body).send()
             }
-            (_, [reply, ..]) => token(reply),
+            ("device_code", [reply, ..]) => {
+                let device = accept::<Paired>(reply)?.device_code;
+                let token = Token::new(&device.code, "device_code", Expiry::at_date(&device.pair_by)?)?;
+                Ok(Step::Done(token.client("device_code_id", device.id)))
+            }
+            ("mobile_authorization_code", [reply, ..]) => {
+                let code: MobileCode = accept(reply)?;
+                let expiry = Expiry::at_date(&code.expires_at)?;
+                Ok(Step::Done(Token::new(&code.authorization_code, "authorization_code", expiry)?))
+            }
+            ("oauth_refresh", [reply, ..]) => {
+                let granted: AccessToken = accept(reply)?;
+                let expiry = Expiry::at_date(&granted.expires_at)?;
+                let token = Token::new(granted.access_token.expose(), granted.token_type, expiry)?;
+                Ok(Step::Done(
+                    granted.refresh_token.into_iter().fold(token, |token, new| token.server("refresh_token", new)),
+                ))
+            }
             _ => Err(Error::new(Kind::Internal, "Square has no such grant")),
         }
     }
 }
 
-/// Success and errors come with status 200 alike, so an answer counts by what is in it.
-fn token(reply: &Reply) -> Result<Step> {
-    match reply.accept(refusal)? {
-        Answer { device_code: Some(device), .. } => {
-            let token = Token::new(&device.code, "device_code", Expiry::at_date(&device.pair_by)?)?;
-            Ok(Step::Done(token.client("device_code_id", device.id)))
-        }
-        Answer { authorization_code: Some(code), expires_at: Some(date), .. } => {
-            Ok(Step::Done(Token::new(&code, "authorization_code", Expiry::at_date(&date)?)?))
-        }
-        Answer {
-            access_token: Some(token),
-            token_type: Some(token_type),
-            expires_at: Some(date),
-            refresh_token,
-            ..
-        } => {
-            let token = Token::new(token.expose(), token_type, Expiry::at_date(&date)?)?;
-            Ok(Step::Done(refresh_token.into_iter().fold(token, |token, new| token.server("refresh_token", new))))
-        }
-        Answer { errors, .. } if !errors.is_empty() => Err(reply.refuse(refusal(reply))),
-        _ => Err(Error::bad_reply("Square's answer has no token in it")),
-    }
+/// Errors may come with status 200 and in place of the token.
+fn accept<T: DeserializeOwned>(reply: &Reply) -> Result<T> {
+    reply.succeed(refusal)?;
+    reply.json().map_err(|error| match refusal(reply) {
+        Refusal { code: None, .. } => error,
+        refusal => reply.refuse(refusal),
+    })
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Answer {
-    device_code: Option<DeviceCode>,
-    authorization_code: Option<String>,
-    access_token: Option<Secret>,
-    token_type: Option<String>,
-    expires_at: Option<String>,
-    refresh_token: Option<Secret>,
-    errors: Vec<Failure>,
+#[derive(Deserialize)]
+struct Paired {
+    device_code: DeviceCode,
 }
 
 #[derive(Deserialize)]
@@ -155,6 +144,25 @@ struct DeviceCode {
     id: String,
     code: String,
     pair_by: String,
+}
+
+#[derive(Deserialize)]
+struct MobileCode {
+    authorization_code: String,
+    expires_at: String,
+}
+
+#[derive(Deserialize)]
+struct AccessToken {
+    access_token: Secret,
+    token_type: String,
+    expires_at: String,
+    refresh_token: Option<Secret>,
+}
+
+#[derive(Deserialize, Default)]
+struct Failures {
+    errors: Vec<Failure>,
 }
 
 #[derive(Deserialize)]
@@ -166,7 +174,7 @@ struct Failure {
 
 /// <https://developer.squareup.com/docs/build-basics/general-considerations/handling-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let Some(failure) = reply.lenient::<Answer>().errors.into_iter().next() else { return Refusal::default() };
+    let Some(failure) = reply.lenient::<Failures>().errors.into_iter().next() else { return Refusal::default() };
     let kind = match failure.category.as_deref() {
         Some("AUTHENTICATION_ERROR") if reply.status != 403 => Some(Kind::CredentialsRejected),
         Some("INVALID_REQUEST_ERROR") if reply.is_success() => Some(Kind::RequestRejected),

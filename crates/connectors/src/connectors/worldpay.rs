@@ -63,7 +63,7 @@ impl Connector for Worldpay {
         match (exchange.grant.name, exchange.replies) {
             ("device_data_jwt", []) => {
                 let path = "/verifications/customers/3ds/deviceDataInitialization";
-                call(credentials, exchange, path, DEVICE_DATA, &body(credentials, exchange)?)?.send()
+                call(credentials, exchange, path, DEVICE_DATA)?.send()
             }
             ("device_data_jwt", [reply, ..]) => {
                 let answer: DeviceData = reply.accept(refusal)?;
@@ -76,16 +76,16 @@ impl Connector for Worldpay {
                 Ok(Step::Done(bin.into_iter().fold(token, |token, bin| token.client("bin", bin))))
             }
             ("payment_page", []) => {
-                let body = body(credentials, exchange)?;
-                if body.pointer("/value/amount").and_then(Value::as_i64).is_none_or(|amount| amount < 1) {
+                let given = Value::Object(exchange.input.body());
+                if given.pointer("/value/amount").and_then(Value::as_i64).is_none_or(|amount| amount < 1) {
                     return Err(Error::missing_inputs(&["value.amount"], "minor units, at least 1"));
                 }
                 for (name, place) in [("value.currency", "/value/currency"), ("narrative.line1", "/narrative/line1")] {
-                    if body.pointer(place).and_then(Value::as_str).is_none_or(str::is_empty) {
+                    if given.pointer(place).and_then(Value::as_str).is_none_or(str::is_empty) {
                         return Err(Error::missing_inputs(&[name], "payment_page needs it"));
                     }
                 }
-                call(credentials, exchange, "/payment_pages", PAYMENT_PAGE, &body)?
+                call(credentials, exchange, "/payment_pages", PAYMENT_PAGE)?
                     .header("wp-correlationid", exchange.idempotency_key)
                     .send()
             }
@@ -98,21 +98,7 @@ impl Connector for Worldpay {
     }
 }
 
-fn call(
-    credentials: &Credentials,
-    exchange: &Exchange<'_>,
-    path: &str,
-    media: &'static str,
-    body: &Value,
-) -> Result<Call> {
-    let call = Call::post(exchange.url(path)?)
-        .basic(credentials.username.expose(), credentials.password.expose())
-        .header("accept", media)
-        .body(body.to_string(), media);
-    Ok(call.repeatable())
-}
-
-fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Value> {
+fn call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, media: &'static str) -> Result<Call> {
     if exchange.reference.chars().count() > MAX_REFERENCE {
         let description = format!("Worldpay takes at most {MAX_REFERENCE} characters");
         return Err(Error::invalid("merchant_access_token_id", description));
@@ -120,6 +106,9 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Value> {
     let mut body = Map::new();
     body.insert("transactionReference".into(), json!(exchange.reference));
     body.insert("merchant".into(), json!({ "entity": credentials.entity_id }));
+    if let Lifetime::Settable { .. } = exchange.grant.lifetime {
+        body.insert("expiry".into(), json!(exchange.ttl()));
+    }
     exchange.input.copy_into(
         &mut body,
         &[
@@ -135,10 +124,11 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Value> {
             ("hosted_properties", "hostedProperties"),
         ],
     );
-    if let Lifetime::Settable { .. } = exchange.grant.lifetime {
-        body.insert("expiry".into(), json!(exchange.ttl()));
-    }
-    Ok(body.into())
+    let call = Call::post(exchange.url(path)?)
+        .basic(credentials.username.expose(), credentials.password.expose())
+        .header("accept", media)
+        .body(Value::Object(body).to_string(), media);
+    Ok(call.repeatable())
 }
 
 #[derive(Deserialize)]
