@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, oauth::AccessToken, optional, required,
+    Call, Connector, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Seconds,
+    Secret, Step, Token, oauth::AccessToken, optional, required,
 };
 
 const CLIENT_ID: Input = Input::text("client_id").required();
@@ -62,7 +62,6 @@ impl Connector for Razorpay {
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         let input = exchange.input;
-        let (client_id, client_secret) = (input.text("client_id"), input.text("client_secret"));
         match (exchange.grant.name, exchange.replies) {
             ("turbo_customer_session", []) => {
                 let call = Call::post(exchange.url("/v1/upi/turbo/customer/session")?);
@@ -77,24 +76,17 @@ impl Connector for Razorpay {
                 let session: Session = reply.accept(refusal)?;
                 Ok(Step::Done(Token::new(&session.token, "session_token", Expiry::at_epoch(session.expire_at)?)?))
             }
-            ("oauth_client_credentials", []) => Call::post(exchange.url_at(1, "/token")?)
-                .json(&json!({
-                    "client_id": client_id,
-                    "client_secret": client_secret,
-                    "grant_type": "client_credentials",
-                    "mode": exchange.mode.label(),
-                }))
-                .repeatable()
-                .send(),
-            // Sent once: the old refresh token dies with its use.
-            ("oauth_refresh_token", []) => Call::post(exchange.url_at(1, "/token")?)
-                .json(&json!({
-                    "client_id": client_id,
-                    "client_secret": client_secret,
-                    "grant_type": "refresh_token",
-                    "refresh_token": input.text("refresh_token"),
-                }))
-                .send(),
+            (grant, []) => {
+                let refreshes = grant == "oauth_refresh_token";
+                let mut body = input.body();
+                body.insert("grant_type".into(), json!(if refreshes { "refresh_token" } else { "client_credentials" }));
+                if !refreshes {
+                    body.insert("mode".into(), json!(exchange.mode.label()));
+                }
+                let call = Call::post(exchange.url_at(1, "/token")?).json(&body);
+                // A refresh is sent once: the old token dies with its use.
+                if refreshes { call.send() } else { call.repeatable().send() }
+            }
             (_, [reply, ..]) => {
                 let mut token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
                 let Public { public_token, razorpay_account_id } = reply.json()?;
@@ -103,7 +95,6 @@ impl Connector for Razorpay {
                 }
                 Ok(Step::Done(token))
             }
-            _ => Err(Error::new(Kind::Internal, "Razorpay has no such grant")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -102,62 +102,37 @@ impl Connector for Square {
                 }
                 Call::post(exchange.url("/oauth2/token")?).json(&body).send()
             }
-            ("device_code", [reply, ..]) => {
-                let device = accept::<Paired>(reply)?.device_code;
-                let token = Token::new(&device.code, "device_code", Expiry::at_date(&device.pair_by)?)?;
-                Ok(Step::Done(token.client("device_code_id", device.id)))
-            }
-            ("mobile_authorization_code", [reply, ..]) => {
-                let code: MobileCode = accept(reply)?;
-                let expiry = Expiry::at_date(&code.expires_at)?;
-                Ok(Step::Done(Token::new(&code.authorization_code, "authorization_code", expiry)?))
-            }
-            ("oauth_refresh", [reply, ..]) => {
-                let granted: AccessToken = accept(reply)?;
-                let expiry = Expiry::at_date(&granted.expires_at)?;
-                let token = Token::new(granted.access_token.expose(), granted.token_type, expiry)?;
-                Ok(Step::Done(
-                    granted.refresh_token.into_iter().fold(token, |token, new| token.server("refresh_token", new)),
-                ))
+            (grant, [reply, ..]) => {
+                let (value, token_type, expiry) = match grant {
+                    "device_code" => ("/device_code/code", "device_code", "/device_code/pair_by"),
+                    "mobile_authorization_code" => ("/authorization_code", "authorization_code", "/expires_at"),
+                    _ => ("/access_token", "bearer", "/expires_at"),
+                };
+                let expiry = Expiry::at_date(&text(reply, expiry)?)?;
+                let token = Token::new(&text(reply, value)?, token_type, expiry)?;
+                Ok(Step::Done(match grant {
+                    "device_code" => token.client("device_code_id", text(reply, "/device_code/id")?),
+                    "oauth_refresh" => match text(reply, "/refresh_token") {
+                        Ok(refresh_token) => token.server("refresh_token", refresh_token),
+                        Err(_) => token,
+                    },
+                    _ => token,
+                }))
             }
             _ => Err(Error::new(Kind::Internal, "Square has no such grant")),
         }
     }
 }
 
-/// Errors may come with status 200 and in place of the token.
-fn accept<T: DeserializeOwned>(reply: &Reply) -> Result<T> {
+/// A text of the answer. Errors may come with status 200 and in its place.
+fn text(reply: &Reply, place: &str) -> Result<String> {
     reply.succeed(refusal)?;
-    reply.json().map_err(|error| match refusal(reply) {
-        Refusal { code: None, .. } => error,
-        refusal => reply.refuse(refusal),
-    })
-}
-
-#[derive(Deserialize)]
-struct Paired {
-    device_code: DeviceCode,
-}
-
-#[derive(Deserialize)]
-struct DeviceCode {
-    id: String,
-    code: String,
-    pair_by: String,
-}
-
-#[derive(Deserialize)]
-struct MobileCode {
-    authorization_code: String,
-    expires_at: String,
-}
-
-#[derive(Deserialize)]
-struct AccessToken {
-    access_token: Secret,
-    token_type: String,
-    expires_at: String,
-    refresh_token: Option<Secret>,
+    let answer: Value = reply.json()?;
+    match (answer.pointer(place).and_then(Value::as_str), refusal(reply)) {
+        (Some(text), _) => Ok(text.to_owned()),
+        (None, Refusal { code: None, .. }) => Err(Error::bad_reply("Square's answer lacks what is documented")),
+        (None, refusal) => Err(reply.refuse(refusal)),
+    }
 }
 
 #[derive(Deserialize, Default)]

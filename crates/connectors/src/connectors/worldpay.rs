@@ -77,12 +77,10 @@ impl Connector for Worldpay {
             }
             ("payment_page", []) => {
                 let given = Value::Object(exchange.input.body());
-                if given.pointer("/value/amount").and_then(Value::as_i64).is_none_or(|amount| amount < 1) {
-                    return Err(Error::missing_inputs(&["value.amount"], "minor units, at least 1"));
-                }
-                for (name, place) in [("value.currency", "/value/currency"), ("narrative.line1", "/narrative/line1")] {
-                    if given.pointer(place).and_then(Value::as_str).is_none_or(str::is_empty) {
-                        return Err(Error::missing_inputs(&[name], "payment_page needs it"));
+                for place in ["/value/amount", "/value/currency", "/narrative/line1"] {
+                    if given.pointer(place).is_none_or(Value::is_null) {
+                        let name = place.trim_start_matches('/').replace('/', ".");
+                        return Err(Error::missing_inputs(&[&name], "payment_page needs it"));
                     }
                 }
                 call(credentials, exchange, "/payment_pages", PAYMENT_PAGE)?
