@@ -1,5 +1,5 @@
 //! PayU: OAuth tokens of its two platforms, GPO in Europe and PayU India.
-//! <https://developers.payu.com/europe/api/#tag/Authorize>
+//! <https://developers.payu.com/europe/docs/payment-flows/auth-and-order>
 
 use serde::Deserialize;
 
@@ -28,7 +28,7 @@ impl Connector for Payu {
     const META: Meta = Meta {
         id: "payu",
         name: "PayU",
-        docs: "https://developers.payu.com/europe/api/#tag/Authorize",
+        docs: "https://developers.payu.com/europe/docs/payment-flows/auth-and-order",
         unconfirmed: &[
             "That GPO's client ids are numbers and India's are not, by which the platform is told where region is not given.",
         ],

@@ -1,5 +1,5 @@
 //! Razorpay: a customer session of Turbo UPI for its mobile SDK, and a partner's OAuth tokens.
-//! <https://razorpay.com/docs/payments/payment-methods/upi/turbo-upi/>
+//! <https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/>
 
 use serde::Deserialize;
 use serde_json::json;
@@ -28,7 +28,7 @@ impl Connector for Razorpay {
     const META: Meta = Meta {
         id: "razorpay",
         name: "Razorpay",
-        docs: "https://razorpay.com/docs/payments/payment-methods/upi/turbo-upi/",
+        docs: "https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/",
         unconfirmed: &["The body of the 401.", "That an api_key without api_secret is a ready Basic value."],
         hosts: &[
             Host::main("https://api.razorpay.com", "https://api-web-turbo-upi.ext.dev.razorpay.in"),

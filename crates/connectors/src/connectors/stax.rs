@@ -1,5 +1,5 @@
 //! Stax: an ephemeral token that stands for one of its users, or for the owner of the key.
-//! <https://docs.staxpayments.com/docs/ephemeral-authentication-tokens>
+//! <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ impl Connector for Stax {
     const META: Meta = Meta {
         id: "stax",
         name: "Stax",
-        docs: "https://docs.staxpayments.com/docs/ephemeral-authentication-tokens",
+        docs: "https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1",
         unconfirmed: &["The body of the 401."],
         // The key decides between test and live.
         hosts: &[Host::main("https://apiprod.fattlabs.com", "https://apiprod.fattlabs.com")],

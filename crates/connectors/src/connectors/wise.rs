@@ -1,5 +1,5 @@
 //! Wise: a partner's OAuth tokens, its own and those of the users who consented.
-//! <https://docs.wise.com/api-reference/oauth-token>
+//! <https://docs.wise.com/api-reference/oauth-token/oauthtokencreate>
 
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ impl Connector for Wise {
     const META: Meta = Meta {
         id: "wise",
         name: "Wise",
-        docs: "https://docs.wise.com/api-reference/oauth-token",
+        docs: "https://docs.wise.com/api-reference/oauth-token/oauthtokencreate",
         unconfirmed: &["The error invalid_client for a wrong client id or secret."],
         hosts: &[Host::main("https://api.wise.com", "https://api.wise-sandbox.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("refresh_token")],

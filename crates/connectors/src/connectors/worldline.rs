@@ -1,5 +1,5 @@
 //! Worldline: a client session that its SDKs use to list payment products and encrypt card data.
-//! <https://docs.connect.worldline-solutions.com/documentation/sdk/mobile/>
+//! <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/sessions.html>
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -70,7 +70,7 @@ impl Connector for Worldline {
     }
 }
 
-/// <https://docs.connect.worldline-solutions.com/documentation/api/authentication/>
+/// <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/authentication.html>
 fn authorization(credentials: &Credentials, idempotence_key: &str, date: &str, path: &str) -> String {
     let signed = format!("POST\napplication/json\n{date}\nx-gcs-idempotence-key:{idempotence_key}\n{path}\n");
     let signature = base64(hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));

@@ -1,5 +1,5 @@
 //! Worldpay: the JWT for the device data of 3-D Secure, and a hosted payment page.
-//! <https://developer.worldpay.com/products/access/3ds/v3>
+//! <https://docs.worldpay.com/access/products/3ds/web/device-data>
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ impl Connector for Worldpay {
     const META: Meta = Meta {
         id: "worldpay",
         name: "Worldpay",
-        docs: "https://developer.worldpay.com/products/access/3ds/v3",
+        docs: "https://docs.worldpay.com/access/products/3ds/web/device-data",
         unconfirmed: &["The error name accessDenied and the statuses 401 and 429 of the device-data call."],
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
         credentials: &[required("username"), required("password"), required("entity_id").public()],
@@ -163,7 +163,6 @@ struct Violation {
     message: String,
 }
 
-/// <https://developer.worldpay.com/products/access/reference/worldpay-error-responses>
 fn refusal(reply: &Reply) -> Refusal {
     let failure: Failure = reply.lenient();
     let details: Vec<String> =

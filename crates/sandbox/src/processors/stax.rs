@@ -1,4 +1,4 @@
-//! Stax, by <https://docs.staxpayments.com/docs/ephemeral-authentication-tokens>.
+//! Stax, by <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>.
 
 use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, processor::Served};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Worldline Connect, by <https://docs.connect.worldline-solutions.com/documentation/api/authentication/> and its Client API.
+//! Worldline Connect, by the pages "Authentication" of its Server and Client API references.
 
 use crate::{Answer, ClientCall, ClientStory, Dead, Desk, Once, Pass, Processor, Request, processor::Served};
 use base64::{Engine, prelude::BASE64_STANDARD};
