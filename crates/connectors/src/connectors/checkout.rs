@@ -35,6 +35,7 @@ impl Connector for Checkout {
         unconfirmed: &[
             "The bound of 80 characters on the reference and those on metadata.",
             "The bounds on expires_on; at most a day is asked for.",
+            "The lifetime of an hour of an OAuth token; each answer says its own.",
         ],
         hosts: &[
             Host::main("https://api.checkout.com", "https://api.sandbox.checkout.com"),

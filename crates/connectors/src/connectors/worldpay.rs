@@ -67,11 +67,13 @@ impl Connector for Worldpay {
             }
             ("device_data_jwt", [reply, ..]) => {
                 let answer: DeviceData = reply.accept(refusal)?;
-                let Some(Collection { jwt: Some(jwt), url, bin }) = answer.device_data_collection else {
-                    // A wallet's token may count as authenticated already: then there is nothing to collect.
-                    let refusal = Refusal::new(answer.outcome, None::<String>).kind(Some(Kind::RequestRejected));
-                    return Err(reply.refuse(refusal));
-                };
+                // A wallet's token may count as authenticated already: then there is nothing to collect.
+                if answer.outcome == "alreadyAuthenticated" {
+                    let refusal = Refusal::new(Some(answer.outcome), None::<String>);
+                    return Err(reply.refuse(refusal.kind(Some(Kind::RequestRejected))));
+                }
+                let missing = || Error::bad_reply("Worldpay's answer has no JWT in it");
+                let Collection { jwt, url, bin } = answer.device_data_collection.ok_or_else(missing)?;
                 let token = Token::new(&jwt, "JWT", Expiry::of_jwt(&jwt)?)?.client("url", url);
                 Ok(Step::Done(bin.into_iter().fold(token, |token, bin| token.client("bin", bin))))
             }
@@ -132,13 +134,13 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, media: &
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DeviceData {
-    outcome: Option<String>,
+    outcome: String,
     device_data_collection: Option<Collection>,
 }
 
 #[derive(Deserialize)]
 struct Collection {
-    jwt: Option<String>,
+    jwt: String,
     url: String,
     bin: Option<String>,
 }
