@@ -124,13 +124,12 @@ struct Preload {
 struct Preloaded {
     success: String,
     ticket: Option<String>,
-    #[serde(default)]
-    error: Map<String, Value>,
+    error: Option<Map<String, Value>>,
 }
 
 /// Refused with status 200: the names of the fields at fault, each with a text.
-fn not_preloaded(error: Map<String, Value>) -> Refusal {
-    let Some((field, text)) = error.into_iter().next() else { return Refusal::default() };
+fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
+    let Some((field, text)) = error.unwrap_or_default().into_iter().next() else { return Refusal::default() };
     let kind = match field.as_str() {
         "store_id" | "api_token" | "checkout_id" => Kind::CredentialsRejected,
         _ => Kind::RequestRejected,
