@@ -34,6 +34,7 @@ pub static CHECKOUT: Processor = Processor {
     ],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("payment_session", r#"{"currency": "GBP", "billing": {"address": {"country": "GB"}}}"#),
     (

@@ -25,6 +25,7 @@ pub static MONERIS: Processor = Processor {
     }],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("oauth_client_credentials", "{}"),
     (

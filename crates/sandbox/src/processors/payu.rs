@@ -13,6 +13,7 @@ pub static PAYU: Processor = Processor {
     clients: &[],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("trusted_merchant", r#"{"email": "user@shop.example", "ext_customer_id": "customer-1"}"#),

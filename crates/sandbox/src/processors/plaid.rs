@@ -17,6 +17,7 @@ pub static PLAID: Processor = Processor {
     ],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("link_token", r#"{"client_name": "Sandbox", "language": "en", "country_codes": ["US"], "products": ["auth"]}"#),
     ("session_token", r#"{"template_id": "template_sandbox"}"#),

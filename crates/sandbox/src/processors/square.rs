@@ -33,6 +33,7 @@ pub static SQUARE: Processor = Processor {
     ],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("device_code", "{}"), ("mobile_authorization_code", r#"{"location_id": "LSANDBOX"}"#), ("oauth_refresh", "{}")];
 

@@ -17,6 +17,7 @@ pub static STAX: Processor = Processor {
     }],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("ephemeral_token", r#"{"user_id": "sandbox-user"}"#), ("owner_ephemeral_token", "{}")];
 

@@ -14,6 +14,7 @@ pub static WISE: Processor = Processor {
     clients: &[],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("user_refresh_token", "{}"),

@@ -30,6 +30,7 @@ pub static WORLDLINE: Processor = Processor {
     }],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[("client_session", "{}")];
 
 fn as_client(call: ClientCall, pass: &Pass) -> ClientCall {

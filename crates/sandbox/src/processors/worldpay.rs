@@ -31,6 +31,7 @@ pub static WORLDPAY: Processor = Processor {
     ],
 };
 
+#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("device_data_jwt", "{}"),
     ("payment_page", r#"{"value": {"amount": 1000, "currency": "GBP"}, "narrative": {"line1": "Sandbox"}}"#),
