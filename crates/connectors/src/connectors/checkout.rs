@@ -45,6 +45,11 @@ impl Connector for Checkout {
                 "https://{url_prefix}.api.sandbox.checkout.com",
             ),
             Host::named("access", "https://access.checkout.com", "https://access.sandbox.checkout.com"),
+            Host::named(
+                "account_access",
+                "https://{url_prefix}.access.checkout.com",
+                "https://{url_prefix}.access.sandbox.checkout.com",
+            ),
         ],
         credentials: &[
             required("api_key").public(),
@@ -70,7 +75,7 @@ impl Connector for Checkout {
                 Input::texts("enabled_payment_methods"),
                 Input::texts("disabled_payment_methods"),
                 Input::flag("capture"),
-                Input::object("3ds"),
+                Input::object("three_ds"),
                 Input::text("payment_type"),
                 Input::text("locale"),
             ])
@@ -88,7 +93,7 @@ impl Connector for Checkout {
                 URL_PREFIX,
             ]),
             Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::Fixed(3600))
-                .inputs(&[CLIENT_ID, CLIENT_SECRET])
+                .inputs(&[CLIENT_ID, CLIENT_SECRET, URL_PREFIX])
                 .scopes(Scopes::Any),
         ],
     };
@@ -103,10 +108,10 @@ impl Connector for Checkout {
         let client_id = input.text("client_id").unwrap_or_default();
         let client_secret = input.text("client_secret").unwrap_or_default();
         let form = Form::new().field("grant_type", "client_credentials");
-        // Each account has a host of its own; the shared one still answers.
-        let api = |path| exchange.url_at(usize::from(input.text("url_prefix").is_some()), path);
+        // Each account has hosts of its own, next to those that all share.
+        let own = usize::from(input.text("url_prefix").is_some());
         match (exchange.grant.name, exchange.replies) {
-            ("payment_session", []) => Call::post(api("/payment-sessions")?)
+            ("payment_session", []) => Call::post(exchange.url_at(own, "/payment-sessions")?)
                 .bearer(credentials.api_secret.expose())
                 .json(&payment_session(credentials, exchange)?)
                 .repeatable()
@@ -121,7 +126,7 @@ impl Connector for Checkout {
                     .client("environment", if exchange.mode == Mode::Live { "production" } else { "sandbox" });
                 Ok(Step::Done(token))
             }
-            ("cardholder_access_token", []) => Call::post(api("/issuing/access/connect/token")?)
+            ("cardholder_access_token", []) => Call::post(exchange.url_at(own, "/issuing/access/connect/token")?)
                 .form(
                     form.field("client_id", client_id)
                         .field("client_secret", client_secret)
@@ -133,7 +138,7 @@ impl Connector for Checkout {
             ("oauth_client_credentials", []) if input.scopes.is_empty() => {
                 Err(Error::missing_inputs(&["scopes"], "Checkout.com gives a token for named scopes only"))
             }
-            ("oauth_client_credentials", []) => Call::post(exchange.url_at(2, "/connect/token")?)
+            ("oauth_client_credentials", []) => Call::post(exchange.url_at(2 + own, "/connect/token")?)
                 .basic(client_id, client_secret)
                 .form(form.field("scope", &input.scopes.join(" ")))
                 .repeatable()
@@ -160,6 +165,9 @@ fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
         .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
     let mut body = input.body();
     body.remove(URL_PREFIX.name);
+    if let Some(three_ds) = body.remove("three_ds") {
+        body.insert("3ds".into(), three_ds);
+    }
     body.insert("amount".into(), json!(input.integer("amount").unwrap_or(0)));
     body.insert("currency".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
     body.insert("expires_on".into(), json!(expires_on.to_string()));

@@ -42,7 +42,6 @@ impl Connector for Moneris {
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[
             Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::Fixed(3600))
-                .by_default()
                 .scopes(Scopes::Any),
             Grant::client("checkout_ticket", "open Moneris Checkout for that one amount", Lifetime::Unpublished)
                 .inputs(&[

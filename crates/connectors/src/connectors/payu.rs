@@ -16,7 +16,7 @@ const CLIENT_SECRET: Input = Input::secret("client_secret");
 
 #[derive(Deserialize)]
 pub struct Credentials {
-    api_key: Secret,
+    api_key: String,
     api_secret: Secret,
 }
 
@@ -36,14 +36,13 @@ impl Connector for Payu {
             Host::main("https://secure.payu.com", "https://secure.snd.payu.com"),
             Host::named("india", "https://accounts.payu.in", "https://uat-accounts.payu.in"),
         ],
-        credentials: &[required("api_key"), required("api_secret")],
+        credentials: &[required("api_key").public(), required("api_secret")],
         grants: &[
             Grant::server(
                 "client_credentials",
                 "make all order calls of the point of sale (GPO), or those of the scopes asked for (India)",
                 LIFETIME,
             )
-            .by_default()
             .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::one_of("region", &["gpo", "india"])])
             .scopes(Scopes::Any),
             Grant::server(
@@ -69,7 +68,7 @@ impl Connector for Payu {
         let (input, grant) = (exchange.input, exchange.grant.name);
         let [reply, ..] = exchange.replies else {
             // Merchant key and salt of PayU India are no OAuth client, so a pair of its own goes first.
-            let client_id = input.text("client_id").unwrap_or(credentials.api_key.expose());
+            let client_id = input.text("client_id").unwrap_or(&credentials.api_key);
             let form = Form::new()
                 .field("grant_type", grant)
                 .field("client_id", client_id)

@@ -38,8 +38,7 @@ impl Connector for Stax {
             .by_default()
             .inputs(&[Input::text("user_id"), Input::text("user_email")])
             .one_of(&[&["user_id"], &["user_email"]]),
-            Grant::server("owner_ephemeral_token", "call the API as the owner of the key", Lifetime::Fixed(DAY))
-                .by_default(),
+            Grant::server("owner_ephemeral_token", "call the API as the owner of the key", Lifetime::Fixed(DAY)),
         ],
     };
 

@@ -32,7 +32,7 @@ impl Connector for Wise {
         hosts: &[Host::main("https://api.wise.com", "https://api.wise-sandbox.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("refresh_token")],
         grants: &[
-            Grant::server("client_credentials", "call the partner APIs of the application", LIFETIME).by_default(),
+            Grant::server("client_credentials", "call the partner APIs of the application", LIFETIME),
             Grant::server("user_refresh_token", FOR_A_USER, LIFETIME)
                 .inputs(&[Input::secret("refresh_token")])
                 .server_parameters(&["refresh_token"]),
