@@ -11,6 +11,7 @@ mod billwerk;
 mod bluesnap;
 mod braintree;
 mod chargebee;
+mod checkout;
 mod cybersource;
 mod datatrans;
 mod deutschebank;
@@ -26,6 +27,7 @@ mod itaubank;
 mod jpmorgan;
 mod klarna;
 mod mollie;
+mod moneris;
 mod multisafepay;
 mod nexinets;
 mod nexixpay;
@@ -34,15 +36,23 @@ mod payone;
 mod paypal;
 mod paysafe;
 mod paystack;
+mod payu;
 mod pinelabs_online;
 mod placetopay;
+mod plaid;
 mod powertranz;
+mod razorpay;
 mod revolut;
+mod square;
+mod stax;
 mod stripe;
 mod truelayer;
 mod trustpay;
 mod volt;
 mod wellsfargo;
+mod wise;
+mod worldline;
+mod worldpay;
 mod xendit;
 
 use crate::{Entry, entry};
@@ -61,6 +71,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
     entry::<chargebee::Chargebee>(),
+    entry::<checkout::Checkout>(),
     entry::<cybersource::Cybersource>(),
     entry::<datatrans::Datatrans>(),
     entry::<deutschebank::Deutschebank>(),
@@ -76,6 +87,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<jpmorgan::Jpmorgan>(),
     entry::<klarna::Klarna>(),
     entry::<mollie::Mollie>(),
+    entry::<moneris::Moneris>(),
     entry::<multisafepay::Multisafepay>(),
     entry::<nexinets::Nexinets>(),
     entry::<nexixpay::Nexixpay>(),
@@ -84,15 +96,23 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<paypal::Paypal>(),
     entry::<paysafe::Paysafe>(),
     entry::<paystack::Paystack>(),
+    entry::<payu::Payu>(),
     entry::<pinelabs_online::PinelabsOnline>(),
     entry::<placetopay::Placetopay>(),
+    entry::<plaid::Plaid>(),
     entry::<powertranz::Powertranz>(),
+    entry::<razorpay::Razorpay>(),
     entry::<revolut::Revolut>(),
+    entry::<square::Square>(),
+    entry::<stax::Stax>(),
     entry::<stripe::Stripe>(),
     entry::<truelayer::Truelayer>(),
     entry::<trustpay::Trustpay>(),
     entry::<volt::Volt>(),
     entry::<wellsfargo::WellsFargo>(),
+    entry::<wise::Wise>(),
+    entry::<worldline::Worldline>(),
+    entry::<worldpay::Worldpay>(),
     entry::<xendit::Xendit>(),
 ];
 

@@ -13,6 +13,7 @@ mod billwerk;
 mod bluesnap;
 mod braintree;
 mod chargebee;
+mod checkout;
 mod cybersource;
 mod datatrans;
 mod deutschebank;
@@ -28,6 +29,7 @@ mod itaubank;
 mod jpmorgan;
 mod klarna;
 mod mollie;
+mod moneris;
 mod multisafepay;
 mod nexinets;
 mod nexixpay;
@@ -36,15 +38,23 @@ mod payone;
 mod paypal;
 mod paysafe;
 mod paystack;
+mod payu;
 mod pinelabs_online;
 mod placetopay;
+mod plaid;
 mod powertranz;
+mod razorpay;
 mod revolut;
+mod square;
+mod stax;
 mod stripe;
 mod truelayer;
 mod trustpay;
 mod volt;
 mod wellsfargo;
+mod wise;
+mod worldline;
+mod worldpay;
 mod xendit;
 
 /// Every fake, by name.
@@ -61,6 +71,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &bluesnap::BLUESNAP,
     &braintree::BRAINTREE,
     &chargebee::CHARGEBEE,
+    &checkout::CHECKOUT,
     &cybersource::CYBERSOURCE,
     &datatrans::DATATRANS,
     &deutschebank::DEUTSCHEBANK,
@@ -76,6 +87,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &jpmorgan::JPMORGAN,
     &klarna::KLARNA,
     &mollie::MOLLIE,
+    &moneris::MONERIS,
     &multisafepay::MULTISAFEPAY,
     &nexinets::NEXINETS,
     &nexixpay::NEXIXPAY,
@@ -84,14 +96,22 @@ pub static PROCESSORS: &[&Processor] = &[
     &paypal::PAYPAL,
     &paysafe::PAYSAFE,
     &paystack::PAYSTACK,
+    &payu::PAYU,
     &pinelabs_online::PINELABS_ONLINE,
     &placetopay::PLACETOPAY,
+    &plaid::PLAID,
     &powertranz::POWERTRANZ,
+    &razorpay::RAZORPAY,
     &revolut::REVOLUT,
+    &square::SQUARE,
+    &stax::STAX,
     &stripe::STRIPE,
     &truelayer::TRUELAYER,
     &trustpay::TRUSTPAY,
     &volt::VOLT,
     &wellsfargo::WELLSFARGO,
+    &wise::WISE,
+    &worldline::WORLDLINE,
+    &worldpay::WORLDPAY,
     &xendit::XENDIT,
 ];
