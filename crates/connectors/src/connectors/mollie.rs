@@ -106,10 +106,9 @@ impl Connector for Mollie {
                 let session: Map<String, Value> = reply.accept(refusal)?;
                 let milliseconds = session.get("expiresAt").and_then(Value::as_i64);
                 let own = milliseconds.map_or(Ok(Expiry::UntilUsed), Expiry::at_epoch_ms)?;
-                let expiry = match (own, Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?) {
-                    (Expiry::At(own), Expiry::At(least)) => Expiry::At(own.min(least)),
-                    (_, least) => least,
-                };
+                let documented = Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?;
+                let expiry =
+                    if own.epoch().is_some_and(|own| Some(own) < documented.epoch()) { own } else { documented };
                 Ok(Step::Done(Token::new(&Value::Object(session).to_string(), "apple_pay_session", expiry)?))
             }
         }

@@ -99,9 +99,8 @@ impl Connector for Payu {
         let token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
         // India says from when the seconds count.
         match (token.expiry, reply.json::<Created>()?.created_at) {
-            (Expiry::At(expiry), Some(Seconds(created_at))) => {
-                let late = reply.sent_at.as_second().saturating_sub(created_at);
-                Ok(Step::Done(Token { expiry: Expiry::at_epoch(expiry.as_second().saturating_sub(late))?, ..token }))
+            (Expiry::After(_, lifetime), Some(Seconds(created_at))) => {
+                Ok(Step::Done(Token { expiry: Expiry::at_epoch(created_at.saturating_add(lifetime))?, ..token }))
             }
             _ => Ok(Step::Done(token)),
         }

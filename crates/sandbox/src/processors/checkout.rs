@@ -14,6 +14,7 @@ pub static CHECKOUT: Processor = Processor {
     request_id: Some("cko-request-id"),
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "payment_session",
@@ -34,7 +35,6 @@ pub static CHECKOUT: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("payment_session", r#"{"currency": "GBP", "billing": {"address": {"country": "GB"}}}"#),
     (

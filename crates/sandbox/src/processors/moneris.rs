@@ -13,6 +13,7 @@ pub static MONERIS: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "checkout_ticket",
         allowed: |pass| {
@@ -25,7 +26,6 @@ pub static MONERIS: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("oauth_client_credentials", "{}"),
     (

@@ -10,10 +10,10 @@ pub static PAYU: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("trusted_merchant", r#"{"email": "user@shop.example", "ext_customer_id": "customer-1"}"#),

@@ -11,13 +11,13 @@ pub static PLAID: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[
         ClientStory { grant: "link_token", allowed: start_link, forbidden: read_accounts },
         ClientStory { grant: "session_token", allowed: start_link, forbidden: read_accounts },
     ],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("link_token", r#"{"client_name": "Sandbox", "language": "en", "country_codes": ["US"], "products": ["auth"]}"#),
     ("session_token", r#"{"template_id": "template_sandbox"}"#),

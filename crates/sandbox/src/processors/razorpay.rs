@@ -12,6 +12,7 @@ pub static RAZORPAY: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "turbo_customer_session",
         allowed: |pass| {
@@ -25,7 +26,6 @@ pub static RAZORPAY: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("turbo_customer_session", r#"{"customer_reference": "9000090000"}"#),
     ("oauth_client_credentials", r#"{"client_id": "SANDBOXCLIENT", "client_secret": "sandbox-secret"}"#),

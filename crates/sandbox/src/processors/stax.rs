@@ -10,6 +10,7 @@ pub static STAX: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "ephemeral_token",
         allowed: |pass| ClientCall::new("ask who one is", "GET", "/stax/self").bearer(&pass.token),
@@ -17,7 +18,6 @@ pub static STAX: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("ephemeral_token", r#"{"user_id": "sandbox-user"}"#), ("owner_ephemeral_token", "{}")];
 

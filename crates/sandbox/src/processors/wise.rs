@@ -11,10 +11,10 @@ pub static WISE: Processor = Processor {
     request_id: Some("x-trace-id"),
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("user_refresh_token", "{}"),

@@ -16,6 +16,7 @@ pub static WORLDLINE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "client_session",
         allowed: |pass| {
@@ -30,7 +31,6 @@ pub static WORLDLINE: Processor = Processor {
     }],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[("client_session", "{}")];
 
 fn as_client(call: ClientCall, pass: &Pass) -> ClientCall {

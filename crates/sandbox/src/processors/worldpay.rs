@@ -10,6 +10,7 @@ pub static WORLDPAY: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "device_data_jwt",
@@ -31,7 +32,6 @@ pub static WORLDPAY: Processor = Processor {
     ],
 };
 
-#[expect(dead_code, reason = "the list of examples is not read yet")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("device_data_jwt", "{}"),
     ("payment_page", r#"{"value": {"amount": 1000, "currency": "GBP"}, "narrative": {"line1": "Sandbox"}}"#),
