@@ -315,8 +315,8 @@ impl Entry {
                     format!("unknown field; {} has {}", self.meta.name, known.join(", ")),
                 ));
             };
-            if field.nested && !value.is_null() && !value.is_object() {
-                return Err(Error::invalid_credential(name, "must be a JSON object"));
+            if field.nested && !value.is_null() && value.as_object().is_none_or(Map::is_empty) {
+                return Err(Error::invalid_credential(name, "must be a JSON object that is not empty"));
             }
             if !field.nested && !value.is_null() && value.as_str().is_none_or(str::is_empty) {
                 return Err(Error::invalid_credential(name, "must be a text that is not empty"));

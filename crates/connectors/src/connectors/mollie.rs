@@ -104,6 +104,9 @@ impl Connector for Mollie {
             // Opaque to everybody but Apple: handed on whole.
             (_, [reply, ..]) => {
                 let session: Map<String, Value> = reply.accept(refusal)?;
+                if !session.contains_key("merchantSessionIdentifier") {
+                    return Err(Error::bad_reply("Mollie's answer is no Apple Pay session"));
+                }
                 let milliseconds = session.get("expiresAt").and_then(Value::as_i64);
                 let own = milliseconds.map_or(Ok(Expiry::UntilUsed), Expiry::at_epoch_ms)?;
                 let documented = Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?;
