@@ -2,6 +2,7 @@
 
 mod adyen;
 mod braintree;
+mod cashfree;
 mod paypal;
 mod stripe;
 
@@ -12,6 +13,7 @@ use crate::{Entry, entry};
 pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
     entry::<braintree::Braintree>(),
+    entry::<cashfree::Cashfree>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
