@@ -3,6 +3,7 @@
 mod adyen;
 mod braintree;
 mod cashfree;
+mod coinbase;
 mod paypal;
 mod stripe;
 
@@ -14,6 +15,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<adyen::Adyen>(),
     entry::<braintree::Braintree>(),
     entry::<cashfree::Cashfree>(),
+    entry::<coinbase::Coinbase>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
