@@ -4,6 +4,7 @@ mod adyen;
 mod braintree;
 mod cashfree;
 mod coinbase;
+mod globalpay;
 mod paypal;
 mod stripe;
 
@@ -16,6 +17,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<braintree::Braintree>(),
     entry::<cashfree::Cashfree>(),
     entry::<coinbase::Coinbase>(),
+    entry::<globalpay::Globalpay>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
