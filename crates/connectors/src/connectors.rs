@@ -5,6 +5,7 @@ mod braintree;
 mod cashfree;
 mod coinbase;
 mod globalpay;
+mod nuvei;
 mod paypal;
 mod stripe;
 
@@ -18,6 +19,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<cashfree::Cashfree>(),
     entry::<coinbase::Coinbase>(),
     entry::<globalpay::Globalpay>(),
+    entry::<nuvei::Nuvei>(),
     entry::<paypal::Paypal>(),
     entry::<stripe::Stripe>(),
 ];
