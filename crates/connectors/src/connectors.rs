@@ -7,6 +7,7 @@ mod coinbase;
 mod globalpay;
 mod nuvei;
 mod paypal;
+mod paytm;
 mod stripe;
 
 use crate::{Entry, entry};
@@ -21,6 +22,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<globalpay::Globalpay>(),
     entry::<nuvei::Nuvei>(),
     entry::<paypal::Paypal>(),
+    entry::<paytm::Paytm>(),
     entry::<stripe::Stripe>(),
 ];
 
