@@ -8,6 +8,7 @@ mod globalpay;
 mod nuvei;
 mod paypal;
 mod paytm;
+mod phonepe;
 mod stripe;
 
 use crate::{Entry, entry};
@@ -23,6 +24,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<nuvei::Nuvei>(),
     entry::<paypal::Paypal>(),
     entry::<paytm::Paytm>(),
+    entry::<phonepe::Phonepe>(),
     entry::<stripe::Stripe>(),
 ];
 
