@@ -9,6 +9,7 @@ mod nuvei;
 mod paypal;
 mod paytm;
 mod phonepe;
+mod rapyd;
 mod stripe;
 
 use crate::{Entry, entry};
@@ -25,6 +26,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<paypal::Paypal>(),
     entry::<paytm::Paytm>(),
     entry::<phonepe::Phonepe>(),
+    entry::<rapyd::Rapyd>(),
     entry::<stripe::Stripe>(),
 ];
 
