@@ -10,6 +10,7 @@ mod paypal;
 mod paytm;
 mod phonepe;
 mod rapyd;
+mod shift4;
 mod stripe;
 
 use crate::{Entry, entry};
@@ -27,6 +28,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<paytm::Paytm>(),
     entry::<phonepe::Phonepe>(),
     entry::<rapyd::Rapyd>(),
+    entry::<shift4::Shift4>(),
     entry::<stripe::Stripe>(),
 ];
 
