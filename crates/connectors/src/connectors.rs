@@ -12,6 +12,7 @@ mod phonepe;
 mod rapyd;
 mod shift4;
 mod stripe;
+mod trustpayments;
 
 use crate::{Entry, entry};
 
@@ -30,6 +31,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<rapyd::Rapyd>(),
     entry::<shift4::Shift4>(),
     entry::<stripe::Stripe>(),
+    entry::<trustpayments::Trustpayments>(),
 ];
 
 /// The connector of that name (lower case, as in the enum).
