@@ -13,6 +13,7 @@ mod rapyd;
 mod shift4;
 mod stripe;
 mod trustpayments;
+mod tsys;
 
 use crate::{Entry, entry};
 
@@ -32,6 +33,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<shift4::Shift4>(),
     entry::<stripe::Stripe>(),
     entry::<trustpayments::Trustpayments>(),
+    entry::<tsys::Tsys>(),
 ];
 
 /// The connector of that name (lower case, as in the enum).
