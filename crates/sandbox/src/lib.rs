@@ -1,23 +1,269 @@
-//! stub
-use std::{io, net::SocketAddr};
-pub struct Sandbox(SocketAddr);
-pub struct Processor {
-    pub name: &'static str,
-    pub credentials: &'static str,
+//! Fake payment processors behind one loopback listener, each under a path prefix: `/<connector>`.
+//!
+//! A fake is a pure function from a request and a [`Desk`] to an answer, written from the vendor's own documents. It
+//! checks what the vendor checks and refuses in the vendor's words. A fake is one file in `processors/` and one line in
+//! [`PROCESSORS`].
+//!
+//! Any well-formed credentials are good. A word inside a credential makes it fail in the vendor's way:
+//!
+//! | contains | effect |
+//! |---|---|
+//! | `decline_401`, `decline_403`, `decline_429`, `decline_500`, `decline_503`, … | the vendor's failure of that status; 429 with `Retry-After: 7` |
+//! | `wrong`, `invalid`, `revoked` | as `decline_401` |
+//! | `slow` | the answer comes after 60 seconds |
+//! | `garbage` | status 200 and a broken body |
+//!
+//! Time is the system's plus what it was moved forward: [`Sandbox::advance`] or `POST /_sandbox/clock`
+//! `{"advance_seconds": N}`. A client that sends the vendor an absolute moment must live in the same time.
+//! `GET /_sandbox/seen?connector=stripe` tells what was asked: method, path and status, no query, headers or bodies.
+
+mod desk;
+mod graphql;
+mod house;
+mod processor;
+mod processors;
+#[cfg(test)]
+mod testing;
+
+pub use desk::{Dead, Desk, Issued, Once};
+pub use processor::{Answer, ClientCall, ClientStory, Pairs, Pass, Processor, Request, Served, refused};
+pub use processors::PROCESSORS;
+
+use house::House;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
+
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// How long an answer of a `slow` credential takes.
+const SLOW: Duration = Duration::from_secs(60);
+/// How long a shutdown waits for answers under way.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The fake of a connector, by its lower-case name.
+pub fn processor(name: &str) -> Option<&'static Processor> {
+    PROCESSORS.iter().copied().find(|processor| processor.name == name)
 }
-pub const PROCESSORS: &[Processor] = &[];
-pub fn processor(_: &str) -> Option<&'static Processor> {
-    None
+
+/// A running sandbox. Dropping it stops it, too.
+pub struct Sandbox {
+    addr: SocketAddr,
+    house: Arc<House>,
+    stop: oneshot::Sender<()>,
+    listening: JoinHandle<()>,
 }
+
 impl Sandbox {
-    pub async fn start(a: SocketAddr) -> io::Result<Self> {
-        Ok(Self(a))
+    /// Listens on a loopback address; port 0 takes a free one.
+    pub async fn start(addr: SocketAddr) -> io::Result<Self> {
+        Self::on(TcpListener::bind(loopback(addr)?).await?)
     }
+
+    /// Answers on a listener that is bound to a loopback address.
+    pub fn on(listener: TcpListener) -> io::Result<Self> {
+        let addr = loopback(listener.local_addr()?)?;
+        let house = Arc::new(House::default());
+        let (stop, stopped) = oneshot::channel();
+        let listening = tokio::spawn(listen(listener, house.clone(), stopped));
+        Ok(Self { addr, house, stop, listening })
+    }
+
+    /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
-        self.0
+        self.addr
     }
-    pub fn base_url(&self, _: &str) -> String {
-        String::new()
+
+    /// What stands in for the vendor's scheme and host.
+    pub fn base_url(&self, connector: &str) -> String {
+        format!("http://{}/{connector}", self.addr)
     }
-    pub async fn shutdown(self) {}
+
+    /// Moves the sandbox's time forward.
+    pub fn advance(&self, seconds: u32) {
+        self.house.advance(seconds);
+    }
+
+    /// The sandbox's time, Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.house.now()
+    }
+
+    /// How many requests a connector's fake has answered.
+    pub fn answered(&self, connector: &str) -> u64 {
+        self.house.answered(connector)
+    }
+
+    /// Stops listening, lets answers under way finish for two seconds, then closes.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // The listening task ends by itself; that it was cancelled with its runtime is an end, too.
+        let _ended = self.listening.await;
+    }
+}
+
+fn loopback(addr: SocketAddr) -> io::Result<SocketAddr> {
+    if addr.ip().is_loopback() {
+        return Ok(addr);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("the sandbox listens on loopback only, not on {addr}")))
+}
+
+async fn listen(listener: TcpListener, house: Arc<House>, mut stopped: oneshot::Receiver<()>) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => { connections.spawn(serve(stream, house.clone(), graceful.watcher())); }
+                // Out of file handles, most likely: wait for some to close.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+        }
+    }
+    drop(listener);
+    let _in_time = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+async fn serve(stream: TcpStream, house: Arc<House>, watcher: hyper_util::server::graceful::Watcher) {
+    let service = service_fn(move |request| answer(house.clone(), request));
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    // A client that went away is no concern of the fakes.
+    let _closed = watcher.watch(connection).await;
+}
+
+async fn answer(
+    house: Arc<House>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<bytes::Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let answer = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Err(_) => Answer::text(413, "the body is over 1 MiB or was cut off"),
+        Ok(body) => {
+            let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+            let headers = head.headers.iter().map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            });
+            let request = Request::new(head.method.as_str(), target, headers.collect(), body.to_bytes());
+            if house.is_slow(&request) {
+                tokio::time::sleep(SLOW).await;
+            }
+            house.answer(&request)
+        }
+    };
+    let mut response = hyper::Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    let response = response.body(Full::from(answer.body));
+    Ok(response.unwrap_or_else(|_| hyper::Response::new(Full::from("the fake made a header that HTTP cannot carry"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn started() -> Sandbox {
+        Sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap()
+    }
+
+    /// One exchange over a real socket.
+    async fn ask(sandbox: &Sandbox, line: &str, headers: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
+        let length = body.len();
+        let sent = format!(
+            "{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    const PAIR: &str = "authorization: Basic YTpi\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+
+    #[tokio::test]
+    async fn time_moves_forward_and_tokens_die() {
+        let sandbox = started().await;
+        let before = sandbox.now();
+        let (status, token) = ask(
+            &sandbox,
+            "POST /paypal/v1/oauth2/token",
+            PAIR,
+            "grant_type=client_credentials&response_type=client_token",
+        )
+        .await;
+        assert_eq!(status, 200, "{token}");
+        let bearer = format!("authorization: Bearer {}\r\n", token["access_token"].as_str().unwrap());
+        let eligible = "POST /paypal/v2/payments/find-eligible-methods?secret=1";
+        assert_eq!(ask(&sandbox, eligible, &bearer, "{}").await.0, 200);
+        sandbox.advance(600);
+        let (status, clock) = ask(&sandbox, "POST /_sandbox/clock", "", "{\"advance_seconds\": 300}").await;
+        assert_eq!((status, &clock["advanced_seconds"]), (200, &json!(900)));
+        assert!(sandbox.now() >= before + 900);
+        assert_eq!(ask(&sandbox, eligible, &bearer, "{}").await.0, 401);
+        assert_eq!(ask(&sandbox, "POST /_sandbox/clock", "", "{\"advance_seconds\": -1}").await.0, 400);
+        assert_eq!(ask(&sandbox, "GET /_sandbox/clock", "", "").await.1["advanced_seconds"], 900);
+        assert_eq!(ask(&sandbox, "GET /stripe/v1/customers/a", "", "").await.0, 401);
+        let (_, seen) = ask(&sandbox, "GET /_sandbox/seen?connector=paypal", "", "").await;
+        let path = "/v2/payments/find-eligible-methods";
+        let line = |status| json!({"connector": "paypal", "method": "POST", "path": path, "status": status});
+        assert_eq!(
+            (&seen["requests"][1], &seen["requests"][2], &seen["requests"][3]),
+            (&line(200), &line(401), &Value::Null)
+        );
+        assert_eq!((seen["answered"]["stripe"].as_u64(), sandbox.answered("paypal")), (Some(1), 3));
+        sandbox.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_is_no_hindrance() {
+        let sandbox = started().await;
+        let slow = "authorization: Bearer sk_test_slow\r\n";
+        let waiting = ask(&sandbox, "GET /stripe/v1/customers/a", slow, "");
+        assert!(tokio::time::timeout(Duration::from_millis(200), waiting).await.is_err());
+        assert_eq!(ask(&sandbox, "GET /nobody/v1", "", "").await.0, 404);
+        assert_eq!(sandbox.answered("stripe"), 0, "it went away with its client");
+        let mut waiting = TcpStream::connect(sandbox.addr()).await.unwrap();
+        waiting.write_all(format!("GET /stripe/v1/x HTTP/1.1\r\nhost: a\r\n{slow}\r\n").as_bytes()).await.unwrap();
+        tokio::time::timeout(GRACE * 2, sandbox.shutdown()).await.expect("a shutdown does not wait for it");
+    }
+
+    #[tokio::test]
+    async fn listens_on_loopback_only() {
+        let refused = Sandbox::start("0.0.0.0:0".parse().unwrap()).await;
+        assert_eq!(refused.err().map(|error| error.kind()), Some(io::ErrorKind::InvalidInput));
+        let sandbox = started().await;
+        assert_eq!(sandbox.base_url("stripe"), format!("http://{}/stripe", sandbox.addr()));
+        let addr = sandbox.addr();
+        sandbox.shutdown().await;
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_bound() {
+        let sandbox = started().await;
+        let body = "x".repeat(MAX_BODY_BYTES + 1);
+        let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
+        let head = format!("POST /stripe/v1/customers HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may close before it has read all of it.
+        let _sent = stream.write_all(body.as_bytes()).await;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 413");
+    }
 }

@@ -1,0 +1,156 @@
+//! What the tests of all fakes share.
+
+use crate::{Answer, ClientCall, Desk, PROCESSORS, Pass, Processor, Request, processor, refused};
+use serde_json::Value;
+
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+/// One fake with its desk.
+pub(crate) struct Bench {
+    pub processor: &'static Processor,
+    pub desk: Desk,
+}
+
+impl Bench {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { processor: processor(name).expect("a fake"), desk: Desk::new(7, NOW) }
+    }
+
+    /// Sends a request; a body in braces is JSON, another one a form, unless the headers say otherwise.
+    pub(crate) fn send(&mut self, call: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (method, path) = call.split_once(' ').expect("a method and a path");
+        let kind = if body.starts_with('{') { "application/json" } else { "application/x-www-form-urlencoded" };
+        let headers = [("content-type", kind)]
+            .into_iter()
+            .chain(headers.iter().copied())
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let target = format!("/{}{path}", self.processor.name);
+        self.processor.answer(&Request::new(method, &target, headers.collect(), body.to_owned()), &mut self.desk)
+    }
+
+    pub(crate) fn ask(&mut self, call: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+        let answer = self.send(call, headers, body);
+        (answer.status, serde_json::from_str(&answer.body).unwrap_or_default())
+    }
+
+    pub(crate) fn client(&mut self, call: &ClientCall) -> Answer {
+        let headers = call.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        self.processor.answer(&Request::new(call.method, &call.path, headers, call.body.clone()), &mut self.desk)
+    }
+
+    /// A token that was just made does what its grant is for, nothing else, and not after its end.
+    pub(crate) fn story(&mut self, grant: &str, token: &Value, parameters: &[&str], lifetime: Option<i64>) {
+        let story = self.processor.clients.iter().find(|story| story.grant == grant).expect("the grant's story");
+        let parameters = parameters.iter().map(|value| (value.to_string(), value.to_string())).collect();
+        let token = token.as_str().unwrap_or_else(|| panic!("{grant}: no token")).to_owned();
+        let pass = Pass { token, client_parameters: parameters, reference: "tok_1".to_owned() };
+        let refuses = |bench: &mut Self, call: &ClientCall| {
+            let answer = bench.client(call);
+            refused(answer.status, &answer.body)
+        };
+        let (allowed, forbidden) = ((story.allowed)(&pass), (story.forbidden)(&pass));
+        assert!(refuses(self, &forbidden), "{grant}: {}", forbidden.title);
+        if let Some(lifetime) = lifetime {
+            let made = self.desk.now;
+            self.desk.now = made + lifetime;
+            assert!(refuses(self, &allowed), "{grant}: alive after its end");
+            self.desk.now = made + lifetime - 1;
+        }
+        assert!(!refuses(self, &allowed), "{grant}: {}: {:?}", allowed.title, self.client(&allowed));
+        let stranger = Pass { token: "c3RyYW5nZXI=".to_owned(), ..pass };
+        assert!(refuses(self, &(story.allowed)(&stranger)), "{grant}: takes any token");
+    }
+}
+
+#[test]
+fn credentials_are_objects_and_names_are_in_order() {
+    for processor in PROCESSORS {
+        let credentials = serde_json::from_str::<Value>(processor.credentials).expect(processor.name);
+        assert!(credentials.is_object(), "{}", processor.name);
+    }
+    assert!(PROCESSORS.is_sorted_by_key(|processor| processor.name), "the list is by name");
+}
+
+/// Every switch, in every place where a credential can be.
+#[test]
+fn a_word_in_a_credential_makes_any_fake_fail() {
+    for processor in PROCESSORS {
+        let places =
+            ["Bearer sk_test_WORD".to_owned(), "Basic ".to_owned()].into_iter().map(|it| ("authorization", it));
+        let places = places.chain(processor.secrets.iter().map(|name| (*name, "a_WORD".to_owned())));
+        for (name, value) in places {
+            let mut bench = Bench::new(processor.name);
+            let mut fail = |word: &str| {
+                use base64::Engine;
+                let basic = base64::prelude::BASE64_STANDARD.encode(format!("user:a_{word}"));
+                let value = if value == "Basic " { format!("Basic {basic}") } else { value.replace("WORD", word) };
+                bench.send("POST /any/path", &[(name, &value)], "")
+            };
+            for (word, status) in
+                [("wrong", 401), ("invalid", 401), ("revoked", 401), ("decline_403", 403), ("decline_503", 503)]
+            {
+                let answer = fail(word);
+                assert!(refused(answer.status, &answer.body), "{} {name} {word}", processor.name);
+                assert!(answer.status == status || answer.status == 200, "{} {name} {word}", processor.name);
+            }
+            assert!(fail("decline_429").headers.contains(&("retry-after", "7".to_owned())), "{}", processor.name);
+            let garbage = fail("garbage");
+            assert!(garbage.status == 200 && serde_json::from_str::<Value>(&garbage.body).is_err());
+        }
+    }
+}
+
+/// Mutated requests to every path that the stories name, and odd ones.
+#[test]
+fn no_request_makes_a_fake_panic() {
+    let odd = [
+        "",
+        "{",
+        "{}",
+        "[]",
+        "null",
+        "\u{0}",
+        "a=%ff&=&&b[[]=1&[",
+        "{\"query\":\"{a(b:{c:[$d]})}\"}",
+        "\"é\"",
+        "mode=setup&expires_at=9e9",
+    ];
+    for processor in PROCESSORS {
+        let mut bench = Bench::new(processor.name);
+        let pass = Pass { token: "é_secret_".to_owned(), ..Pass::default() };
+        let mut paths: Vec<String> = processor
+            .clients
+            .iter()
+            .flat_map(|it| [(it.allowed)(&pass), (it.forbidden)(&pass)])
+            .map(|it| it.path)
+            .collect();
+        paths.extend(
+            ["", "/", "//", "/é", "/v1/oauth2/token", "/v72/sessions", "/v1/checkout/sessions", "/graphql"]
+                .map(|it| format!("/{}{it}", processor.name)),
+        );
+        for path in paths {
+            for round in 0..400 {
+                let mut body = odd[round % odd.len()].as_bytes().to_vec();
+                if round >= odd.len() {
+                    let noise = bench.desk.bytes(1 + round % 8);
+                    let at = round % (body.len() + 1);
+                    body.splice(at..at, noise);
+                }
+                let text = String::from_utf8_lossy(&body).into_owned();
+                let kind = ["application/json", "application/x-www-form-urlencoded", "é;", ""][round % 4];
+                let auth = ["Bearer sk_test_1", "Basic YTpi", "Basic é", &text][round / 4 % 4];
+                let headers = [
+                    ("content-type", kind),
+                    ("authorization", auth),
+                    ("x-api-key", &text),
+                    ("stripe-version", &text),
+                    ("braintree-version", "2019-01-01"),
+                    ("paypal-auth-assertion", &text),
+                ];
+                let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+                let method = ["POST", "GET", "DELETE", "é"][round / 7 % 4];
+                processor.answer(&Request::new(method, &path, headers, body), &mut bench.desk);
+            }
+        }
+    }
+}
