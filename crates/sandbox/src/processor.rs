@@ -120,7 +120,8 @@ impl Request {
         let form = if form { self.form() } else { Pairs::default() };
         let json = if names.is_empty() { None } else { self.json() }.unwrap_or_default();
         for name in names {
-            let values = [self.header(name), form.value(name), json.get(name).and_then(Value::as_str)];
+            let values =
+                [self.header(&name.to_ascii_lowercase()), form.value(name), json.get(name).and_then(Value::as_str)];
             found.extend(values.into_iter().flatten().map(str::to_owned));
         }
         found
@@ -251,10 +252,19 @@ impl ClientCall {
     }
 }
 
-/// Whether an answer to a client's call is a refusal: by its status, or by `errors` as GraphQL has them.
+/// Members by which vendors refuse with status 200: where, and the values that mean it.
+const REFUSALS: &[(&str, &[&str])] = &[("/status", &["ERROR"]), ("/body/resultInfo/resultStatus", &["F", "U"])];
+
+/// Whether an answer to a client's call is a refusal: by its status, by `errors` as GraphQL has them, or by a member.
 pub fn refused(status: u16, body: &str) -> bool {
-    let errors = || serde_json::from_str::<Value>(body).ok()?.get("errors")?.as_array().map(|list| !list.is_empty());
-    status >= 400 || errors().unwrap_or(false)
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let errors = body.get("errors").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    status >= 400 || errors || REFUSALS.iter().any(|(at, values)| values.contains(&text(&body, at)))
+}
+
+/// The text at a JSON pointer; empty if there is none.
+pub(crate) fn text<'a>(value: &'a Value, at: &str) -> &'a str {
+    value.pointer(at).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What a word inside a credential makes a fake do.

@@ -91,7 +91,8 @@ fn a_word_in_a_credential_makes_any_fake_fail() {
             {
                 let answer = fail(word);
                 assert!(refused(answer.status, &answer.body), "{} {name} {word}", processor.name);
-                assert!(answer.status == status || answer.status == 200, "{} {name} {word}", processor.name);
+                // Some vendors refuse everything with 200, or wrong credentials with 403.
+                assert!([status, 200, 403].contains(&answer.status), "{} {name} {word}", processor.name);
             }
             assert!(fail("decline_429").headers.contains(&("retry-after", "7".to_owned())), "{}", processor.name);
             let garbage = fail("garbage");
