@@ -4,8 +4,16 @@ use crate::processor::Processor;
 
 mod adyen;
 mod braintree;
+mod cashfree;
 mod paypal;
 mod stripe;
 
 /// Every fake, by name.
-pub static PROCESSORS: &[&Processor] = &[&adyen::ADYEN, &braintree::BRAINTREE, &paypal::PAYPAL, &stripe::STRIPE];
+#[rustfmt::skip] // One line each.
+pub static PROCESSORS: &[&Processor] = &[
+    &adyen::ADYEN,
+    &braintree::BRAINTREE,
+    &cashfree::CASHFREE,
+    &paypal::PAYPAL,
+    &stripe::STRIPE,
+];
