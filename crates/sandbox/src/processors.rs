@@ -5,6 +5,7 @@ use crate::processor::Processor;
 mod adyen;
 mod braintree;
 mod cashfree;
+mod coinbase;
 mod paypal;
 mod stripe;
 
@@ -14,6 +15,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &adyen::ADYEN,
     &braintree::BRAINTREE,
     &cashfree::CASHFREE,
+    &coinbase::COINBASE,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
