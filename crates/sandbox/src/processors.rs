@@ -6,6 +6,7 @@ mod adyen;
 mod braintree;
 mod cashfree;
 mod coinbase;
+mod globalpay;
 mod paypal;
 mod stripe;
 
@@ -16,6 +17,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &braintree::BRAINTREE,
     &cashfree::CASHFREE,
     &coinbase::COINBASE,
+    &globalpay::GLOBALPAY,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
