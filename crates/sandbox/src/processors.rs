@@ -7,6 +7,7 @@ mod braintree;
 mod cashfree;
 mod coinbase;
 mod globalpay;
+mod nuvei;
 mod paypal;
 mod stripe;
 
@@ -18,6 +19,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &cashfree::CASHFREE,
     &coinbase::COINBASE,
     &globalpay::GLOBALPAY,
+    &nuvei::NUVEI,
     &paypal::PAYPAL,
     &stripe::STRIPE,
 ];
