@@ -9,6 +9,7 @@ mod coinbase;
 mod globalpay;
 mod nuvei;
 mod paypal;
+mod paytm;
 mod stripe;
 
 /// Every fake, by name.
@@ -21,5 +22,6 @@ pub static PROCESSORS: &[&Processor] = &[
     &globalpay::GLOBALPAY,
     &nuvei::NUVEI,
     &paypal::PAYPAL,
+    &paytm::PAYTM,
     &stripe::STRIPE,
 ];
