@@ -10,6 +10,7 @@ mod globalpay;
 mod nuvei;
 mod paypal;
 mod paytm;
+mod phonepe;
 mod stripe;
 
 /// Every fake, by name.
@@ -23,5 +24,6 @@ pub static PROCESSORS: &[&Processor] = &[
     &nuvei::NUVEI,
     &paypal::PAYPAL,
     &paytm::PAYTM,
+    &phonepe::PHONEPE,
     &stripe::STRIPE,
 ];
