@@ -11,6 +11,7 @@ mod nuvei;
 mod paypal;
 mod paytm;
 mod phonepe;
+mod rapyd;
 mod stripe;
 
 /// Every fake, by name.
@@ -25,5 +26,6 @@ pub static PROCESSORS: &[&Processor] = &[
     &paypal::PAYPAL,
     &paytm::PAYTM,
     &phonepe::PHONEPE,
+    &rapyd::RAPYD,
     &stripe::STRIPE,
 ];
