@@ -12,6 +12,7 @@ mod paypal;
 mod paytm;
 mod phonepe;
 mod rapyd;
+mod shift4;
 mod stripe;
 
 /// Every fake, by name.
@@ -27,5 +28,6 @@ pub static PROCESSORS: &[&Processor] = &[
     &paytm::PAYTM,
     &phonepe::PHONEPE,
     &rapyd::RAPYD,
+    &shift4::SHIFT4,
     &stripe::STRIPE,
 ];
