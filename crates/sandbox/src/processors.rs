@@ -14,6 +14,7 @@ mod phonepe;
 mod rapyd;
 mod shift4;
 mod stripe;
+mod trustpayments;
 
 /// Every fake, by name.
 #[rustfmt::skip] // One line each.
@@ -30,4 +31,5 @@ pub static PROCESSORS: &[&Processor] = &[
     &rapyd::RAPYD,
     &shift4::SHIFT4,
     &stripe::STRIPE,
+    &trustpayments::TRUSTPAYMENTS,
 ];
