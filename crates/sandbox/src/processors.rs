@@ -15,6 +15,7 @@ mod rapyd;
 mod shift4;
 mod stripe;
 mod trustpayments;
+mod tsys;
 
 /// Every fake, by name.
 #[rustfmt::skip] // One line each.
@@ -32,4 +33,5 @@ pub static PROCESSORS: &[&Processor] = &[
     &shift4::SHIFT4,
     &stripe::STRIPE,
     &trustpayments::TRUSTPAYMENTS,
+    &tsys::TSYS,
 ];
