@@ -6,9 +6,8 @@ use aes::{
     cipher::{BlockEncryptMut as _, KeyIvInit as _, block_padding::Pkcs7},
 };
 use cbc::Encryptor;
-use http::Uri;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
@@ -80,35 +79,36 @@ impl Connector for Paytm {
         let own = |name: &str, max, extra| input.text(name).map_or_else(|| exchange.reference_of(max, extra), Ok);
         let id = if pays { own("order_id", 50, "@-_.")? } else { own("reference_id", 20, "-_")? };
         match exchange.replies {
-            [] if pays => {
-                let body = json!({
-                    "requestType": "Payment",
-                    "mid": mid,
-                    "websiteName": credentials.website,
-                    "orderId": id,
-                    "callbackUrl": input.text("callback_url"),
-                    "txnAmount": {
-                        "value": input.decimal("amount"),
-                        "currency": input.text("currency").map(str::to_ascii_uppercase),
-                    },
-                    "userInfo": { "custId": input.text("cust_id") },
-                });
-                let query = Form::new().field("mid", mid).field("orderId", id);
-                let uri = exchange.url(&format!("/theia/api/v1/initiateTransaction?{}", query.as_str()))?;
-                signed(credentials, exchange, uri, &body, |signature| {
-                    json!({ "version": "v1", "channelId": "WEB", "clientId": credentials.client_id, "signature": signature })
-                })?
-                .send()
-            }
             [] => {
-                let body = json!({ "mid": mid, "referenceId": id });
-                let query = Form::new().field("mid", mid).field("referenceId", id);
-                let uri = exchange.url(&format!("/theia/api/v1/token/create?{}", query.as_str()))?;
-                signed(credentials, exchange, uri, &body, |signature| {
-                    json!({ "clientId": credentials.client_id, "tokenType": "CHECKSUM", "token": signature })
-                })?
-                .repeatable()
-                .send()
+                let (path, parameter, body) = if pays {
+                    let body = json!({
+                        "requestType": "Payment",
+                        "mid": mid,
+                        "websiteName": credentials.website,
+                        "orderId": id,
+                        "callbackUrl": input.text("callback_url"),
+                        "txnAmount": {
+                            "value": input.decimal("amount"),
+                            "currency": input.text("currency").map(str::to_ascii_uppercase),
+                        },
+                        "userInfo": { "custId": input.text("cust_id") },
+                    });
+                    ("initiateTransaction", "orderId", body)
+                } else {
+                    ("token/create", "referenceId", json!({ "mid": mid, "referenceId": id }))
+                };
+                let query = Form::new().field("mid", mid).field(parameter, id);
+                let uri = exchange.url(&format!("/theia/api/v1/{path}?{}", query.as_str()))?;
+                // Its text is signed, so the envelope is put around that text as it stands.
+                let body = body.to_string();
+                let signature = signature(&credentials.merchant_key, &body, &exchange.nonce.alphanumeric(4))?;
+                let client = &credentials.client_id;
+                let head = sparse(match pays {
+                    true => json!({ "version": "v1", "channelId": "WEB", "clientId": client, "signature": signature }),
+                    false => json!({ "clientId": client, "tokenType": "CHECKSUM", "token": signature }),
+                });
+                let call = Call::post(uri).body(format!(r#"{{"body":{body},"head":{head}}}"#), "application/json");
+                if pays { call.send() } else { call.repeatable().send() }
             }
             [reply, ..] => {
                 let Body { result_info, access_token, txn_token } = accept(reply)?;
@@ -131,26 +131,15 @@ impl Connector for Paytm {
     }
 }
 
-/// The signature runs over the body's text, so the envelope is put around that text as it stands.
-fn signed(
-    credentials: &Credentials,
-    exchange: &Exchange<'_>,
-    uri: Uri,
-    body: &Value,
-    head: impl FnOnce(String) -> Value,
-) -> Result<Call> {
-    let (body, salt) = (body.to_string(), exchange.nonce.alphanumeric(4));
+fn signature(merchant_key: &Secret, body: &str, salt: &str) -> Result<String> {
     let hash = format!("{}{salt}", hex(sha256(&[body.as_bytes(), b"|", salt.as_bytes()])));
-    let signature = base64(encrypted(credentials.merchant_key.expose().as_bytes(), hash.as_bytes())?);
-    Ok(Call::post(uri).body(format!(r#"{{"body":{body},"head":{}}}"#, sparse(head(signature))), "application/json"))
-}
-
-fn encrypted(key: &[u8], text: &[u8]) -> Result<Vec<u8>> {
+    let (key, text) = (merchant_key.expose().as_bytes(), hash.as_bytes());
     match key.len() {
         16 => Encryptor::<Aes128>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),
         24 => Encryptor::<Aes192>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),
         _ => Encryptor::<Aes256>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),
     }
+    .map(base64)
     .map_err(|_| Error::invalid_credential("merchant_key", "must have 16, 24 or 32 characters"))
 }
 
