@@ -76,8 +76,9 @@ impl Connector for Paytm {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         let (input, mid) = (exchange.input, &credentials.merchant_id);
         let pays = exchange.grant.name == "txn_token";
-        let own = |name: &str, max, extra| input.text(name).map_or_else(|| exchange.reference_of(max, extra), Ok);
-        let id = if pays { own("order_id", 50, "@-_.")? } else { own("reference_id", 20, "-_")? };
+        let (name, least, most) = if pays { ("order_id", 1, 50) } else { ("reference_id", 10, 20) };
+        let id = input.text(name).map_or_else(|| exchange.reference_within(most, "-_"), Into::into);
+        let id = format!("{id:0>least$}");
         match exchange.replies {
             [] => {
                 let (path, parameter, body) = if pays {
@@ -97,7 +98,7 @@ impl Connector for Paytm {
                 } else {
                     ("token/create", "referenceId", json!({ "mid": mid, "referenceId": id }))
                 };
-                let query = Form::new().field("mid", mid).field(parameter, id);
+                let query = Form::new().field("mid", mid).field(parameter, &id);
                 let uri = exchange.url(&format!("/theia/api/v1/{path}?{}", query.as_str()))?;
                 // Its text is signed, so the envelope is put around that text as it stands.
                 let body = body.to_string();

@@ -106,7 +106,7 @@ impl Connector for Phonepe {
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
     let input = exchange.input;
-    let id = input.text("merchant_order_id").map_or_else(|| exchange.reference_of(63, "_-"), Ok)?;
+    let id = input.text("merchant_order_id").map_or_else(|| exchange.reference_within(63, "_-"), Into::into);
     Ok(sparse(json!({
         "merchantOrderId": id,
         "amount": input.integer("amount"),

@@ -4,7 +4,6 @@ use crate::{Answer, ClientCall, ClientStory, Desk, Once, Pass, Processor, Reques
 use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "payment_session",
     r#"{"order_amount": "10.15", "order_currency": "INR", "customer_id": "cust1", "customer_phone": "9876543210"}"#,
@@ -17,6 +16,7 @@ pub static CASHFREE: Processor = Processor {
     request_id: Some("x-request-id"),
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "payment_session",
         allowed: |pass| {

@@ -13,7 +13,6 @@ const KEY_ID: &str = "00000000-0000-4000-8000-00000000c01b";
 const KEY: &str = "t61WdHfIN1aquaVCsr4E93264lEV2F8iBw102MxHedyG/DRIP0f3M/tzVTePBwPGo1YJB7qw2Smdv9d2l/hKuA==";
 const URI: &str = "POST api.developer.coinbase.com/onramp/v1/token";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "onramp_session_token",
     r#"{"api_key_id": "00000000-0000-4000-8000-00000000c01b",
@@ -28,6 +27,7 @@ pub static COINBASE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "onramp_session_token",
         allowed: |pass| {

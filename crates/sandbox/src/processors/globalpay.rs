@@ -18,7 +18,6 @@ const PERMISSIONS: &[&str] = &[
     "TRN_POST_Refund",
 ];
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("restricted_token", "{}"), ("access_token", r#"{"audience": "server"}"#)];
 
 pub static GLOBALPAY: Processor = Processor {
@@ -28,6 +27,7 @@ pub static GLOBALPAY: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "restricted_token",
         allowed: |pass| {

@@ -9,7 +9,6 @@ use serde_json::json;
 
 const SECRET: &str = "sandbox-merchant-secret";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("session_token", "{}"), ("open_order", r#"{"amount": "10.00", "currency": "USD"}"#)];
 
@@ -20,6 +19,7 @@ pub static NUVEI: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "session_token",

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 const KEY: &[u8] = b"sandboxPaytmKey1";
 const IV: &[u8] = b"@@@@&&&&####$$$$";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("access_token", r#"{"reference_id": "sandbox-ref-01"}"#),
     (
@@ -33,6 +32,7 @@ pub static PAYTM: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "access_token",

@@ -5,7 +5,6 @@
 use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, Served, processor::text};
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
         "sdk_order_token",
@@ -24,6 +23,7 @@ pub static PHONEPE: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "sdk_order_token",
         allowed: |pass| {

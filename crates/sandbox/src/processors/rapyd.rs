@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "rsk_sandbox";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("card_token_page", r#"{"customer": "cus_sandbox", "country": "US"}"#),
     ("checkout_page", r#"{"amount": "10.50", "currency": "USD", "country": "US"}"#),
@@ -25,6 +24,7 @@ pub static RAPYD: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "card_token_page",

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 const KEY: &str = "sk_test_sandbox";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("checkout_session", r#"{"amount": 1000, "currency": "USD"}"#),
     ("signed_checkout_request", r#"{"amount": 1000, "currency": "USD"}"#),
@@ -25,6 +24,7 @@ pub static SHIFT4: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "checkout_session",

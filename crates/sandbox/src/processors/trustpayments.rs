@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "sandbox-jwt-secret";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] =
     &[("jwt", r#"{"jwt_username": "jwt.sandbox", "jwt_secret": "sandbox-jwt-secret", "currencyiso3a": "GBP"}"#)];
 
@@ -22,6 +21,7 @@ pub static TRUSTPAYMENTS: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| error(status, "60010", "Bank System Error"),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "jwt",
         allowed: |pass| run("check a card", &["ACCOUNTCHECK"], pass),

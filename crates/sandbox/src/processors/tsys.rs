@@ -14,7 +14,6 @@ use serde_json::json;
 
 const KEY: &str = "SANDBOXTRANSACTIONKEY01";
 
-#[expect(dead_code, reason = "for whoever tries every grant")]
 pub const EXAMPLES: &[(&str, &str)] = &[("tsep_manifest", r#"{"merchant_id": "887000000001"}"#)];
 
 pub static TSYS: Processor = Processor {
@@ -24,6 +23,7 @@ pub static TSYS: Processor = Processor {
     request_id: None,
     serve,
     failure: |status, _| error(status),
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "tsep_manifest",
         allowed: |pass| {
