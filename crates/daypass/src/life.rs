@@ -30,6 +30,8 @@ const LEASE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// How soon a shared token is replaced again, whatever came of the last time: a vendor that is down is not asked at each call.
 const REFRESH_EVERY: Duration = Duration::from_secs(3);
+/// Time for replacing a shared token, which nobody waits for.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(30);
 /// How many dead flights (a defect that panics) one caller sits through.
 const MAX_FLIGHTS: usize = 3;
 
@@ -63,8 +65,9 @@ pub(crate) struct Life<M> {
     shelf: Arc<Shelf>,
     mint: Arc<M>,
     flights: Flights<Key, Landed>,
-    rejected: Cache<[u8; 32], Error>,
-    refreshed: Cache<Place, ()>,
+    /// Each until a moment of the clock that only goes forwards.
+    rejected: Cache<[u8; 32], (Error, Duration)>,
+    refreshed: Cache<Place, Duration>,
 }
 
 /// The store, and what it takes to use it.
@@ -179,7 +182,10 @@ impl<M: Mint> Life<M> {
             }
         }
         count("miss");
-        if !fresh && let Some(error) = self.rejected.get(&names.credentials) {
+        if !fresh
+            && let Some((error, until)) = self.rejected.get(&names.credentials)
+            && until > self.shelf.clock.elapsed()
+        {
             count("rejection_remembered");
             return Err(error);
         }
@@ -228,14 +234,15 @@ impl<M: Mint> Life<M> {
 
     fn refresh(&self, order: &Arc<Order>, names: &Arc<Names>) {
         let Some(place) = names.shared.first() else { return };
-        if self.refreshed.contains_key(place) {
+        let now = self.shelf.clock.elapsed();
+        if self.refreshed.get(place).is_some_and(|until| until > now) {
             return;
         }
-        self.refreshed.insert(*place, ());
+        self.refreshed.insert(*place, now + REFRESH_EVERY);
         let (shelf, mint, order, names) = (self.shelf.clone(), self.mint.clone(), order.clone(), names.clone());
         let seat = self.flights.board(&(*place, Wish::Replace), || async move {
             count("refresh");
-            let deadline = Instant::now() + Duration::from_secs(30);
+            let deadline = Instant::now() + REFRESH_DEADLINE;
             shelf.make(&*mint, &order, &names, Wish::Replace, deadline).await
         });
         drop(seat);
@@ -259,7 +266,7 @@ impl<M: Mint> Life<M> {
             if let Err(error) = &landed.minted.result
                 && error.kind == Kind::CredentialsRejected
             {
-                rejected.insert(names.credentials, error.clone());
+                rejected.insert(names.credentials, (error.clone(), shelf.clock.elapsed() + REMEMBER_REJECTION));
             }
             landed
         })
