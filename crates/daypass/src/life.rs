@@ -212,9 +212,7 @@ impl<M: Mint> Life<M> {
             return match minted.result {
                 Ok(pass) => {
                     same_request(&request, &names).or_else(|error| if shared { Ok(()) } else { Err(error) })?;
-                    if shared
-                        && !replayed
-                    {
+                    if shared && !replayed {
                         self.shelf.note(&names, pass.left.unwrap_or(KEEP_UNENDING)).await;
                     }
                     Ok(Obtained { pass, replayed: !shared && (!started || from_store) })

@@ -121,10 +121,17 @@ impl RedisStore {
         });
         let watched = Arc::downgrade(&inner);
         runtime.spawn(async move {
+            let mut missed = false;
             while let Some(inner) = watched.upgrade() {
-                if !inner.up.load(Ordering::Relaxed) && inner.answers().await {
-                    tracing::info!("the store answers");
+                if inner.up.load(Ordering::Relaxed) {
+                    missed = true;
+                } else if inner.answers().await {
+                    if missed {
+                        tracing::info!("the store is back");
+                    }
                     inner.up.store(true, Ordering::Relaxed);
+                } else {
+                    missed = true;
                 }
                 drop(inner);
                 tokio::time::sleep(PROBE_EVERY).await;

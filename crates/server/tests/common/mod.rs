@@ -20,6 +20,9 @@ use daypass_server::protocol::ucs::v2::{
 };
 use serde_json::{Value, json};
 
+/// Calls over the connections of one client.
+pub type Client = MerchantAuthenticationServiceClient<HttpClient>;
+
 /// A running `daypass serve`.
 pub struct Served {
     pub child: Child,
@@ -77,33 +80,16 @@ impl Served {
         codec: CodecFormat,
         ask: &Ask<'_>,
     ) -> Result<TokenResponse, ConnectError> {
+        ask.send(&self.client_as(protocol, codec)).await
+    }
+
+    /// A client of this protocol.
+    pub fn client_as(&self, protocol: Protocol, codec: CodecFormat) -> Client {
         let target = format!("http://{}", self.address).parse().unwrap();
         let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
         let http =
             if protocol == Protocol::Grpc { HttpClient::plaintext_http2_only() } else { HttpClient::plaintext() };
-        let client = MerchantAuthenticationServiceClient::new(http, config);
-        let mut options = CallOptions::default().with_timeout(ask.timeout);
-        if let Some(connector) = ask.header {
-            options = options.with_header("x-connector", connector);
-        }
-        if let Some(credentials) = &ask.credentials {
-            options = options.with_header("x-connector-auth", credentials.clone());
-        }
-        for (name, value) in &ask.headers {
-            options = options.with_header(*name, *value);
-        }
-        let request = TokenRequest {
-            merchant_access_token_id: ask.reference.into(),
-            connector: ask.connector.into(),
-            connector_feature_data: text(ask.data.as_ref().map(ToString::to_string)).into(),
-            metadata: text(ask.metadata.as_ref().map(ToString::to_string)).into(),
-            test_mode: ask.test_mode,
-            ..Default::default()
-        };
-        client
-            .create_access_token_with_options(request, options)
-            .await
-            .map(connectrpc::client::UnaryResponse::into_owned)
+        MerchantAuthenticationServiceClient::new(http, config)
     }
 
     pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponse, ConnectError> {
@@ -152,6 +138,32 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// Makes the call with this client.
+    pub async fn send(&self, client: &Client) -> Result<TokenResponse, ConnectError> {
+        let mut options = CallOptions::default().with_timeout(self.timeout);
+        if let Some(connector) = self.header {
+            options = options.with_header("x-connector", connector);
+        }
+        if let Some(credentials) = &self.credentials {
+            options = options.with_header("x-connector-auth", credentials.clone());
+        }
+        for (name, value) in &self.headers {
+            options = options.with_header(*name, *value);
+        }
+        let request = TokenRequest {
+            merchant_access_token_id: self.reference.into(),
+            connector: self.connector.into(),
+            connector_feature_data: text(self.data.as_ref().map(ToString::to_string)).into(),
+            metadata: text(self.metadata.as_ref().map(ToString::to_string)).into(),
+            test_mode: self.test_mode,
+            ..Default::default()
+        };
+        client
+            .create_access_token_with_options(request, options)
+            .await
+            .map(connectrpc::client::UnaryResponse::into_owned)
+    }
+
     pub fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
         Self {
             reference: "token_001",
