@@ -294,7 +294,11 @@ impl Shelf {
 
         let mut look_at = if wish == Wish::Any { places } else { &[] };
         let mut ours = false;
-        while wish != Wish::New {
+        loop {
+            // A new one is made whoever else makes one.
+            if wish == Wish::New {
+                break;
+            }
             match self.store.claim(look_at, place, owner, LEASE).await {
                 Ok(Claim::Found(found)) => {
                     let kept = self.open(&found);

@@ -28,7 +28,7 @@ impl Names {
     pub fn of(order: &Order, keys: &Keyring) -> Self {
         let mut fields: Vec<(&String, Zeroizing<String>)> =
             order.credentials.fields().iter().map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
-        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        fields.sort_by_key(|(name, _)| *name);
         let credentials = |purpose: &str| {
             let text = Digestible::of(purpose).part(order.meta.id);
             text.parts(fields.iter().map(|(name, _)| name)).parts(fields.iter().map(|(_, value)| value.as_bytes()))
