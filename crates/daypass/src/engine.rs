@@ -118,6 +118,11 @@ impl<V: Vendor> Engine<V> {
         Ok(obtained.pass)
     }
 
+    /// Waits until the store answers, for this long at most; whether it does.
+    pub async fn wait_for_store(&self, limit: Duration) -> bool {
+        self.life.wait_for_store(limit).await
+    }
+
     /// Forgets every kept token of these credentials; how many there were.
     ///
     /// # Errors
@@ -265,11 +270,12 @@ impl<V: Vendor> Minter<V> {
             }
             Expiry::At(moment) => {
                 let by_our_clock = moment.as_millisecond() - now.as_millisecond();
-                // The vendor's own clock, as of some moment after the call was sent.
+                // The vendor's own clock, as of some moment after the call was sent; it may be a second further than it says.
                 let by_its_clock = spent.last.and_then(|(_, date, sent)| {
                     Some(
                         moment.as_millisecond()
                             - date?.as_millisecond()
+                            - 999
                             - as_milliseconds(elapsed.saturating_sub(sent)),
                     )
                 });

@@ -5,7 +5,7 @@ use chacha20poly1305::{
 };
 use connectors::Secret;
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// First byte of every sealed value: the layout that follows.
 const LAYOUT: u8 = 1;
@@ -135,6 +135,11 @@ impl Digestible {
     pub fn parts<T: AsRef<[u8]>>(self, parts: impl ExactSizeIterator<Item = T>) -> Self {
         let counted = self.part((parts.len() as u64).to_le_bytes());
         parts.fold(counted, Self::part)
+    }
+
+    /// A hash without a key, for what is kept only inside sealed values.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
     }
 }
 

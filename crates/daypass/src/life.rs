@@ -28,6 +28,12 @@ const REMEMBER_REJECTION: Duration = Duration::from_secs(3);
 const LEASE: Duration = Duration::from_secs(3);
 /// How often a node that waits for another looks.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How soon a shared token is replaced again, whatever came of the last time: a vendor that is down is not asked at each call.
+const REFRESH_EVERY: Duration = Duration::from_secs(3);
+/// Time for replacing a shared token, which nobody waits for.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(30);
+/// How many dead flights (a defect that panics) one caller sits through.
+const MAX_FLIGHTS: usize = 3;
 
 /// Makes tokens, for whoever keeps them.
 pub(crate) trait Mint: Send + Sync + 'static {
@@ -59,7 +65,9 @@ pub(crate) struct Life<M> {
     shelf: Arc<Shelf>,
     mint: Arc<M>,
     flights: Flights<Key, Landed>,
-    rejected: Cache<[u8; 32], Error>,
+    /// Each until a moment of the clock that only goes forwards.
+    rejected: Cache<[u8; 32], (Error, Duration)>,
+    refreshed: Cache<Place, Duration>,
 }
 
 /// The store, and what it takes to use it.
@@ -69,8 +77,8 @@ struct Shelf {
     clock: Arc<dyn Clock>,
 }
 
-/// A flight is for one place; a forced one does not satisfy itself with what is there.
-type Key = (Place, bool);
+/// A flight is for one place and one wish: who wants a new token is not served by a flight that may find an old one.
+type Key = (Place, Wish);
 
 #[derive(Clone)]
 struct Landed {
@@ -111,12 +119,18 @@ struct PassRecord {
 impl<M: Mint> Life<M> {
     pub fn new(mint: Arc<M>, store: Arc<dyn Store>, keys: Keyring, clock: Arc<dyn Clock>) -> Self {
         let rejected = Cache::builder().max_capacity(10_000).time_to_live(REMEMBER_REJECTION).build();
-        Self { shelf: Arc::new(Shelf { store, keys, clock }), mint, flights: Flights::default(), rejected }
+        let refreshed = Cache::builder().max_capacity(100_000).time_to_live(REFRESH_EVERY).build();
+        Self { shelf: Arc::new(Shelf { store, keys, clock }), mint, flights: Flights::default(), rejected, refreshed }
     }
 
     /// The names of an order.
     pub fn names(&self, order: &Order) -> Names {
         Names::of(order, &self.shelf.keys)
+    }
+
+    /// Waits until the store answers, for this long at most; whether it does.
+    pub async fn wait_for_store(&self, limit: Duration) -> bool {
+        self.shelf.store.wait_until_up(limit).await
     }
 
     /// Forgets everything about these credentials.
@@ -157,7 +171,7 @@ impl<M: Mint> Life<M> {
         {
             let life = kept.pass.as_ref().map_or(0, |pass| pass.life_ms);
             if let Some(pass) = self.shelf.pass(kept, left, &order) {
-                if self.is_due(Duration::from_millis(life), left) {
+                if is_due(Duration::from_millis(life), pass.left.unwrap_or(left), jitter()) {
                     self.refresh(&order, &names);
                 }
                 count("hit");
@@ -168,10 +182,14 @@ impl<M: Mint> Life<M> {
             }
         }
         count("miss");
-        if !fresh && let Some(error) = self.rejected.get(&names.credentials) {
+        if !fresh
+            && let Some((error, until)) = self.rejected.get(&names.credentials)
+            && until > self.shelf.clock.elapsed()
+        {
             count("rejection_remembered");
             return Err(error);
         }
+        let mut flights = 0;
         loop {
             let seat = self.board(&order, &names, fresh, deadline);
             let started = seat.started;
@@ -179,7 +197,13 @@ impl<M: Mint> Life<M> {
                 return Err(Error::new(Kind::Timeout, "the connector did not answer in time"));
             };
             // A flight that died leaves no result; somebody has to start the next.
-            let Some(Landed { request, minted, from_store }) = landed else { continue };
+            let Some(Landed { request, minted, from_store }) = landed else {
+                flights += 1;
+                if flights < MAX_FLIGHTS {
+                    continue;
+                }
+                return Err(Error::new(Kind::Internal, "the exchange with the connector ended in a defect"));
+            };
             if started {
                 *spent = (minted.attempts, minted.vendor_time);
             } else {
@@ -188,35 +212,35 @@ impl<M: Mint> Life<M> {
             return match minted.result {
                 Ok(pass) => {
                     same_request(&request, &names).or_else(|error| if shared { Ok(()) } else { Err(error) })?;
-                    if shared
-                        && !replayed
-                        && let Some(left) = pass.left
-                    {
-                        self.shelf.note(&names, left).await;
+                    if shared && !replayed {
+                        self.shelf.note(&names, pass.left.unwrap_or(KEEP_UNENDING)).await;
                     }
-                    Ok(Obtained { pass, replayed: replayed || (!shared && (!started || from_store)) })
+                    Ok(Obtained { pass, replayed: !shared && (!started || from_store) })
                 }
-                // The leader had less time than we have.
-                Err(error) if !started && error.kind == Kind::Timeout && Instant::now() < deadline => continue,
+                // The leader had less time than we have, or asked for something else under the same reference.
+                Err(error)
+                    if !started
+                        && (error.kind == Kind::Timeout || request != names.request)
+                        && Instant::now() < deadline =>
+                {
+                    continue;
+                }
                 Err(error) => Err(error),
             };
         }
     }
 
-    /// Whether a shared token should be replaced while it is still good. Jittered, so that nodes do not all do it at once.
-    fn is_due(&self, life: Duration, left: Duration) -> bool {
-        let window = (life / 10).min(REFRESH_BEFORE);
-        let mut random = [0; 1];
-        let _ = getrandom::fill(&mut random);
-        left <= window + window * u32::from(random[0] % 64) / 256
-    }
-
     fn refresh(&self, order: &Arc<Order>, names: &Arc<Names>) {
         let Some(place) = names.shared.first() else { return };
+        let now = self.shelf.clock.elapsed();
+        if self.refreshed.get(place).is_some_and(|until| until > now) {
+            return;
+        }
+        self.refreshed.insert(*place, now + REFRESH_EVERY);
         let (shelf, mint, order, names) = (self.shelf.clone(), self.mint.clone(), order.clone(), names.clone());
-        let seat = self.flights.board(&(*place, true), || async move {
+        let seat = self.flights.board(&(*place, Wish::Replace), || async move {
             count("refresh");
-            let deadline = Instant::now() + Duration::from_secs(30);
+            let deadline = Instant::now() + REFRESH_DEADLINE;
             shelf.make(&*mint, &order, &names, Wish::Replace, deadline).await
         });
         drop(seat);
@@ -229,30 +253,31 @@ impl<M: Mint> Life<M> {
         fresh: bool,
         deadline: Instant,
     ) -> crate::flights::Seat<Landed> {
-        let place =
-            names.token().first().copied().unwrap_or(Place { fingerprint: names.fingerprint, slot: names.request });
+        // A ring has a key, so there is a place.
+        let nowhere = Place { fingerprint: names.fingerprint, slot: names.request };
+        let place = names.token().first().copied().unwrap_or(nowhere);
         let (shelf, mint, order, names) = (self.shelf.clone(), self.mint.clone(), order.clone(), names.clone());
         let rejected = self.rejected.clone();
         let wish = if fresh { Wish::New } else { Wish::Any };
-        self.flights.board(&(place, fresh), || async move {
+        self.flights.board(&(place, wish), || async move {
             let landed = shelf.make(&*mint, &order, &names, wish, deadline).await;
             if let Err(error) = &landed.minted.result
                 && error.kind == Kind::CredentialsRejected
             {
-                rejected.insert(names.credentials, error.clone());
+                rejected.insert(names.credentials, (error.clone(), shelf.clock.elapsed() + REMEMBER_REJECTION));
             }
             landed
         })
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Wish {
     /// What is there will do.
     Any,
     /// A new one, now.
     New,
-    /// A new one, unless another node is making it.
+    /// A new one, unless another node is making it, or has just made it.
     Replace,
 }
 
@@ -269,7 +294,11 @@ impl Shelf {
 
         let mut look_at = if wish == Wish::Any { places } else { &[] };
         let mut ours = false;
-        while wish != Wish::New {
+        loop {
+            // A new one is made whoever else makes one.
+            if wish == Wish::New {
+                break;
+            }
             match self.store.claim(look_at, place, owner, LEASE).await {
                 Ok(Claim::Found(found)) => {
                     let kept = self.open(&found);
@@ -304,6 +333,17 @@ impl Shelf {
                     break;
                 }
             }
+        }
+
+        if ours
+            && wish == Wish::Replace
+            && let Some((kept, left)) = self.get(places).await
+            && let life = kept.pass.as_ref().map_or(0, |pass| pass.life_ms)
+            && let Some(pass) = self.pass(kept, left, order)
+            && !is_due(Duration::from_millis(life), pass.left.unwrap_or(left), MOST_JITTER)
+        {
+            let _ = self.store.give_up(place, owner).await;
+            return landed(without_call(Ok(pass)), true);
         }
 
         let minted = {
@@ -458,6 +498,21 @@ impl PassRecord {
             status: pass.status,
         }
     }
+}
+
+/// Whether a shared token should be replaced while it is still good.
+fn is_due(life: Duration, left: Duration, jitter: u32) -> bool {
+    let window = (life / 10).min(REFRESH_BEFORE);
+    left <= window + window * jitter / 256
+}
+
+/// Most that the moment of replacing moves, in parts of 256: nodes should not all do it at once.
+const MOST_JITTER: u32 = 63;
+
+fn jitter() -> u32 {
+    let mut random = [0; 1];
+    let _ = getrandom::fill(&mut random);
+    u32::from(random[0]) % (MOST_JITTER + 1)
 }
 
 fn same_request(request: &[u8; 32], names: &Names) -> Result<()> {

@@ -1,4 +1,5 @@
-use connectors::Audience;
+use connectors::{Audience, Mode};
+use zeroize::Zeroizing;
 
 use crate::{
     Order,
@@ -17,20 +18,23 @@ pub(crate) struct Names {
     pub reference: Vec<Place>,
     /// Where a SERVER token is shared, by every key of the ring; empty for CLIENT tokens.
     pub shared: Vec<Place>,
-    /// Everything that was asked for but the reference: whether two calls with one reference are the same call.
+    /// Everything that was asked for but the reference: whether two calls with one reference are the same call. The same by
+    /// every ring, as it is kept where rings may change.
     pub request: [u8; 32],
 }
 
 impl Names {
     /// The names of an order.
     pub fn of(order: &Order, keys: &Keyring) -> Self {
-        let fields = order.credentials.fields();
+        let mut fields: Vec<(&String, Zeroizing<String>)> =
+            order.credentials.fields().iter().map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
+        fields.sort_by_key(|(name, _)| *name);
         let credentials = |purpose: &str| {
             let text = Digestible::of(purpose).part(order.meta.id);
-            // As JSON, so that fields that are objects are in it whole.
-            let pairs: Vec<String> =
-                fields.iter().flat_map(|(name, value)| [name.clone(), value.to_string()]).collect();
-            text.parts(pairs.iter())
+            text.parts(fields.iter().map(|(name, _)| name)).parts(fields.iter().map(|(_, value)| value.as_bytes()))
+        };
+        let hosts = |text: Digestible| {
+            text.parts(order.bases.of_mode(Mode::Test).iter()).parts(order.bases.of_mode(Mode::Live).iter())
         };
         let wanted = |text: Digestible| {
             let inputs: Vec<String> =
@@ -45,21 +49,26 @@ impl Names {
                 .parts(order.inputs.metadata.keys())
                 .parts(order.inputs.metadata.values())
         };
-        let [a, b, c, d, e, f, g, h, ..] = keys.name(&credentials("fingerprint"));
-        let fingerprint = Fingerprint([a, b, c, d, e, f, g, h]);
-        let places = |text: Digestible| keys.names(&text).map(|slot| Place { fingerprint, slot }).collect::<Vec<_>>();
+        let fingerprints: Vec<Fingerprint> = keys
+            .names(&credentials("fingerprint"))
+            .map(|[a, b, c, d, e, f, g, h, ..]| Fingerprint([a, b, c, d, e, f, g, h]))
+            .collect();
+        let places = |text: Digestible| -> Vec<Place> {
+            let slots = keys.names(&text).zip(&fingerprints);
+            slots.map(|(slot, fingerprint)| Place { fingerprint: *fingerprint, slot }).collect()
+        };
         let shared = match order.audience {
             Audience::Client => Vec::new(),
             Audience::Server => places(wanted(credentials("shared"))),
         };
         Self {
-            fingerprint,
+            fingerprint: fingerprints.first().copied().unwrap_or(Fingerprint([0; 8])),
             credentials: keys.name(
                 &credentials("credentials").part(order.mode.label()).parts(order.bases.of_mode(order.mode).iter()),
             ),
-            reference: places(credentials("reference").part(&order.reference)),
+            reference: places(hosts(credentials("reference")).part(&order.reference)),
             shared,
-            request: keys.name(&wanted(Digestible::of("request"))),
+            request: wanted(Digestible::of("request")).digest(),
         }
     }
 

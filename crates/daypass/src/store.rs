@@ -77,6 +77,12 @@ pub struct StoreError;
 /// Several places in a call are alternatives, the first one preferred: the names that one thing has under several keys.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// Waits until the store answers, for this long at most; whether it does.
+    async fn wait_until_up(&self, limit: Duration) -> bool {
+        let _ = limit;
+        true
+    }
+
     /// The value at one of these places.
     async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError>;
 

@@ -22,6 +22,9 @@ use crate::{
 /// Most bytes of a request message.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
+/// How long the start waits for the store, so that the first calls share already.
+const WAIT_FOR_STORE: Duration = Duration::from_secs(1);
+
 /// A server that is bound to its ports and not yet serving.
 pub struct Server {
     listener: Listener,
@@ -43,6 +46,9 @@ impl Server {
             return Err(faults.join("\n"));
         }
         let engine = Arc::new(engine(&config)?);
+        if !engine.wait_for_store(WAIT_FOR_STORE).await {
+            tracing::warn!("the store does not answer; tokens are made without it until it does");
+        }
         let by_certificate = config.tls.as_ref().is_some_and(|tls| tls.client_authorities_file.is_some());
         let callers = Callers::new(&config.callers, by_certificate)?;
         let (router, health) = router(TokenService::new(engine.clone(), callers))?;

@@ -88,6 +88,10 @@ impl Store for MemoryStore {
         match leases.get(&place) {
             Some((holder, until)) if *holder != owner && *until > now => Ok(Claim::Theirs(until.saturating_sub(now))),
             _ => {
+                // Before it would grow: those whose holders died.
+                if leases.len() == leases.capacity() {
+                    leases.retain(|_, (_, until)| *until > now);
+                }
                 leases.insert(place, (owner, now + lease));
                 Ok(Claim::Ours)
             }

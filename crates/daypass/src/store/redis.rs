@@ -11,14 +11,19 @@ use redis::{
     AsyncCommands, Client, ErrorKind, FromRedisValue, RedisError, RedisResult, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+};
 
 use super::{Claim, Fingerprint, Found, Owner, Place, Store, StoreError};
 
 /// Longest that one operation may take: what a store in trouble can cost a call.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(15);
 /// How often a store in trouble is asked whether it is back.
-const PROBE_EVERY: Duration = Duration::from_millis(500);
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// Most operations under way at a time: in a rush the others wait here, where it is not held against the store.
+const MAX_UNDER_WAY: usize = 32;
 /// How many keys are looked at in one step of forgetting.
 const SCAN_COUNT: usize = 1000;
 
@@ -73,6 +78,7 @@ pub struct RedisStore {
 struct Inner {
     connection: ConnectionManager,
     up: AtomicBool,
+    under_way: Semaphore,
     get: Script,
     claim: Script,
     settle: Script,
@@ -106,6 +112,7 @@ impl RedisStore {
             connection,
             // Down until the first probe: a store that is not there must not delay the first calls.
             up: AtomicBool::new(false),
+            under_way: Semaphore::new(MAX_UNDER_WAY),
             get: Script::new(GET),
             claim: Script::new(CLAIM),
             settle: Script::new(SETTLE),
@@ -114,31 +121,23 @@ impl RedisStore {
         });
         let watched = Arc::downgrade(&inner);
         runtime.spawn(async move {
+            let mut missed = false;
             while let Some(inner) = watched.upgrade() {
-                if !inner.up.load(Ordering::Relaxed) {
-                    let mut connection = inner.connection.clone();
-                    let answer = redis::cmd("PING").query_async::<String>(&mut connection).await;
-                    if answer.is_ok() {
+                if inner.up.load(Ordering::Relaxed) {
+                    missed = true;
+                } else if inner.answers().await {
+                    if missed {
                         tracing::info!("the store is back");
-                        inner.up.store(true, Ordering::Relaxed);
-                        continue;
                     }
+                    inner.up.store(true, Ordering::Relaxed);
+                } else {
+                    missed = true;
                 }
                 drop(inner);
                 tokio::time::sleep(PROBE_EVERY).await;
             }
         });
         Ok(Self { runtime: Some(runtime), inner })
-    }
-
-    /// Waits until the store answers, for this long at most; whether it does.
-    pub async fn wait_until_up(&self, limit: Duration) -> bool {
-        let up = async {
-            while !self.inner.up.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(limit, up).await.is_ok()
     }
 
     /// Runs one operation on the store's thread, inside the time limit.
@@ -151,15 +150,19 @@ impl RedisStore {
         let inner = self.inner.clone();
         let operation = operation(inner.clone(), inner.connection.clone());
         let limited = runtime.spawn(async move {
-            match tokio::time::timeout(OPERATION_TIMEOUT, operation).await {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => {
+            let Ok(_permit) = inner.under_way.acquire().await else { return Err(StoreError) };
+            if !inner.up.load(Ordering::Relaxed) {
+                return Err(StoreError);
+            }
+            match in_time(operation).await {
+                Some(Ok(value)) => Ok(value),
+                Some(Err(error)) => {
                     if !refused(&error) {
                         inner.lost("broken");
                     }
                     Err(StoreError)
                 }
-                Err(_) => {
+                None => {
                     inner.lost("slow");
                     Err(StoreError)
                 }
@@ -169,7 +172,32 @@ impl RedisStore {
     }
 }
 
+/// The operation's result, if it comes in time.
+async fn in_time<T>(operation: impl Future<Output = T>) -> Option<T> {
+    let too_late = async {
+        tokio::time::sleep(OPERATION_TIMEOUT).await;
+        // Where this thread was not let run, the answer may lie in the socket: read it first.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        result = operation => Some(result),
+        () = too_late => None,
+    }
+}
+
 impl Inner {
+    /// Whether the store answers, and in time: once to connect, once to see how long it takes.
+    async fn answers(&self) -> bool {
+        let mut connection = self.connection.clone();
+        if redis::cmd("PING").query_async::<String>(&mut connection).await.is_err() {
+            return false;
+        }
+        matches!(in_time(redis::cmd("PING").query_async::<String>(&mut connection)).await, Some(Ok(_)))
+    }
+
     fn lost(&self, how: &str) {
         if self.up.swap(false, Ordering::Relaxed) {
             tracing::warn!(how, "the store is in trouble; tokens are made without it");
@@ -217,6 +245,15 @@ fn found(places: &[Place], (nth, value, left): Row) -> Option<Found> {
 
 #[async_trait::async_trait]
 impl Store for RedisStore {
+    async fn wait_until_up(&self, limit: Duration) -> bool {
+        let up = async {
+            while !self.inner.up.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(limit, up).await.is_ok()
+    }
+
     async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
         let keys: Vec<String> = places.iter().map(value_key).collect();
         let row: Row = self

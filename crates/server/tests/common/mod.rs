@@ -20,6 +20,9 @@ use daypass_server::protocol::ucs::v2::{
 };
 use serde_json::{Value, json};
 
+/// Calls over the connections of one client.
+pub type Client = MerchantAuthenticationServiceClient<HttpClient>;
+
 /// A running `daypass serve`.
 pub struct Served {
     pub child: Child,
@@ -80,42 +83,16 @@ impl Served {
         codec: CodecFormat,
         ask: &Ask<'_>,
     ) -> Result<TokenResponse, ConnectError> {
-        self.respond(protocol, codec, ask).await.map(|(_, answer)| answer)
+        ask.send(&self.client_as(protocol, codec)).await
     }
 
-    /// The same, with the answer's headers.
-    pub async fn respond(
-        &self,
-        protocol: Protocol,
-        codec: CodecFormat,
-        ask: &Ask<'_>,
-    ) -> Result<(http::HeaderMap, TokenResponse), ConnectError> {
+    /// A client of this protocol.
+    pub fn client_as(&self, protocol: Protocol, codec: CodecFormat) -> Client {
         let target = format!("http://{}", self.address).parse().unwrap();
         let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
         let http =
             if protocol == Protocol::Grpc { HttpClient::plaintext_http2_only() } else { HttpClient::plaintext() };
-        let client = MerchantAuthenticationServiceClient::new(http, config);
-        let mut options = CallOptions::default().with_timeout(ask.timeout);
-        if let Some(connector) = ask.header {
-            options = options.with_header("x-connector", connector);
-        }
-        if let Some(credentials) = &ask.credentials {
-            options = options.with_header("x-connector-auth", credentials.clone());
-        }
-        for (name, value) in &ask.headers {
-            options = options.with_header(*name, *value);
-        }
-        let request = TokenRequest {
-            merchant_access_token_id: ask.reference.clone(),
-            connector: ask.connector.into(),
-            connector_feature_data: text(ask.data.as_ref().map(ToString::to_string)).into(),
-            metadata: text(ask.metadata.as_ref().map(ToString::to_string)).into(),
-            test_mode: ask.test_mode,
-            ..Default::default()
-        };
-        let answer = client.create_access_token_with_options(request, options).await?;
-        let (headers, answer, _) = answer.into_owned_parts();
-        Ok((headers, answer))
+        MerchantAuthenticationServiceClient::new(http, config)
     }
 
     pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponse, ConnectError> {
@@ -124,7 +101,7 @@ impl Served {
 
     /// How many calls to the connector a call took, as its answer says.
     pub async fn call_with_attempts(&self, ask: &Ask<'_>) -> Option<u32> {
-        let (headers, _) = self.respond(Protocol::Grpc, CodecFormat::Proto, ask).await.ok()?;
+        let (headers, _) = ask.respond(&self.client_as(Protocol::Grpc, CodecFormat::Proto)).await.ok()?;
         headers.get("x-attempts")?.to_str().ok()?.parse().ok()
     }
 
@@ -175,6 +152,35 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// Makes the call with this client.
+    pub async fn send(&self, client: &Client) -> Result<TokenResponse, ConnectError> {
+        self.respond(client).await.map(|(_, answer)| answer)
+    }
+
+    /// The same, with the answer's headers.
+    pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, TokenResponse), ConnectError> {
+        let mut options = CallOptions::default().with_timeout(self.timeout);
+        if let Some(connector) = self.header {
+            options = options.with_header("x-connector", connector);
+        }
+        if let Some(credentials) = &self.credentials {
+            options = options.with_header("x-connector-auth", credentials.clone());
+        }
+        for (name, value) in &self.headers {
+            options = options.with_header(*name, *value);
+        }
+        let request = TokenRequest {
+            merchant_access_token_id: self.reference.clone(),
+            connector: self.connector.into(),
+            connector_feature_data: text(self.data.as_ref().map(ToString::to_string)).into(),
+            metadata: text(self.metadata.as_ref().map(ToString::to_string)).into(),
+            test_mode: self.test_mode,
+            ..Default::default()
+        };
+        let (headers, answer, _) = client.create_access_token_with_options(request, options).await?.into_owned_parts();
+        Ok((headers, answer))
+    }
+
     pub fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
         Self {
             reference: "token_001".into(),

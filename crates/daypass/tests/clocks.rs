@@ -1,0 +1,110 @@
+//! Whatever the clocks do: no answer carries a dead token, and no lifetime is longer than the truth.
+
+mod world;
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use proptest::prelude::*;
+use world::{Ask, World, ms, told};
+
+#[derive(Clone, Debug)]
+enum Event {
+    Pass(u32),
+    Step(i64),
+    Call { absolute: bool, shared: bool, reference: u8, fresh: bool },
+    VendorClock(i64),
+    Lives(i64),
+    VendorTakes(i64),
+    StepInCall(i64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let call = (any::<bool>(), any::<bool>(), 0..3_u8, prop::bool::weighted(0.1))
+        .prop_map(|(absolute, shared, reference, fresh)| Event::Call { absolute, shared, reference, fresh });
+    let step = prop_oneof![Just(-3_600_000_i64), Just(3_600_000), -3_600_000..3_600_000_i64];
+    let event = prop_oneof![
+        8 => call,
+        3 => prop_oneof![Just(999_u32), Just(1000), Just(1001), 0..10_000_u32, 0..400_000_u32].prop_map(Event::Pass),
+        1 => step.clone().prop_map(Event::Step),
+        1 => (-300_000..=300_000_i64).prop_map(Event::VendorClock),
+        // The margin is five seconds.
+        2 => prop_oneof![0..=7_i64, Just(600), Just(3600)].prop_map(Event::Lives),
+        1 => prop_oneof![Just(0_i64), 0..3000_i64].prop_map(Event::VendorTakes),
+        1 => prop_oneof![3 => Just(0_i64), 1 => step].prop_map(Event::StepInCall),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+async fn live(world: &World, events: &[Event]) -> (usize, usize) {
+    let (mut given, mut refused) = (0, 0);
+    for event in events {
+        match event {
+            Event::Pass(time) => world.clock.pass_ms(*time),
+            Event::Step(step) => world.clock.step_ms(*step),
+            Event::VendorClock(ahead) => world.script.ahead_ms.store(*ahead, SeqCst),
+            Event::Lives(seconds) => world.script.expires_in.store(*seconds, SeqCst),
+            Event::VendorTakes(takes) => world.script.takes_ms.store(*takes, SeqCst),
+            Event::StepInCall(step) => world.script.steps_ms.store(*step, SeqCst),
+            Event::Call { absolute, shared, reference, fresh } => {
+                let ask = match (absolute, shared) {
+                    (true, _) => Ask::absolute(),
+                    (_, true) => Ask::server(),
+                    _ => Ask::client(),
+                };
+                let ask = Ask { fresh: *fresh, ..ask.reference(format!("{absolute}{shared}{reference}")) };
+                let Ok(answer) = world.ask(&ask).await else {
+                    refused += 1;
+                    continue;
+                };
+                given += 1;
+                let truth = told(&answer.pass).1 - ms(daypass::Clock::elapsed(&*world.clock));
+                let left = answer.pass.lifetime_seconds().unwrap();
+                assert!(truth > 0, "dead since {truth} ms: {answer:?}");
+                assert!(left * 1000 <= truth && left >= 1, "{left} s are said, {truth} ms are left: {answer:?}");
+                // A replacement that this call started ends here, so that its token's life is counted by still clocks.
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+    (given, refused)
+}
+
+fn run(events: &[Event]) -> (usize, usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { live(&World::new(), events).await })
+}
+
+proptest! {
+    // More: PROPTEST_CASES=20000 cargo test -p daypass --release --test clocks
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)) })]
+
+    #[test]
+    fn no_answer_carries_a_dead_token_or_too_long_a_lifetime(events in events()) {
+        run(&events);
+    }
+}
+
+#[test]
+fn lifetimes_around_the_margin() {
+    for absolute in [false, true] {
+        for (lives, made, kept) in
+            [(0, false, false), (1, true, false), (4, true, false), (5, true, false), (6, true, true), (7, true, true)]
+        {
+            let call = Event::Call { absolute, shared: false, reference: 0, fresh: false };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let (given, calls) = runtime.block_on(async {
+                let world = World::new();
+                let (given, _) = live(&world, &[Event::Lives(lives), call.clone(), call]).await;
+                (given, world.calls())
+            });
+            // A second of the vendor's own clock is not seen, so what names its moment is a second shorter.
+            let unsure = absolute && [1, 6].contains(&lives);
+            if !unsure {
+                assert_eq!((given, calls), (if made { 2 } else { 0 }, if kept { 1 } else { 2 }), "{absolute} {lives}");
+            }
+        }
+    }
+}

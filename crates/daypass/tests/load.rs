@@ -1,0 +1,255 @@
+//! Many callers at once: one vendor call where one is enough, and nobody gets what belongs to another.
+//!
+//! The full sizes: `cargo test -p daypass --release --test load -- --ignored --nocapture`
+
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use connectors::Kind;
+use serde_json::json;
+use world::{Ask, World, ms, told};
+
+/// Numbers that only look random, the same for the same seed (xorshift64*).
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+}
+
+/// A cold start of so many callers; the vendor answers when all of them wait.
+async fn cold_start(callers: usize, cancelled: bool, seed: u64) {
+    let world = World::new();
+    world.script.gated.store(true, SeqCst);
+    let mut random = Seeded(seed);
+    let callers: Vec<_> = (0..callers)
+        .map(|nth| {
+            let engine = world.engine.clone();
+            let ask = Ask::server().reference(format!("ref-{nth}")).within(Duration::from_secs(120));
+            tokio::spawn(async move { ask.of(&engine).await })
+        })
+        .collect();
+    while world.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (mut leave, mut stay) = (Vec::new(), Vec::new());
+    for caller in callers {
+        if cancelled && random.below(2) == 0 { leave.push(caller) } else { stay.push(caller) }
+    }
+    leave.iter().for_each(tokio::task::JoinHandle::abort);
+    let left = leave.len();
+    for caller in leave {
+        assert!(caller.await.is_err_and(|error| error.is_cancelled()));
+    }
+    world.script.gate.add_permits(100);
+    let mut tokens = std::collections::HashSet::new();
+    let stayed = stay.len();
+    for caller in stay {
+        tokens.insert(caller.await.unwrap().unwrap().token().to_owned());
+    }
+    println!("seed {seed}: {stayed} callers answered, {left} left, {} vendor call(s)", world.calls());
+    assert_eq!((tokens.len(), world.calls()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_start_makes_one_call() {
+    cold_start(500, false, 1).await;
+    for seed in 1..=5 {
+        cold_start(500, true, seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "full size"]
+async fn a_cold_start_of_10_000_makes_one_call() {
+    cold_start(10_000, false, 1).await;
+    for seed in 1..=20 {
+        cold_start(10_000, true, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn the_caller_that_started_a_flight_may_leave() {
+    let world = World::new();
+    world.script.gated.store(true, SeqCst);
+    let engine = world.engine.clone();
+    let leader = tokio::spawn(async move { Ask::client().of(&engine).await });
+    while world.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    leader.abort();
+    assert!(leader.await.is_err());
+    world.script.gate.add_permits(1);
+    let given = world.ask(&Ask::client()).await.unwrap();
+    assert!(given.replayed && given.attempts == 0);
+    assert_eq!(world.calls(), 1);
+}
+
+#[tokio::test]
+async fn the_others_go_on_when_a_flight_dies() {
+    // Leases run out by a clock of their own here.
+    let world = World::with_running_leases();
+    world.script.panics.store(1, SeqCst);
+    let callers: Vec<_> = (0..100)
+        .map(|nth| {
+            let engine = world.engine.clone();
+            tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+    assert_eq!(world.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_defect_that_stays_is_told_and_does_not_go_on_for_ever() {
+    let world = World::with_running_leases();
+    world.store.down.store(true, SeqCst);
+    world.script.panics.store(usize::MAX, SeqCst);
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let engine = world.engine.clone();
+            tokio::spawn(async move { Ask::server().of(&engine).await })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap_err().kind, Kind::Internal);
+    }
+    world.script.panics.store(0, SeqCst);
+    world.ask(&Ask::server()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_leader_with_less_time_is_answered() {
+    let world = World::new();
+    world.script.gated.store(true, SeqCst);
+    let engine = world.engine.clone();
+    let hasty = tokio::spawn(async move { Ask::server().within(Duration::from_millis(100)).of(&engine).await });
+    while world.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let patient: Vec<_> = (0..100)
+        .map(|nth| {
+            let engine = world.engine.clone();
+            tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
+        })
+        .collect();
+    assert_eq!(hasty.await.unwrap().unwrap_err().kind, Kind::Timeout);
+    while world.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    world.script.gate.add_permits(1);
+    for caller in patient {
+        caller.await.unwrap().unwrap();
+    }
+    assert_eq!(world.calls(), 2);
+}
+
+#[tokio::test]
+async fn one_failure_is_told_to_all_who_waited_for_it_and_the_next_call_starts_anew() {
+    let world = World::new();
+    world.script.status.store(500, SeqCst);
+    world.script.gated.store(true, SeqCst);
+    let callers: Vec<_> = (0..100)
+        .map(|nth| {
+            let engine = world.engine.clone();
+            tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
+        })
+        .collect();
+    while world.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.script.gate.add_permits(1000);
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap_err().kind, Kind::Unavailable);
+    }
+    world.script.status.store(200, SeqCst);
+    world.ask(&Ask::server()).await.unwrap();
+}
+
+/// Calls of many tenants with references that collide, in waves of random size, their secrets rotated at random moments.
+async fn crowd(calls: usize, tenants: usize, seed: u64) {
+    let world = World::new();
+    world.script.expires_in.store(300, SeqCst);
+    let mut random = Seeded(seed);
+    let versions: Arc<Vec<AtomicU32>> = Arc::new((0..tenants).map(|_| AtomicU32::new(0)).collect());
+    let (mut done, mut replays, mut rotations) = (0, 0, 0);
+    while done < calls {
+        for _ in 0..random.below(3) {
+            let tenant = usize::try_from(random.below(tenants as u64)).unwrap();
+            let version = versions[tenant].fetch_add(1, SeqCst) + 1;
+            let known = (format!("t{tenant}"), format!("s{tenant}v{version}"));
+            world.script.known.lock().unwrap().insert(known.0, known.1);
+            rotations += 1;
+        }
+        let wave = usize::try_from(1 + random.below(512)).unwrap().min(calls - done);
+        // Half of the calls meet in one tenant of sixteen.
+        let mut running = tokio::task::JoinSet::new();
+        let now = ms(daypass::Clock::elapsed(&*world.clock));
+        for _ in 0..wave {
+            let all = tenants as u64;
+            let tenant = if random.below(2) == 0 { random.below(all) } else { random.below(all.min(16)) };
+            let version = versions[usize::try_from(tenant).unwrap()].load(SeqCst);
+            let (id, secret) = (format!("t{tenant}"), format!("s{tenant}v{version}"));
+            let server = random.below(2) == 0;
+            let data = if server { json!({"audience": "server"}) } else { json!({}) };
+            let reference = format!("ref-{server}-{}", random.below(16));
+            let mut ask = Ask::paypal(&id, &secret, data).reference(reference);
+            ask.fresh = random.below(50) == 0;
+            let engine = world.engine.clone();
+            running.spawn(async move { (ask.of(&engine).await, format!("{id}:{secret}"), server) });
+        }
+        while let Some(ended) = running.join_next().await {
+            let (answer, who, server) = ended.unwrap();
+            match answer {
+                Ok(given) => {
+                    let (told_who, dies) = told(&given.pass);
+                    assert_eq!(told_who, who, "seed {seed}: another tenant's token, or one of an old secret");
+                    let left = given.pass.lifetime_seconds().unwrap();
+                    assert!(dies > now && left * 1000 <= dies - now, "seed {seed}: {left} s of {} ms", dies - now);
+                    assert_eq!(given.pass.audience == connectors::Audience::Server, server);
+                    replays += usize::from(given.replayed);
+                }
+                Err(error) => panic!("seed {seed}: {error:?}"),
+            }
+        }
+        done += wave;
+        // Replacements that nobody waits for end before time goes on, so that the truth can be told to the millisecond.
+        while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.pass_ms(u32::try_from(random.below(4000)).unwrap());
+        if random.below(100) == 0 {
+            world.clock.step_ms(i64::try_from(random.below(7_200_000)).unwrap() - 3_600_000);
+        }
+    }
+    println!(
+        "seed {seed}: {done} calls, {tenants} tenants, {rotations} rotations, {replays} replays, {} vendor calls: 0 of another \
+         tenant, 0 of an old secret, 0 expired, 0 failed",
+        world.calls()
+    );
+    assert!(replays > 0 && world.calls() < done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_what_belongs_to_another() {
+    crowd(20_000, 50, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "full size"]
+async fn nobody_of_1_000_tenants_in_1_000_000_calls_gets_what_belongs_to_another() {
+    crowd(1_000_000, 1_000, 4).await;
+}

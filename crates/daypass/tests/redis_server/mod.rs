@@ -1,0 +1,136 @@
+//! A real `redis-server` of the test's own, on a free port, ended with the test.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+pub struct RedisServer {
+    child: Child,
+    pub port: u16,
+    folder: tempfile::TempDir,
+}
+
+/// An answer of Redis'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Bytes(Vec<u8>),
+    Number(i64),
+    Many(Vec<Answer>),
+    Nothing,
+    Error(String),
+}
+
+impl RedisServer {
+    /// Starts one. Without the program the test is skipped with a notice, or fails where `DAYPASS_TEST_REDIS=required`.
+    pub fn start() -> Option<Self> {
+        if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
+            let notice = "there is no redis-server on PATH (Debian: apt-get install redis-server)";
+            assert!(std::env::var("DAYPASS_TEST_REDIS").as_deref() != Ok("required"), "{notice}");
+            eprintln!("SKIPPED: {notice}");
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Self { child: run(port, &folder), port, folder };
+        server.wait();
+        Some(server)
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again, empty.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.child = run(self.port, &self.folder);
+        self.wait();
+    }
+
+    /// Stops it from running (`STOP`), or lets it go on (`CONT`), without closing anything.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    pub fn command(&self, words: &[&str]) -> Answer {
+        self.try_command(words).unwrap()
+    }
+
+    fn try_command(&self, words: &[&str]) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "*{}\r\n", words.len())?;
+        for word in words {
+            write!(stream, "${}\r\n{word}\r\n", word.len())?;
+        }
+        read(&mut BufReader::new(stream))
+    }
+
+    /// Every key and the bytes behind it.
+    pub fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let Answer::Many(keys) = self.command(&["KEYS", "*"]) else { panic!("no keys") };
+        let keys = keys.into_iter().filter_map(|key| match key {
+            Answer::Bytes(key) => Some(String::from_utf8(key).unwrap()),
+            _ => None,
+        });
+        keys.filter_map(|key| match self.command(&["GET", &key]) {
+            Answer::Bytes(value) => Some((key, value)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    fn wait(&mut self) {
+        let began = Instant::now();
+        while self.try_command(&["PING"]).ok() != Some(Answer::Bytes(b"PONG".to_vec())) {
+            assert!(began.elapsed() < Duration::from_secs(20), "redis-server does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn run(port: u16, folder: &tempfile::TempDir) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn read(from: &mut impl BufRead) -> std::io::Result<Answer> {
+    let mut line = String::new();
+    from.read_line(&mut line)?;
+    let (sort, rest) = line.trim_end().split_at_checked(1).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let number = || rest.parse::<i64>().unwrap();
+    Ok(match sort {
+        "+" => Answer::Bytes(rest.as_bytes().to_vec()),
+        "-" => Answer::Error(rest.to_owned()),
+        ":" => Answer::Number(number()),
+        "$" | "*" if number() < 0 => Answer::Nothing,
+        "$" => {
+            let mut bytes = vec![0; usize::try_from(number()).unwrap() + 2];
+            from.read_exact(&mut bytes)?;
+            bytes.truncate(bytes.len() - 2);
+            Answer::Bytes(bytes)
+        }
+        _ => Answer::Many((0..number()).map(|_| read(from)).collect::<Result<_, _>>()?),
+    })
+}

@@ -1,0 +1,371 @@
+//! The engine on a vendor that does as told and clocks that stand still until they are moved.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use connectors::{Call, Kind, Reply, Result, Timestamp};
+use daypass::{
+    Claim, Clock, Engine, Facts, Fingerprint, Found, Keyring, ManualClock, MemoryStore, Owner, Pass, Place,
+    RawCredentials, Request, Settings, Store, StoreError, TransportError, Vendor,
+};
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::Instant};
+
+/// What the vendor's wall clock shows when everything begins, in milliseconds.
+pub const BEGAN_MS: i64 = 1_767_225_600_000;
+
+/// A vendor whose tokens tell for whom they were made and when they die.
+pub struct Script {
+    pub clock: Arc<ManualClock>,
+    pub calls: AtomicUsize,
+    pub expires_in: AtomicI64,
+    pub status: AtomicU16,
+    /// Time that passes in a call, before the answer is made and after.
+    pub takes_ms: AtomicI64,
+    /// How the wall clock moves in a call.
+    pub steps_ms: AtomicI64,
+    /// What the vendor's own clock is ahead.
+    pub ahead_ms: AtomicI64,
+    pub panics: AtomicUsize,
+    /// Where set, each answer waits for a permit.
+    pub gated: AtomicBool,
+    pub gate: Semaphore,
+    /// Secrets that the vendor knows; empty: all.
+    pub known: Mutex<HashMap<String, String>>,
+}
+
+#[derive(Clone)]
+pub struct Scripted(pub Arc<Script>);
+
+impl Vendor for Scripted {
+    fn send(
+        &self,
+        call: Call,
+        sent_at: Timestamp,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Reply, TransportError>> + Send {
+        let script = self.0.clone();
+        async move {
+            script.calls.fetch_add(1, SeqCst);
+            if script.panics.load(SeqCst) > 0 {
+                script.panics.fetch_sub(1, SeqCst);
+                panic!("as told");
+            }
+            if script.gated.load(SeqCst) {
+                match tokio::time::timeout_at(deadline, script.gate.acquire()).await {
+                    Ok(permit) => permit.unwrap().forget(),
+                    Err(_) => {
+                        return Err(TransportError {
+                            kind: Kind::Timeout,
+                            message: "too slow",
+                            not_sent: false,
+                            before_reply: false,
+                        });
+                    }
+                }
+            }
+            tokio::task::yield_now().await;
+            Ok(script.answer(&call, sent_at))
+        }
+    }
+}
+
+impl Script {
+    fn answer(&self, call: &Call, sent_at: Timestamp) -> Reply {
+        let takes = u32::try_from(self.takes_ms.load(SeqCst)).unwrap();
+        self.clock.pass_ms(takes);
+        self.clock.step_ms(self.steps_ms.load(SeqCst));
+        let who = call.headers["authorization"].to_str().unwrap().split_once(' ').unwrap().1;
+        let who = STANDARD.decode(who).map_or(who.to_owned(), |pair| String::from_utf8(pair).unwrap());
+        let refused = who.split_once(':').is_some_and(|(id, secret)| {
+            let known = self.known.lock().unwrap();
+            known.get(id).is_some_and(|known| known != secret)
+        });
+        let status = if refused { 401 } else { self.status.load(SeqCst) };
+        let lives = self.expires_in.load(SeqCst);
+        let (elapsed, ahead) = (ms(self.clock.elapsed()), self.ahead_ms.load(SeqCst));
+        let vendor_now = BEGAN_MS + elapsed + ahead;
+        let nth = self.calls.load(SeqCst);
+        let text = |dies: i64| format!("{who}|{dies}|{nth}").replace(' ', "_");
+        let body = match call.uri.path() {
+            _ if status != 200 => json!({"error": "told_to_fail"}),
+            "/v1/ephemeral_keys" => {
+                // A vendor that counts in whole seconds keeps the token until that second.
+                let expires = (vendor_now + lives * 1000).div_euclid(1000);
+                json!({"id": "e", "object": "ephemeral_key", "expires": expires,
+                    "secret": text(expires * 1000 - ahead - BEGAN_MS)})
+            }
+            "/v1/terminal/connection_tokens" => json!({"secret": text(i64::MAX)}),
+            _ => {
+                let form = String::from_utf8_lossy(&call.body).into_owned();
+                let scope = if form.contains("client_token") {
+                    "https://uri.paypal.com/services/payments/orders/client_sdk_orders_api"
+                } else {
+                    "openid"
+                };
+                json!({"access_token": text(elapsed + lives * 1000), "token_type": "Bearer", "expires_in": lives,
+                    "scope": scope})
+            }
+        };
+        self.clock.pass_ms(takes);
+        let date = Timestamp::from_millisecond(vendor_now).unwrap();
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("date", date.parse().unwrap());
+        Reply { status, headers, body: body.to_string().into(), sent_at }
+    }
+}
+
+pub fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap()
+}
+
+/// Whose token it is, and when it dies on the clock that only goes forwards.
+pub fn told(pass: &Pass) -> (String, i64) {
+    let text = pass.token.value.expose();
+    let mut parts = text.split('|');
+    (parts.next().unwrap().to_owned(), parts.next().unwrap().parse().unwrap())
+}
+
+/// A store that shows what is put into it, and can be told to give back something else.
+pub struct Spy {
+    pub inner: MemoryStore,
+    pub seen: Mutex<Vec<(Place, Vec<u8>)>>,
+    #[allow(clippy::type_complexity, reason = "one function")]
+    pub alter: Mutex<Option<Box<dyn Fn(Place, Vec<u8>) -> Vec<u8> + Send>>>,
+    pub down: AtomicBool,
+}
+
+impl Spy {
+    fn altered(&self, found: Found) -> Found {
+        let value = match &*self.alter.lock().unwrap() {
+            Some(alter) => alter(found.place, found.value),
+            None => found.value,
+        };
+        Found { value, ..found }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.down.load(SeqCst) { Err(StoreError) } else { Ok(()) }
+    }
+
+    fn see(&self, place: Place, value: &[u8]) {
+        self.seen.lock().unwrap().push((place, value.to_vec()));
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Spy {
+    async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
+        self.check()?;
+        Ok(self.inner.get(places).await?.map(|found| self.altered(found)))
+    }
+    async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
+        self.check()?;
+        self.see(place, &value);
+        self.inner.put(place, value, life).await
+    }
+    async fn claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, StoreError> {
+        self.check()?;
+        Ok(match self.inner.claim(look_at, place, owner, lease).await? {
+            Claim::Found(found) => Claim::Found(self.altered(found)),
+            other => other,
+        })
+    }
+    async fn renew(&self, place: Place, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
+        self.check()?;
+        self.inner.renew(place, owner, lease).await
+    }
+    async fn settle(&self, place: Place, owner: Owner, value: Vec<u8>, life: Duration) -> Result<bool, StoreError> {
+        self.check()?;
+        self.see(place, &value);
+        self.inner.settle(place, owner, value, life).await
+    }
+    async fn give_up(&self, place: Place, owner: Owner) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.give_up(place, owner).await
+    }
+    async fn forget(&self, fingerprint: Fingerprint) -> Result<u64, StoreError> {
+        self.check()?;
+        self.inner.forget(fingerprint).await
+    }
+}
+
+pub struct World {
+    pub engine: Arc<Engine<Scripted>>,
+    pub script: Arc<Script>,
+    pub clock: Arc<ManualClock>,
+    pub store: Arc<Spy>,
+}
+
+pub fn ring(bytes: &[u8]) -> Keyring {
+    let mut keys = bytes.iter().map(|byte| connectors::Secret::from(STANDARD.encode([*byte; 32])));
+    let current = keys.next().unwrap();
+    Keyring::configured(&current, &keys.collect::<Vec<_>>()).unwrap()
+}
+
+impl World {
+    pub fn new() -> Self {
+        let clock = Arc::new(ManualClock::at_ms(BEGAN_MS));
+        Self::with(clock.clone(), clock)
+    }
+
+    /// With leases on a clock that runs by itself.
+    pub fn with_running_leases() -> Self {
+        Self::with(Arc::new(ManualClock::at_ms(BEGAN_MS)), Arc::new(daypass::SystemClock::default()))
+    }
+
+    fn with(clock: Arc<ManualClock>, of_store: Arc<dyn Clock>) -> Self {
+        let script = Arc::new(Script {
+            clock: clock.clone(),
+            calls: AtomicUsize::new(0),
+            expires_in: AtomicI64::new(3600),
+            status: AtomicU16::new(200),
+            takes_ms: AtomicI64::new(0),
+            steps_ms: AtomicI64::new(0),
+            ahead_ms: AtomicI64::new(0),
+            panics: AtomicUsize::new(0),
+            gated: AtomicBool::new(false),
+            gate: Semaphore::new(0),
+            known: Mutex::default(),
+        });
+        let store = Arc::new(Spy {
+            inner: MemoryStore::new(of_store),
+            seen: Mutex::default(),
+            alter: Mutex::default(),
+            down: AtomicBool::new(false),
+        });
+        let engine = engine(&script, &store, Settings::default(), &[1]);
+        Self { engine, script, clock, store }
+    }
+
+    /// Another node on the same store, with these settings and keys.
+    pub fn node(&self, settings: Settings, keys: &[u8]) -> Self {
+        let engine = engine(&self.script, &self.store, settings, keys);
+        Self { engine, script: self.script.clone(), clock: self.clock.clone(), store: self.store.clone() }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.script.calls.load(SeqCst)
+    }
+
+    pub async fn ask(&self, ask: &Ask) -> Result<Given> {
+        ask.of(&self.engine).await
+    }
+}
+
+fn engine(script: &Arc<Script>, store: &Arc<Spy>, settings: Settings, keys: &[u8]) -> Arc<Engine<Scripted>> {
+    Arc::new(Engine::new(settings, Scripted(script.clone()), script.clock.clone(), store.clone(), ring(keys)))
+}
+
+#[derive(Debug)]
+pub struct Given {
+    pub pass: Pass,
+    pub replayed: bool,
+    pub attempts: u32,
+    pub fingerprint: Fingerprint,
+}
+
+impl Given {
+    pub fn token(&self) -> &str {
+        self.pass.token.value.expose()
+    }
+}
+
+#[derive(Clone)]
+pub struct Ask {
+    pub reference: String,
+    pub credentials: Value,
+    pub data: Value,
+    pub metadata: Option<String>,
+    pub test_mode: bool,
+    pub fresh: bool,
+    pub deadline: Duration,
+}
+
+impl Ask {
+    fn of_credentials(credentials: Value, data: Value) -> Self {
+        Self {
+            reference: "ref".into(),
+            credentials,
+            data,
+            metadata: None,
+            test_mode: true,
+            fresh: false,
+            deadline: Duration::from_secs(20),
+        }
+    }
+
+    /// PayPal's client token: fifteen minutes on paper, as long as the script says here.
+    pub fn client() -> Self {
+        Self::paypal("id", "secret", json!({}))
+    }
+
+    /// PayPal's access token, shared by all references.
+    pub fn server() -> Self {
+        Self::paypal("id", "secret", json!({"audience": "server"}))
+    }
+
+    pub fn paypal(id: &str, secret: &str, data: Value) -> Self {
+        Self::of_credentials(json!({"Paypal": {"client_id": id, "client_secret": secret}}), data)
+    }
+
+    /// Stripe's ephemeral key, which names the moment of its death.
+    pub fn absolute() -> Self {
+        let data = json!({"grant": "ephemeral_key", "customer": "cus_1"});
+        Self::of_credentials(json!({"Stripe": {"api_key": "sk_test_1234567890"}}), data)
+    }
+
+    /// Stripe's connection token, of which no lifetime is known.
+    pub fn without_end() -> Self {
+        Self { data: json!({"grant": "terminal_connection_token"}), ..Self::absolute() }
+    }
+
+    pub fn reference(mut self, reference: impl Into<String>) -> Self {
+        self.reference = reference.into();
+        self
+    }
+
+    pub fn fresh(mut self) -> Self {
+        self.fresh = true;
+        self
+    }
+
+    pub fn data(mut self, data: Value) -> Self {
+        self.data = data;
+        self
+    }
+
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    pub async fn of(&self, engine: &Engine<Scripted>) -> Result<Given> {
+        let data = self.data.to_string();
+        let request = Request {
+            reference: &self.reference,
+            connector: None,
+            header_connector: None,
+            credentials: RawCredentials::parse(self.credentials.to_string().as_bytes()).map(Some),
+            metadata: self.metadata.as_deref(),
+            feature_data: Some(&data),
+            test_mode: Some(self.test_mode),
+            server_token: false,
+            fresh: self.fresh,
+        };
+        let mut facts = Facts::default();
+        let pass = engine.create_access_token(request, Instant::now() + self.deadline, &mut facts).await?;
+        let fingerprint = facts.credentials.unwrap();
+        Ok(Given { pass, replayed: facts.replayed, attempts: facts.attempts, fingerprint })
+    }
+}
