@@ -1,4 +1,5 @@
 //! A token's life between two calls.
+#![cfg(test)]
 
 mod world;
 

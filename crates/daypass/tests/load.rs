@@ -1,6 +1,7 @@
 //! Many callers at once: one vendor call where one is enough, and nobody gets what belongs to another.
 //!
 //! The full sizes: `cargo test -p daypass --release --test load -- --ignored --nocapture`
+#![cfg(test)]
 
 mod world;
 

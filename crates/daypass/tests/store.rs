@@ -1,4 +1,5 @@
 //! One suite for both stores: what the engine may rely on, whichever it is.
+#![cfg(test)]
 
 mod redis_server;
 
