@@ -17,7 +17,7 @@ use crate::{
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Time for the way from the vendor's answer, or its absence, to the caller.
-const LANDING: Duration = Duration::from_millis(5);
+const LANDING: Duration = Duration::from_millis(20);
 
 /// More calls than any exchange needs: a guard against a connector that never ends.
 const MAX_CALLS: usize = 6;
