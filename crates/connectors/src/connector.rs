@@ -1,11 +1,14 @@
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{Call, Error, Grant, Inputs, Kind, Reply, Result, Timestamp, Token};
+use crate::{
+    Call, Error, Grant, Inputs, Kind, Reply, Result, Timestamp, Token,
+    signing::{hex, sha256},
+};
 
 /// Characters that stand for themselves in a path segment (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -69,6 +72,8 @@ pub struct CredentialField {
     pub required: bool,
     /// Whether it is no secret: an account's or client's id, which the vendor puts into URLs and pages.
     pub public: bool,
+    /// Whether it is a JSON object of its own rather than a text.
+    pub nested: bool,
 }
 
 impl CredentialField {
@@ -77,16 +82,22 @@ impl CredentialField {
     pub const fn public(self) -> Self {
         Self { public: true, ..self }
     }
+
+    /// Says that it is a JSON object.
+    #[must_use]
+    pub const fn nested(self) -> Self {
+        Self { nested: true, ..self }
+    }
 }
 
 /// A field that must be there.
 pub const fn required(name: &'static str) -> CredentialField {
-    CredentialField { name, required: true, public: false }
+    CredentialField { name, required: true, public: false, nested: false }
 }
 
 /// A field that may be there.
 pub const fn optional(name: &'static str) -> CredentialField {
-    CredentialField { name, required: false, public: false }
+    CredentialField { name, required: false, public: false, nested: false }
 }
 
 /// One of a connector's hosts. Only scheme and host: the path belongs to the call.
@@ -264,6 +275,15 @@ impl Exchange<'_> {
         ))
     }
 
+    /// The reference, or a digest of it where it does not fit into the vendor's field (so many letters, digits and `extra`).
+    /// The same reference always gives the same text.
+    pub fn reference_within(&self, max: usize, extra: &str) -> Cow<'_, str> {
+        self.reference_of(max, extra).map_or_else(
+            |_| hex(sha256(&[self.reference.as_bytes()])).chars().take(max).collect::<String>().into(),
+            Cow::Borrowed,
+        )
+    }
+
     /// A copy with further replies, for laws and replays.
     #[must_use]
     pub fn with_replies<'b>(&'b self, replies: &'b [Reply]) -> Exchange<'b> {
@@ -287,15 +307,18 @@ impl Entry {
     /// [`Kind::InvalidCredentials`], naming the field; never its value.
     pub fn bind(&self, credentials: &Map<String, Value>) -> Result<Box<dyn Bound>> {
         for (name, value) in credentials {
-            if !self.meta.credentials.iter().any(|field| field.name == name) {
+            let Some(field) = self.meta.credentials.iter().find(|field| field.name == name) else {
                 let known: Vec<&str> = self.meta.credentials.iter().map(|field| field.name).collect();
                 // Not even the name: somebody may have put the secret there.
                 return Err(Error::invalid_credential(
                     "*",
                     format!("unknown field; {} has {}", self.meta.name, known.join(", ")),
                 ));
+            };
+            if field.nested && !value.is_null() && value.as_object().is_none_or(Map::is_empty) {
+                return Err(Error::invalid_credential(name, "must be a JSON object that is not empty"));
             }
-            if !value.is_null() && value.as_str().is_none_or(str::is_empty) {
+            if !field.nested && !value.is_null() && value.as_str().is_none_or(str::is_empty) {
                 return Err(Error::invalid_credential(name, "must be a text that is not empty"));
             }
         }

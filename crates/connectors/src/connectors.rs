@@ -1,19 +1,119 @@
 //! The list: one line a connector.
 
+mod aci;
 mod adyen;
+mod adyenplatform;
+mod airwallex;
+mod authorizedotnet;
+mod bankofamerica;
+mod barclaycard;
+mod billwerk;
+mod bluesnap;
 mod braintree;
+mod chargebee;
+mod checkout;
+mod cybersource;
+mod datatrans;
+mod deutschebank;
+mod elavon;
+mod fiserv;
+mod fiservcommercehub;
+mod getnet;
+mod gocardless;
+mod helcim;
+mod hyperpg;
+mod iatapay;
+mod itaubank;
+mod jpmorgan;
+mod klarna;
+mod mollie;
+mod moneris;
+mod multisafepay;
+mod nexinets;
+mod nexixpay;
+mod payload;
+mod payone;
 mod paypal;
+mod paysafe;
+mod paystack;
+mod payu;
+mod pinelabs_online;
+mod placetopay;
+mod plaid;
+mod powertranz;
+mod razorpay;
+mod revolut;
+mod square;
+mod stax;
 mod stripe;
+mod truelayer;
+mod trustpay;
+mod volt;
+mod wellsfargo;
+mod wise;
+mod worldline;
+mod worldpay;
+mod xendit;
 
 use crate::{Entry, entry};
 
 /// Every connector that gives tokens, in alphabetical order.
 #[rustfmt::skip] // One line each.
 pub static CONNECTORS: &[Entry] = &[
+    entry::<aci::Aci>(),
     entry::<adyen::Adyen>(),
+    entry::<adyenplatform::Adyenplatform>(),
+    entry::<airwallex::Airwallex>(),
+    entry::<authorizedotnet::Authorizedotnet>(),
+    entry::<bankofamerica::BankOfAmerica>(),
+    entry::<barclaycard::Barclaycard>(),
+    entry::<billwerk::Billwerk>(),
+    entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
+    entry::<chargebee::Chargebee>(),
+    entry::<checkout::Checkout>(),
+    entry::<cybersource::Cybersource>(),
+    entry::<datatrans::Datatrans>(),
+    entry::<deutschebank::Deutschebank>(),
+    entry::<elavon::Elavon>(),
+    entry::<fiserv::Fiserv>(),
+    entry::<fiservcommercehub::FiservCommerceHub>(),
+    entry::<getnet::Getnet>(),
+    entry::<gocardless::Gocardless>(),
+    entry::<helcim::Helcim>(),
+    entry::<hyperpg::Hyperpg>(),
+    entry::<iatapay::Iatapay>(),
+    entry::<itaubank::Itaubank>(),
+    entry::<jpmorgan::Jpmorgan>(),
+    entry::<klarna::Klarna>(),
+    entry::<mollie::Mollie>(),
+    entry::<moneris::Moneris>(),
+    entry::<multisafepay::Multisafepay>(),
+    entry::<nexinets::Nexinets>(),
+    entry::<nexixpay::Nexixpay>(),
+    entry::<payload::Payload>(),
+    entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
+    entry::<paysafe::Paysafe>(),
+    entry::<paystack::Paystack>(),
+    entry::<payu::Payu>(),
+    entry::<pinelabs_online::PinelabsOnline>(),
+    entry::<placetopay::Placetopay>(),
+    entry::<plaid::Plaid>(),
+    entry::<powertranz::Powertranz>(),
+    entry::<razorpay::Razorpay>(),
+    entry::<revolut::Revolut>(),
+    entry::<square::Square>(),
+    entry::<stax::Stax>(),
     entry::<stripe::Stripe>(),
+    entry::<truelayer::Truelayer>(),
+    entry::<trustpay::Trustpay>(),
+    entry::<volt::Volt>(),
+    entry::<wellsfargo::WellsFargo>(),
+    entry::<wise::Wise>(),
+    entry::<worldline::Worldline>(),
+    entry::<worldpay::Worldpay>(),
+    entry::<xendit::Xendit>(),
 ];
 
 /// The connector of that name (lower case, as in the enum).

@@ -3,6 +3,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Error, Result};
 
@@ -39,4 +40,28 @@ pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
     base64url_decode(claims)
         .and_then(|json| serde_json::from_slice(&json).ok())
         .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
+}
+
+/// A code that the vendor writes as text or as a number, as text.
+pub(crate) fn text_or_number(value: Option<Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The text at a JSON pointer (RFC 6901), where there is one.
+pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
+    answer.pointer(pointer).and_then(Value::as_str)
+}
+
+/// What a vendor's list of faults says: each is a text, or an object of which these members are the words.
+pub(crate) fn faults_at(answer: &Value, pointer: &str, members: &[&str]) -> Option<String> {
+    let words = |fault: &Value| match fault.as_str() {
+        Some(text) => text.to_owned(),
+        None => members.iter().filter_map(|name| fault.get(*name)?.as_str()).collect::<Vec<_>>().join(": "),
+    };
+    let faults: Vec<String> = answer.pointer(pointer)?.as_array()?.iter().map(words).collect();
+    Some(faults.join("; ")).filter(|text| !text.is_empty())
 }

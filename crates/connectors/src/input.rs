@@ -389,6 +389,11 @@ impl Inputs {
         self.values.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// Every key that the caller gave, as the JSON body of a vendor that uses the same names.
+    pub fn body(&self) -> Map<String, Value> {
+        self.values.clone()
+    }
+
     /// Copies keys that the caller gave into a JSON body, under the names that the vendor uses: `(input, vendor's name)`.
     pub fn copy_into(&self, body: &mut Map<String, Value>, names: &[(&str, &str)]) {
         for (input, vendor) in names {

@@ -13,6 +13,7 @@ mod encoding;
 mod error;
 mod grant;
 mod input;
+mod oauth;
 mod secret;
 mod signing;
 mod token;

@@ -1,4 +1,11 @@
 use hmac::{Hmac, Mac};
+use p521::ecdsa::{
+    Signature, SigningKey,
+    signature::{
+        RandomizedSigner,
+        rand_core::{self, CryptoRng, RngCore},
+    },
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256, Sha512};
 
@@ -27,6 +34,53 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
     hash.finalize().into()
 }
 
+/// ES512 (RFC 7518 section 3.4): ECDSA with P-521 and SHA-512, `None` where the key is none.
+///
+/// The number that must never serve two messages is made from key and message, as in RFC 6979 but by a plain HMAC: nothing is
+/// drawn, and equal messages have equal signatures.
+pub(crate) fn es512(key: &p521::SecretKey, message: &[u8]) -> Option<Vec<u8>> {
+    let bytes = key.to_bytes();
+    let mac = Hmac::<Sha512>::new_from_slice(&bytes).ok()?.chain_update(sha512(&[message]));
+    let signer = SigningKey::from_bytes(&bytes).ok()?;
+    let signature: Signature = signer.try_sign_with_rng(&mut FromMac { mac, blocks: 0 }, message).ok()?;
+    Some(signature.to_bytes().to_vec())
+}
+
+/// Bytes of a secret number below 2^521, for the one caller that wants them.
+struct FromMac {
+    mac: Hmac<Sha512>,
+    blocks: u64,
+}
+
+impl CryptoRng for FromMac {}
+
+impl RngCore for FromMac {
+    fn next_u32(&mut self) -> u32 {
+        rand_core::impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        rand_core::impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(64) {
+            let block = self.mac.clone().chain_update(self.blocks.to_be_bytes()).finalize().into_bytes();
+            part.iter_mut().zip(block).for_each(|(to, from)| *to = from);
+            self.blocks += 1;
+        }
+        // 66 bytes have seven bits too many, and most numbers would be thrown away.
+        if let Some(first) = bytes.first_mut() {
+            *first &= 1;
+        }
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
 /// Bytes as lower-case hex.
 pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -51,6 +105,18 @@ pub(crate) fn signed_jwt(to_sign: &str, signature: impl AsRef<[u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use p521::ecdsa::{VerifyingKey, signature::Verifier};
+
+    #[test]
+    fn es512_signs_the_same_message_the_same_way() {
+        let key = p521::SecretKey::from_slice(&[1; 66]).unwrap();
+        let [first, again, other] = [b"one", b"one", b"two"].map(|message| es512(&key, message).unwrap());
+        assert_eq!((first.len(), &first), (132, &again));
+        assert_ne!(first[..66], other[..66], "the number served two messages");
+        let signature = Signature::from_slice(&first).unwrap();
+        let public = VerifyingKey::from_affine(*key.public_key().as_affine()).unwrap();
+        assert!(public.verify(b"one", &signature).is_ok() && public.verify(b"two", &signature).is_err());
+    }
 
     #[test]
     fn vectors_of_the_standards() {

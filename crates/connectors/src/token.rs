@@ -89,6 +89,15 @@ pub enum Expiry {
 }
 
 impl Expiry {
+    /// In epoch seconds, by whichever clock it was told; nothing where there is none.
+    pub fn epoch(self) -> Option<i64> {
+        match self {
+            Self::At(moment) => Some(moment.as_second()),
+            Self::After(start, seconds) => Some(start.as_second().saturating_add(seconds)),
+            Self::UntilUsed | Self::Unpublished => None,
+        }
+    }
+
     /// Seconds after the request was sent: counted from before it left, so never later than the truth.
     ///
     /// # Errors

@@ -141,6 +141,10 @@ fn no_usual_rubbish_breaks_a_connector() {
     let bodies: [&[u8]; 9] = [b"", b"{}", b"[]", b"null", b"\"\"", b"<html></html>", b"\xff\xfe", b"{\"error\":", b"0"];
     for scene in successes() {
         for nth in 0..scene.case.replies.len() {
+            // A vendor whose answer is all in the headers may send any body.
+            if scene.replies()[nth].body.is_empty() {
+                continue;
+            }
             for body in bodies {
                 for status in [200, 201, 204, 302, 400, 401, 500] {
                     let mut replies = scene.replies();
@@ -165,7 +169,10 @@ fn tokens_live_when_they_arrive() {
             Expiry::At(moment) => assert!(moment.as_second() > NOW, "{}: dead on arrival", scene.name),
             Expiry::After(_, seconds) => assert!(seconds > 0, "{}: dead on arrival", scene.name),
             Expiry::UntilUsed => assert_eq!(grant.lifetime, Lifetime::UntilUsed, "{}", scene.name),
-            Expiry::Unpublished => assert_eq!(grant.lifetime, Lifetime::Unpublished, "{}", scene.name),
+            // Where each answer says it, one may fail to.
+            Expiry::Unpublished => {
+                assert!(matches!(grant.lifetime, Lifetime::Unpublished | Lifetime::InReply), "{}", scene.name);
+            }
         }
     }
 }

@@ -61,9 +61,9 @@ impl RawCredentials {
         &self.fields
     }
 
-    /// Every value in them, for scrubbing.
+    /// Every text in them, however deep, for scrubbing.
     pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.fields.values().filter_map(Value::as_str)
+        self.fields.values().flat_map(texts)
     }
 }
 
@@ -78,6 +78,15 @@ fn malformed(what: &str) -> Error {
     let field = "x-connector-auth";
     let violation = connectors::FieldViolation { field: field.into(), description: what.into() };
     Error { fields: vec![violation], ..Error::new(Kind::InvalidCredentials, format!("{field} cannot be read: {what}")) }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn wipe(value: &mut Value) {

@@ -22,6 +22,7 @@ mod graphql;
 mod house;
 mod processor;
 mod processors;
+mod signing;
 #[cfg(test)]
 mod testing;
 

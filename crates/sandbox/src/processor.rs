@@ -74,7 +74,7 @@ impl Request {
 
     /// A header that is there and not empty.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.headers.get(&name.to_ascii_lowercase()).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// The content type without its parameters.
@@ -120,7 +120,11 @@ impl Request {
         let form = if form { self.form() } else { Pairs::default() };
         let json = if names.is_empty() { None } else { self.json() }.unwrap_or_default();
         for name in names {
-            let values = [self.header(name), form.value(name), json.get(name).and_then(Value::as_str)];
+            let values = [
+                self.header(name),
+                form.value(name),
+                json.get(name).or_else(|| json.pointer(name)).and_then(Value::as_str),
+            ];
             found.extend(values.into_iter().flatten().map(str::to_owned));
         }
         found
@@ -170,7 +174,8 @@ pub struct Processor {
     pub name: &'static str,
     /// Known-good test-mode credentials: what a user puts under the connector's name in `x-connector-auth`.
     pub credentials: &'static str,
-    /// Headers (lower-case), form fields and JSON members that carry credentials besides `Authorization`.
+    /// Headers (lower-case), form fields and JSON members (a pointer where they are not at the top) that carry credentials
+    /// besides `Authorization`.
     pub secrets: &'static [&'static str],
     /// The header that identifies each answer of this vendor, if it has one.
     pub request_id: Option<&'static str>,
@@ -178,6 +183,8 @@ pub struct Processor {
     pub serve: fn(&Request, &mut Desk) -> Served,
     /// The shape in which the vendor fails with a status.
     pub failure: fn(u16, &mut Desk) -> Answer,
+    /// For each grant, a `connector_feature_data` (without the grant's name) with which a call succeeds.
+    pub examples: &'static [(&'static str, &'static str)],
     /// What the holders of its tokens can do, and cannot.
     pub clients: &'static [ClientStory],
 }
@@ -251,10 +258,19 @@ impl ClientCall {
     }
 }
 
-/// Whether an answer to a client's call is a refusal: by its status, or by `errors` as GraphQL has them.
+/// Members by which vendors refuse with status 200: where, and the values that mean it.
+const REFUSALS: &[(&str, &[&str])] = &[("/messages/resultCode", &["Error"])];
+
+/// Whether an answer to a client's call is a refusal: by its status, by `errors` as GraphQL has them, or by a member.
 pub fn refused(status: u16, body: &str) -> bool {
-    let errors = || serde_json::from_str::<Value>(body).ok()?.get("errors")?.as_array().map(|list| !list.is_empty());
-    status >= 400 || errors().unwrap_or(false)
+    let body: Value = serde_json::from_str(body.trim_start_matches('\u{feff}')).unwrap_or_default();
+    let errors = body.get("errors").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    status >= 400 || errors || REFUSALS.iter().any(|(at, values)| values.contains(&text(&body, at)))
+}
+
+/// The text at a JSON pointer; empty if there is none.
+pub(crate) fn text<'a>(value: &'a Value, at: &str) -> &'a str {
+    value.pointer(at).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What a word inside a credential makes a fake do.

@@ -8,6 +8,7 @@ pub mod cli;
 mod config;
 mod listen;
 mod logs;
+pub mod pages;
 pub mod protocol;
 mod rpc;
 mod server;

@@ -93,10 +93,7 @@ async fn every_grant_with_its_inputs() {
     ];
     for (nth, (ask, grant, expires)) in table.into_iter().enumerate() {
         let reference = format!("grant_{nth}");
-        let answer = served
-            .call(&Ask { reference: &reference, ..ask })
-            .await
-            .unwrap_or_else(|error| panic!("{grant}: {error:?}"));
+        let answer = served.call(&Ask { reference, ..ask }).await.unwrap_or_else(|error| panic!("{grant}: {error:?}"));
         assert_eq!(answer.status, OperationStatus::SUCCESS, "{grant}: {answer:?}");
         assert!(answer.grant == grant && answer.audience == TokenAudience::CLIENT, "{answer:?}");
         assert_eq!(
@@ -161,7 +158,7 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
             ErrorCode::Unauthenticated,
         ),
         ("64 KiB", with(&long), ErrorCode::Unauthenticated),
-        ("no reference", Ask { reference: "", ..stripe() }, ErrorCode::InvalidArgument),
+        ("no reference", Ask { reference: String::new(), ..stripe() }, ErrorCode::InvalidArgument),
         ("unknown key", stripe().data(json!({"custommer": "x"})), ErrorCode::InvalidArgument),
         ("wrong type of a key", stripe().data(json!({"customer": 5})), ErrorCode::InvalidArgument),
         ("unknown grant", stripe().data(json!({"grant": "root"})), ErrorCode::InvalidArgument),

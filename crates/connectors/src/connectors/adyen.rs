@@ -9,8 +9,6 @@ use crate::{
     Secret, Step, Timestamp, Token, optional, required,
 };
 
-/// Adyen's bound on the reference, in characters.
-const MAX_REFERENCE: usize = 80;
 /// Adyen's bound on the return URL, in characters.
 const MAX_RETURN_URL: usize = 1024;
 
@@ -47,7 +45,7 @@ impl Connector for Adyen {
         id: "adyen",
         name: "Adyen",
         docs: "https://docs.adyen.com/api-explorer/Checkout/72/post/sessions",
-        unconfirmed: &["The bound of 80 characters on the reference; the published schema has none."],
+        unconfirmed: &[],
         hosts: &[Host::main(
             "https://{endpoint_prefix}-checkout-live.adyenpayments.com",
             "https://checkout-test.adyen.com",
@@ -92,12 +90,6 @@ impl Connector for Adyen {
 fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, serde_json::Value>> {
     let input = exchange.input;
     let return_url = input.text("return_url").unwrap_or_default();
-    if exchange.reference.chars().count() > MAX_REFERENCE {
-        return Err(Error::invalid(
-            "merchant_access_token_id",
-            format!("Adyen takes at most {MAX_REFERENCE} characters"),
-        ));
-    }
     if return_url.chars().count() > MAX_RETURN_URL {
         return Err(Error::invalid_input("return_url", format!("Adyen takes at most {MAX_RETURN_URL} characters")));
     }

@@ -132,7 +132,9 @@ impl Connector for Stripe {
             }
             ("ephemeral_key", [.., reply]) => {
                 let key: EphemeralKey = reply.accept(refusal)?;
-                Ok(Step::Done(Token::new(&key.secret, "Bearer", Expiry::at_epoch(key.expires)?)?))
+                let token = Token::new(&key.secret, "Bearer", Expiry::at_epoch(key.expires)?)?;
+                let customer = key.associated_objects.into_iter().find(|object| object.kind == "customer");
+                Ok(Step::Done(named(token, "customer_id", customer.map(|customer| customer.id))))
             }
             ("checkout_session_setup", []) => {
                 post(credentials, exchange, "/v1/checkout/sessions", checkout_session(exchange)?)
@@ -293,6 +295,15 @@ struct Customer {
 struct EphemeralKey {
     secret: String,
     expires: Seconds,
+    #[serde(default)]
+    associated_objects: Vec<AssociatedObject>,
+}
+
+#[derive(Deserialize)]
+struct AssociatedObject {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
 
+const EXAMPLES: &[(&str, &str)] = &[
+    ("session_zero_value", r#"{"currency":"EUR","return_url":"https://shop.example/return"}"#),
+    ("session", r#"{"amount":1000,"currency":"EUR","return_url":"https://shop.example/return"}"#),
+];
+
 pub static ADYEN: Processor = Processor {
     name: "adyen",
     credentials: r#"{"api_key": "AQEsandbox", "merchant_account": "SandboxECOM", "review_key": null}"#,
@@ -14,6 +19,7 @@ pub static ADYEN: Processor = Processor {
     request_id: Some("pspreference"),
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "session_zero_value",

@@ -10,6 +10,8 @@ use crate::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
+const EXAMPLES: &[(&str, &str)] = &[("client_token", "{}")];
+
 pub static BRAINTREE: Processor = Processor {
     name: "braintree",
     credentials: r#"{"public_key": "sandbox_public", "private_key": "sandbox_private"}"#,
@@ -17,6 +19,7 @@ pub static BRAINTREE: Processor = Processor {
     request_id: None,
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[ClientStory {
         grant: "client_token",
         allowed: |pass| {

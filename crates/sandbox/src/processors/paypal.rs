@@ -6,6 +6,9 @@ use crate::{Answer, ClientCall, ClientStory, Desk, Issued, Pairs, Pass, Processo
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
+const EXAMPLES: &[(&str, &str)] =
+    &[("client_token", "{}"), ("identity_client_token", "{}"), ("id_token", "{}"), ("access_token", "{}")];
+
 pub static PAYPAL: Processor = Processor {
     name: "paypal",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
@@ -13,6 +16,7 @@ pub static PAYPAL: Processor = Processor {
     request_id: Some("paypal-debug-id"),
     serve,
     failure,
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "client_token",

@@ -9,6 +9,15 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+const EXAMPLES: &[(&str, &str)] = &[
+    ("checkout_session_setup", "{}"),
+    ("ephemeral_key", r#"{"customer":"cus_1"}"#),
+    ("customer_session", r#"{"customer":"cus_1","components":{"payment_element":{"enabled":true}}}"#),
+    ("setup_intent", "{}"),
+    ("terminal_connection_token", "{}"),
+    ("payment_intent", r#"{"amount":1000,"currency":"EUR"}"#),
+];
+
 pub static STRIPE: Processor = Processor {
     name: "stripe",
     credentials: r#"{"api_key": "sk_test_sandbox"}"#,
@@ -16,6 +25,7 @@ pub static STRIPE: Processor = Processor {
     request_id: Some("request-id"),
     serve,
     failure: |status, _| failure(status),
+    examples: EXAMPLES,
     clients: &[
         ClientStory {
             grant: "checkout_session_setup",

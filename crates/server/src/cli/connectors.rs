@@ -1,10 +1,12 @@
+use std::path::PathBuf;
+
 use buffa::Enumeration as _;
 use connectors::{DefaultWhen, Lifetime, Meta, Mode};
 use daypass::{Availability, availability};
 use serde_json::{Value, json};
 
 use super::Failure;
-use crate::protocol::ucs::v2::Connector;
+use crate::{pages, protocol::ucs::v2::Connector};
 
 /// List every connector: its grants, or why there are none
 #[derive(clap::Args)]
@@ -12,9 +14,18 @@ pub struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Write the documentation pages into this folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "json")]
+    pages: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(folder) = &args.pages {
+        for (name, text) in pages::pages() {
+            std::fs::write(folder.join(&name), text).map_err(|error| format!("{name}: {error}"))?;
+        }
+        return Ok(());
+    }
     let all = Connector::values().iter().filter(|connector| **connector != Connector::CONNECTOR_UNSPECIFIED);
     if args.json {
         let all: Vec<Value> = all.map(|connector| describe(*connector)).collect();

@@ -26,6 +26,8 @@ pub struct Served {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub authority_file: Option<String>,
+    /// `host:port` of the embedded sandbox.
+    pub sandbox: Option<String>,
     log: Arc<Mutex<String>>,
 }
 
@@ -44,6 +46,7 @@ impl Served {
         let address = after(&next(), "JSON on ");
         let admin = after(&next().replace("/metrics", " "), "http://");
         let authority_file = next().split("this run: ").nth(1).map(ToOwned::to_owned);
+        let sandbox = arguments.contains(&"--sandbox").then(|| after(&next(), "sandbox at http://"));
         let log = Arc::new(Mutex::new(String::new()));
         let sink = log.clone();
         std::thread::spawn(move || {
@@ -53,7 +56,7 @@ impl Served {
                 log.push('\n');
             }
         });
-        Self { child, address: address.parse().unwrap(), admin: admin.parse().unwrap(), authority_file, log }
+        Self { child, address: address.parse().unwrap(), admin: admin.parse().unwrap(), authority_file, sandbox, log }
     }
 
     pub fn sandboxed() -> Self {
@@ -77,6 +80,16 @@ impl Served {
         codec: CodecFormat,
         ask: &Ask<'_>,
     ) -> Result<TokenResponse, ConnectError> {
+        self.respond(protocol, codec, ask).await.map(|(_, answer)| answer)
+    }
+
+    /// The same, with the answer's headers.
+    pub async fn respond(
+        &self,
+        protocol: Protocol,
+        codec: CodecFormat,
+        ask: &Ask<'_>,
+    ) -> Result<(http::HeaderMap, TokenResponse), ConnectError> {
         let target = format!("http://{}", self.address).parse().unwrap();
         let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
         let http =
@@ -93,32 +106,42 @@ impl Served {
             options = options.with_header(*name, *value);
         }
         let request = TokenRequest {
-            merchant_access_token_id: ask.reference.into(),
+            merchant_access_token_id: ask.reference.clone(),
             connector: ask.connector.into(),
             connector_feature_data: text(ask.data.as_ref().map(ToString::to_string)).into(),
             metadata: text(ask.metadata.as_ref().map(ToString::to_string)).into(),
             test_mode: ask.test_mode,
             ..Default::default()
         };
-        client
-            .create_access_token_with_options(request, options)
-            .await
-            .map(connectrpc::client::UnaryResponse::into_owned)
+        let answer = client.create_access_token_with_options(request, options).await?;
+        let (headers, answer, _) = answer.into_owned_parts();
+        Ok((headers, answer))
     }
 
     pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponse, ConnectError> {
         self.call_as(Protocol::Grpc, CodecFormat::Proto, ask).await
     }
 
+    /// How many calls to the connector a call took, as its answer says.
+    pub async fn call_with_attempts(&self, ask: &Ask<'_>) -> Option<u32> {
+        let (headers, _) = self.respond(Protocol::Grpc, CodecFormat::Proto, ask).await.ok()?;
+        headers.get("x-attempts")?.to_str().ok()?.parse().ok()
+    }
+
     /// A raw HTTP/1.1 exchange.
     pub fn http(&self, address: SocketAddr, request: &str) -> String {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut reply = String::new();
-        let _ = stream.read_to_string(&mut reply);
-        reply
+        raw_http(address, request)
     }
+}
+
+/// A raw HTTP/1.1 exchange.
+pub fn raw_http(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    String::from_utf8_lossy(&reply).into_owned()
 }
 
 impl Drop for Served {
@@ -140,7 +163,7 @@ fn after(line: &str, mark: &str) -> String {
 /// What is asked for; [`Ask::stripe`] and the like are good calls to change from.
 #[derive(Clone)]
 pub struct Ask<'a> {
-    pub reference: &'a str,
+    pub reference: String,
     pub connector: Connector,
     pub header: Option<&'a str>,
     pub credentials: Option<String>,
@@ -154,7 +177,7 @@ pub struct Ask<'a> {
 impl Ask<'_> {
     pub fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
         Self {
-            reference: "token_001",
+            reference: "token_001".into(),
             connector,
             header: Some(header),
             credentials: Some(credentials.to_string()),

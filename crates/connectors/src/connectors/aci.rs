@@ -1,0 +1,153 @@
+//! ACI (Open Payment Platform): a COPYandPAY checkout, with which the widget or mobile SDK stores a card or pays once.
+//! <https://docs.oppwa.com/integrations/widget/registration-tokens>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Secret, Step, Token,
+    encoding::{faults_at, text_at},
+    required,
+};
+
+const LIFETIME: u32 = 1800;
+const INTEGRITY: Input = Input::flag("integrity");
+const TEST_MODE: Input = Input::one_of("test_mode", &["EXTERNAL", "INTERNAL"]);
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    entity_id: String,
+}
+
+pub struct Aci;
+
+impl Connector for Aci {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "aci",
+        name: "ACI",
+        docs: "https://docs.oppwa.com/integrations/widget/registration-tokens",
+        unconfirmed: &[
+            "The status and code of a refused key (401, 800.900.300).",
+            "The form field integrity and the member of that name in the answer.",
+        ],
+        hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
+        credentials: &[required("api_key"), required("entity_id").public()],
+        grants: &[
+            Grant::client(
+                "registration_checkout",
+                "store one card or account; no money moves",
+                Lifetime::Fixed(LIFETIME),
+            )
+            .by_default()
+            .inputs(&[INTEGRITY, TEST_MODE]),
+            Grant::client("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME)).inputs(&[
+                Input::decimal("amount").required(),
+                Input::currency("currency").required(),
+                Input::one_of("payment_type", &["DB", "PA"]).required(),
+                Input::flag("create_registration"),
+                Input::object("customer"),
+                Input::object("billing"),
+                Input::object("standing_instruction"),
+                INTEGRITY,
+                TEST_MODE,
+            ]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => Call::post(exchange.url("/v1/checkouts")?)
+                .bearer(credentials.api_key.expose())
+                .form(checkout(credentials, exchange))
+                .repeatable()
+                .send(),
+            [reply, ..] => {
+                let answer: Answer = reply.accept(refusal)?;
+                if !answer.result.code.starts_with("000.200") {
+                    return Err(reply.refuse(refusal(reply)));
+                }
+                let id = answer.id.ok_or_else(|| Error::bad_reply("ACI's answer has no checkout id in it"))?;
+                let token = Token::new(&id, "checkoutId", Expiry::after_reply(reply, LIFETIME)?)?
+                    .client("environment", exchange.mode.label());
+                Ok(Step::Done(match answer.integrity {
+                    Some(hash) => token.client("integrity", hash),
+                    None => token,
+                }))
+            }
+        }
+    }
+}
+
+fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Form {
+    let input = exchange.input;
+    // The vendor takes a transaction id of 8 to 255 characters, or none.
+    let reference = Some(exchange.reference).filter(|reference| (8..=255).contains(&reference.chars().count()));
+    let currency = input.text("currency").map(str::to_ascii_uppercase);
+    let registers = input.flag("create_registration").unwrap_or(exchange.grant.name == "registration_checkout");
+    let form = Form::new()
+        .field("entityId", &credentials.entity_id)
+        .maybe("merchantTransactionId", reference)
+        .maybe("createRegistration", registers.then_some("true"))
+        .maybe("amount", input.decimal("amount").map(two_decimals).as_deref())
+        .maybe("currency", currency.as_deref())
+        .maybe("paymentType", input.text("payment_type"))
+        .maybe("integrity", input.flag("integrity").filter(|wanted| *wanted).map(|_| "true"))
+        .maybe("testMode", input.text("test_mode"));
+    [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")]
+        .into_iter()
+        .filter_map(|(name, prefix)| Some((prefix, input.value(name)?)))
+        .fold(form, |form, (prefix, value)| dotted(form, prefix, value))
+}
+
+/// The vendor wants two decimals, and JSON numbers have lost their zeros.
+fn two_decimals(amount: String) -> String {
+    match amount.split_once('.').map(|(_, decimals)| decimals.len()) {
+        None => amount + ".00",
+        Some(1) => amount + "0",
+        Some(_) => amount,
+    }
+}
+
+/// Members of objects get names with dots: `billing.city`.
+fn dotted(form: Form, name: &str, value: &Value) -> Form {
+    match value {
+        Value::Object(members) => {
+            members.iter().fold(form, |form, (member, value)| dotted(form, &format!("{name}.{member}"), value))
+        }
+        Value::String(text) => form.field(name, text),
+        other => form.field(name, &other.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    result: Outcome,
+    id: Option<String>,
+    integrity: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    code: String,
+}
+
+/// <https://docs.oppwa.com/reference/resultCodes>
+fn refusal(reply: &Reply) -> Refusal {
+    let answer: Value = reply.lenient();
+    let code = text_at(&answer, "/result/code");
+    let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
+    let kind = if within(&["800.900.3"]) {
+        Some(Kind::CredentialsRejected)
+    } else if within(&["900.100", "900.200", "900.300", "900.400", "600.1", "800.5", "800.6", "999."]) {
+        Some(Kind::Unavailable)
+    } else {
+        reply.is_success().then_some(Kind::RequestRejected)
+    };
+    Refusal::new(code, text_at(&answer, "/result/description"))
+        .reason(faults_at(&answer, "/result/parameterErrors", &["name", "message"]))
+        .kind(kind)
+}

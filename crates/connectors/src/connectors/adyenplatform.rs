@@ -1,0 +1,101 @@
+//! Adyen for Platforms: a session in which its onboarding and platform components run in a browser.
+//! <https://docs.adyen.com/api-explorer/SessionAuthenticationService/1/post/sessions>
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
+    Step, Token,
+    encoding::{faults_at, jwt_claims, text_at},
+    required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+pub struct Adyenplatform;
+
+impl Connector for Adyenplatform {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "adyenplatform",
+        name: "Adyen for Platforms",
+        docs: "https://docs.adyen.com/api-explorer/SessionAuthenticationService/1/post/sessions",
+        unconfirmed: &[
+            "That the token is a JWT with an exp claim; where it is not, the answer carries no expiry.",
+            "Status 429 for too many calls.",
+        ],
+        hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
+        credentials: &[required("api_key")],
+        grants: &[Grant::client(
+            "session",
+            "use the components of the given roles on the given resources, from one origin",
+            Lifetime::InReply,
+        )
+        .by_default()
+        .inputs(&[
+            Input::origin("allowOrigin").required(),
+            Input::one_of("product", &["onboarding", "platform", "bank"]).required(),
+            Input::object("policy").required(),
+        ])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                check(exchange)?;
+                let body: Map<String, Value> =
+                    exchange.input.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+                Call::post(exchange.url("/authe/api/v1/sessions")?)
+                    .secret_header("x-api-key", credentials.api_key.expose())
+                    .json(&body)
+                    .repeatable()
+                    .send()
+            }
+            [reply, ..] => {
+                let session: Session = reply.accept(refusal)?;
+                let expiry = match jwt_claims::<Map<String, Value>>(&session.token) {
+                    Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&session.token)?,
+                    _ => Expiry::Unpublished,
+                };
+                Ok(Step::Done(Token::new(&session.token, "session", expiry)?.client("session_id", session.id)))
+            }
+        }
+    }
+}
+
+fn check(exchange: &Exchange<'_>) -> Result<()> {
+    let input = exchange.input;
+    if exchange.mode == Mode::Live && input.text("allowOrigin").is_some_and(|origin| !origin.starts_with("https://")) {
+        return Err(Error::invalid_input("allowOrigin", "must be an https origin in live mode"));
+    }
+    let given = |name| {
+        let list = input.value("policy").and_then(|policy| policy.get(name)).and_then(Value::as_array);
+        list.is_some_and(|list| !list.is_empty())
+    };
+    let absent: Vec<&str> = [("resources", "policy.resources"), ("roles", "policy.roles")]
+        .into_iter()
+        .filter_map(|(name, path)| (!given(name)).then_some(path))
+        .collect();
+    if absent.is_empty() { Ok(()) } else { Err(Error::missing_inputs(&absent, "a list that is not empty")) }
+}
+
+#[derive(Deserialize)]
+struct Session {
+    id: String,
+    token: String,
+}
+
+/// <https://docs.adyen.com/development-resources/error-codes>
+fn refusal(reply: &Reply) -> Refusal {
+    let answer: Value = reply.lenient();
+    let detail = text_at(&answer, "/detail").map(str::to_owned);
+    let reason: Vec<String> =
+        detail.into_iter().chain(faults_at(&answer, "/invalidFields", &["name", "message"])).collect();
+    Refusal::new(text_at(&answer, "/errorCode"), text_at(&answer, "/title"))
+        .reason((!reason.is_empty()).then(|| reason.join("; ")))
+}

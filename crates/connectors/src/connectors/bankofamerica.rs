@@ -1,0 +1,28 @@
+//! Bank of America: CyberSource's capture contexts on the bank's own hosts.
+//! <https://developer.merchant-services.bankofamerica.com>
+
+use super::cybersource::{self, Credentials};
+use crate::{Connector, Exchange, Host, Meta, Result, Step};
+
+pub struct BankOfAmerica;
+
+impl Connector for BankOfAmerica {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "bankofamerica",
+        name: "Bank of America",
+        docs: "https://developer.merchant-services.bankofamerica.com",
+        unconfirmed: &["That the bank's hosts serve /microform/v2/sessions and /flex/v2/sessions."],
+        hosts: &[Host::main(
+            "https://api.merchant-services.bankofamerica.com",
+            "https://apitest.merchant-services.bankofamerica.com",
+        )],
+        credentials: cybersource::CREDENTIALS,
+        grants: cybersource::GRANTS,
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        cybersource::step(credentials, exchange)
+    }
+}

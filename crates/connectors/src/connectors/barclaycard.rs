@@ -1,0 +1,25 @@
+//! Barclaycard Smartpay Fuse: CyberSource's capture contexts on the bank's own hosts.
+//! <https://developer.smartpayfuse.barclaycard>
+
+use super::cybersource::{self, Credentials};
+use crate::{Connector, Exchange, Host, Meta, Result, Step};
+
+pub struct Barclaycard;
+
+impl Connector for Barclaycard {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "barclaycard",
+        name: "Barclaycard Smartpay Fuse",
+        docs: "https://developer.smartpayfuse.barclaycard",
+        unconfirmed: &["That the bank's hosts serve /microform/v2/sessions and /flex/v2/sessions."],
+        hosts: &[Host::main("https://api.smartpayfuse.barclaycard", "https://api.smartpayfuse-test.barclaycard")],
+        credentials: cybersource::CREDENTIALS,
+        grants: cybersource::GRANTS,
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        cybersource::step(credentials, exchange)
+    }
+}

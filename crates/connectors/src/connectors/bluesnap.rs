@@ -1,0 +1,85 @@
+//! BlueSnap: a token to which the browser's Hosted Payment Fields bind one set of card data.
+//! <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret,
+    Step, Token, encoding::text_at, required,
+};
+
+const PATH: &str = "/services/2/payment-fields-tokens";
+const LIFETIME: u32 = 3600;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    username: Secret,
+    password: Secret,
+}
+
+pub struct Bluesnap;
+
+impl Connector for Bluesnap {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "bluesnap",
+        name: "BlueSnap",
+        docs: "https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token",
+        unconfirmed: &[
+            "The query parameter shopperId.",
+            "Status 403 for a caller whose address is not on the account's list.",
+        ],
+        hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
+        credentials: &[required("username"), required("password")],
+        grants: &[Grant::client(
+            "payment_fields_token",
+            "attach one set of card data from the browser, for the backend to use once",
+            Lifetime::Fixed(LIFETIME),
+        )
+        .by_default()
+        .inputs(&[
+            Input::text("shopper_id"),
+            Input::flag("authentication_required_3ds"),
+            Input::flag("challenge_requested_3ds"),
+        ])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                let input = exchange.input;
+                let flag = |name| input.flag(name).map(|flag| if flag { "true" } else { "false" });
+                let query = Form::new()
+                    .maybe("shopperId", input.text("shopper_id"))
+                    .maybe("authenticationrequired3ds", flag("authentication_required_3ds"))
+                    .maybe("challengerequested3ds", flag("challenge_requested_3ds"));
+                let separator = if query.is_empty() { "" } else { "?" };
+                Call::post(exchange.url(&format!("{PATH}{separator}{}", query.as_str()))?)
+                    .basic(credentials.username.expose(), credentials.password.expose())
+                    .header("accept", "application/json")
+                    .body("", "application/json")
+                    .repeatable()
+                    .send()
+            }
+            // The body is empty: the token is the last segment of the address of what was made.
+            [reply, ..] => {
+                reply.succeed(refusal)?;
+                let token = reply
+                    .header("location")
+                    .and_then(|location| location.split_once("/payment-fields-tokens/"))
+                    .and_then(|(_, id)| id.split(['?', '#', '/']).next())
+                    .ok_or_else(|| Error::bad_reply("BlueSnap's answer has no token in its Location"))?;
+                let token = Token::new(token, "pf_token", Expiry::after_reply(reply, LIFETIME)?)?;
+                Ok(Step::Done(token.client("environment", exchange.mode.label())))
+            }
+        }
+    }
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let answer: Value = reply.lenient();
+    Refusal::new(text_at(&answer, "/message/0/code"), text_at(&answer, "/message/0/description"))
+        .reason(text_at(&answer, "/message/0/errorName"))
+}

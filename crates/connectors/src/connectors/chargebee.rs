@@ -1,0 +1,133 @@
+//! Chargebee: one customer's portal session, and a hosted page for that customer's payment methods.
+//! <https://apidocs.chargebee.com/docs/api/portal_sessions>
+
+use http::Uri;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, InputForm, Lifetime, Meta, Mode, Refusal,
+    Reply, Result, Seconds, Secret, Step, Token, encoding::text_at, required,
+};
+
+const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    site: String,
+}
+
+pub struct Chargebee;
+
+impl Connector for Chargebee {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "chargebee",
+        name: "Chargebee",
+        docs: "https://apidocs.chargebee.com/docs/api/portal_sessions",
+        unconfirmed: &[
+            "The prefixes live_ and test_ of API keys.",
+            "The header chargebee-idempotency-key.",
+            "The error codes that come with each status.",
+        ],
+        hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
+        credentials: &[required("api_key"), required("site").public()],
+        grants: &[
+            Grant::client("portal_session", "open the self-service portal as that customer", Lifetime::Fixed(3600))
+                .by_default()
+                .inputs(INPUTS),
+            Grant::client(
+                "manage_payment_sources",
+                "add and change that customer's payment methods on a hosted page",
+                Lifetime::InReply,
+            )
+            .inputs(INPUTS),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        match credentials.api_key.expose() {
+            key if key.starts_with("live_") => Some(Mode::Live),
+            key if key.starts_with("test_") => Some(Mode::Test),
+            _ => credentials.site.ends_with("-test").then_some(Mode::Test),
+        }
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let portal = exchange.grant.name == "portal_session";
+        match exchange.replies {
+            [] => {
+                let input = exchange.input;
+                let path = if portal { "portal_sessions" } else { "hosted_pages/manage_payment_sources" };
+                let form = Form::new()
+                    .maybe("customer[id]", input.text("customer_id"))
+                    .maybe("redirect_url", input.text("redirect_url"));
+                Call::post(url(credentials, exchange, &format!("/api/v2/{path}"))?)
+                    .basic(credentials.api_key.expose(), "")
+                    .header("chargebee-idempotency-key", exchange.idempotency_key)
+                    .form(form)
+                    .repeatable()
+                    .send()
+            }
+            [reply, ..] if portal => {
+                let session = reply.accept::<Portal>(refusal)?.portal_session;
+                let token = Token::new(&session.token, "portal_session", Expiry::at_epoch(session.expires_at)?)?
+                    .client("access_url", session.access_url)
+                    .client("portal_session_id", session.id);
+                Ok(Step::Done(token))
+            }
+            [reply, ..] => {
+                let page = reply.accept::<Hosted>(refusal)?.hosted_page;
+                let token = Token::new(&page.id, "hosted_page", Expiry::at_epoch(page.expires_at)?)?;
+                Ok(Step::Done(token.client("url", page.url)))
+            }
+        }
+    }
+}
+
+/// The label in the host is the merchant's site, which is one of the credentials and no input.
+fn url(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Uri> {
+    let site = match exchange.mode {
+        Mode::Live => credentials.site.as_str(),
+        Mode::Test => credentials.site.strip_suffix("-test").unwrap_or(&credentials.site),
+    };
+    if !InputForm::Label.accepts(&Value::from(site)) {
+        return Err(Error::invalid_credential("site", format!("must be {}", InputForm::Label.describe())));
+    }
+    let bases: Vec<String> = exchange.bases.iter().map(|base| base.replace("{site}", site)).collect();
+    Exchange { bases: &bases, ..*exchange }.url(path)
+}
+
+#[derive(Deserialize)]
+struct Portal {
+    portal_session: Session,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    id: String,
+    token: String,
+    access_url: String,
+    expires_at: Seconds,
+}
+
+#[derive(Deserialize)]
+struct Hosted {
+    hosted_page: Page,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    id: String,
+    url: String,
+    expires_at: Seconds,
+}
+
+/// <https://apidocs.chargebee.com/docs/api/error-handling>
+fn refusal(reply: &Reply) -> Refusal {
+    let answer: Value = reply.lenient();
+    Refusal::new(text_at(&answer, "/api_error_code"), text_at(&answer, "/message"))
+        .reason(text_at(&answer, "/param").or(text_at(&answer, "/type")))
+}

@@ -1,0 +1,226 @@
+//! CyberSource: a capture context, with which a page or an app turns card data into a transient token.
+//! <https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html>
+//!
+//! Bank of America, Wells Fargo and Barclaycard run on the same platform and share all but the hosts.
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    Call, Connector, CredentialField, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal,
+    Reply, Result, Seconds, Secret, Step, Token,
+    encoding::{base64, base64_decode},
+    jwt_claims, required,
+    signing::{hmac_sha256, sha256},
+};
+
+const LIFETIME: u32 = 900;
+const CARD_NETWORKS: [&str; 4] = ["VISA", "MASTERCARD", "AMEX", "DISCOVER"];
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    merchant_account: Secret,
+    api_secret: Secret,
+}
+
+pub(super) const CREDENTIALS: &[CredentialField] =
+    &[required("api_key").public(), required("merchant_account").public(), required("api_secret")];
+
+pub(super) const GRANTS: &[Grant] = &[
+    Grant::client(
+        "microform_session",
+        "tokenize one card or bank account in iframes on the given origins",
+        Lifetime::Fixed(LIFETIME),
+    )
+    .by_default_with("target_origins")
+    .inputs(&[
+        Input::origins("target_origins", 9).required(),
+        Input::texts("allowed_card_networks"),
+        Input::texts_of("allowed_payment_types", 2),
+    ]),
+    Grant::client("flex_session", "tokenize one card's fields from a native app", Lifetime::Fixed(LIFETIME))
+        .by_default(),
+];
+
+pub struct Cybersource;
+
+impl Connector for Cybersource {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "cybersource",
+        name: "CyberSource",
+        docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",
+        unconfirmed: &["Answers that wrap the JWT into JSON, which are read as well."],
+        hosts: &[Host::main("https://api.cybersource.com", "https://apitest.cybersource.com")],
+        credentials: CREDENTIALS,
+        grants: GRANTS,
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        step(credentials, exchange)
+    }
+}
+
+pub(super) fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    if let [reply, ..] = exchange.replies {
+        return capture_context(reply).map(Step::Done);
+    }
+    let (path, body) = match exchange.grant.name {
+        "microform_session" => ("/microform/v2/sessions", serde_json::to_vec(&microform(exchange))),
+        _ => ("/flex/v2/sessions", serde_json::to_vec(&flex())),
+    };
+    let body = body.map_err(|_| Error::new(Kind::Internal, "a request body could not be written as JSON"))?;
+    let uri = exchange.url(path)?;
+    let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let digest = format!("SHA-256={}", base64(sha256(&[&body])));
+    let signature = signature(credentials, &uri, &date, &digest)?;
+    Call::post(uri)
+        .header("accept", "application/jwt")
+        .header("date", &date)
+        .header("digest", &digest)
+        .secret_header("v-c-merchant-id", credentials.merchant_account.expose())
+        .secret_header("signature", &signature)
+        .body(body, "application/json;charset=utf-8")
+        .repeatable()
+        .send()
+}
+
+/// <https://developer.cybersource.com/docs/cybs/en-us/platform/developer/all/rest/rest-getting-started/restgs-http-message-intro.html>
+fn signature(credentials: &Credentials, uri: &Uri, date: &str, digest: &str) -> Result<String> {
+    let key = base64_decode(credentials.api_secret.expose())
+        .ok_or_else(|| Error::invalid_credential("api_secret", "must be the shared secret in base64, as issued"))?;
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let merchant = credentials.merchant_account.expose();
+    let signed = format!(
+        "host: {host}\ndate: {date}\nrequest-target: post {path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
+    );
+    Ok(format!(
+        "keyid=\"{}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{}\"",
+        credentials.api_key.expose(),
+        base64(hmac_sha256(key, &[signed.as_bytes()]))
+    ))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Microform<'a> {
+    target_origins: Vec<&'a str>,
+    client_version: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed_card_networks: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed_payment_types: Vec<&'a str>,
+}
+
+fn microform<'a>(exchange: &'a Exchange<'_>) -> Microform<'a> {
+    let input = exchange.input;
+    let mut allowed_card_networks = input.texts("allowed_card_networks");
+    let allowed_payment_types = input.texts("allowed_payment_types");
+    // Cards need a network, and are what is taken where no payment type is named.
+    let cards = allowed_payment_types.is_empty() || allowed_payment_types.contains(&"CARD");
+    if allowed_card_networks.is_empty() && cards {
+        allowed_card_networks.extend(CARD_NETWORKS);
+    }
+    let target_origins = input.texts("target_origins");
+    Microform { target_origins, client_version: "v2", allowed_card_networks, allowed_payment_types }
+}
+
+/// A field that is named is required, unless it says otherwise.
+fn flex() -> serde_json::Value {
+    let optional = json!({ "required": false });
+    json!({ "fields": { "paymentInformation": { "card": {
+        "number": {}, "securityCode": optional, "expirationMonth": {}, "expirationYear": {}, "type": optional,
+    } } } })
+}
+
+fn capture_context(reply: &Reply) -> Result<Token> {
+    reply.succeed(refusal)?;
+    let text = reply.text()?.trim();
+    let jwt = match serde_json::from_str(text) {
+        Ok(Answer::Text(jwt) | Answer::Object { jwt }) => jwt,
+        Err(_) => text.to_owned(),
+    };
+    let claims: Claims = jwt_claims(&jwt)?;
+    let expiry = match claims.exp {
+        Some(exp) => Expiry::at_epoch(exp)?,
+        None => Expiry::after_reply(reply, LIFETIME)?,
+    };
+    let mut token = Token::new(&jwt, "capture_context", expiry)?;
+    let library = claims.ctx.into_iter().next().map(|context| context.data).unwrap_or_default();
+    if let Some(address) = library.client_library {
+        token = token.client("client_library", address);
+    }
+    if let Some(integrity) = library.client_library_integrity {
+        token = token.client("client_library_integrity", integrity);
+    }
+    Ok(token)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Text(String),
+    Object {
+        #[serde(alias = "captureContext", alias = "keyId")]
+        jwt: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: Option<Seconds>,
+    #[serde(default)]
+    ctx: Vec<Context>,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    #[serde(default)]
+    data: Library,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Library {
+    client_library: Option<String>,
+    client_library_integrity: Option<String>,
+}
+
+/// The sessions, the gateway before them and the platform behind them each have their own shape, one inside the other.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Failure {
+    response_status: Option<Box<Failure>>,
+    error_information: Option<Box<Failure>>,
+    response: Option<Box<Failure>>,
+    errors: Vec<Failure>,
+    #[serde(alias = "type")]
+    reason: Option<String>,
+    code: Option<String>,
+    #[serde(alias = "rmsg")]
+    message: Option<String>,
+    details: Vec<Detail>,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(alias = "location")]
+    field: Option<String>,
+    #[serde(alias = "message")]
+    reason: Option<String>,
+}
+
+/// <https://developer.cybersource.com/api-reference-assets/index.html#responses>
+fn refusal(reply: &Reply) -> Refusal {
+    let mut failure: Failure = reply.lenient();
+    let inner = failure.response_status.take().or(failure.error_information.take()).or(failure.response.take());
+    let failure = inner.map(|inner| *inner).or(failure.errors.pop()).unwrap_or(failure);
+    let details = failure.details.into_iter();
+    let details: Vec<String> = details.flat_map(|detail| [detail.field, detail.reason]).flatten().collect();
+    let details = Some(details.join(": ")).filter(|details| !details.is_empty());
+    Refusal::new(failure.reason.or(failure.code), failure.message).reason(details)
+}

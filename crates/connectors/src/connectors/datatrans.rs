@@ -1,0 +1,149 @@
+//! Datatrans: a transaction that opens Secure Fields in a page, the hosted page, or the mobile SDK.
+//! <https://api-reference.datatrans.ch/>
+
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
+    Step, Token, required,
+};
+
+const LIFETIME: u32 = 1800;
+const MAX_REFNO: usize = 20;
+const REFNO_SIGNS: &str = "-_.";
+
+const CURRENCY: Input = Input::currency("currency").required();
+const RETURN_URL: Input = Input::url("return_url").required();
+/// Zero is refused: no amount is how nothing is charged.
+const AMOUNT: Input = Input::integer("amount", 1, 999_999_999_999);
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    merchant_id: Secret,
+    password: Secret,
+}
+
+pub struct Datatrans;
+
+impl Connector for Datatrans {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "datatrans",
+        name: "Datatrans",
+        docs: "https://api-reference.datatrans.ch/",
+        unconfirmed: &["That refno has at most 20 characters."],
+        hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
+        credentials: &[required("merchant_id").public(), required("password")],
+        grants: &[
+            Grant::client(
+                "secure_fields",
+                "enter the card of this transaction in iframes, with 3-D Secure",
+                Lifetime::Fixed(LIFETIME),
+            )
+            .by_default()
+            .inputs(&[CURRENCY, RETURN_URL, AMOUNT]),
+            Grant::client(
+                "registration",
+                "register one means of payment on the hosted page, without a charge",
+                Lifetime::Fixed(LIFETIME),
+            )
+            .inputs(&[
+                CURRENCY,
+                RETURN_URL,
+                Input::url("cancel_url"),
+                Input::url("error_url"),
+                Input::texts("payment_methods"),
+            ]),
+            Grant::client(
+                "mobile_token",
+                "register or pay with one means of payment in the mobile SDK",
+                Lifetime::Fixed(LIFETIME),
+            )
+            .inputs(&[CURRENCY, AMOUNT, Input::texts("payment_methods").required()]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match (exchange.grant.name, exchange.replies) {
+            ("secure_fields", []) => call(credentials, exchange, "/v1/transactions/secureFields"),
+            (_, []) => call(credentials, exchange, "/v1/transactions"),
+            (grant, [reply, ..]) => {
+                let answer: Answer = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, LIFETIME)?;
+                if grant == "mobile_token" {
+                    let mobile_token =
+                        answer.mobile_token.ok_or_else(|| Error::bad_reply("Datatrans sent no mobile token"))?;
+                    let token = Token::new(&mobile_token, "mobile_token", expiry)?;
+                    return Ok(Step::Done(token.client("transaction_id", answer.transaction_id)));
+                }
+                let token = Token::new(&answer.transaction_id, "transaction_id", expiry)?;
+                Ok(Step::Done(match reply.header("location") {
+                    Some(page) => token.client("redirect_url", page),
+                    None => token,
+                }))
+            }
+        }
+    }
+}
+
+fn call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
+    let input = exchange.input;
+    let mut body = Map::new();
+    input.copy_into(&mut body, &[("amount", "amount"), ("payment_methods", "paymentMethods")]);
+    body.insert("currency".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
+    let return_url = input.text("return_url");
+    match exchange.grant.name {
+        "secure_fields" => {
+            body.insert("returnUrl".into(), json!(return_url));
+        }
+        "registration" => {
+            body.insert("refno".into(), json!(exchange.reference_within(MAX_REFNO, REFNO_SIGNS)));
+            body.insert("option".into(), json!({ "createAlias": true }));
+            let [cancel_url, error_url] = ["cancel_url", "error_url"].map(|name| input.text(name).or(return_url));
+            let redirect = json!({ "successUrl": return_url, "cancelUrl": cancel_url, "errorUrl": error_url });
+            body.insert("redirect".into(), redirect);
+        }
+        _ => {
+            body.insert("refno".into(), json!(exchange.reference_within(MAX_REFNO, REFNO_SIGNS)));
+            body.insert("option".into(), json!({ "createAlias": true, "returnMobileToken": true }));
+        }
+    }
+    Call::post(exchange.url(path)?)
+        .basic(credentials.merchant_id.expose(), credentials.password.expose())
+        .header("idempotency-key", exchange.idempotency_key)
+        .json(&body)
+        .header("content-type", "application/json; charset=UTF-8")
+        .repeatable()
+        .send()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    transaction_id: String,
+    mobile_token: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    error: Fault,
+}
+
+#[derive(Deserialize, Default)]
+struct Fault {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Fault { code, message } = reply.lenient::<Failure>().error;
+    let kind = match code.as_deref() {
+        Some("UNAUTHORIZED") => Some(Kind::CredentialsRejected),
+        Some("SERVER_ERROR" | "THIRD_PARTY_ERROR" | "UNKNOWN_ERROR") => Some(Kind::Unavailable),
+        _ => None,
+    };
+    Refusal::new(code, message).kind(kind)
+}

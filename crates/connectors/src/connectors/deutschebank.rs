@@ -1,0 +1,86 @@
+//! Deutsche Bank (directPOS): a bearer token for the merchant's payment services.
+//! <https://testmerch.directpos.de/rest-api/apidoc/v2.1/index.html>
+
+use serde::Deserialize;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds,
+    Secret, Step, Token, encoding::base64, optional, required, signing::hmac_sha256,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: Secret,
+    client_key: Secret,
+}
+
+pub struct Deutschebank;
+
+impl Connector for Deutschebank {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "deutschebank",
+        name: "Deutsche Bank",
+        docs: "https://testmerch.directpos.de/rest-api/apidoc/v2.1/index.html",
+        unconfirmed: &["The whole token call: hosts, path, signature, answer and refusals."],
+        hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
+        credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
+        grants: &[Grant::server("client_credentials", "use the payment services of the merchant", Lifetime::InReply)],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                let client_id = credentials.client_id.expose();
+                let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                let random: String = exchange.nonce.hex().chars().take(50).collect();
+                // The key itself never travels: what the form calls client_secret is a signature over id and headers.
+                let signed = [client_id.as_bytes(), date.as_bytes(), random.as_bytes()];
+                let signature = base64(hmac_sha256(credentials.client_key.expose(), &signed));
+                let form = Form::new()
+                    .field("grant_type", "client_credentials")
+                    .field("client_id", client_id)
+                    .field("client_secret", &format!("V1:{signature}"))
+                    .field("scope", "ftx");
+                Call::post(exchange.url("/rest-api/security/v1/token")?)
+                    .header("x-request-date", &date)
+                    .header("x-random-value", &random)
+                    .form(form)
+                    .repeatable()
+                    .send()
+            }
+            [reply, ..] => {
+                let granted: Granted = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, granted.expires_in)?;
+                let token_type = granted.token_type.unwrap_or("Bearer".into());
+                let token = Token::new(granted.access_token.expose(), token_type, expiry)?;
+                Ok(Step::Done(token.scope_list(granted.scope.as_deref())))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Seconds,
+    scope: Option<String>,
+}
+
+/// The bank's own shape (`rc`) and RFC 6749's (`error`).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    rc: Option<String>,
+    message: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
+    Refusal::new(failure.rc.or(failure.error), failure.message.or(failure.error_description)).kind(kind)
+}

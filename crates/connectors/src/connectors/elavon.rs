@@ -1,0 +1,125 @@
+//! Elavon Converge: a token for one transaction on its hosted form, in Lightbox or in Checkout.js.
+//! <https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox>
+
+use serde::Deserialize;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Secret, Step, Token, required,
+};
+
+const LIFETIME: u32 = 900;
+const MAX_INVOICE_NUMBER: usize = 25;
+/// Makes a card token only, so it has no amount.
+const TOKENIZE: &str = "ccgettoken";
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    ssl_merchant_id: String,
+    ssl_user_id: Secret,
+    ssl_pin: Secret,
+}
+
+const OPTIONS: &[Input] = &[
+    Input::one_of("ssl_transaction_type", &["ccsale", "ccauthonly", "ccverify", TOKENIZE, "ecspurchase", "egcsale"]),
+    Input::decimal("ssl_amount"),
+    Input::one_of("ssl_get_token", &["Y", "N"]),
+    Input::one_of("ssl_add_token", &["Y", "N"]),
+    Input::text("ssl_vendor_id"),
+    Input::text("ssl_first_name"),
+    Input::text("ssl_last_name"),
+    Input::text("ssl_avs_address"),
+    Input::text("ssl_avs_zip"),
+    Input::text("ssl_customer_code"),
+];
+
+pub struct Elavon;
+
+impl Connector for Elavon {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "elavon",
+        name: "Elavon Converge",
+        docs: "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox",
+        unconfirmed: &["The lifetime of 15 minutes.", "What the error codes 4000, 4025 and 5000 mean."],
+        hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
+        credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
+        grants: &[Grant::client(
+            "transaction_token",
+            "make the one transaction it was made for on the hosted form; without an amount, turn a card into a token",
+            Lifetime::Fixed(LIFETIME),
+        )
+        .by_default()
+        .inputs(OPTIONS)],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => Call::post(exchange.url("/hosted-payments/transaction_token")?)
+                .form(transaction(credentials, exchange)?)
+                .repeatable()
+                .send(),
+            [reply, ..] => {
+                reply.succeed(refusal)?;
+                let token = reply.text()?.trim();
+                if !is_token(token) {
+                    return Err(reply.refuse(refusal(reply)));
+                }
+                let page =
+                    exchange.url(&format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token)))?;
+                let token = Token::new(token, "ssl_txn_auth_token", Expiry::after_reply(reply, LIFETIME)?)?;
+                Ok(Step::Done(token.client("payment_page_url", page.to_string())))
+            }
+        }
+    }
+}
+
+fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> {
+    let input = exchange.input;
+    let amount = input.decimal("ssl_amount");
+    let kind = match (input.text("ssl_transaction_type"), &amount) {
+        (None | Some(TOKENIZE), None) => TOKENIZE,
+        (Some(TOKENIZE), Some(_)) => {
+            return Err(Error::invalid_input("ssl_amount", "a transaction of type ccgettoken has none"));
+        }
+        (None, Some(_)) => return Err(Error::missing_inputs(&["ssl_transaction_type"], "ssl_amount needs it")),
+        (Some(_), None) => return Err(Error::missing_inputs(&["ssl_amount"], "the transaction's type needs it")),
+        (Some(kind), Some(_)) => kind,
+    };
+    let form = Form::new()
+        .field("ssl_merchant_id", &credentials.ssl_merchant_id)
+        .field("ssl_user_id", credentials.ssl_user_id.expose())
+        .field("ssl_pin", credentials.ssl_pin.expose())
+        .field("ssl_transaction_type", kind)
+        .maybe("ssl_amount", amount.as_deref())
+        .maybe("ssl_add_token", input.text("ssl_add_token").or((kind == TOKENIZE).then_some("Y")))
+        .maybe("ssl_invoice_number", Some(exchange.reference).filter(|it| it.chars().count() <= MAX_INVOICE_NUMBER));
+    let done = ["ssl_transaction_type", "ssl_amount", "ssl_add_token"];
+    let others = OPTIONS.iter().map(|option| option.name).filter(|name| !done.contains(name));
+    Ok(others.fold(form, |form, name| form.maybe(name, input.text(name))))
+}
+
+/// The whole answer is the token, so an error page must not be taken for one.
+fn is_token(text: &str) -> bool {
+    (20..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+}
+
+/// An error is text, HTML, XML or `name=value` lines, with any status.
+fn refusal(reply: &Reply) -> Refusal {
+    let body = String::from_utf8_lossy(&reply.body);
+    let field = |name: &str| {
+        let start = |mark: String| body.split_once(&mark).map(|(_, rest)| rest);
+        let rest = start(format!("{name}=")).or_else(|| start(format!("<{name}>")))?;
+        rest.split(['<', '\r', '\n']).next().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    };
+    let code = field("errorCode");
+    let kind = match code.as_deref() {
+        Some("4025" | "4000") => Some(Kind::CredentialsRejected),
+        Some(_) if reply.is_success() => Some(Kind::RequestRejected),
+        _ => None,
+    };
+    let start: String = body.trim().chars().take(200).collect();
+    let message = field("errorMsg").or(Some(start).filter(|start| !start.is_empty()));
+    Refusal::new(code.or(Some(reply.status.to_string())), message).reason(field("errorName")).kind(kind)
+}

@@ -1,0 +1,40 @@
+//! Fiserv: Commerce Hub's credentials for one card form, asked for with the names of Fiserv's older credentials.
+//! <https://github.com/Fiserv/Commerce-Hub>
+
+use serde::Deserialize;
+
+use super::fiservcommercehub::{HOSTS, Merchant, SECURITY_CREDENTIALS};
+use crate::{Connector, Exchange, Input, Meta, Result, Secret, Step, required};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: String,
+    merchant_account: String,
+    api_secret: Secret,
+}
+
+pub struct Fiserv;
+
+impl Connector for Fiserv {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "fiserv",
+        name: "Fiserv",
+        docs: "https://github.com/Fiserv/Commerce-Hub",
+        unconfirmed: &["The HTTP statuses of refusals other than 400."],
+        hosts: HOSTS,
+        credentials: &[required("api_key").public(), required("merchant_account").public(), required("api_secret")],
+        grants: &[SECURITY_CREDENTIALS.inputs(&[Input::text("terminal_id").required()])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let merchant = Merchant {
+            api_key: &credentials.api_key,
+            secret: &credentials.api_secret,
+            merchant_id: &credentials.merchant_account,
+            terminal_id: exchange.input.text("terminal_id").unwrap_or_default(),
+        };
+        merchant.security_credentials(exchange)
+    }
+}

@@ -1,0 +1,206 @@
+//! Fiserv Commerce Hub: credentials for one card form of its Checkout SDK, and public keys that encrypt card data.
+//! <https://github.com/Fiserv/Commerce-Hub>
+//!
+//! Fiserv's older credentials reach the same API and share all but their names.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds, Secret,
+    Step, Token, encoding::base64, required, signing::hmac_sha256,
+};
+
+const LIFETIME: i64 = 1800;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: String,
+    secret: Secret,
+    merchant_id: String,
+    terminal_id: String,
+}
+
+pub(super) const HOSTS: &[Host] =
+    &[Host::main("https://connect.fiservapis.com", "https://connect-cert.fiservapis.com")];
+
+pub(super) const SECURITY_CREDENTIALS: Grant = Grant::client(
+    "security_credentials",
+    "put one card or bank account, encrypted, into the payment session that it was made with",
+    Lifetime::Fixed(1800),
+)
+.by_default()
+.server_parameters(&["session_id"]);
+
+pub struct FiservCommerceHub;
+
+impl Connector for FiservCommerceHub {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "fiservcommercehub",
+        name: "Fiserv Commerce Hub",
+        docs: "https://github.com/Fiserv/Commerce-Hub",
+        unconfirmed: &["The names of the credentials' fields."],
+        hosts: HOSTS,
+        credentials: &[
+            required("api_key").public(),
+            required("secret"),
+            required("merchant_id").public(),
+            required("terminal_id").public(),
+        ],
+        grants: &[
+            SECURITY_CREDENTIALS,
+            Grant::client(
+                "multi_use_public_key",
+                "encrypt card data for this merchant: a public key, which opens nothing",
+                Lifetime::InReply,
+            ),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let merchant = Merchant {
+            api_key: &credentials.api_key,
+            secret: &credentials.secret,
+            merchant_id: &credentials.merchant_id,
+            terminal_id: &credentials.terminal_id,
+        };
+        match (exchange.grant.name, exchange.replies) {
+            ("multi_use_public_key", []) => merchant.call(exchange, "/ch/security/v1/keys/generate"),
+            ("multi_use_public_key", [reply, ..]) => {
+                let key = reply.accept::<GeneratedKey>(refusal)?.asymmetric_key_details;
+                // Both halves in one text is how it is usually passed on; the id also comes alone.
+                let both = format!("{}|||{}", key.key_id, key.encoded_public_key);
+                let token = Token::new(&both, "public_key", Expiry::at_date(&key.valid_to)?)?;
+                Ok(Step::Done(token.client("key_id", key.key_id).client("public_key", key.encoded_public_key)))
+            }
+            _ => merchant.security_credentials(exchange),
+        }
+    }
+}
+
+/// The credentials, whatever their fields are called.
+pub(super) struct Merchant<'a> {
+    pub(super) api_key: &'a str,
+    pub(super) secret: &'a Secret,
+    pub(super) merchant_id: &'a str,
+    pub(super) terminal_id: &'a str,
+}
+
+impl Merchant<'_> {
+    pub(super) fn security_credentials(&self, exchange: &Exchange<'_>) -> Result<Step> {
+        let [reply, ..] = exchange.replies else {
+            return self.call(exchange, "/ch/payments-vas/v1/security/credentials");
+        };
+        let session: Session = reply.accept(refusal)?;
+        let token = Token::new(&session.access_token, session.access_token_type.as_str(), session.expiry(reply)?)?
+            .client("api_key", self.api_key)
+            .client("merchant_id", self.merchant_id)
+            .client("terminal_id", self.terminal_id)
+            .client("key_id", session.key_id)
+            .client("public_key", session.public_key)
+            .client("asymmetric_encryption_algorithm", session.asymmetric_encryption_algorithm)
+            .server("session_id", session.session_id);
+        Ok(Step::Done(token))
+    }
+
+    /// The vendor answers a repetition with the same request id as it did the first time.
+    fn call(&self, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
+        let body = json!({ "merchantDetails": { "merchantId": self.merchant_id, "terminalId": self.terminal_id } });
+        let (body, timestamp) = (body.to_string(), exchange.now.as_millisecond().to_string());
+        let signed = [self.api_key, exchange.idempotency_key, &timestamp, &body].map(str::as_bytes);
+        Call::post(exchange.url(path)?)
+            .header("client-request-id", exchange.idempotency_key)
+            .secret_header("api-key", self.api_key)
+            .header("timestamp", &timestamp)
+            .header("auth-token-type", "HMAC")
+            .secret_header("authorization", &base64(hmac_sha256(self.secret.expose(), &signed)))
+            .body(body, "application/json")
+            .repeatable()
+            .send()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    key_id: String,
+    public_key: String,
+    access_token: String,
+    access_token_type: String,
+    session_id: String,
+    asymmetric_encryption_algorithm: String,
+    access_token_issued_time: Option<String>,
+    access_token_time_to_live: Option<Seconds>,
+    expires_at: Option<String>,
+}
+
+impl Session {
+    /// The token dies a while after it was issued, which a repeated answer may be long after; or with its session.
+    fn expiry(&self, reply: &Reply) -> Result<Expiry> {
+        let moment = |date: &Option<String>| match date.as_deref().map(Expiry::at_date).transpose()? {
+            Some(Expiry::At(moment)) => Ok(Some(moment.as_second())),
+            _ => Ok(None),
+        };
+        let Seconds(lifetime) = self.access_token_time_to_live.unwrap_or(Seconds(LIFETIME));
+        let token = moment(&self.access_token_issued_time)?.map(|issued| issued.saturating_add(lifetime));
+        match token.into_iter().chain(moment(&self.expires_at)?).min() {
+            Some(end) => Expiry::at_epoch(end),
+            None => Expiry::after_reply(reply, lifetime),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GeneratedKey {
+    asymmetric_key_details: Key,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Key {
+    key_id: String,
+    encoded_public_key: String,
+    valid_to: String,
+}
+
+/// The list of errors is at the top, or inside one of the two objects.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Failure {
+    error: Vec<Fault>,
+    gateway_response: Option<Box<Failure>>,
+    error_response: Option<Box<Failure>>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    r#type: Option<String>,
+    code: Option<String>,
+    field: Option<String>,
+    message: Option<String>,
+}
+
+impl Failure {
+    fn faults(self) -> Vec<Fault> {
+        let inner = self.error_response.into_iter().chain(self.gateway_response);
+        self.error.into_iter().chain(inner.flat_map(|inner| inner.faults())).collect()
+    }
+}
+
+/// <https://github.com/Fiserv/Commerce-Hub/blob/main/docs/Resources/Guides/Response-Codes/Error-Response.md>
+fn refusal(reply: &Reply) -> Refusal {
+    let faults = reply.lenient::<Failure>().faults();
+    let reasons: Vec<&str> =
+        faults.iter().filter_map(|fault| fault.field.as_deref().or(fault.r#type.as_deref())).collect();
+    let reasons = Some(reasons.join(", ")).filter(|reasons| !reasons.is_empty());
+    // 408 and 425 say that another time may do.
+    let kind = matches!(reply.status, 408 | 425).then_some(Kind::Unavailable);
+    let refusal = match faults.into_iter().next() {
+        Some(fault) => Refusal::new(fault.code.or(fault.r#type), fault.message),
+        None => Refusal::default(),
+    };
+    refusal.reason(reasons).kind(kind)
+}

@@ -1,0 +1,186 @@
+//! GoCardless: a Billing Request Flow, in which one payer authorises a mandate, a payment or both.
+//! <https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
+    Step, Token,
+    encoding::{faults_at, text_at},
+    required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+const INPUTS: &[Input] = &[
+    Input::text("billing_request_id"),
+    Input::object("mandate_request"),
+    Input::object("payment_request"),
+    Input::text("customer_id"),
+    Input::url("redirect_uri"),
+    Input::url("exit_uri"),
+    Input::flag("auto_fulfil"),
+    Input::text("language"),
+    Input::flag("lock_bank_account"),
+    Input::flag("lock_currency"),
+    Input::flag("lock_customer_details"),
+    Input::object("prefilled_customer"),
+    Input::object("prefilled_bank_account"),
+    Input::flag("show_redirect_buttons"),
+    Input::flag("show_success_redirect_button"),
+    Input::flag("skip_success_screen"),
+    Input::flag("customer_details_captured"),
+];
+/// The next three describe a new billing request, the others belong to its flow.
+const REQUEST: &[Input] = INPUTS.split_at(1).1.split_at(3).0;
+const FLOW: &[Input] = INPUTS.split_at(4).1;
+
+const fn flow_grant(name: &'static str, allows: &'static str) -> Grant {
+    Grant::client(name, allows, Lifetime::InReply).inputs(INPUTS).metadata(3, 50, 500)
+}
+
+pub struct Gocardless;
+
+impl Connector for Gocardless {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "gocardless",
+        name: "GoCardless",
+        docs: "https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows",
+        unconfirmed: &[
+            "That a flow lives 7 days; the answer says its end.",
+            "Which mandate to ask for when the caller does not say: Bacs, as in the vendor's example.",
+        ],
+        hosts: &[Host::main("https://api.gocardless.com", "https://api-sandbox.gocardless.com")],
+        credentials: &[required("api_key")],
+        grants: &[
+            flow_grant("billing_request_flow", "complete that billing request in the drop-in or on the hosted pages")
+                .by_default(),
+            flow_grant("billing_request_flow_session", "complete that billing request from a front end of one's own"),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let known = exchange.input.text("billing_request_id");
+        // A create that is sent again is refused with the id of what the first one made: that is fetched instead.
+        let made: Vec<&Reply> = exchange.replies.iter().filter(|reply| duplicate_of(reply).is_none()).collect();
+        let resource = if known.is_none() && made.is_empty() { "billing_requests" } else { "billing_request_flows" };
+        if let Some(id) = exchange.replies.last().and_then(duplicate_of) {
+            let call = Call::get(exchange.url(&format!("/{resource}/{}", Exchange::segment(&id)))?);
+            return versioned(credentials, call).send();
+        }
+        let (request, replies) = match (known, made.as_slice()) {
+            (Some(id), replies) => (id.to_owned(), replies),
+            (None, []) => return create(credentials, exchange, resource, billing_request(exchange)),
+            (None, [reply, rest @ ..]) => {
+                let made: Value = reply.accept(refusal)?;
+                let id = text_at(&made, "/billing_requests/id");
+                (id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?.to_owned(), rest)
+            }
+        };
+        match (exchange.grant.name, replies) {
+            (_, []) => create(credentials, exchange, resource, flow(exchange, &request)?),
+            ("billing_request_flow", [reply, ..]) => {
+                let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
+                token(exchange, &flow.id, "billing_request_flow", &flow)
+            }
+            (_, [reply]) => {
+                let id = Exchange::segment(&reply.accept::<Flows>(refusal)?.billing_request_flows.id);
+                let call = Call::post(exchange.url(&format!("/{resource}/{id}/actions/initialise"))?);
+                versioned(credentials, call).repeatable().send()
+            }
+            (_, [_, reply, ..]) => {
+                let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
+                token(exchange, flow.session_token.as_deref().unwrap_or_default(), "session_token", &flow)
+            }
+        }
+    }
+}
+
+fn versioned(credentials: &Credentials, call: Call) -> Call {
+    call.bearer(credentials.api_key.expose()).header("gocardless-version", "2015-07-06")
+}
+
+fn create(
+    credentials: &Credentials,
+    exchange: &Exchange<'_>,
+    resource: &str,
+    body: Map<String, Value>,
+) -> Result<Step> {
+    versioned(credentials, Call::post(exchange.url(&format!("/{resource}"))?))
+        .header("idempotency-key", &format!("{}-{resource}", exchange.idempotency_key))
+        .json(&json!({ resource: body }))
+        .repeatable()
+        .send()
+}
+
+fn billing_request(exchange: &Exchange<'_>) -> Map<String, Value> {
+    let input = exchange.input;
+    let mut members = Map::new();
+    input.copy_into(&mut members, &[("mandate_request", "mandate_request"), ("payment_request", "payment_request")]);
+    if members.is_empty() {
+        members.insert("mandate_request".into(), json!({ "scheme": "bacs" }));
+    }
+    if let Some(customer) = input.text("customer_id") {
+        members.insert("links".into(), json!({ "customer": customer }));
+    }
+    if !input.metadata.is_empty() {
+        members.insert("metadata".into(), json!(input.metadata));
+    }
+    members
+}
+
+fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
+    let input = exchange.input;
+    let new = REQUEST.iter().find(|option| input.value(option.name).is_some());
+    if let (Some(new), Some(_)) = (new, input.value("billing_request_id")) {
+        return Err(Error::invalid_input(
+            new.name,
+            "belongs to a new billing request; billing_request_id names an old one",
+        ));
+    }
+    let mut members = Map::new();
+    input.copy_into(&mut members, &FLOW.iter().map(|option| (option.name, option.name)).collect::<Vec<_>>());
+    members.insert("links".into(), json!({ "billing_request": request }));
+    Ok(members)
+}
+
+fn token(exchange: &Exchange<'_>, value: &str, token_type: &str, flow: &Flow) -> Result<Step> {
+    let token = Token::new(value, token_type, Expiry::at_date(&flow.expires_at)?)?
+        .client("billing_request_flow_id", &flow.id)
+        .client("authorisation_url", &flow.authorisation_url)
+        .client("environment", if exchange.mode == Mode::Live { "live" } else { "sandbox" });
+    Ok(Step::Done(token))
+}
+
+#[derive(Deserialize)]
+struct Flows {
+    billing_request_flows: Flow,
+}
+
+#[derive(Deserialize)]
+struct Flow {
+    id: String,
+    authorisation_url: String,
+    expires_at: String,
+    session_token: Option<String>,
+}
+
+fn duplicate_of(reply: &Reply) -> Option<String> {
+    let answer: Value = reply.lenient();
+    let duplicate = text_at(&answer, "/error/errors/0/reason")? == "idempotent_creation_conflict";
+    text_at(&answer, "/error/errors/0/links/conflicting_resource_id").filter(|_| duplicate).map(str::to_owned)
+}
+
+/// <https://developer.gocardless.com/api-reference/#overview-errors>
+fn refusal(reply: &Reply) -> Refusal {
+    let answer: Value = reply.lenient();
+    let code = text_at(&answer, "/error/errors/0/reason").or(text_at(&answer, "/error/type"));
+    let reason = faults_at(&answer, "/error/errors", &["field", "message"]);
+    Refusal::new(code, text_at(&answer, "/error/message")).reason(reason)
+}

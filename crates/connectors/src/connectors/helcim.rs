@@ -1,0 +1,136 @@
+//! Helcim: a HelcimPay.js session, by default one that verifies a card and stores it.
+//! <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
+    Token, required,
+};
+
+const HOST: &str = "https://api.helcim.com";
+const LIFETIME: u32 = 3600;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+pub struct Helcim;
+
+impl Connector for Helcim {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "helcim",
+        name: "Helcim",
+        docs: "https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session",
+        unconfirmed: &[
+            "That a card verification takes amount 0.",
+            "The optional members of the body.",
+            "Status 429 for too many calls.",
+        ],
+        // Test accounts are told by their token.
+        hosts: &[Host::main(HOST, HOST)],
+        credentials: &[required("api_key")],
+        grants: &[Grant::client(
+            "helcim_pay_checkout",
+            "run that one HelcimPay.js session: verify and store a card, or pay or hold the given amount",
+            Lifetime::Fixed(LIFETIME),
+        )
+        .by_default()
+        .inputs(&[
+            Input::one_of("currency", &["CAD", "USD"]).required(),
+            Input::one_of("payment_type", &["verify", "purchase", "preauth"]),
+            Input::decimal("amount"),
+            Input::text("customer_code"),
+            Input::text("invoice_number"),
+            Input::one_of("payment_method", &["cc", "ach", "cc-ach"]),
+            Input::flag("allow_partial"),
+            Input::flag("has_convenience_fee"),
+            Input::decimal("tax_amount"),
+            Input::flag("hide_existing_payment_details"),
+            Input::flag("set_as_default_payment_method"),
+            Input::flag("confirmation_screen"),
+            Input::flag("display_contact_fields"),
+            Input::object("custom_styling"),
+            Input::object("customer_request"),
+            Input::object("invoice_request"),
+        ])
+        .server_parameters(&["secret_token"])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => Call::post(exchange.url("/v2/helcim-pay/initialize")?)
+                .secret_header("api-token", credentials.api_key.expose())
+                .header("accept", "application/json")
+                .json(&session(exchange)?)
+                .repeatable()
+                .send(),
+            [reply, ..] => {
+                let session: Session = reply.accept(refusal)?;
+                let token =
+                    Token::new(&session.checkout_token, "checkoutToken", Expiry::after_reply(reply, LIFETIME)?)?;
+                Ok(Step::Done(token.server("secret_token", session.secret_token)))
+            }
+        }
+    }
+}
+
+fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    let input = exchange.input;
+    let payment_type = input.text("payment_type").unwrap_or("verify");
+    let number = |name: &str| input.decimal(name).and_then(|amount| amount.parse::<f64>().ok());
+    let amount = match number("amount") {
+        Some(amount) => json!(amount),
+        None if payment_type == "verify" => json!(0),
+        None => return Err(Error::missing_inputs(&["amount"], "a session that moves money needs it")),
+    };
+    let value = |name: &str, value: &Value| match (name, value) {
+        ("tax_amount", _) => json!(number(name)),
+        ("confirmation_screen" | "display_contact_fields", flag) => flag.clone(),
+        (_, Value::Bool(flag)) => json!(u8::from(*flag)),
+        (_, value) => value.clone(),
+    };
+    let mut body: Map<String, Value> =
+        input.iter().map(|(name, given)| (camel_case(name), value(name, given))).collect();
+    body.insert("paymentType".into(), json!(payment_type));
+    body.insert("amount".into(), amount);
+    Ok(body)
+}
+
+/// Every member has the name of its input, in the vendor's spelling.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |text, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
+        text + &initial.to_ascii_uppercase() + rest
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    checkout_token: String,
+    secret_token: Secret,
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    errors: Value,
+}
+
+/// The errors are a text, a list of texts, or an object of texts by field.
+fn refusal(reply: &Reply) -> Refusal {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let texts: Vec<String> = match reply.lenient::<Failure>().errors {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        Value::Object(fields) => fields.iter().map(|(field, value)| format!("{field}: {}", text(value))).collect(),
+        value => vec![text(&value)],
+    };
+    Refusal::new(Some(reply.status.to_string()), (!texts.is_empty()).then(|| texts.join("; ")))
+}

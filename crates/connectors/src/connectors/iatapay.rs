@@ -1,0 +1,73 @@
+//! IATA Pay: a bearer token for the payment API.
+//! <https://www.iata.org/en/services/finance/iata-pay/>
+
+use serde::Deserialize;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds,
+    Secret, Step, Token, optional, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: Secret,
+    client_secret: Secret,
+}
+
+pub struct Iatapay;
+
+impl Connector for Iatapay {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "iatapay",
+        name: "IATA Pay",
+        docs: "https://www.iata.org/en/services/finance/iata-pay/",
+        unconfirmed: &[
+            "The whole token call: hosts, path, scope, answer and refusals; the vendor publishes no page on it.",
+        ],
+        hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
+        credentials: &[required("client_id"), required("client_secret"), optional("merchant_id").public()],
+        grants: &[Grant::server(
+            "access_token",
+            "create and read the merchant's payments and refunds",
+            Lifetime::InReply,
+        )],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => Call::post(exchange.url("/api/v1/oauth/token")?)
+                .basic(credentials.client_id.expose(), credentials.client_secret.expose())
+                .form(Form::new().field("grant_type", "client_credentials").field("scope", "payment"))
+                .repeatable()
+                .send(),
+            [reply, ..] => {
+                let granted: Granted = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, granted.expires_in)?;
+                let token_type = granted.token_type.unwrap_or("Bearer".into());
+                Ok(Step::Done(Token::new(granted.access_token.expose(), token_type, expiry)?))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Seconds,
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    error: Option<String>,
+    message: Option<String>,
+    reason: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
+    Refusal::new(failure.error, failure.message).reason(failure.reason).kind(kind)
+}

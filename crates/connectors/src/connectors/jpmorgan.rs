@@ -1,0 +1,107 @@
+//! J.P. Morgan Payments: a bearer token for the project's payment APIs.
+//! <https://github.com/jpmorgan-payments/authentication>
+
+use serde::Deserialize;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Scopes,
+    Seconds, Secret, Step, Token, optional, required,
+};
+
+/// One host for both modes: the scope decides.
+const HOST: &str = "https://id.payments.jpmorgan.com";
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: Secret,
+    client_secret: Secret,
+}
+
+pub struct Jpmorgan;
+
+impl Connector for Jpmorgan {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "jpmorgan",
+        name: "J.P. Morgan Payments",
+        docs: "https://github.com/jpmorgan-payments/authentication",
+        unconfirmed: &[
+            "The live scope, jpm:payments; others use jpm:payments:production.",
+            "That live merchants may log in here: some are given another identity service, which wants a certificate.",
+            "The payment APIs' shape of a refusal in answers to the token call.",
+        ],
+        hosts: &[Host::main(HOST, HOST)],
+        credentials: &[
+            required("client_id"),
+            required("client_secret"),
+            optional("company_name").public(),
+            optional("product_name").public(),
+            optional("merchant_purchase_description").public(),
+            optional("statement_descriptor").public(),
+        ],
+        grants: &[Grant::server(
+            "access_token",
+            "call every payment API of the project: payments, refunds, verifications",
+            Lifetime::Fixed(3600),
+        )
+        .scopes(Scopes::Any)],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                let scopes = exchange.input.scopes.join(" ");
+                let scope = match (scopes.as_str(), exchange.mode) {
+                    ("", Mode::Test) => "jpm:payments:sandbox",
+                    ("", Mode::Live) => "jpm:payments",
+                    (scopes, _) => scopes,
+                };
+                Call::post(exchange.url("/am/oauth2/alpha/access_token")?)
+                    .basic(credentials.client_id.expose(), credentials.client_secret.expose())
+                    .form(Form::new().field("grant_type", "client_credentials").field("scope", scope))
+                    .repeatable()
+                    .send()
+            }
+            [reply, ..] => {
+                let granted: Granted = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, granted.expires_in)?;
+                let token_type = granted.token_type.unwrap_or("Bearer".into());
+                let token = Token::new(granted.access_token.expose(), token_type, expiry)?;
+                Ok(Step::Done(token.scope_list(granted.scope.as_deref())))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Seconds,
+    scope: Option<String>,
+}
+
+/// RFC 6749's shape, else that of the payment APIs.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Failure {
+    error: Option<String>,
+    #[serde(rename = "error_description")]
+    error_description: Option<String>,
+    response_status: Option<String>,
+    response_code: Option<String>,
+    response_message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = match failure.error.as_deref() {
+        Some("invalid_client") => Some(Kind::CredentialsRejected),
+        Some("unauthorized_client") => Some(Kind::PermissionDenied),
+        _ => None,
+    };
+    Refusal::new(failure.error.or(failure.response_code), failure.error_description.or(failure.response_message))
+        .reason(failure.response_status)
+        .kind(kind)
+}

@@ -1,0 +1,192 @@
+//! Mollie: a session for its Components, a payment's checkout page, or an Apple Pay merchant session.
+//! <https://docs.mollie.com/reference/create-session>
+
+use http::Uri;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
+    Step, Token, encoding::text_or_number, optional, required,
+};
+
+/// How long a session lives where its answer has no `expiresAt`, in seconds.
+const SESSION_LIFETIME: u32 = 900;
+/// How long an Apple Pay session lives, in seconds, whatever its own `expiresAt` says.
+const APPLE_PAY_LIFETIME: u32 = 300;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    profile_token: Option<String>,
+}
+
+const PAYMENT: &[Input] = &[
+    Input::decimal("amount").required(),
+    Input::currency("currency").required(),
+    Input::text("description").required(),
+    Input::url("return_url").required(),
+    Input::one_of("sequence_type", &["oneoff", "first"]),
+    Input::text("customer_id"),
+    Input::objects("lines"),
+];
+
+pub struct Mollie;
+
+impl Connector for Mollie {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "mollie",
+        name: "Mollie",
+        docs: "https://docs.mollie.com/reference/create-session",
+        unconfirmed: &[
+            "Sessions are in private beta: the account must be admitted, and the vendor may still change them.",
+            "A session lives for 15 minutes in the vendor's example; the schema does not say so.",
+            "An Apple Pay session is taken to live for five minutes, the shorter of the two lifetimes that the vendor writes of.",
+            "An amount of zero makes a first payment that verifies and stores a card.",
+        ],
+        hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
+        credentials: &[required("api_key"), optional("profile_token").public()],
+        grants: &[
+            Grant::client("session", "run Mollie Components for this one order", Lifetime::Fixed(SESSION_LIFETIME))
+                .by_default()
+                .inputs(PAYMENT)
+                .metadata(20, 40, 500),
+            Grant::client("payment", "open Mollie's checkout page for this payment", Lifetime::InReply)
+                .inputs(PAYMENT)
+                .metadata(20, 40, 500),
+            Grant::client(
+                "apple_pay_session",
+                "complete Apple Pay's merchant validation once",
+                Lifetime::Fixed(APPLE_PAY_LIFETIME),
+            )
+            .inputs(&[Input::url("validation_url").required(), Input::text("domain").required()]),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        match credentials.api_key.expose().split_once('_') {
+            Some(("test", _)) => Some(Mode::Test),
+            Some(("live", _)) => Some(Mode::Live),
+            _ => None,
+        }
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match (exchange.grant.name, exchange.replies) {
+            ("session", []) => post(credentials, exchange, "/v2/sessions", payment(exchange, true)),
+            ("payment", []) => post(credentials, exchange, "/v2/payments", payment(exchange, false)),
+            (_, []) => {
+                let url = exchange.input.text("validation_url").unwrap_or_default();
+                if !url.parse::<Uri>().is_ok_and(|url| is_apples(&url)) {
+                    return Err(Error::invalid_input("validation_url", "must be https and on a host of apple.com"));
+                }
+                let body = [("validationUrl", url), ("domain", exchange.input.text("domain").unwrap_or_default())];
+                let body = body.into_iter().map(|(name, value)| (name.into(), json!(value))).collect();
+                post(credentials, exchange, "/v2/wallets/applepay/sessions", body)
+            }
+            ("session", [reply, ..]) => {
+                let made: Made = reply.accept(refusal)?;
+                let expiry = match made.expires_at {
+                    Some(date) => Expiry::at_date(&date)?,
+                    None => Expiry::after_reply(reply, SESSION_LIFETIME)?,
+                };
+                let token = Token::new(&made.client_access_token.unwrap_or_default(), "client_access_token", expiry)?;
+                Ok(Step::Done(token.client("session_id", made.id)))
+            }
+            ("payment", [reply, ..]) => {
+                let made: Made = reply.accept(refusal)?;
+                let expiry = Expiry::at_date(&made.expires_at.unwrap_or_default())?;
+                let url = made.links.pointer("/checkout/href").and_then(Value::as_str).unwrap_or_default();
+                Ok(Step::Done(Token::new(url, "checkout_url", expiry)?.client("payment_id", made.id)))
+            }
+            // Opaque to everybody but Apple: handed on whole.
+            (_, [reply, ..]) => {
+                let session: Map<String, Value> = reply.accept(refusal)?;
+                if !session.contains_key("merchantSessionIdentifier") {
+                    return Err(Error::bad_reply("Mollie's answer is no Apple Pay session"));
+                }
+                let milliseconds = session.get("expiresAt").and_then(Value::as_i64);
+                let own = milliseconds.map_or(Ok(Expiry::UntilUsed), Expiry::at_epoch_ms)?;
+                let documented = Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?;
+                let expiry =
+                    if own.epoch().is_some_and(|own| Some(own) < documented.epoch()) { own } else { documented };
+                Ok(Step::Done(Token::new(&Value::Object(session).to_string(), "apple_pay_session", expiry)?))
+            }
+        }
+    }
+}
+
+fn is_apples(url: &Uri) -> bool {
+    url.scheme_str() == Some("https") && url.host().is_some_and(|host| host.ends_with(".apple.com"))
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, mut body: Map<String, Value>) -> Result<Step> {
+    // An organization's token serves several profiles in both modes; an API key is bound to one of each.
+    if credentials.api_key.expose().starts_with("access_") {
+        let Some(profile) = &credentials.profile_token else {
+            return Err(Error::invalid_credential("profile_token", "an organization's access token needs it"));
+        };
+        body.insert("profileId".into(), json!(profile));
+        body.insert("testmode".into(), json!(exchange.mode == Mode::Test));
+    }
+    Call::post(exchange.url(path)?)
+        .bearer(credentials.api_key.expose())
+        .header("idempotency-key", exchange.idempotency_key)
+        .json(&body)
+        .repeatable()
+        .send()
+}
+
+fn payment(exchange: &Exchange<'_>, with_lines: bool) -> Map<String, Value> {
+    let input = exchange.input;
+    let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
+    let amount = json!({ "currency": currency, "value": input.decimal("amount") });
+    let mut metadata = input.metadata.clone();
+    metadata.entry("ref".into()).or_insert_with(|| exchange.reference.into());
+    let mut body = Map::new();
+    if with_lines {
+        let description = input.text("description");
+        let line = json!({ "description": description, "quantity": 1, "unitPrice": amount, "totalAmount": amount });
+        body.insert("lines".into(), json!([line]));
+    }
+    body.insert("amount".into(), amount);
+    body.insert("metadata".into(), json!(metadata));
+    input.copy_into(
+        &mut body,
+        &[
+            ("description", "description"),
+            ("return_url", "redirectUrl"),
+            ("sequence_type", "sequenceType"),
+            ("customer_id", "customerId"),
+            ("lines", "lines"),
+        ],
+    );
+    body
+}
+
+/// A session or a payment.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    id: String,
+    client_access_token: Option<String>,
+    expires_at: Option<String>,
+    #[serde(rename = "_links", default)]
+    links: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    status: Option<Value>,
+    title: Option<String>,
+    detail: Option<String>,
+    field: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { status, title, detail, field } = reply.lenient();
+    Refusal::new(text_or_number(status).or(title), detail).reason(field)
+}

@@ -1,0 +1,152 @@
+//! Moneris: an OAuth token of its API, and a ticket that opens Moneris Checkout.
+//! <https://api-developer.moneris.com/>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
+    Result, Scopes, Secret, Step, Token,
+    oauth::{self, AccessToken},
+    optional, required,
+};
+
+const MAX_ORDER_NO: usize = 50;
+/// What an order number may not contain.
+const FORBIDDEN: &str = "<>$%=?^\"{}[]\\";
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: String,
+    client_secret: Secret,
+}
+
+pub struct Moneris;
+
+impl Connector for Moneris {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "moneris",
+        name: "Moneris",
+        docs: "https://api-developer.moneris.com/",
+        unconfirmed: &[
+            "That the token request is a form, and its lifetime of an hour.",
+            "The scope payment.write where none is asked for.",
+            "The bodies of the errors.",
+        ],
+        hosts: &[
+            Host::main("https://api.moneris.io", "https://api.sb.moneris.io"),
+            Host::named("checkout", "https://gateway.moneris.com", "https://gatewayt.moneris.com"),
+        ],
+        credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
+        grants: &[
+            Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::Fixed(3600))
+                .scopes(Scopes::Any),
+            Grant::client("checkout_ticket", "open Moneris Checkout for that one amount", Lifetime::Unpublished)
+                .inputs(&[
+                    Input::text("store_id").required(),
+                    Input::secret("api_token").required(),
+                    Input::text("checkout_id").required(),
+                    Input::decimal("txn_total").required(),
+                    Input::text("cust_id"),
+                    Input::one_of("language", &["en", "fr"]),
+                    Input::object("contact_details"),
+                    Input::object("billing_details"),
+                ]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let input = exchange.input;
+        match (exchange.grant.name, exchange.replies) {
+            ("oauth_client_credentials", []) => {
+                let scope = if input.scopes.is_empty() { "payment.write".into() } else { input.scopes.join(" ") };
+                let form = Form::new()
+                    .field("grant_type", "client_credentials")
+                    .field("client_id", &credentials.client_id)
+                    .field("client_secret", credentials.client_secret.expose())
+                    .field("scope", &scope);
+                Call::post(exchange.url("/oauth2/token")?).form(form).repeatable().send()
+            }
+            ("oauth_client_credentials", [reply, ..]) => {
+                Ok(Step::Done(reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?))
+            }
+            ("checkout_ticket", []) => {
+                Call::post(exchange.url_at(1, "/chktv2/request/request.php")?).json(&preload(exchange)?).send()
+            }
+            ("checkout_ticket", [reply, ..]) => {
+                let answer = reply.accept::<Preload>(refusal)?.response;
+                match answer.ticket {
+                    Some(ticket) if answer.success == "true" => {
+                        let token = Token::new(&ticket, "checkout_ticket", Expiry::Unpublished)?;
+                        Ok(Step::Done(token.client("environment", environment(exchange.mode))))
+                    }
+                    _ if answer.success == "false" => Err(reply.refuse(not_preloaded(answer.error))),
+                    _ => Err(Error::bad_reply("Moneris's answer has no ticket in it")),
+                }
+            }
+            _ => Err(Error::new(Kind::Internal, "Moneris has no such grant")),
+        }
+    }
+}
+
+const fn environment(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Test => "qa",
+        Mode::Live => "prod",
+    }
+}
+
+fn preload(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    let mut body = exchange.input.body();
+    let total = exchange.input.decimal("txn_total").unwrap_or_default();
+    let (whole, cents) = total.split_once('.').unwrap_or((&total, ""));
+    if cents.len() > 2 {
+        return Err(Error::invalid_input("txn_total", "Moneris takes two decimals"));
+    }
+    body.insert("txn_total".into(), json!(format!("{whole}.{cents:0<2}")));
+    body.insert("environment".into(), json!(environment(exchange.mode)));
+    body.insert("action".into(), json!("preload"));
+    if exchange.reference.chars().count() <= MAX_ORDER_NO && !exchange.reference.contains(|c| FORBIDDEN.contains(c)) {
+        body.insert("order_no".into(), json!(exchange.reference));
+    }
+    Ok(body)
+}
+
+#[derive(Deserialize)]
+struct Preload {
+    response: Preloaded,
+}
+
+#[derive(Deserialize)]
+struct Preloaded {
+    success: String,
+    ticket: Option<String>,
+    error: Option<Map<String, Value>>,
+}
+
+/// Refused with status 200: the names of the fields at fault, each with a text.
+fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
+    let Some((field, text)) = error.unwrap_or_default().into_iter().next() else { return Refusal::default() };
+    let kind = match field.as_str() {
+        "store_id" | "api_token" | "checkout_id" => Kind::CredentialsRejected,
+        _ => Kind::RequestRejected,
+    };
+    Refusal::new(Some(field), text.as_str()).kind(Some(kind))
+}
+
+/// The token endpoint speaks RFC 6749, the API RFC 9457.
+#[derive(Deserialize, Default)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+    category: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    match reply.lenient() {
+        Problem { title: None, .. } => oauth::refusal(reply),
+        Problem { title, detail, category } => Refusal::new(title, detail).reason(category),
+    }
+}

@@ -1,0 +1,93 @@
+//! `MultiSafepay`: an API token for its Payment Components.
+//! <https://docs.multisafepay.com/docs/payment-components>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
+    encoding::text_or_number, required,
+};
+
+const LIFETIME: u32 = 600;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+pub struct Multisafepay;
+
+impl Connector for Multisafepay {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "multisafepay",
+        name: "MultiSafepay",
+        docs: "https://docs.multisafepay.com/docs/payment-components",
+        unconfirmed: &[
+            "The lifetime of 600 seconds; the vendor's own shop plugin keeps a token for 240.",
+            "The meaning of the error code 1032 (the API key is not known).",
+        ],
+        hosts: &[Host::main("https://api.multisafepay.com", "https://testapi.multisafepay.com")],
+        credentials: &[required("api_key")],
+        grants: &[Grant::client(
+            "api_token",
+            "start Payment Components and encrypt payment details",
+            Lifetime::Fixed(LIFETIME),
+        )
+        .by_default()],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => Call::get(exchange.url("/v1/json/auth/api_token")?)
+                .secret_header("api_key", credentials.api_key.expose())
+                .header("accept", "application/json")
+                .send(),
+            [reply, ..] => {
+                let answer: Answer = reply.accept(refusal)?;
+                if !answer.success {
+                    return Err(reply.refuse(refusal(reply)));
+                }
+                let expiry = Expiry::after_reply(reply, LIFETIME)?;
+                Ok(Step::Done(Token::new(&answer.data.api_token, "api_token", expiry)?))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    success: bool,
+    #[serde(default)]
+    data: ApiToken,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ApiToken {
+    api_token: String,
+}
+
+/// The members are at the top, by some accounts inside `data`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    error_code: Option<Value>,
+    error_info: Option<String>,
+    data: Option<Box<Failure>>,
+}
+
+/// A refusal may come with status 200.
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { error_code, error_info, data } = reply.lenient();
+    let inner = data.map(|inner| *inner).unwrap_or_default();
+    let code = text_or_number(error_code).or(text_or_number(inner.error_code));
+    let kind = match code.as_deref() {
+        Some("1032") => Some(Kind::CredentialsRejected),
+        _ if reply.is_success() => Some(Kind::RequestRejected),
+        _ => None,
+    };
+    Refusal::new(code, error_info.or(inner.error_info)).kind(kind)
+}

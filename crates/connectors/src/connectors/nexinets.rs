@@ -1,0 +1,99 @@
+//! Nexinets (Nexi's `PayEngine`): an order that the hosted payment page or widget goes on with.
+//! <https://docs.payengine.de/>
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
+    encoding::text_or_number, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    merchant_id: String,
+    api_key: Secret,
+}
+
+pub struct Nexinets;
+
+impl Connector for Nexinets {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "nexinets",
+        name: "Nexinets",
+        docs: "https://docs.payengine.de/",
+        unconfirmed: &[
+            "The members of the order, of its answer and of the error body.",
+            "The member merchantOrderId, which carries the reference.",
+        ],
+        hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
+        credentials: &[required("merchant_id").public(), required("api_key")],
+        grants: &[Grant::client("order", "pay that one order on the hosted page", Lifetime::Unpublished)
+            .by_default()
+            .inputs(&[
+                Input::minor_units("amount").required(),
+                Input::currency("currency").required(),
+                Input::url("return_url").required(),
+            ])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                let return_url = exchange.input.text("return_url");
+                Call::post(exchange.url("/v1/orders")?)
+                    .basic(&credentials.merchant_id, credentials.api_key.expose())
+                    .json(&json!({
+                        "initialAmount": exchange.input.integer("amount"),
+                        "currency": exchange.input.text("currency").map(str::to_ascii_uppercase),
+                        "channel": "ECOM",
+                        "transactionType": "PREAUTH",
+                        "async": { "successUrl": return_url, "cancelUrl": return_url, "failureUrl": return_url },
+                        "merchantOrderId": exchange.reference,
+                    }))
+                    .send()
+            }
+            [reply, ..] => {
+                let order: Order = reply.accept(refusal)?;
+                let token = Token::new(&order.order_id, "order_id", Expiry::Unpublished)?;
+                Ok(Step::Done(token.client("merchant_id", &credentials.merchant_id)))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Order {
+    #[serde(rename = "orderId")]
+    order_id: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    code: Option<Value>,
+    message: Option<String>,
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Fault {
+    field: Option<String>,
+    message: String,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { code, message, errors } = reply.lenient();
+    let faults: Vec<String> = errors
+        .into_iter()
+        .map(|fault| match fault.field {
+            Some(field) => format!("{field} : {}", fault.message),
+            None => fault.message,
+        })
+        .collect();
+    let details = Some(faults.join(", ")).filter(|details| !details.is_empty());
+    Refusal::new(text_or_number(code), details.or_else(|| message.clone())).reason(message)
+}

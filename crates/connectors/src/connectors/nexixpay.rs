@@ -1,0 +1,166 @@
+//! Nexi `XPay`: a security token for its hosted page, to verify a card or to pay, or for iframe fields on the merchant's page.
+//! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
+    Token, required,
+    signing::{hex, sha256},
+};
+
+/// The vendor's bound on an order's id, in characters.
+const MAX_ORDER_ID: usize = 27;
+const PATH: &str = "/api/phoenix-0.0/psp/api/v1/orders";
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+/// What Build takes, then what pays, what all take, and what verifies.
+const INPUTS: &[Input] = &[
+    Input::origin("merchant_url").required(),
+    Input::minor_units("amount").required(),
+    Input::one_of("action_type", &["PAY", "PREAUTH"]),
+    Input::currency("currency").required(),
+    Input::url("return_url").required(),
+    Input::url("cancel_url"),
+    Input::url("notification_url"),
+    Input::text_of("language", 3),
+    Input::text("contract_id"),
+    Input::one_of("contract_type", &["CIT", "MIT_SCHEDULED", "MIT_UNSCHEDULED"]),
+];
+const BUILD: &[Input] = INPUTS.split_at(8).0;
+const PAY: &[Input] = BUILD.split_at(1).1;
+const VERIFY: &[Input] = INPUTS.split_at(3).1;
+
+pub struct Nexixpay;
+
+impl Connector for Nexixpay {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "nexixpay",
+        name: "Nexi XPay",
+        docs: "https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/",
+        unconfirmed: &[
+            "An amount of zero verifies a card.",
+            "The bound of 27 characters on an order's id; others stop at 18.",
+        ],
+        hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
+        credentials: &[required("api_key")],
+        grants: &[
+            Grant::client(
+                "hpp_verify",
+                "verify a card on the hosted page, and with contract_id store it",
+                Lifetime::Unpublished,
+            )
+            .by_default()
+            .inputs(VERIFY),
+            Grant::client("hpp", "pay that one order on the hosted page", Lifetime::Unpublished).inputs(PAY),
+            Grant::client("build", "pay that one order in iframe fields on the merchant's page", Lifetime::Unpublished)
+                .inputs(BUILD),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let page = if exchange.grant.name == "build" { "build" } else { "hpp" };
+        match exchange.replies {
+            // An order's id is refused the second time, so a repetition would hide the answer to the first.
+            [] => Call::post(exchange.url(&format!("{PATH}/{page}"))?)
+                .secret_header("x-api-key", credentials.api_key.expose())
+                .header("correlation-id", &exchange.nonce.uuid())
+                .json(&order(exchange)?)
+                .send(),
+            [reply, ..] => {
+                let started: Started = reply.accept(refusal)?;
+                let token = Token::new(&started.security_token, "security_token", Expiry::Unpublished)?
+                    .client("order_id", order_id(exchange.reference));
+                Ok(Step::Done(match started.place {
+                    Place::Page { hosted_page } => token.client("hosted_page", hosted_page),
+                    Place::Fields { session_id, fields } => {
+                        token.client("session_id", session_id).client("fields", Value::from(fields).to_string())
+                    }
+                }))
+            }
+        }
+    }
+}
+
+/// The reference where it fits, else a digest of it: the same for the same reference.
+fn order_id(reference: &str) -> String {
+    let fits = reference.len() <= MAX_ORDER_ID && reference.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if fits {
+        return reference.into();
+    }
+    hex(sha256(&[reference.as_bytes()])).chars().take(MAX_ORDER_ID).collect()
+}
+
+fn order(exchange: &Exchange<'_>) -> Result<Value> {
+    let input = exchange.input;
+    let amount = input.integer("amount").unwrap_or(0).to_string();
+    let mut session = Map::new();
+    input.copy_into(&mut session, &[("notification_url", "notificationUrl"), ("language", "language")]);
+    let action =
+        if exchange.grant.name == "hpp_verify" { "VERIFY" } else { input.text("action_type").unwrap_or("PAY") };
+    session.insert("actionType".into(), json!(action));
+    session.insert("amount".into(), json!(amount));
+    session.insert("resultUrl".into(), json!(input.text("return_url")));
+    session.insert("cancelUrl".into(), json!(input.text("cancel_url").or(input.text("return_url"))));
+    let recurrence = match (input.text("contract_id"), input.text("contract_type")) {
+        (None, None) => json!({ "action": "NO_RECURRING" }),
+        (None, Some(_)) => return Err(Error::missing_inputs(&["contract_id"], "contract_type is about a contract")),
+        (Some(id), kind) => {
+            json!({ "action": "CONTRACT_CREATION", "contractId": id, "contractType": kind.unwrap_or("CIT") })
+        }
+    };
+    session.insert("recurrence".into(), recurrence);
+    let currency = input.text("currency").map(str::to_ascii_uppercase);
+    let order = json!({ "orderId": order_id(exchange.reference), "amount": amount, "currency": currency });
+    Ok(match input.text("merchant_url") {
+        None => json!({ "order": order, "paymentSession": session }),
+        Some(origin) => {
+            session.insert("paymentService".into(), json!("CARDS"));
+            json!({ "version": "3", "merchantUrl": origin, "order": order, "paymentSession": session })
+        }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+    security_token: String,
+    #[serde(flatten)]
+    place: Place,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Place {
+    Page { hosted_page: String },
+    Fields { session_id: String, fields: Vec<Value> },
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Fault {
+    code: Option<String>,
+    description: String,
+}
+
+/// A refused key comes without a body.
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { errors } = reply.lenient();
+    let reasons: Vec<&str> = errors.iter().map(|fault| fault.description.as_str()).collect();
+    let reason = Some(reasons.join("; ")).filter(|reason| !reason.is_empty());
+    let first = errors.into_iter().next();
+    let (code, message) = first.map_or((None, None), |fault| (fault.code, Some(fault.description)));
+    Refusal::new(code, message).reason(reason)
+}

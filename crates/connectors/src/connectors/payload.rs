@@ -1,0 +1,154 @@
+//! Payload: a client token for Payload.js, limited to one intent.
+//! <https://docs.payload.com/ui/authentication>
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
+    Step, Token, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    auth_key_map: BTreeMap<String, Account>,
+}
+
+/// The account of a currency.
+#[derive(Deserialize)]
+struct Account {
+    api_key: Secret,
+}
+
+const CURRENCY: Input = Input::currency("currency");
+const CHECKOUT: &[Input] = &[
+    CURRENCY,
+    Input::decimal("amount"),
+    Input::text("invoice_id"),
+    Input::text("customer_id"),
+    Input::text("processing_id"),
+];
+const PAYS_OR_INVOICE: &[&[&str]] = &[&["amount"], &["invoice_id"]];
+
+pub struct Payload;
+
+impl Connector for Payload {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "payload",
+        name: "Payload",
+        docs: "https://docs.payload.com/ui/authentication",
+        unconfirmed: &["Test keys begin with test_secret_key_, live ones with secret_key_."],
+        hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
+        credentials: &[required("auth_key_map").nested()],
+        grants: &[
+            Grant::client(
+                "payment_method_form",
+                "store one payment method through secure inputs",
+                Lifetime::Unpublished,
+            )
+            .by_default()
+            .inputs(&[CURRENCY, Input::object("payment_method")]),
+            Grant::client("payment_form", "make that one payment through secure inputs", Lifetime::Unpublished)
+                .inputs(&[CURRENCY, Input::decimal("amount").required(), Input::object("payment")]),
+            Grant::client(
+                "checkout_plugin",
+                "pay that amount or invoice in the embedded checkout",
+                Lifetime::Unpublished,
+            )
+            .inputs(CHECKOUT)
+            .one_of(PAYS_OR_INVOICE),
+            Grant::client("checkout_page", "pay that amount or invoice on the hosted page", Lifetime::Unpublished)
+                .inputs(CHECKOUT)
+                .one_of(PAYS_OR_INVOICE),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        // One key serves all currencies.
+        let key = credentials.auth_key_map.values().next()?.api_key.expose();
+        match key.split_once("secret_key_")? {
+            ("test_", _) => Some(Mode::Test),
+            ("", _) => Some(Mode::Live),
+            _ => None,
+        }
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                let intent = Map::from_iter([(exchange.grant.name.to_owned(), intent(exchange))]);
+                Call::post(exchange.url("/access_tokens")?)
+                    .basic(account(credentials, exchange)?.api_key.expose(), "")
+                    .json(&json!({ "type": "client", "intent": intent }))
+                    .repeatable()
+                    .send()
+            }
+            [reply, ..] => {
+                let made: AccessToken = reply.accept(refusal)?;
+                if made.kind != "client" {
+                    return Err(Error::bad_reply("Payload's token is not a client token"));
+                }
+                if made.environ.is_some_and(|environ| environ != exchange.mode.label()) {
+                    return Err(Error::invalid("test_mode", "these credentials are of Payload's other environment"));
+                }
+                Ok(Step::Done(Token::new(&made.id, "client_token", Expiry::Unpublished)?))
+            }
+        }
+    }
+}
+
+/// The account of the currency asked for, else the first by name.
+fn account<'a>(credentials: &'a Credentials, exchange: &Exchange<'_>) -> Result<&'a Account> {
+    let accounts = &credentials.auth_key_map;
+    match exchange.input.text("currency") {
+        Some(currency) => accounts
+            .get(&currency.to_ascii_uppercase())
+            .ok_or_else(|| Error::invalid_input("currency", "auth_key_map has no account of this currency")),
+        None => accounts
+            .values()
+            .next()
+            .ok_or_else(|| Error::invalid_credential("auth_key_map", "must have an account of a currency")),
+    }
+}
+
+fn intent(exchange: &Exchange<'_>) -> Value {
+    let input = exchange.input;
+    let object = |name| input.value(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    if exchange.grant.name == "payment_method_form" {
+        return json!({ "payment_method": object("payment_method") });
+    }
+    let mut payment = object("payment");
+    let names = ["invoice_id", "customer_id", "processing_id"].map(|name| (name, name));
+    input.copy_into(&mut payment, &names);
+    if let Some(amount) = input.decimal("amount").and_then(|amount| amount.parse::<f64>().ok()) {
+        payment.insert("amount".into(), json!(amount));
+    }
+    payment.entry("description").or_insert_with(|| json!(exchange.reference));
+    if exchange.grant.name == "payment_form" { json!({ "payment": payment }) } else { payment.into() }
+}
+
+#[derive(Deserialize)]
+struct AccessToken {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    environ: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    error_type: Option<String>,
+    #[serde(alias = "description")]
+    error_description: Option<String>,
+    details: Option<Value>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { error_type, error_description, details } = reply.lenient();
+    Refusal::new(error_type, error_description).reason(details.map(|details| details.to_string()))
+}

@@ -1,0 +1,93 @@
+//! PAYONE Commerce Platform: a token that starts its card tokenizer for one merchant.
+//! <https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs>
+
+use serde::Deserialize;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Grant, Host, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
+    encoding::base64, required, signing::hmac_sha256,
+};
+
+const CONTENT_TYPE: &str = "application/json";
+const MAX_REQUEST_ID: usize = 128;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    api_secret: Secret,
+    merchant_id: String,
+}
+
+pub struct Payone;
+
+impl Connector for Payone {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "payone",
+        name: "PAYONE Commerce Platform",
+        docs: "https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs",
+        unconfirmed: &["How far the Date header may be from the platform's clock.", "The HTTP statuses of refusals."],
+        hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
+        credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
+        grants: &[Grant::client(
+            "authentication_token",
+            "start the card tokenizer or the hosted tokenization page for this merchant",
+            Lifetime::Fixed(600),
+        )
+        .by_default()],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
+        let answer: Answer = reply.accept(refusal)?;
+        Ok(Step::Done(Token::new(&answer.token, "JWT", Expiry::at_date(&answer.expiration_date)?)?))
+    }
+}
+
+/// There is no body, but its type is signed, so it is sent.
+fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let merchant = Exchange::segment(&credentials.merchant_id);
+    let uri = exchange.url(&format!("/v1/{merchant}/authentication-tokens"))?;
+    let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let signed = format!("POST\n{CONTENT_TYPE}\n{date}\n{path}\n");
+    let signature = base64(hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
+    let call = Call::post(uri)
+        .header("date", &date)
+        .secret_header("authorization", &format!("GCS v1HMAC:{}:{signature}", credentials.api_key.expose()))
+        .body("", CONTENT_TYPE)
+        .repeatable();
+    match exchange.reference_of(MAX_REQUEST_ID, "-_") {
+        Ok(reference) => call.header("x-request-id", reference).send(),
+        Err(_) => call.send(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    token: String,
+    expiration_date: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fault {
+    error_code: Option<String>,
+    message: Option<String>,
+    id: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    match reply.lenient::<Failure>().errors.into_iter().next() {
+        Some(fault) => Refusal::new(fault.error_code, fault.message).reason(fault.id),
+        None => Refusal::default(),
+    }
+}

@@ -1,0 +1,136 @@
+//! Paystack: an access code with which its popup or mobile SDK goes on with one transaction.
+//! <https://paystack.com/docs/api/transaction/#initialize>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
+    Step, Token, required,
+};
+
+const INPUTS: &[Input] = &[
+    Input::text("email").required(),
+    Input::integer("amount", 1, 999_999_999_999).required(),
+    Input::currency("currency"),
+    Input::url("callback_url"),
+    Input::texts_of("channels", 7),
+    Input::text("plan"),
+    Input::integer("invoice_limit", 1, 1_000_000),
+    Input::text("split_code"),
+    Input::text("subaccount"),
+    Input::text_of("transaction_charge", 12),
+    Input::one_of("bearer", &["account", "subaccount"]),
+    Input::text("label"),
+];
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+pub struct Paystack;
+
+impl Connector for Paystack {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "paystack",
+        name: "Paystack",
+        docs: "https://paystack.com/docs/api/transaction/#initialize",
+        unconfirmed: &[
+            "The text and status with which a reference is refused the second time.",
+            "The bounds on metadata; the vendor takes any JSON object.",
+        ],
+        hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
+        credentials: &[required("api_key")],
+        grants: &[Grant::client("transaction_access_code", "pay that one transaction", Lifetime::Unpublished)
+            .by_default()
+            .inputs(INPUTS)
+            .metadata(50, 40, 500)],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        match credentials.api_key.expose().split('_').collect::<Vec<_>>().as_slice() {
+            ["sk", "test", ..] => Some(Mode::Test),
+            ["sk", "live", ..] => Some(Mode::Live),
+            _ => None,
+        }
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            // A reference is refused the second time, so a repetition would hide the answer to the first.
+            [] => Call::post(exchange.url("/transaction/initialize")?)
+                .bearer(credentials.api_key.expose())
+                .json(&transaction(exchange))
+                .send(),
+            [reply, ..] => {
+                let answer: Answer = reply.accept(refusal)?;
+                let Some(transaction) = answer.data.filter(|_| answer.status) else {
+                    return Err(reply.refuse(refusal(reply)));
+                };
+                let token = Token::new(&transaction.access_code, "access_code", Expiry::Unpublished)?
+                    .client("authorization_url", transaction.authorization_url)
+                    .client("reference", transaction.reference);
+                Ok(Step::Done(token))
+            }
+        }
+    }
+}
+
+fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
+    let input = exchange.input;
+    // The names are Paystack's own.
+    let mut body: Map<String, Value> = input.iter().map(|(name, value)| (name.into(), value.clone())).collect();
+    if let Some(currency) = input.text("currency") {
+        body.insert("currency".into(), json!(currency.to_ascii_uppercase()));
+    }
+    // Of a reference that it cannot take, Paystack makes its own, which the answer names.
+    if let Ok(reference) = exchange.reference_of(255, "-.=") {
+        body.insert("reference".into(), json!(reference));
+    }
+    if !input.metadata.is_empty() {
+        body.insert("metadata".into(), json!(input.metadata));
+    }
+    body
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: bool,
+    data: Option<Transaction>,
+}
+
+#[derive(Deserialize)]
+struct Transaction {
+    access_code: String,
+    authorization_url: String,
+    reference: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    message: Option<String>,
+    code: Option<String>,
+    meta: Hint,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Hint {
+    #[serde(rename = "nextStep")]
+    next_step: Option<String>,
+}
+
+/// <https://paystack.com/docs/api/errors/>
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { message, code, meta } = reply.lenient();
+    let kind = match code.as_deref() {
+        Some("invalid_Key") => Some(Kind::CredentialsRejected),
+        _ if reply.is_success() => Some(Kind::RequestRejected),
+        _ => None,
+    };
+    Refusal::new(code, message).reason(meta.next_step).kind(kind)
+}

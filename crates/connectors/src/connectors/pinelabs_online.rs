@@ -1,0 +1,150 @@
+//! Pine Labs Online: a checkout token for one order, and the merchant's own access token.
+//! <https://developer.pinelabsonline.com/reference/generate-token>
+
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Seconds, Secret, Step, Token, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: Secret,
+    client_secret: Secret,
+}
+
+pub struct PinelabsOnline;
+
+impl Connector for PinelabsOnline {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "pinelabs_online",
+        name: "Pine Labs Online",
+        docs: "https://developer.pinelabsonline.com/reference/generate-token",
+        unconfirmed: &[
+            "The integration modes REDIRECT and SDK; the vendor's text shows IFRAME only.",
+            "The shape of the token call's refusals.",
+        ],
+        hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
+        credentials: &[required("client_id"), required("client_secret")],
+        grants: &[
+            Grant::client("checkout_token", "pay that one order in the hosted checkout", Lifetime::Unpublished)
+                .by_default_with("amount")
+                .inputs(&[
+                    Input::integer("amount", 100, 100_000_000).required(),
+                    Input::currency("currency").required(),
+                    Input::one_of("integration_mode", &["REDIRECT", "IFRAME", "SDK"]),
+                    Input::flag("pre_auth"),
+                    Input::texts("allowed_payment_methods"),
+                    Input::url("callback_url"),
+                    Input::text("notes"),
+                    Input::object("customer"),
+                ])
+                .shares_login(),
+            Grant::server("access_token", "call all APIs: orders, payments, refunds, customers", Lifetime::Fixed(3600)),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match (exchange.grant.name, exchange.replies) {
+            (grant, []) => {
+                if grant == "checkout_token" {}
+                traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
+                    .json(&json!({
+                        "client_id": credentials.client_id.expose(),
+                        "client_secret": credentials.client_secret.expose(),
+                        "grant_type": "client_credentials",
+                    }))
+                    .repeatable()
+                    .send()
+            }
+            // A refresh token may lie next to it: it is not read.
+            ("access_token", [reply, ..]) => {
+                let login: Login = reply.accept(refusal)?;
+                let expiry = match (&login.expires_at, login.expires_in) {
+                    (Some(date), _) => Expiry::at_date(date)?,
+                    (None, Some(seconds)) => Expiry::after_reply(reply, seconds)?,
+                    (None, None) => return Err(Error::bad_reply("Pine Labs says no expiry")),
+                };
+                Ok(Step::Done(Token::new(login.access_token.expose(), "Bearer", expiry)?))
+            }
+            (_, [login]) => traced(Call::post(exchange.url("/api/checkout/v1/orders")?), exchange)
+                .bearer(login.accept::<Login>(refusal)?.access_token.expose())
+                .json(&order(exchange)?)
+                .send(),
+            (_, [login, reply, ..]) => {
+                let order: Order = reply.accept(refusal)?;
+                if order.response_code.is_some_and(|code| code.0 != 200) {
+                    return Err(reply.refuse(refusal(reply).kind(Some(Kind::RequestRejected))));
+                }
+                let absent = || Error::bad_reply("Pine Labs sent no token or address");
+                let (token, url) = order.token.zip(order.redirect_url).ok_or_else(absent)?;
+                if token == login.json::<Login>()?.access_token.expose() {
+                    return Err(Error::bad_reply("Pine Labs gave the merchant's token in place of the order's"));
+                }
+                let token = Token::new(&token, "checkout_token", Expiry::Unpublished)?;
+                Ok(Step::Done(token.client("order_id", order.order_id.unwrap_or_default()).client("redirect_url", url)))
+            }
+        }
+    }
+}
+
+fn traced(call: Call, exchange: &Exchange<'_>) -> Call {
+    call.header("accept", "application/json")
+        .header("request-id", exchange.idempotency_key)
+        .header("request-timestamp", &format!("{:.3}", exchange.now))
+}
+
+fn order(exchange: &Exchange<'_>) -> Result<Map<String, serde_json::Value>> {
+    let input = exchange.input;
+    let mut body = Map::new();
+    let optional = ["integration_mode", "pre_auth", "allowed_payment_methods", "callback_url", "notes"];
+    input.copy_into(&mut body, &optional.map(|name| (name, name)));
+    let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
+    body.insert("merchant_order_reference".into(), json!(exchange.reference_within(50, "-_")));
+    body.insert("order_amount".into(), json!({ "value": input.integer("amount"), "currency": currency }));
+    if let Some(customer) = input.value("customer") {
+        body.insert("purchase_details".into(), json!({ "customer": customer }));
+    }
+    Ok(body)
+}
+
+#[derive(Deserialize)]
+struct Login {
+    access_token: Secret,
+    expires_at: Option<String>,
+    expires_in: Option<Seconds>,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    token: Option<String>,
+    order_id: Option<String>,
+    redirect_url: Option<String>,
+    response_code: Option<Seconds>,
+}
+
+/// Three shapes: RFC 6749's, the gateway's (`status`, `message`, `traceId`) and that of the other APIs (`code`, `message`).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    error: Option<String>,
+    error_description: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
+    #[serde(rename = "traceId")]
+    trace_id: Option<String>,
+    response_code: Option<Seconds>,
+    response_message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
+    let code = failure.error.or(failure.code).or(failure.response_code.map(|code| code.0.to_string()));
+    let message = failure.error_description.or(failure.message).or(failure.response_message);
+    Refusal::new(code, message).reason(failure.trace_id).kind(kind)
+}

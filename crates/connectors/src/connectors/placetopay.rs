@@ -1,0 +1,140 @@
+//! PlacetoPay: a page for one visitor, to store a card or to pay one amount.
+//! <https://docs.placetopay.dev/en/checkout>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
+    Step, Timestamp, Token, encoding::base64, required, signing::sha256,
+};
+
+/// The vendor's own default is a day.
+const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
+
+const RETURN_URL: Input = Input::url("return_url").required();
+const IP_ADDRESS: Input = Input::text_of("ip_address", 46).required();
+const USER_AGENT: Input = Input::text("user_agent").required();
+const LOCALE: Input = Input::text_of("locale", 5);
+const BUYER: Input = Input::object("buyer");
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    login: Secret,
+    tran_key: Secret,
+}
+
+pub struct Placetopay;
+
+impl Connector for Placetopay {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "placetopay",
+        name: "PlacetoPay",
+        docs: "https://docs.placetopay.dev/en/checkout",
+        unconfirmed: &["That a session may be asked to last between five minutes and a day."],
+        hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
+        credentials: &[required("login").public(), required("tran_key")],
+        grants: &[
+            Grant::client("subscription_session", "store one card on the hosted page", LIFETIME)
+                .by_default()
+                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
+            Grant::client("payment_session", "pay that one amount on the hosted page", LIFETIME).inputs(&[
+                RETURN_URL,
+                IP_ADDRESS,
+                USER_AGENT,
+                LOCALE,
+                BUYER,
+                Input::object("payment").required(),
+            ]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
+        let answer: Answer = reply.accept(refusal)?;
+        if answer.status.status != "OK" {
+            return Err(reply.refuse(refusal(reply)));
+        }
+        let (Some(process_url), Some(request_id)) = (answer.process_url, answer.request_id) else {
+            return Err(Error::bad_reply("PlacetoPay's answer has no session in it"));
+        };
+        let token = Token::new(&process_url, "process_url", Expiry::at_epoch(exchange.expires_at())?)?;
+        Ok(Step::Done(token.client("request_id", request_id.to_string())))
+    }
+}
+
+fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    let (nonce, seed) = (exchange.nonce.hex(), iso(exchange.now));
+    let digest = sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
+    let expiration = Timestamp::from_second(exchange.expires_at())
+        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let mut body = Map::new();
+    input.copy_into(
+        &mut body,
+        &[("return_url", "returnUrl"), ("ip_address", "ipAddress"), ("user_agent", "userAgent"), ("buyer", "buyer")],
+    );
+    body.insert(
+        "auth".into(),
+        json!({
+            "login": credentials.login.expose(),
+            "tranKey": base64(digest),
+            "nonce": base64(&nonce),
+            "seed": seed,
+        }),
+    );
+    body.insert("locale".into(), json!(input.text("locale").unwrap_or("es_CO")));
+    body.insert("expiration".into(), json!(iso(expiration)));
+    let (purpose, mut details) = match input.value("payment").and_then(Value::as_object) {
+        Some(payment) => ("payment", payment.clone()),
+        None => ("subscription", Map::new()),
+    };
+    input.copy_into(&mut details, &[("description", "description")]);
+    details.entry("reference").or_insert_with(|| exchange.reference.into());
+    body.insert(purpose.into(), details.into());
+    Call::post(exchange.url("/api/session")?).json(&body).repeatable().send()
+}
+
+fn iso(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    status: Status,
+    request_id: Option<u64>,
+    process_url: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    status: Status,
+}
+
+/// A reason is a number or a short text.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    status: String,
+    reason: Value,
+    message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Status { reason, message, .. } = reply.lenient::<Failure>().status;
+    let code = match reason {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let kind = match code.as_deref() {
+        Some("401") => Some(Kind::CredentialsRejected),
+        Some("BR") => Some(Kind::RequestRejected),
+        _ => None,
+    };
+    Refusal::new(code, message).kind(kind)
+}

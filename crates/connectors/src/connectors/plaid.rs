@@ -1,0 +1,157 @@
+//! Plaid: tokens that start Link or Layer for one end user, and an OAuth token for its newer APIs.
+//! <https://plaid.com/docs/api/link/#linktokencreate>
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Scopes,
+    Secret, Step, Token, oauth::AccessToken, required,
+};
+
+/// The languages that Link speaks.
+const LANGUAGES: &[&str] =
+    &["da", "nl", "en", "et", "fr", "de", "hi", "it", "lv", "lt", "no", "pl", "pt", "ro", "es", "sv", "vi"];
+const SCOPES: &[&str] = &["user:read", "user:write", "exchange", "mcp:dashboard"];
+const LIFETIME: Lifetime = Lifetime::Fixed(14_400);
+const USER: Input = Input::object("user");
+const REDIRECT_URI: Input = Input::url("redirect_uri");
+const ANDROID_PACKAGE_NAME: Input = Input::text("android_package_name");
+const WEBHOOK: Input = Input::url("webhook");
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: String,
+    secret: Secret,
+}
+
+pub struct Plaid;
+
+impl Connector for Plaid {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "plaid",
+        name: "Plaid",
+        docs: "https://plaid.com/docs/api/link/#linktokencreate",
+        unconfirmed: &["The HTTP status of INVALID_API_KEYS, of the rate limit and of maintenance."],
+        hosts: &[Host::main("https://production.plaid.com", "https://sandbox.plaid.com")],
+        credentials: &[required("client_id").public(), required("secret")],
+        grants: &[
+            Grant::client("link_token", "open one Link session for one end user", LIFETIME)
+                .by_default()
+                .inputs(&[
+                    Input::text_of("client_name", 30).required(),
+                    Input::one_of("language", LANGUAGES).required(),
+                    Input::texts("country_codes").required(),
+                    USER,
+                    Input::texts("products"),
+                    Input::texts("required_if_supported_products"),
+                    Input::texts("optional_products"),
+                    Input::texts("additional_consented_products"),
+                    Input::secret("access_token"),
+                    WEBHOOK,
+                    REDIRECT_URI,
+                    ANDROID_PACKAGE_NAME,
+                    Input::text("link_customization_name"),
+                    Input::object("account_filters"),
+                    Input::object("hosted_link"),
+                    Input::object("payment_initiation"),
+                    Input::text("institution_id"),
+                    Input::object("auth"),
+                ])
+                // Without products it can only be the update of an item.
+                .one_of(&[&["products"], &["access_token"]]),
+            Grant::client("session_token", "open one Layer session for one end user", LIFETIME).inputs(&[
+                Input::text("template_id").required(),
+                USER,
+                REDIRECT_URI,
+                ANDROID_PACKAGE_NAME,
+                WEBHOOK,
+            ]),
+            Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::InReply)
+                .inputs(&[Input::text("resource")])
+                .scopes(Scopes::OneOf(SCOPES))
+                .server_parameters(&["refresh_token"]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match (exchange.grant.name, exchange.replies) {
+            ("link_token", []) => session_call(credentials, exchange, "/link/token/create"),
+            ("link_token", [reply, ..]) => link_token(reply.accept(refusal)?),
+            ("session_token", []) => session_call(credentials, exchange, "/session/token/create"),
+            ("session_token", [reply, ..]) => link_token(reply.accept::<Session>(refusal)?.link),
+            ("oauth_client_credentials", []) if exchange.input.scopes.is_empty() => {
+                Err(Error::missing_inputs(&["scopes"], "Plaid gives a token for named scopes only"))
+            }
+            ("oauth_client_credentials", []) => {
+                let mut body = exchange.input.body();
+                body.insert("grant_type".into(), json!("client_credentials"));
+                body.insert("client_id".into(), json!(credentials.client_id));
+                body.insert("client_secret".into(), json!(credentials.secret.expose()));
+                body.insert("scope".into(), json!(exchange.input.scopes.join(" ")));
+                Call::post(exchange.url("/oauth/token")?).json(&body).repeatable().send()
+            }
+            ("oauth_client_credentials", [reply, ..]) => {
+                Ok(Step::Done(reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?))
+            }
+            _ => Err(Error::new(Kind::Internal, "Plaid has no such grant")),
+        }
+    }
+}
+
+fn session_call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
+    let mut body = exchange.input.body();
+    if let Value::Object(user) = body.entry("user").or_insert_with(|| json!({})) {
+        user.entry("client_user_id").or_insert_with(|| json!(exchange.reference));
+    }
+    Call::post(exchange.url(path)?)
+        .header("plaid-client-id", &credentials.client_id)
+        .secret_header("plaid-secret", credentials.secret.expose())
+        .header("plaid-version", "2020-09-14")
+        .json(&body)
+        .repeatable()
+        .send()
+}
+
+/// The prefix says what a token of Plaid's is: `access-…` would open an item's data.
+fn link_token(link: Link) -> Result<Step> {
+    if !link.link_token.starts_with("link-") {
+        return Err(Error::bad_reply("Plaid's token is not one for Link"));
+    }
+    let token = Token::new(&link.link_token, "link_token", Expiry::at_date(&link.expiration)?)?;
+    Ok(Step::Done(link.hosted_link_url.into_iter().fold(token, |token, url| token.client("hosted_link_url", url))))
+}
+
+#[derive(Deserialize)]
+struct Link {
+    link_token: String,
+    expiration: String,
+    hosted_link_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    link: Link,
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    error_type: Option<String>,
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
+
+/// Plaid wants its types and codes to be read, not the status. <https://plaid.com/docs/errors/>
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = match (failure.error_code.as_deref(), failure.error_type.as_deref()) {
+        (Some("INVALID_API_KEYS"), _) => Some(Kind::CredentialsRejected),
+        (_, Some("RATE_LIMIT_EXCEEDED")) => Some(Kind::RateLimited),
+        (_, Some("API_ERROR")) => Some(Kind::Unavailable),
+        (_, Some("INVALID_REQUEST" | "INVALID_INPUT")) => Some(Kind::RequestRejected),
+        _ => None,
+    };
+    Refusal::new(failure.error_code, failure.error_message).reason(failure.error_type).kind(kind)
+}

@@ -1,0 +1,128 @@
+//! PowerTranz: an SPI token for one visit to its hosted page.
+//! <https://developer.powertranz.com>
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
+    Step, Token, required,
+};
+
+const LIFETIME: u32 = 300;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    power_tranz_id: Secret,
+    power_tranz_password: Secret,
+}
+
+pub struct Powertranz;
+
+impl Connector for Powertranz {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "powertranz",
+        name: "PowerTranz",
+        docs: "https://developer.powertranz.com",
+        unconfirmed: &[
+            "The live host, which merchants are given with their account.",
+            "The HostedPage block of the request, and HP0 in its answer.",
+            "The token's five minutes.",
+        ],
+        hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
+        credentials: &[required("power_tranz_id"), required("power_tranz_password")],
+        grants: &[Grant::client(
+            "spi_hosted_page",
+            "pay that one amount, or verify a card, on the hosted page",
+            Lifetime::Fixed(LIFETIME),
+        )
+        .by_default()
+        .inputs(&[
+            Input::decimal("total_amount").required(),
+            Input::text_of("currency_code", 3).required(),
+            Input::text("page_set").required(),
+            Input::text("page_name").required(),
+            Input::url("merchant_response_url").required(),
+            Input::one_of("operation", &["auth", "sale", "riskmgmt"]),
+            Input::flag("three_d_secure"),
+        ])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
+        let answer: Answer = reply.accept(refusal)?;
+        match (answer.iso_response_code.as_deref(), answer.spi_token, answer.redirect_data) {
+            (Some("HP0" | "SP4"), Some(spi_token), Some(redirect_data)) => {
+                let token = Token::new(&spi_token, "spi_token", Expiry::after_reply(reply, LIFETIME)?)?;
+                Ok(Step::Done(token.client("redirect_data", redirect_data)))
+            }
+            (Some("HP0" | "SP4") | None, ..) if answer.errors.is_empty() => {
+                Err(Error::bad_reply("PowerTranz's answer has no SPI token in it"))
+            }
+            _ => Err(reply.refuse(refusal(reply))),
+        }
+    }
+}
+
+fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    let text = |name: &str| input.text(name).unwrap_or_default();
+    let currency = text("currency_code");
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::invalid_input("currency_code", "must be the three digits of ISO 4217, such as 840"));
+    }
+    let total: f64 = input.decimal("total_amount").and_then(|total| total.parse().ok()).unwrap_or_default();
+    let body = json!({
+        "TransactionIdentifier": exchange.idempotency_key,
+        "TotalAmount": total,
+        "CurrencyCode": currency,
+        "ThreeDSecure": input.flag("three_d_secure").unwrap_or(true),
+        "Source": {},
+        "OrderIdentifier": exchange.reference,
+        "AddressMatch": false,
+        "ExtendedData": {
+            // In EMV's numbers: a window of 600 by 400, and no wish as to whether the bank asks.
+            "ThreeDSecure": { "ChallengeWindowSize": 4, "ChallengeIndicator": "01" },
+            "MerchantResponseUrl": text("merchant_response_url"),
+            "HostedPage": { "PageSet": text("page_set"), "PageName": text("page_name") },
+        },
+    });
+    // Not repeatable: a second one with the same identifier is refused as a duplicate.
+    Call::post(exchange.url(&format!("/api/spi/{}", input.text("operation").unwrap_or("auth")))?)
+        .secret_header("powertranz-powertranzid", credentials.power_tranz_id.expose())
+        .secret_header("powertranz-powertranzpassword", credentials.power_tranz_password.expose())
+        .header("accept", "application/json")
+        .json(&body)
+        .send()
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Answer {
+    iso_response_code: Option<String>,
+    response_message: Option<String>,
+    spi_token: Option<String>,
+    redirect_data: Option<String>,
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Fault {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// A request that is refused as such may come with status 200, and then with a list of its faults.
+fn refusal(reply: &Reply) -> Refusal {
+    let answer: Answer = reply.lenient();
+    match answer.errors.into_iter().next() {
+        Some(fault) => {
+            let kind = reply.is_success().then_some(Kind::RequestRejected);
+            Refusal::new(fault.code.or(answer.iso_response_code), fault.message.or(answer.response_message)).kind(kind)
+        }
+        None => Refusal::new(answer.iso_response_code, answer.response_message),
+    }
+}

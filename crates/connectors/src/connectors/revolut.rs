@@ -1,0 +1,111 @@
+//! Revolut: an order's token, which its checkout widget pays with.
+//! <https://developer.revolut.com/docs/api/merchant#create-order>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
+    Token, encoding::text_or_number, optional, required,
+};
+
+/// The schema that is spoken: Revolut names them by date.
+const VERSION: &str = "2024-09-01";
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    secret_api_key: Secret,
+}
+
+pub struct Revolut;
+
+impl Connector for Revolut {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "revolut",
+        name: "Revolut",
+        docs: "https://developer.revolut.com/docs/api/merchant#create-order",
+        unconfirmed: &["The error body of older answers, with errorId."],
+        hosts: &[Host::main("https://merchant.revolut.com", "https://sandbox-merchant.revolut.com")],
+        credentials: &[required("secret_api_key"), optional("signing_secret")],
+        grants: &[Grant::client(
+            "order_token",
+            "pay that one order, or with an amount of zero verify and save a card",
+            Lifetime::Settable { min: 60, default: 3600, max: 2_592_000 },
+        )
+        .by_default()
+        .inputs(&[
+            Input::currency("currency").required(),
+            Input::minor_units("amount"),
+            Input::text("description"),
+            Input::object("customer"),
+            Input::one_of("capture_mode", &["automatic", "manual"]),
+            Input::url("redirect_url"),
+        ])
+        // One of Revolut's fifty is the reference.
+        .metadata(49, 40, 500)],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        // Whole minutes, as in the vendor's examples, and never more than was asked for.
+        let minutes = exchange.ttl().div_euclid(60);
+        match exchange.replies {
+            // Orders have no idempotency key: a second call would make a second order.
+            [] => Call::post(exchange.url("/api/orders")?)
+                .bearer(credentials.secret_api_key.expose())
+                .header("revolut-api-version", VERSION)
+                .json(&order(exchange, minutes))
+                .send(),
+            [reply, ..] => {
+                let order: Order = reply.accept(refusal)?;
+                let Expiry::At(created_at) = Expiry::at_date(&order.created_at)? else {
+                    return Err(Error::bad_reply("Revolut's order has no moment of creation"));
+                };
+                let expiry = Expiry::after(created_at, minutes.saturating_mul(60))?;
+                let token = Token::new(&order.token, "order_token", expiry)?.client("order_id", order.id);
+                Ok(Step::Done(match order.checkout_url {
+                    Some(url) => token.client("checkout_url", url),
+                    None => token,
+                }))
+            }
+        }
+    }
+}
+
+fn order(exchange: &Exchange<'_>, minutes: i64) -> Map<String, Value> {
+    let input = exchange.input;
+    let mut metadata = input.metadata.clone();
+    if exchange.reference.chars().count() <= 500 {
+        metadata.entry("ref".into()).or_insert_with(|| exchange.reference.into());
+    }
+    let mut body = Map::new();
+    input.copy_into(&mut body, &["description", "customer", "capture_mode", "redirect_url"].map(|name| (name, name)));
+    body.insert("amount".into(), json!(input.integer("amount").unwrap_or(0)));
+    body.insert("currency".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
+    body.insert("expire_pending_after".into(), json!(format!("PT{minutes}M")));
+    body.insert("metadata".into(), json!(metadata));
+    body
+}
+
+#[derive(Deserialize)]
+struct Order {
+    id: String,
+    token: String,
+    created_at: String,
+    checkout_url: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    code: Option<Value>,
+    message: Option<String>,
+    #[serde(rename = "errorId")]
+    error_id: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { code, message, error_id } = reply.lenient();
+    Refusal::new(text_or_number(code), message).reason(error_id)
+}

@@ -1,0 +1,161 @@
+//! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
+//! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
+    Scopes, Secret, Step, Token, optional, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    access_token: Secret,
+    application_id: Option<Secret>,
+    application_secret: Option<Secret>,
+    refresh_token: Option<Secret>,
+}
+
+pub struct Square;
+
+impl Connector for Square {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "square",
+        name: "Square",
+        docs: "https://developer.squareup.com/reference/square/devices-api/create-device-code",
+        unconfirmed: &[
+            "The test host and the prefixes of application ids.",
+            "Whether mobile_authorization_code still answers: Square retired it with the Reader SDK at the end of 2025.",
+        ],
+        hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
+        credentials: &[
+            required("access_token"),
+            optional("application_id").public(),
+            optional("application_secret"),
+            optional("refresh_token"),
+        ],
+        grants: &[
+            Grant::client("device_code", "pair one Square Terminal by typing the code on it", Lifetime::Fixed(300))
+                .by_default()
+                .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
+            Grant::client(
+                "mobile_authorization_code",
+                "authorize the retired Reader SDK once, for in-person payments at that location",
+                Lifetime::Fixed(3600),
+            )
+            .inputs(&[Input::text_of("location_id", 191).required()]),
+            Grant::server(
+                "oauth_refresh",
+                "call what the seller granted, or fewer scopes of it",
+                Lifetime::Fixed(86_400),
+            )
+            .scopes(Scopes::Any)
+            .server_parameters(&["refresh_token"]),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        match credentials.application_id.as_ref()?.expose() {
+            id if id.starts_with("sandbox-") => Some(Mode::Test),
+            id if id.starts_with("sq0idp-") => Some(Mode::Live),
+            _ => None,
+        }
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let input = exchange.input;
+        match (exchange.grant.name, exchange.replies) {
+            ("device_code", []) => {
+                let mut device_code = input.body();
+                device_code.insert("product_type".into(), json!("TERMINAL_API"));
+                Call::post(exchange.url("/v2/devices/codes")?)
+                    .bearer(credentials.access_token.expose())
+                    .json(&json!({ "idempotency_key": exchange.idempotency_key, "device_code": device_code }))
+                    .repeatable()
+                    .send()
+            }
+            ("mobile_authorization_code", []) => Call::post(exchange.url("/mobile/authorization-code")?)
+                .bearer(credentials.access_token.expose())
+                .json(&json!({ "location_id": input.text("location_id") }))
+                .repeatable()
+                .send(),
+            // Sent once: a refresh token of the PKCE flow is spent by its use.
+            ("oauth_refresh", []) => {
+                let [Some(id), Some(secret), Some(token)] =
+                    [&credentials.application_id, &credentials.application_secret, &credentials.refresh_token]
+                else {
+                    let needed = "oauth_refresh needs it, application_id and application_secret";
+                    return Err(Error::invalid_credential("refresh_token", needed));
+                };
+                let mut body = json!({
+                    "client_id": id.expose(),
+                    "client_secret": secret.expose(),
+                    "grant_type": "refresh_token",
+                    "refresh_token": token.expose(),
+                    "short_lived": true,
+                });
+                if let (Value::Object(body), false) = (&mut body, input.scopes.is_empty()) {
+                    body.insert("scopes".into(), json!(input.scopes));
+                }
+                Call::post(exchange.url("/oauth2/token")?).json(&body).send()
+            }
+            (grant, [reply, ..]) => {
+                let (value, token_type, expiry) = match grant {
+                    "device_code" => ("/device_code/code", "device_code", "/device_code/pair_by"),
+                    "mobile_authorization_code" => ("/authorization_code", "authorization_code", "/expires_at"),
+                    _ => ("/access_token", "bearer", "/expires_at"),
+                };
+                let expiry = Expiry::at_date(&text(reply, expiry)?)?;
+                let token = Token::new(&text(reply, value)?, token_type, expiry)?;
+                Ok(Step::Done(match grant {
+                    "device_code" => token.client("device_code_id", text(reply, "/device_code/id")?),
+                    "oauth_refresh" => match text(reply, "/refresh_token") {
+                        Ok(refresh_token) => token.server("refresh_token", refresh_token),
+                        Err(_) => token,
+                    },
+                    _ => token,
+                }))
+            }
+            _ => Err(Error::new(Kind::Internal, "Square has no such grant")),
+        }
+    }
+}
+
+/// A text of the answer. Errors may come with status 200 and in its place.
+fn text(reply: &Reply, place: &str) -> Result<String> {
+    reply.succeed(refusal)?;
+    let answer: Value = reply.json()?;
+    match (answer.pointer(place).and_then(Value::as_str), refusal(reply)) {
+        (Some(text), _) => Ok(text.to_owned()),
+        (None, Refusal { code: None, .. }) => Err(Error::bad_reply("Square's answer lacks what is documented")),
+        (None, refusal) => Err(reply.refuse(refusal)),
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct Failures {
+    errors: Vec<Failure>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    category: Option<String>,
+    code: Option<String>,
+    detail: Option<String>,
+}
+
+/// <https://developer.squareup.com/docs/build-basics/general-considerations/handling-errors>
+fn refusal(reply: &Reply) -> Refusal {
+    let Some(failure) = reply.lenient::<Failures>().errors.into_iter().next() else { return Refusal::default() };
+    let kind = match failure.category.as_deref() {
+        Some("AUTHENTICATION_ERROR") if reply.status != 403 => Some(Kind::CredentialsRejected),
+        Some("INVALID_REQUEST_ERROR") if reply.is_success() => Some(Kind::RequestRejected),
+        Some("RATE_LIMIT_ERROR") => Some(Kind::RateLimited),
+        Some("API_ERROR") => Some(Kind::Unavailable),
+        _ => None,
+    };
+    Refusal::new(failure.code, failure.detail).reason(failure.category).kind(kind)
+}

@@ -1,0 +1,87 @@
+//! Stax: an ephemeral token that stands for one of its users, or for the owner of the key.
+//! <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Secret, Step, Token, required,
+};
+
+const DAY: u32 = 86_400;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+pub struct Stax;
+
+impl Connector for Stax {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "stax",
+        name: "Stax",
+        docs: "https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1",
+        unconfirmed: &["The body of the 401."],
+        // The key decides between test and live.
+        hosts: &[Host::main("https://apiprod.fattlabs.com", "https://apiprod.fattlabs.com")],
+        credentials: &[required("api_key")],
+        grants: &[
+            Grant::client(
+                "ephemeral_token",
+                "call the API as that user, in the mobile SDKs or after single sign-on",
+                Lifetime::Fixed(DAY),
+            )
+            .by_default()
+            .inputs(&[Input::text("user_id"), Input::text("user_email")])
+            .one_of(&[&["user_id"], &["user_email"]]),
+            Grant::server("owner_ephemeral_token", "call the API as the owner of the key", Lifetime::Fixed(DAY)),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let input = exchange.input;
+        match exchange.replies {
+            [] => {
+                let user = match (input.text("user_id"), input.text("user_email")) {
+                    (Some(_), Some(_)) => return Err(Error::invalid_input("user_email", "not together with user_id")),
+                    (id, email) => Form::new().maybe("user_id", id).maybe("user_email", email),
+                };
+                let query = if user.is_empty() { String::new() } else { format!("?{}", user.as_str()) };
+                Call::get(exchange.url(&format!("/ephemeral{query}"))?)
+                    .bearer(credentials.api_key.expose())
+                    .header("accept", "application/json")
+                    .send()
+            }
+            [reply, ..] => {
+                let token = reply.accept::<Ephemeral>(refusal)?.token;
+                let documented = Expiry::after_reply(reply, DAY)?;
+                let expiry = Expiry::of_jwt(&token).unwrap_or(documented);
+                // Keys are JWTs too, but live for years. A day more is left to a clock that is ahead.
+                if expiry.epoch() > Expiry::after_reply(reply, 2 * DAY)?.epoch() {
+                    return Err(Error::bad_reply("Stax's token lives longer than an ephemeral one"));
+                }
+                Ok(Step::Done(Token::new(&token, "Bearer", expiry)?))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Ephemeral {
+    token: String,
+}
+
+/// The fields at fault, each with a list of texts; `error` and `message` are no fields.
+fn refusal(reply: &Reply) -> Refusal {
+    let Some((field, texts)) = reply.lenient::<Map<String, Value>>().into_iter().next() else {
+        return Refusal::default();
+    };
+    let message = texts.get(0).unwrap_or(&texts).as_str().map(ToOwned::to_owned);
+    let kind = (field == "is_api_key").then_some(Kind::CredentialsRejected);
+    let code = if matches!(field.as_str(), "error" | "message") { reply.status.to_string() } else { field };
+    Refusal::new(Some(code), message).kind(kind)
+}

@@ -1,0 +1,181 @@
+//! TrueLayer: a resource token that lets a payer authorise one payment, and the app's own access token.
+//! <https://docs.truelayer.com/docs/generate-access-tokens-for-the-api>
+
+use p521::{SecretKey, pkcs8::DecodePrivateKey};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
+    Result, Scopes, Seconds, Secret, Step, Token, encoding::base64url, optional, required, signing::es512,
+};
+
+/// The bank and the payer take part within this time.
+const RESOURCE_TOKEN_SECONDS: u32 = 900;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    client_id: String,
+    client_secret: Secret,
+    private_key: Option<Secret>,
+    kid: Option<Secret>,
+}
+
+pub struct Truelayer;
+
+impl Connector for Truelayer {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "truelayer",
+        name: "TrueLayer",
+        docs: "https://docs.truelayer.com/docs/generate-access-tokens-for-the-api",
+        unconfirmed: &[
+            "The 15 minutes of a resource token that has no exp claim.",
+            "That a client id that begins with sandbox- belongs to the sandbox.",
+            "The bounds on the metadata of a payment.",
+        ],
+        hosts: &[
+            Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"),
+            Host::named("auth", "https://auth.truelayer.com", "https://auth.truelayer-sandbox.com"),
+        ],
+        credentials: &[
+            required("client_id").public(),
+            required("client_secret"),
+            optional("private_key"),
+            optional("kid").public(),
+            optional("merchant_account_id").public(),
+            optional("account_holder_name").public(),
+        ],
+        grants: &[
+            Grant::client(
+                "resource_token",
+                "see and authorise that one payment",
+                Lifetime::Fixed(RESOURCE_TOKEN_SECONDS),
+            )
+            .by_default_with("payment")
+            .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
+            .metadata(10, 40, 500)
+            .shares_login(),
+            Grant::server("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600))
+                .scopes(Scopes::Any),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        credentials.client_id.starts_with("sandbox-").then_some(Mode::Test)
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match (exchange.grant.name, exchange.replies) {
+            (grant, []) => {
+                if grant == "resource_token" {
+                    signing_key(credentials)?;
+                }
+                let scopes = exchange.input.scopes.join(" ");
+                let form = Form::new()
+                    .field("grant_type", "client_credentials")
+                    .field("client_id", &credentials.client_id)
+                    .field("client_secret", credentials.client_secret.expose())
+                    .field("scope", if scopes.is_empty() { "payments" } else { &scopes });
+                Call::post(exchange.url_at(1, "/connect/token")?).form(form).repeatable().send()
+            }
+            ("access_token", [reply, ..]) => {
+                let login: Login = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, login.expires_in)?;
+                let token =
+                    Token::new(login.access_token.expose(), login.token_type.unwrap_or("Bearer".into()), expiry)?;
+                Ok(Step::Done(token.scope_list(login.scope.as_deref())))
+            }
+            (_, [login]) => payment(credentials, exchange, &login.accept(refusal)?),
+            (_, [login, reply, ..]) => {
+                let made: Payment = reply.accept(refusal)?;
+                if made.resource_token == login.json::<Login>()?.access_token.expose() {
+                    return Err(Error::bad_reply("TrueLayer gave the app's token in place of the payment's"));
+                }
+                let expiry = Expiry::of_jwt(&made.resource_token)
+                    .or_else(|_| Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS))?;
+                let token = Token::new(&made.resource_token, "resource_token", expiry)?.client("payment_id", made.id);
+                Ok(Step::Done(match exchange.input.text("return_uri") {
+                    Some(uri) => token.client("return_uri", uri),
+                    None => token,
+                }))
+            }
+        }
+    }
+}
+
+fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) -> Result<Step> {
+    const PATH: &str = "/v3/payments";
+    let (kid, key) = signing_key(credentials)?;
+    let mut body = exchange.input.value("payment").and_then(|payment| payment.as_object()).cloned().unwrap_or_default();
+    let metadata = &exchange.input.metadata;
+    if !metadata.is_empty() && body.insert("metadata".into(), json!(metadata)).is_some() {
+        return Err(Error::invalid_input("payment", "its metadata and the request's own exclude each other"));
+    }
+    let body = serde_json::Value::from(body).to_string();
+    // A JWS with detached content: <https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>
+    let header = json!({ "alg": "ES512", "kid": kid, "tl_version": "2", "tl_headers": "Idempotency-Key" });
+    let header = base64url(header.to_string());
+    let signed = format!("POST {PATH}\nIdempotency-Key: {}\n{body}", exchange.idempotency_key);
+    let signature = es512(&key, format!("{header}.{}", base64url(signed)).as_bytes())
+        .ok_or_else(|| Error::new(Kind::Internal, "the payment could not be signed"))?;
+    Call::post(exchange.url(PATH)?)
+        .bearer(login.access_token.expose())
+        .header("idempotency-key", exchange.idempotency_key)
+        .header("tl-signature", &format!("{header}..{}", base64url(signature)))
+        .body(body, "application/json")
+        .repeatable()
+        .send()
+}
+
+fn signing_key(credentials: &Credentials) -> Result<(&str, SecretKey)> {
+    let absent = |name| Error::invalid_credential(name, "TrueLayer takes signed payments only");
+    let kid = credentials.kid.as_ref().ok_or_else(|| absent("kid"))?;
+    let pem = credentials.private_key.as_ref().ok_or_else(|| absent("private_key"))?.expose();
+    SecretKey::from_sec1_pem(pem)
+        .ok()
+        .or_else(|| SecretKey::from_pkcs8_pem(pem).ok())
+        .map(|key| (kid.expose(), key))
+        .ok_or_else(|| Error::invalid_credential("private_key", "must be a P-521 private key in PEM"))
+}
+
+#[derive(Deserialize)]
+struct Login {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Seconds,
+    scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    id: String,
+    resource_token: String,
+}
+
+/// The token endpoint speaks RFC 6749, the payments API RFC 9457.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    error: Option<String>,
+    error_description: Option<String>,
+    error_details: Details,
+    title: Option<String>,
+    detail: Option<String>,
+    trace_id: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Details {
+    reason: Option<String>,
+}
+
+/// <https://docs.truelayer.com/docs/payments-api-errors>
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
+    Refusal::new(failure.error.or(failure.title), failure.error_description.or(failure.detail))
+        .reason(failure.error_details.reason.or(failure.trace_id))
+        .kind(kind)
+}

@@ -1,0 +1,158 @@
+//! TrustPay: the secrets of one wallet payment, and the project's own access token.
+//! <https://doc.trustpay.eu/aapi>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Seconds, Secret, Step, Token, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+    project_id: Secret,
+    secret_key: Secret,
+}
+
+pub struct Trustpay;
+
+impl Connector for Trustpay {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "trustpay",
+        name: "TrustPay",
+        docs: "https://doc.trustpay.eu/aapi",
+        unconfirmed: &[
+            "The whole call for a wallet's secrets: host, path, fields, answer and refusals.",
+            "The fields token_type, expires_in and ResultInfo of the token answer.",
+            "The meaning of the result codes in refusals with status 200.",
+        ],
+        hosts: &[
+            // One host for both modes: the project decides.
+            Host::main("https://aapi.trustpay.eu", "https://aapi.trustpay.eu"),
+            Host::named("gateway", "https://tpgw.trustpay.eu", "https://test-tpgw.trustpay.eu"),
+        ],
+        credentials: &[required("api_key"), required("project_id").public(), required("secret_key")],
+        grants: &[
+            Grant::client(
+                "wallet_intent_secrets",
+                "show and pay one payment with Apple Pay or Google Pay",
+                Lifetime::Unpublished,
+            )
+            .inputs(&[
+                Input::decimal("amount").required(),
+                Input::currency("currency").required(),
+                Input::one_of("wallet", &["apple_pay", "google_pay"]).required(),
+            ]),
+            Grant::server("access_token", "use the project's API: payments, refunds, reports", Lifetime::InReply),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let input = exchange.input;
+        match (exchange.grant.name, exchange.replies) {
+            ("access_token", []) => Call::post(exchange.url("/api/oauth2/token")?)
+                .basic(credentials.project_id.expose(), credentials.secret_key.expose())
+                .form(Form::new().field("grant_type", "client_credentials"))
+                .repeatable()
+                .send(),
+            ("access_token", [reply, ..]) => {
+                let granted: Granted = reply.accept(refusal)?;
+                let (Some(token), Some(seconds)) = (granted.access_token, granted.expires_in) else {
+                    return Err(reply.refuse(refusal(reply)));
+                };
+                let token_type = granted.token_type.unwrap_or("Bearer".into());
+                Ok(Step::Done(Token::new(token.expose(), token_type, Expiry::after_reply(reply, seconds)?)?))
+            }
+            (_, []) => {
+                let wallet = match input.text("wallet") {
+                    Some("apple_pay") => "initApplePay",
+                    _ => "initGooglePay",
+                };
+                let form = Form::new()
+                    .maybe("amount", input.decimal("amount").as_deref())
+                    .field("currency", &input.text("currency").unwrap_or_default().to_ascii_uppercase())
+                    .field("reference", exchange.reference)
+                    .field(wallet, "true");
+                Call::post(exchange.url_at(1, "/api/v1/intent")?)
+                    .secret_header("x-api-key", credentials.api_key.expose())
+                    .form(form)
+                    .send()
+            }
+            (_, [reply, ..]) => {
+                let intent: Intent = reply.accept(refusal)?;
+                let Some(secrets) = intent.secrets else { return Err(reply.refuse(refusal(reply))) };
+                let init =
+                    intent.init_result_data.ok_or_else(|| Error::bad_reply("TrustPay sent no data for the wallet"))?;
+                let token = Token::new(&secrets.payment, "wallet_secret", Expiry::Unpublished)?
+                    .client("display_secret", secrets.display)
+                    .client("instance_id", intent.instance_id.unwrap_or_default())
+                    .client("init_result_data", init.to_string());
+                Ok(Step::Done(token))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: Option<Secret>,
+    token_type: Option<String>,
+    expires_in: Option<Seconds>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Intent {
+    instance_id: Option<String>,
+    secrets: Option<Secrets>,
+    #[serde(alias = "appleInitResultData", alias = "googleInitResultData")]
+    init_result_data: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Secrets {
+    display: String,
+    payment: String,
+}
+
+/// The bank API's shape (`ResultInfo`) and the card gateway's (`description`, `errors`).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    #[serde(rename = "ResultInfo")]
+    result_info: ResultInfo,
+    description: Option<String>,
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct ResultInfo {
+    result_code: Option<Seconds>,
+    additional_info: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    code: Option<Seconds>,
+    description: Option<String>,
+}
+
+/// Refusals may come with status 200, then the result code tells what is meant.
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { result_info, description, errors } = reply.lenient();
+    let (code, reason) = errors.into_iter().next().map_or((None, None), |fault| (fault.code, fault.description));
+    let code = result_info.result_code.or(code).map(|code| code.0);
+    let kind = reply.is_success().then_some(match code {
+        Some(1002 | 1004 | 1006) => Kind::CredentialsRejected,
+        Some(1003 | 1008) => Kind::PermissionDenied,
+        Some(1100) => Kind::Unavailable,
+        _ => Kind::RequestRejected,
+    });
+    let message = result_info.additional_info.or(description);
+    Refusal::new(code.map(|code| code.to_string()), message).reason(reason).kind(kind)
+}

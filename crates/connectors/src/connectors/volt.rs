@@ -1,0 +1,155 @@
+//! Volt: an embedded checkout for one payment, and the API user's own access token.
+//! <https://docs.volt.io/gateway/>
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Seconds, Secret, Step, Token, required,
+};
+
+/// Volt's bound on the unique reference, in letters and digits.
+const MAX_REFERENCE: usize = 18;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    username: Secret,
+    password: Secret,
+    client_id: Secret,
+    client_secret: Secret,
+}
+
+pub struct Volt;
+
+impl Connector for Volt {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "volt",
+        name: "Volt",
+        docs: "https://docs.volt.io/gateway/",
+        unconfirmed: &[
+            "The JSON body of the token call; the older guide has a form.",
+            "The shape of the token call's refusals.",
+            "The fields id and token in the answer to an embedded payment.",
+        ],
+        hosts: &[
+            Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"),
+            // The older gateway, with a login of its own.
+            Host::named("api", "https://api.volt.io", "https://api.sandbox.volt.io"),
+        ],
+        credentials: &[required("username"), required("password"), required("client_id"), required("client_secret")],
+        grants: &[
+            Grant::client("embedded_payment", "authorise that one payment", Lifetime::Unpublished)
+                .inputs(&[
+                    Input::integer("amount", 1, 999_999_999_999).required(),
+                    Input::currency("currency").required(),
+                    Input::one_of("type", &["BILL", "GOODS", "PERSON_TO_PERSON", "SERVICES", "OTHER"]).required(),
+                    Input::object("shopper").required(),
+                    Input::text("bank"),
+                    Input::text("callback"),
+                    Input::url("notification_url"),
+                ])
+                .shares_login(),
+            Grant::server("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600)),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match (exchange.grant.name, exchange.replies) {
+            ("embedded_payment", []) => {
+                let form = login(credentials).iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
+                Call::post(exchange.url_at(1, "/oauth")?).form(form).repeatable().send()
+            }
+            (_, []) => {
+                let body: Map<String, Value> =
+                    login(credentials).iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
+                Call::post(exchange.url("/oauth")?).json(&body).repeatable().send()
+            }
+            // A long-lived refresh token lies next to it: it is not read.
+            ("access_token", [reply, ..]) => {
+                let login: Login = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, login.expires_in)?;
+                let token_type = login.token_type.unwrap_or("Bearer".into());
+                Ok(Step::Done(Token::new(login.access_token.expose(), token_type, expiry)?))
+            }
+            (_, [login]) => Call::post(exchange.url_at(1, "/dropin")?)
+                .bearer(login.accept::<Login>(refusal)?.access_token.expose())
+                .json(&payment(exchange)?)
+                .send(),
+            (_, [login, reply, ..]) => {
+                let made: Payment = reply.accept(refusal)?;
+                if made.token == login.json::<Login>()?.access_token.expose() {
+                    return Err(Error::bad_reply("Volt gave the API user's token in place of the payment's"));
+                }
+                let token = Token::new(&made.token, "embedded_payment", Expiry::Unpublished)?;
+                Ok(Step::Done(token.client("payment_id", made.id)))
+            }
+        }
+    }
+}
+
+fn login(credentials: &Credentials) -> [(&'static str, &str); 5] {
+    [
+        ("grant_type", "password"),
+        ("client_id", credentials.client_id.expose()),
+        ("client_secret", credentials.client_secret.expose()),
+        ("username", credentials.username.expose()),
+        ("password", credentials.password.expose()),
+    ]
+}
+
+fn payment(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    let input = exchange.input;
+    let mut body = Map::new();
+    input.copy_into(&mut body, &["amount", "type", "shopper", "bank", "callback"].map(|name| (name, name)));
+    input.copy_into(&mut body, &[("notification_url", "notificationUrl")]);
+    body.insert("currencyCode".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
+    body.insert("uniqueReference".into(), json!(exchange.reference_within(MAX_REFERENCE, "")));
+    Ok(body)
+}
+
+#[derive(Deserialize)]
+struct Login {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Seconds,
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    id: String,
+    token: String,
+}
+
+/// `code` is a number from the token call and a text from the others; RFC 6749's shape is read as well.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    code: Option<Value>,
+    message: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fault {
+    property_path: Option<String>,
+    message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let wrong = matches!(failure.error.as_deref(), Some("invalid_client" | "invalid_grant"));
+    let kind = wrong.then_some(Kind::CredentialsRejected);
+    let code = failure.code.map(|code| code.as_str().map_or_else(|| code.to_string(), Into::into));
+    let reason = failure
+        .errors
+        .into_iter()
+        .next()
+        .map(|fault| [fault.property_path, fault.message].into_iter().flatten().collect::<Vec<_>>().join(": "));
+    Refusal::new(code.or(failure.error), failure.message.or(failure.error_description)).reason(reason).kind(kind)
+}

@@ -1,0 +1,25 @@
+//! Wells Fargo: CyberSource's capture contexts on CyberSource's own hosts.
+//! <https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html>
+
+use super::cybersource::{self, Credentials};
+use crate::{Connector, Exchange, Host, Meta, Result, Step};
+
+pub struct WellsFargo;
+
+impl Connector for WellsFargo {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "wellsfargo",
+        name: "Wells Fargo",
+        docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",
+        unconfirmed: &["That the bank's merchants are served by CyberSource's own hosts."],
+        hosts: &[Host::main("https://api.cybersource.com", "https://apitest.cybersource.com")],
+        credentials: cybersource::CREDENTIALS,
+        grants: cybersource::GRANTS,
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        cybersource::step(credentials, exchange)
+    }
+}

@@ -1,0 +1,161 @@
+//! Nexi `XPay` orders, by the Build API's `OpenAPI` document 0.7 and
+//! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>.
+
+use crate::{Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, processor::Served};
+use serde_json::{Value, json};
+
+pub static NEXIXPAY: Processor = Processor {
+    name: "nexixpay",
+    credentials: r#"{"api_key": "00000000-0000-4000-8000-000000000000"}"#,
+    secrets: &["x-api-key"],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        ClientStory { grant: "hpp_verify", allowed: page, forbidden: refund },
+        ClientStory { grant: "hpp", allowed: page, forbidden: refund },
+        ClientStory {
+            grant: "build",
+            allowed: |pass| {
+                let call = ClientCall::new("fill a field", "POST", "/nexixpay/fe/field");
+                call.form(&[("id", "SECURITY_CODE"), ("securityToken", &pass.token)])
+            },
+            forbidden: refund,
+        },
+    ],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("hpp_verify", r#"{"currency": "EUR", "return_url": "https://shop.example/r"}"#),
+    ("hpp", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#),
+    (
+        "build",
+        r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r", "merchant_url": "https://shop.example"}"#,
+    ),
+];
+
+fn page(pass: &Pass) -> ClientCall {
+    let call = ClientCall::new("open the hosted page", "POST", "/nexixpay/monetaweb/page/hosted");
+    call.form(&[("securityToken", &pass.token)])
+}
+
+fn refund(pass: &Pass) -> ClientCall {
+    let path = "/nexixpay/api/phoenix-0.0/psp/api/v1/operations/op1/refunds";
+    let call = ClientCall::new("refund a payment", "POST", path).header("x-api-key", &pass.token);
+    call.header("correlation-id", "00000000-0000-4000-8000-000000000000").json(&json!({"amount": "100"}))
+}
+
+fn error(status: u16, code: &str, description: &str) -> Answer {
+    Answer::json(status, &json!({"errors": [{"code": code, "description": description}]}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => Answer::text(401, ""),
+        403 => error(403, "GW0403", "The key may not do this"),
+        404 => error(404, "GW0404", "Not found"),
+        429 => error(429, "GW0429", "Too many requests"),
+        _ => error(status, "GW0500", "Internal server error"),
+    }
+}
+
+fn serve(request: &Request, desk: &mut Desk) -> Served {
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("POST", ["monetaweb", "page", "hosted"]) => shopper("hpp", request, desk),
+        ("POST", ["fe", "field"]) => shopper("build", request, desk),
+        ("POST", ["api", "phoenix-0.0", "psp", "api", "v1", path @ ..]) => {
+            request.header("x-api-key").filter(|key| !desk.knows(key)).ok_or_else(|| failure(401))?;
+            let groups = request.header("correlation-id").unwrap_or_default().split('-');
+            if groups.map(str::len).ne([8, 4, 4, 4, 12]) {
+                return Err(error(400, "GW0002", "Correlation-Id must be a UUID"));
+            }
+            match path {
+                ["orders", "hpp"] => order("hpp", request, desk),
+                ["orders", "build"] => order("build", request, desk),
+                ["operations", id, "refunds"] => Ok(Answer::json(200, &json!({"operationId": id}))),
+                _ => Err(failure(404)),
+            }
+        }
+        _ => Err(failure(404)),
+    }
+}
+
+fn shopper(kind: &'static str, request: &Request, desk: &mut Desk) -> Served {
+    let form = request.form();
+    let order = desk.live(form.value("securityToken").unwrap_or_default(), &[kind]).map_err(|_| failure(401))?;
+    Ok(Answer::json(200, &json!({"orderId": order.about("order")})))
+}
+
+fn order(kind: &'static str, request: &Request, desk: &mut Desk) -> Served {
+    let body = request.json().ok_or_else(|| error(400, "GW0003", "The body is not JSON"))?;
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let digits = |pointer: &str| !text(pointer).is_empty() && text(pointer).bytes().all(|it| it.is_ascii_digit());
+    let url = |name: &str| {
+        let url = text(&format!("/paymentSession/{name}"));
+        url.contains("://") && url.chars().count() <= 2_048
+    };
+    let id = text("/order/orderId");
+    let recurrence = text("/paymentSession/recurrence/action");
+    let origin =
+        text("/merchantUrl").split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
+    let checks = [
+        ("order id", (1..=27).contains(&id.chars().count())),
+        ("amount", digits("/order/amount") && digits("/paymentSession/amount")),
+        ("currency", text("/order/currency").len() == 3),
+        ("action type", ["PAY", "PREAUTH", "VERIFY"].contains(&text("/paymentSession/actionType"))),
+        (
+            "recurrence",
+            ["", "NO_RECURRING"].contains(&recurrence)
+                || !text("/paymentSession/recurrence/contractId").is_empty()
+                    && ["CIT", "MIT_SCHEDULED", "MIT_UNSCHEDULED"]
+                        .contains(&text("/paymentSession/recurrence/contractType")),
+        ),
+        ("result URL", url("resultUrl") && url("cancelUrl")),
+        ("merchant URL", kind == "hpp" || origin),
+        ("version", kind == "hpp" || ["1", "2", "3"].contains(&text("/version"))),
+    ];
+    if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
+        return Err(error(400, "GW0001", &format!("Invalid {name}")));
+    }
+    if desk.find("order", id).is_some() {
+        return Err(error(400, "GW0010", "The order id was used"));
+    }
+    let token = desk.fresh_of("", 32, b"0123456789abcdef");
+    desk.issue(&token, kind, None, &[("order", id)]);
+    if kind == "hpp" {
+        let page = format!("https://xpaysandbox.nexigroup.com/monetaweb/page/hosted/{}", desk.fresh("", 12));
+        return Ok(Answer::json(200, &json!({"hostedPage": page, "securityToken": token, "warnings": []})));
+    }
+    let session = desk.fresh_of("", 36, b"0123456789abcdef");
+    let source = format!("https://xpaysandbox.nexigroup.com/fe/field.html?id=SECURITY_CODE&sid={session}");
+    let fields = json!([{"type": "TEXT", "class": "CARD", "id": "SECURITY_CODE", "src": source}]);
+    Ok(Answer::json(200, &json!({"sessionId": session, "securityToken": token, "fields": fields})))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    const HEADERS: [(&str, &str); 2] =
+        [("x-api-key", "made-up"), ("correlation-id", "11111111-2222-4333-8444-555555555555")];
+    const GOOD: &str = r#"{"version": "3", "merchantUrl": "https://a.example", "order": {"orderId": "o1", "amount": "1", "currency": "EUR"},
+        "paymentSession": {"actionType": "PAY", "amount": "1", "resultUrl": "https://a.example", "cancelUrl": "https://a.example"}}"#;
+
+    #[test]
+    fn a_security_token_is_for_its_order_only() {
+        for (kind, grant) in [("hpp", "hpp"), ("hpp", "hpp_verify"), ("build", "build")] {
+            let mut bench = Bench::new("nexixpay");
+            let call = format!("POST /api/phoenix-0.0/psp/api/v1/orders/{kind}");
+            let (status, order) = bench.ask(&call, &HEADERS, GOOD);
+            assert_eq!(status, 200);
+            bench.story(grant, &order["securityToken"], &[], None);
+            let (status, answer) = bench.ask(&call, &HEADERS, GOOD);
+            assert_eq!((status, answer["errors"][0]["code"].as_str()), (400, Some("GW0010")));
+            assert_eq!(bench.ask(&call, &HEADERS[1..], GOOD).0, 401);
+            assert_eq!(bench.ask(&call, &HEADERS[..1], GOOD).0, 400);
+            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("o1", &"o".repeat(28))).0, 400);
+            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("\"amount\": \"1\"", "\"amount\": 1")).0, 400);
+        }
+    }
+}
