@@ -10,8 +10,10 @@ mod barclaycard;
 mod billwerk;
 mod bluesnap;
 mod braintree;
+mod cashfree;
 mod chargebee;
 mod checkout;
+mod coinbase;
 mod cybersource;
 mod datatrans;
 mod deutschebank;
@@ -19,6 +21,7 @@ mod elavon;
 mod fiserv;
 mod fiservcommercehub;
 mod getnet;
+mod globalpay;
 mod gocardless;
 mod helcim;
 mod hyperpg;
@@ -31,23 +34,30 @@ mod moneris;
 mod multisafepay;
 mod nexinets;
 mod nexixpay;
+mod nuvei;
 mod payload;
 mod payone;
 mod paypal;
 mod paysafe;
 mod paystack;
+mod paytm;
 mod payu;
+mod phonepe;
 mod pinelabs_online;
 mod placetopay;
 mod plaid;
 mod powertranz;
+mod rapyd;
 mod razorpay;
 mod revolut;
+mod shift4;
 mod square;
 mod stax;
 mod stripe;
 mod truelayer;
 mod trustpay;
+mod trustpayments;
+mod tsys;
 mod volt;
 mod wellsfargo;
 mod wise;
@@ -70,8 +80,10 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<billwerk::Billwerk>(),
     entry::<bluesnap::Bluesnap>(),
     entry::<braintree::Braintree>(),
+    entry::<cashfree::Cashfree>(),
     entry::<chargebee::Chargebee>(),
     entry::<checkout::Checkout>(),
+    entry::<coinbase::Coinbase>(),
     entry::<cybersource::Cybersource>(),
     entry::<datatrans::Datatrans>(),
     entry::<deutschebank::Deutschebank>(),
@@ -79,6 +91,7 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<fiserv::Fiserv>(),
     entry::<fiservcommercehub::FiservCommerceHub>(),
     entry::<getnet::Getnet>(),
+    entry::<globalpay::Globalpay>(),
     entry::<gocardless::Gocardless>(),
     entry::<helcim::Helcim>(),
     entry::<hyperpg::Hyperpg>(),
@@ -91,23 +104,30 @@ pub static CONNECTORS: &[Entry] = &[
     entry::<multisafepay::Multisafepay>(),
     entry::<nexinets::Nexinets>(),
     entry::<nexixpay::Nexixpay>(),
+    entry::<nuvei::Nuvei>(),
     entry::<payload::Payload>(),
     entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
     entry::<paysafe::Paysafe>(),
     entry::<paystack::Paystack>(),
+    entry::<paytm::Paytm>(),
     entry::<payu::Payu>(),
+    entry::<phonepe::Phonepe>(),
     entry::<pinelabs_online::PinelabsOnline>(),
     entry::<placetopay::Placetopay>(),
     entry::<plaid::Plaid>(),
     entry::<powertranz::Powertranz>(),
+    entry::<rapyd::Rapyd>(),
     entry::<razorpay::Razorpay>(),
     entry::<revolut::Revolut>(),
+    entry::<shift4::Shift4>(),
     entry::<square::Square>(),
     entry::<stax::Stax>(),
     entry::<stripe::Stripe>(),
     entry::<truelayer::Truelayer>(),
     entry::<trustpay::Trustpay>(),
+    entry::<trustpayments::Trustpayments>(),
+    entry::<tsys::Tsys>(),
     entry::<volt::Volt>(),
     entry::<wellsfargo::WellsFargo>(),
     entry::<wise::Wise>(),

@@ -27,6 +27,14 @@ pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
+/// A JSON object without its members that are null or an empty object: what the caller left out is not sent.
+pub(crate) fn sparse(mut body: Value) -> Value {
+    if let Value::Object(members) = &mut body {
+        members.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()));
+    }
+    body
+}
+
 /// The claims of a JWT (RFC 7519 section 7.2), read without checking the signature: it came over TLS from the vendor that
 /// made it.
 ///

@@ -1,5 +1,9 @@
 use std::{borrow::Cow, time::Duration};
 
+use serde_json::Value;
+
+use crate::Reply;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -169,6 +173,15 @@ impl Refusal {
         Self { code: code.map(Into::into), message: message.map(Into::into), ..Self::default() }
     }
 
+    /// A refusal whose words stand in a JSON body. For code, message and reason: JSON pointers (RFC 6901), of which the first
+    /// that leads to a text, a number or a list of texts counts. A body of another form has no words, which is no mistake: gateways
+    /// on the way write their own.
+    pub fn read(reply: &Reply, code: &[&str], message: &[&str], reason: &[&str]) -> Self {
+        let body: Value = reply.lenient();
+        let words = |pointers: &[&str]| pointers.iter().find_map(|pointer| words(body.pointer(pointer)?));
+        Self { code: words(code), message: words(message), reason: words(reason), ..Self::default() }
+    }
+
     /// Adds further text of the vendor.
     #[must_use]
     pub fn reason(mut self, reason: Option<impl Into<String>>) -> Self {
@@ -194,6 +207,17 @@ impl Refusal {
             _ => Kind::Refused,
         }
     }
+}
+
+/// A text, a number, or a list of them, as text; nothing where that is empty.
+fn words(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(items) => items.iter().filter_map(words).collect::<Vec<_>>().join("; "),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// What went wrong: the kind, our own words, and the vendor's where it answered.

@@ -27,8 +27,9 @@ impl Names {
         let fields = order.credentials.fields();
         let credentials = |purpose: &str| {
             let text = Digestible::of(purpose).part(order.meta.id);
-            let pairs: Vec<&str> =
-                fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str().unwrap_or_default()]).collect();
+            // As JSON, so that fields that are objects are in it whole.
+            let pairs: Vec<String> =
+                fields.iter().flat_map(|(name, value)| [name.clone(), value.to_string()]).collect();
             text.parts(pairs.iter())
         };
         let wanted = |text: Digestible| {

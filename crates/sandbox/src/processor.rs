@@ -259,7 +259,8 @@ impl ClientCall {
 }
 
 /// Members by which vendors refuse with status 200: where, and the values that mean it.
-const REFUSALS: &[(&str, &[&str])] = &[("/messages/resultCode", &["Error"])];
+const REFUSALS: &[(&str, &[&str])] =
+    &[("/messages/resultCode", &["Error"]), ("/status", &["ERROR"]), ("/body/resultInfo/resultStatus", &["F", "U"])];
 
 /// Whether an answer to a client's call is a refusal: by its status, by `errors` as GraphQL has them, or by a member.
 pub fn refused(status: u16, body: &str) -> bool {

@@ -12,8 +12,10 @@ mod barclaycard;
 mod billwerk;
 mod bluesnap;
 mod braintree;
+mod cashfree;
 mod chargebee;
 mod checkout;
+mod coinbase;
 mod cybersource;
 mod datatrans;
 mod deutschebank;
@@ -21,6 +23,7 @@ mod elavon;
 mod fiserv;
 mod fiservcommercehub;
 mod getnet;
+mod globalpay;
 mod gocardless;
 mod helcim;
 mod hyperpg;
@@ -33,23 +36,30 @@ mod moneris;
 mod multisafepay;
 mod nexinets;
 mod nexixpay;
+mod nuvei;
 mod payload;
 mod payone;
 mod paypal;
 mod paysafe;
 mod paystack;
+mod paytm;
 mod payu;
+mod phonepe;
 mod pinelabs_online;
 mod placetopay;
 mod plaid;
 mod powertranz;
+mod rapyd;
 mod razorpay;
 mod revolut;
+mod shift4;
 mod square;
 mod stax;
 mod stripe;
 mod truelayer;
 mod trustpay;
+mod trustpayments;
+mod tsys;
 mod volt;
 mod wellsfargo;
 mod wise;
@@ -70,8 +80,10 @@ pub static PROCESSORS: &[&Processor] = &[
     &billwerk::BILLWERK,
     &bluesnap::BLUESNAP,
     &braintree::BRAINTREE,
+    &cashfree::CASHFREE,
     &chargebee::CHARGEBEE,
     &checkout::CHECKOUT,
+    &coinbase::COINBASE,
     &cybersource::CYBERSOURCE,
     &datatrans::DATATRANS,
     &deutschebank::DEUTSCHEBANK,
@@ -79,6 +91,7 @@ pub static PROCESSORS: &[&Processor] = &[
     &fiserv::FISERV,
     &fiservcommercehub::FISERVCOMMERCEHUB,
     &getnet::GETNET,
+    &globalpay::GLOBALPAY,
     &gocardless::GOCARDLESS,
     &helcim::HELCIM,
     &hyperpg::HYPERPG,
@@ -91,23 +104,30 @@ pub static PROCESSORS: &[&Processor] = &[
     &multisafepay::MULTISAFEPAY,
     &nexinets::NEXINETS,
     &nexixpay::NEXIXPAY,
+    &nuvei::NUVEI,
     &payload::PAYLOAD,
     &payone::PAYONE,
     &paypal::PAYPAL,
     &paysafe::PAYSAFE,
     &paystack::PAYSTACK,
+    &paytm::PAYTM,
     &payu::PAYU,
+    &phonepe::PHONEPE,
     &pinelabs_online::PINELABS_ONLINE,
     &placetopay::PLACETOPAY,
     &plaid::PLAID,
     &powertranz::POWERTRANZ,
+    &rapyd::RAPYD,
     &razorpay::RAZORPAY,
     &revolut::REVOLUT,
+    &shift4::SHIFT4,
     &square::SQUARE,
     &stax::STAX,
     &stripe::STRIPE,
     &truelayer::TRUELAYER,
     &trustpay::TRUSTPAY,
+    &trustpayments::TRUSTPAYMENTS,
+    &tsys::TSYS,
     &volt::VOLT,
     &wellsfargo::WELLSFARGO,
     &wise::WISE,

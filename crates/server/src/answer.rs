@@ -55,7 +55,8 @@ pub fn refusal(reference: &str, status: OperationStatus, error: &Error, facts: &
         ..Default::default()
     };
     let connector = ConnectorErrorDetails {
-        code: refusal.code,
+        // A vendor that gives no code of its own has at least given a status.
+        code: refusal.code.or_else(|| Some(refusal.status.to_string())),
         message: refusal.message,
         reason: refusal.reason,
         ..Default::default()

@@ -51,7 +51,6 @@ impl Connector for PinelabsOnline {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
             (grant, []) => {
-                if grant == "checkout_token" {}
                 traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
                     .json(&json!({
                         "client_id": credentials.client_id.expose(),

@@ -5,7 +5,7 @@
 
 use crate::{
     Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, Served,
-    signing::{hmac_sha256, http_date, is_fresh, sha256},
+    signing::{base64, hmac_sha256, http_date, is_fresh, sha256},
 };
 use base64::{
     Engine,
@@ -106,7 +106,7 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
             signed(request, desk)?;
             let origins = microform(&request.json().unwrap_or_default())?;
             let library = json!({"clientLibrary": "https://testflex.cybersource.com/microform/bundle/v2/flex-microform.min.js",
-                "clientLibraryIntegrity": format!("sha256-{}", sha256(b"microform")), "targetOrigins": origins});
+                "clientLibraryIntegrity": format!("sha256-{}", base64(sha256(b"microform"))), "targetOrigins": origins});
             Ok(capture_context(json!([{"data": library, "type": "mf-2.1.0"}]), desk))
         }
         ["flex", "v2", "sessions"] => {
@@ -184,10 +184,10 @@ fn signed(request: &Request, desk: &Desk) -> Result<(), Answer> {
         && ["host", "date", "digest", "v-c-merchant-id"].iter().all(|name| names.contains(name))
         && names.iter().any(|name| name.trim_matches(['(', ')']) == "request-target")
         && request.header("v-c-merchant-id") == Some(MERCHANT)
-        && request.header("digest") == Some(&format!("SHA-256={}", sha256(&request.body)))
+        && request.header("digest") == Some(&format!("SHA-256={}", base64(sha256(&request.body))))
         && request.header("date").and_then(http_date).is_some_and(|date| is_fresh(date, desk.now))
         && request.content_type() == "application/json"
-        && parts.get("signature") == Some(&hmac_sha256(&key, text.as_bytes()).as_str());
+        && parts.get("signature") == Some(&base64(hmac_sha256(&key, text.as_bytes())).as_str());
     good.then_some(()).ok_or_else(|| failure(401))
 }
 
@@ -197,12 +197,12 @@ mod tests {
     use crate::testing::Bench;
 
     fn ask(bench: &mut Bench, path: &str, body: &str, merchant: &str, date: &str) -> Answer {
-        let digest = format!("SHA-256={}", sha256(body.as_bytes()));
+        let digest = format!("SHA-256={}", base64(sha256(body.as_bytes())));
         let name = bench.processor.name;
         let text = format!(
             "host: a\ndate: {date}\nrequest-target: post /{name}{path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
         );
-        let signature = hmac_sha256(&BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes());
+        let signature = base64(hmac_sha256(&BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
         let signature = format!(
             "keyid=\"{KEY_ID}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{signature}\""
         );

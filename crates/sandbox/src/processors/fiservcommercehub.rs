@@ -5,7 +5,7 @@
 
 use crate::{
     Answer, ClientCall, ClientStory, Desk, Once, Pass, Processor, Request, Served,
-    signing::{hmac_sha256, is_fresh, sha256},
+    signing::{base64, hmac_sha256, is_fresh, sha256},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_
 /// What the Checkout SDK does: no HMAC, but the token and a digest that anybody can compute.
 pub(super) fn capture(name: &str, pass: &Pass) -> ClientCall {
     let body = json!({"source": {"sourceType": "PaymentCard", "encryptionData": {"encryptionBlock": "Y2FyZA=="}}});
-    let digest = sha256(format!("{API_KEY}id1{body}").as_bytes());
+    let digest = base64(sha256(format!("{API_KEY}id1{body}").as_bytes()));
     ClientCall::new("capture a card in the form", "POST", format!("/{name}/ch/payments-vas/v1/card-capture"))
         .bearer(&pass.token)
         .header("auth-token-type", "AccessToken")
@@ -127,7 +127,7 @@ fn signed(request: &Request, desk: &Desk) -> Result<(), Answer> {
         && header("auth-token-type") == "HMAC"
         && !id.is_empty()
         && timestamp.parse::<i64>().is_ok_and(|milliseconds| is_fresh(milliseconds.div_euclid(1000), desk.now))
-        && header("authorization") == hmac_sha256(SECRET.as_bytes(), &message);
+        && header("authorization") == base64(hmac_sha256(SECRET.as_bytes(), &message));
     good.then_some(()).ok_or_else(|| failure(401))
 }
 
@@ -161,7 +161,7 @@ fn card_capture(request: &Request, desk: &mut Desk) -> Served {
     } else {
         let header = |name| request.header(name).unwrap_or_default();
         let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
-        let digest = sha256(&[&message, request.body.as_ref()].concat());
+        let digest = base64(sha256(&[&message, request.body.as_ref()].concat()));
         let live = desk.live(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
         if !live || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
             return Err(failure(401));
@@ -178,7 +178,7 @@ mod tests {
     fn ask(bench: &mut Bench, path: &str, timestamp: i64, secret: &str) -> (u16, Value) {
         let body = r#"{"merchantDetails":{"merchantId":"1","terminalId":"1"}}"#;
         let timestamp = (timestamp * 1000).to_string();
-        let signature = hmac_sha256(secret.as_bytes(), format!("{API_KEY}id1{timestamp}{body}").as_bytes());
+        let signature = base64(hmac_sha256(secret.as_bytes(), format!("{API_KEY}id1{timestamp}{body}").as_bytes()));
         let headers = [
             ("api-key", API_KEY),
             ("client-request-id", "id1"),

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, ClientCall, ClientStory, Desk, Processor, Request, Served,
-    signing::{hmac_sha256, http_date, is_fresh},
+    signing::{base64, hmac_sha256, http_date, is_fresh},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -89,7 +89,7 @@ fn signed(request: &Request, desk: &Desk) -> Result<(), Answer> {
     let own = request.headers.iter().filter(|(name, _)| name.starts_with("x-gcs-"));
     let own: String = own.map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let text = format!("{}\n{}\n{}\n{own}{}\n", request.method, header("content-type"), header("date"), request.target);
-    let want = format!("GCS v1HMAC:{API_KEY}:{}", hmac_sha256(SECRET.as_bytes(), text.as_bytes()));
+    let want = format!("GCS v1HMAC:{API_KEY}:{}", base64(hmac_sha256(SECRET.as_bytes(), text.as_bytes())));
     let fresh = http_date(header("date")).is_some_and(|date| is_fresh(date, desk.now));
     (fresh && header("authorization") == want).then_some(()).ok_or_else(|| failure(401))
 }
@@ -102,7 +102,7 @@ mod tests {
     fn ask(bench: &mut Bench, merchant: &str, date: &str, secret: &str) -> (u16, serde_json::Value) {
         let path = format!("/v1/{merchant}/authentication-tokens");
         let text = format!("POST\napplication/json\n{date}\nx-gcs-a:b\n/payone{path}\n");
-        let authorization = format!("GCS v1HMAC:{API_KEY}:{}", hmac_sha256(secret.as_bytes(), text.as_bytes()));
+        let authorization = format!("GCS v1HMAC:{API_KEY}:{}", base64(hmac_sha256(secret.as_bytes(), text.as_bytes())));
         let headers =
             [("content-type", "application/json"), ("date", date), ("x-gcs-a", "b"), ("authorization", &authorization)];
         bench.ask(&format!("POST {path}"), &headers, "")

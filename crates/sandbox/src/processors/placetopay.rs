@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, Served,
-    signing::{is_fresh, sha256},
+    signing::{base64, is_fresh, sha256},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -99,7 +99,7 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
 fn authenticate(body: &Value, desk: &Desk) -> Result<(), Answer> {
     let auth = |name: &str| body.pointer(&format!("/auth/{name}")).and_then(Value::as_str).unwrap_or_default();
     let (nonce, seed) = (BASE64_STANDARD.decode(auth("nonce")).unwrap_or_default(), auth("seed"));
-    let digest = sha256(&[&nonce, seed.as_bytes(), TRAN_KEY.as_bytes()].concat());
+    let digest = base64(sha256(&[&nonce, seed.as_bytes(), TRAN_KEY.as_bytes()].concat()));
     let fresh = seed.parse::<Timestamp>().is_ok_and(|seed| is_fresh(seed.as_second(), desk.now));
     let number = match () {
         () if !body.get("auth").is_some_and(Value::is_object) => 100,
@@ -138,7 +138,7 @@ mod tests {
 
     fn ask(bench: &mut Bench, purpose: Value, login: &str, key: &str, seconds: i64) -> (u16, Value) {
         let (nonce, seed) = ("made up", date(NOW + seconds));
-        let digest = sha256(format!("{nonce}{seed}{key}").as_bytes());
+        let digest = base64(sha256(format!("{nonce}{seed}{key}").as_bytes()));
         let mut body = purpose;
         body["auth"] = json!({"login": login, "tranKey": digest, "nonce": BASE64_STANDARD.encode(nonce), "seed": seed});
         body["expiration"] = json!(date(NOW + 1800));

@@ -1,0 +1,139 @@
+//! Cashfree: an order's payment session, with which its web and mobile SDKs pay that order.
+//! <https://www.cashfree.com/docs/api-reference/payments/latest/orders/create>
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
+    Secret, Step, Timestamp, Token, encoding::sparse, required,
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    app_id: Secret,
+    secret_key: Secret,
+}
+
+pub struct Cashfree;
+
+impl Connector for Cashfree {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "cashfree",
+        name: "Cashfree",
+        docs: "https://www.cashfree.com/docs/api-reference/payments/latest/orders/create",
+        unconfirmed: &[
+            "An order may expire after 15 minutes to 30 days.",
+            "Secret keys that begin with cfsk_ma_test_ and cfsk_ma_prod_ are for test and live.",
+        ],
+        hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
+        credentials: &[required("app_id"), required("secret_key")],
+        grants: &[Grant::client(
+            "payment_session",
+            "pay this one order with the SDK",
+            Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 },
+        )
+        .by_default()
+        .inputs(&[
+            Input::decimal("order_amount").required(),
+            Input::currency("order_currency").required(),
+            Input::text_of("customer_id", 50).required(),
+            Input::text_of("customer_phone", 10).required(),
+            Input::text_of("customer_email", 100),
+            Input::text_of("customer_name", 100),
+            Input::url("return_url"),
+            Input::url("notify_url"),
+            Input::texts("payment_methods"),
+            Input::text_of("order_note", 200),
+        ])
+        .metadata(10, 255, 255)],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        let key = credentials.secret_key.expose();
+        if key.starts_with("cfsk_ma_test_") {
+            return Some(Mode::Test);
+        }
+        key.starts_with("cfsk_ma_prod_").then_some(Mode::Live)
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => Call::post(exchange.url("/pg/orders")?)
+                .secret_header("x-client-id", credentials.app_id.expose())
+                .secret_header("x-client-secret", credentials.secret_key.expose())
+                .header("x-api-version", "2025-01-01")
+                .header("x-idempotency-key", exchange.idempotency_key)
+                .json(&order(exchange)?)
+                .repeatable()
+                .send(),
+            [reply, ..] => {
+                let order: Order = reply.accept(refusal)?;
+                if order.order_status != "ACTIVE" {
+                    return Err(Error::bad_reply("Cashfree's order is not one that can be paid"));
+                }
+                let expiry = Expiry::at_date(&order.order_expiry_time)?;
+                let token = Token::new(&order.payment_session_id, "payment_session_id", expiry)?
+                    .client("order_id", order.order_id)
+                    .client("mode", if exchange.mode == Mode::Live { "production" } else { "sandbox" });
+                Ok(Step::Done(token))
+            }
+        }
+    }
+}
+
+fn order(exchange: &Exchange<'_>) -> Result<Value> {
+    let input = exchange.input;
+    let amount = input.decimal("order_amount").unwrap_or_default();
+    if amount.split_once('.').is_some_and(|(_, fraction)| fraction.len() > 2) {
+        return Err(Error::invalid_input("order_amount", "Cashfree takes at most two decimals"));
+    }
+    let amount: f64 = amount.parse().map_err(|_| Error::invalid_input("order_amount", "must be an amount"))?;
+    let expires_at = Timestamp::from_second(exchange.expires_at())
+        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let methods = input.texts("payment_methods").join(",");
+    let reference = exchange.reference_of(45, "_-").ok().filter(|reference| reference.len() >= 3);
+    Ok(sparse(json!({
+        // A reference that cannot be an order's id is left out: the vendor then makes one.
+        "order_id": reference,
+        "order_amount": amount,
+        "order_currency": input.text("order_currency").map(str::to_ascii_uppercase),
+        "customer_details": sparse(json!({
+            "customer_id": input.text("customer_id"),
+            "customer_phone": input.text("customer_phone"),
+            "customer_email": input.text("customer_email"),
+            "customer_name": input.text("customer_name"),
+        })),
+        "order_meta": sparse(json!({
+            "return_url": input.text("return_url"),
+            "notify_url": input.text("notify_url"),
+            "payment_methods": Some(methods).filter(|methods| !methods.is_empty()),
+        })),
+        "order_expiry_time": expires_at.to_string(),
+        "order_note": input.text("order_note"),
+        "order_tags": input.metadata,
+    })))
+}
+
+#[derive(Deserialize)]
+struct Order {
+    order_id: String,
+    order_status: String,
+    payment_session_id: String,
+    order_expiry_time: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failure {
+    code: Option<String>,
+    message: Option<String>,
+    r#type: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { code, message, r#type } = reply.lenient();
+    Refusal::new(code, message).reason(r#type)
+}

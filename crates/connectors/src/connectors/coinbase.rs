@@ -1,0 +1,128 @@
+//! Coinbase: a one-use session token for Onramp and Offramp.
+//! <https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication>
+
+use ed25519_dalek::Signer as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Step, Token,
+    encoding::{base64_decode, sparse},
+    optional,
+    signing::{jwt_to_sign, signed_jwt},
+};
+
+const PATH: &str = "/onramp/v1/token";
+/// What the request's JWT is good for: this call alone, whatever host an operator has put in the vendor's place.
+const URI: &str = "POST api.developer.coinbase.com/onramp/v1/token";
+/// Seconds for which the request's JWT is good.
+const JWT_LIFETIME: i64 = 120;
+/// Seconds for which a session token is good.
+const LIFETIME: u32 = 300;
+
+/// The Commerce key of existing callers is of no use here.
+#[derive(Deserialize)]
+pub struct Credentials {}
+
+pub struct Coinbase;
+
+impl Connector for Coinbase {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "coinbase",
+        name: "Coinbase",
+        docs: "https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication",
+        unconfirmed: &["The shape of refusals."],
+        hosts: &[Host::main("https://api.developer.coinbase.com", "https://api.developer.coinbase.com")],
+        credentials: &[optional("api_key")],
+        grants: &[Grant::client(
+            "onramp_session_token",
+            "open one Onramp or Offramp session for the given addresses, once",
+            Lifetime::Fixed(LIFETIME),
+        )
+        .by_default()
+        .inputs(&[
+            Input::text("api_key_id").required(),
+            Input::secret("api_key_secret").required(),
+            Input::objects("addresses").required(),
+            Input::text_of("clientIp", 45).required(),
+            Input::texts("assets"),
+        ])],
+    };
+
+    fn step(_credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => {
+                let input = exchange.input;
+                let body = json!({
+                    "addresses": input.value("addresses"),
+                    "assets": input.value("assets"),
+                    "clientIp": input.text("clientIp"),
+                });
+                Call::post(exchange.url(PATH)?).bearer(&request_jwt(exchange)?).json(&sparse(body)).repeatable().send()
+            }
+            [reply, ..] => {
+                let session: Session = reply.accept(refusal)?;
+                let expiry = Expiry::after_reply(reply, LIFETIME)?;
+                Ok(Step::Done(Token::new(&session.token, "session_token", expiry)?))
+            }
+        }
+    }
+}
+
+/// A platform key is Ed25519 (base64 of seed and public key) or P-256 (PEM, SEC1 or PKCS #8).
+/// <https://docs.cdp.coinbase.com/get-started/authentication/jwt-authentication>
+fn request_jwt(exchange: &Exchange<'_>) -> Result<String> {
+    let wrong_key = || {
+        Error::invalid_input(
+            "api_key_secret",
+            "must be a secret API key of the Developer Platform: base64 of 64 bytes, or PEM",
+        )
+    };
+    let key_id = exchange.input.text("api_key_id");
+    let secret = exchange.input.secret("api_key_secret").ok_or_else(wrong_key)?;
+    let secret = secret.expose();
+    let pem = secret.contains("-----BEGIN");
+    let now = exchange.now.as_second();
+    let header = json!({
+        "alg": if pem { "ES256" } else { "EdDSA" },
+        "kid": key_id,
+        "nonce": exchange.nonce.hex(),
+        "typ": "JWT",
+    });
+    let exp = now.saturating_add(JWT_LIFETIME);
+    let claims = json!({ "sub": key_id, "iss": "cdp", "nbf": now, "exp": exp, "uris": [URI] });
+    let to_sign = jwt_to_sign(&header, &claims);
+    if pem {
+        let key = p256::SecretKey::from_sec1_pem(secret).or_else(|_| secret.parse()).map_err(|_| wrong_key())?;
+        let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key).sign(to_sign.as_bytes());
+        return Ok(signed_jwt(&to_sign, signature.to_bytes()));
+    }
+    let key = base64_decode(secret)
+        .and_then(|bytes| <[u8; 64]>::try_from(bytes).ok())
+        .and_then(|bytes| ed25519_dalek::SigningKey::from_keypair_bytes(&bytes).ok())
+        .ok_or_else(wrong_key)?;
+    Ok(signed_jwt(&to_sign, key.sign(to_sign.as_bytes()).to_bytes()))
+}
+
+#[derive(Deserialize)]
+struct Session {
+    token: String,
+}
+
+/// The gateway's shape (`code`) and the API's own (`errorType`).
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Failure {
+    code: Option<Value>,
+    message: Option<String>,
+    error_type: Option<String>,
+    error_message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let failure: Failure = reply.lenient();
+    let code = failure.error_type.or_else(|| failure.code.map(|code| code.to_string().replace('"', "")));
+    Refusal::new(code, failure.error_message.or(failure.message))
+}

@@ -1,0 +1,146 @@
+//! PhonePe: a token that pays one order in the mobile SDK, and the bearer of its server API.
+//! <https://developer.phonepe.com/payment-gateway/website-integration/standard-checkout/api-integration/api-reference/authorization>
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
+    Seconds, Secret, Step, Token, encoding::sparse, optional,
+};
+
+/// The salt of existing callers belongs to an older API that gives no tokens.
+#[derive(Deserialize)]
+pub struct Credentials {
+    merchant_id: Option<String>,
+}
+
+const CLIENT_ID: Input = Input::text("client_id").required();
+const CLIENT_SECRET: Input = Input::secret("client_secret").required();
+const CLIENT_VERSION: Input = Input::text_of("client_version", 16).required();
+
+pub struct Phonepe;
+
+impl Connector for Phonepe {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "phonepe",
+        name: "PhonePe",
+        docs: "https://developer.phonepe.com/payment-gateway/website-integration/standard-checkout/api-integration/api-reference/authorization",
+        unconfirmed: &[
+            "The bounds of an order: its id, its least amount, expireAfter from 300 to 3600 seconds.",
+            "An order's expireAt is in milliseconds.",
+            "The codes of refusals.",
+        ],
+        hosts: &[Host::main("https://api.phonepe.com", "https://api-preprod.phonepe.com")],
+        credentials: &[optional("merchant_id").public(), optional("salt_key"), optional("salt_index").public()],
+        grants: &[
+            Grant::client(
+                "sdk_order_token",
+                "pay this one order in the mobile SDK",
+                Lifetime::Settable { min: 300, default: 1200, max: 3600 },
+            )
+            .by_default_with("amount")
+            .inputs(&[
+                CLIENT_ID,
+                CLIENT_SECRET,
+                CLIENT_VERSION,
+                Input::integer("amount", 100, 999_999_999_999).required(),
+                Input::text_of("merchant_order_id", 63),
+                Input::object("meta_info"),
+            ])
+            .shares_login(),
+            Grant::server("client_credentials", "make all calls of the payment gateway's API", Lifetime::InReply)
+                .inputs(&[CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let live = exchange.mode == Mode::Live;
+        match (exchange.grant.name, exchange.replies) {
+            (_, []) => {
+                let input = exchange.input;
+                if exchange.grant.name == "sdk_order_token" {
+                    // An order that cannot be made is no reason to log in.
+                    order(exchange)?;
+                }
+                let path =
+                    if live { "/apis/identity-manager/v1/oauth/token" } else { "/apis/pg-sandbox/v1/oauth/token" };
+                let form = Form::new()
+                    .maybe("client_id", input.text("client_id"))
+                    .maybe("client_version", input.text("client_version"))
+                    .maybe("client_secret", input.text("client_secret"))
+                    .field("grant_type", "client_credentials");
+                Call::post(exchange.url(path)?).form(form).repeatable().send()
+            }
+            ("client_credentials", [reply, ..]) => {
+                let login: Login = reply.accept(refusal)?;
+                let expiry = Expiry::at_epoch(login.expires_at)?;
+                Ok(Step::Done(Token::new(login.access_token.expose(), login.token_type, expiry)?))
+            }
+            (_, [login]) => {
+                let login: Login = login.accept(refusal)?;
+                let path =
+                    if live { "/apis/pg/checkout/v2/sdk/order" } else { "/apis/pg-sandbox/checkout/v2/sdk/order" };
+                // Not repeatable: the vendor refuses an order that it knows.
+                Call::post(exchange.url(path)?)
+                    .secret_header("authorization", &format!("{} {}", login.token_type, login.access_token.expose()))
+                    .json(&order(exchange)?)
+                    .send()
+            }
+            (_, [_, reply, ..]) => {
+                let order: Order = reply.accept(refusal)?;
+                let Seconds(milliseconds) = order.expire_at;
+                let token = Token::new(&order.token, "sdk_order_token", Expiry::at_epoch_ms(milliseconds)?)?
+                    .client("order_id", order.order_id)
+                    .client("environment", if live { "PRODUCTION" } else { "SANDBOX" });
+                Ok(Step::Done(match &credentials.merchant_id {
+                    Some(merchant_id) => token.client("merchant_id", merchant_id),
+                    None => token,
+                }))
+            }
+        }
+    }
+}
+
+fn order(exchange: &Exchange<'_>) -> Result<Value> {
+    let input = exchange.input;
+    let id = input.text("merchant_order_id").map_or_else(|| exchange.reference_within(63, "_-"), Into::into);
+    Ok(sparse(json!({
+        "merchantOrderId": id,
+        "amount": input.integer("amount"),
+        "expireAfter": exchange.ttl(),
+        "paymentFlow": { "type": "PG_CHECKOUT" },
+        "metaInfo": input.value("meta_info"),
+    })))
+}
+
+#[derive(Deserialize)]
+struct Login {
+    access_token: Secret,
+    token_type: String,
+    expires_at: Seconds,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    order_id: String,
+    token: String,
+    expire_at: Seconds,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Failure {
+    code: Option<String>,
+    error_code: Option<String>,
+    message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Failure { code, error_code, message } = reply.lenient();
+    let wrong = matches!(code.as_deref(), Some("UNAUTHORIZED" | "INVALID_CLIENT" | "AUTHORIZATION_FAILED"));
+    Refusal::new(code, message).reason(error_code).kind(wrong.then_some(Kind::CredentialsRejected))
+}

@@ -1,0 +1,152 @@
+//! Rapyd: a hosted page on which one customer adds a card, or pays once.
+//! <https://docs.rapyd.net/en/card-token-364784.html>
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
+    Seconds, Secret, Step, Token,
+    encoding::{base64, sparse},
+    required,
+    signing::{hex, hmac_sha256},
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    access_key: Secret,
+    secret_key: Secret,
+}
+
+const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 30 * 86_400 };
+const COUNTRY: Input = Input::country("country").required();
+const COMPLETE_URL: Input = Input::url("complete_url");
+const CANCEL_URL: Input = Input::url("cancel_url");
+
+pub struct Rapyd;
+
+impl Connector for Rapyd {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "rapyd",
+        name: "Rapyd",
+        docs: "https://docs.rapyd.net/en/card-token-364784.html",
+        unconfirmed: &[
+            "page_expiration of a checkout page comes as epoch seconds; a small number is read as a duration.",
+        ],
+        hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
+        credentials: &[required("access_key"), required("secret_key")],
+        grants: &[
+            Grant::client(
+                "card_token_page",
+                "add cards to that customer on the vendor's page or in its toolkit",
+                LIFETIME,
+            )
+            .by_default()
+            .inputs(&[
+                Input::text("customer").required(),
+                COUNTRY,
+                Input::currency("currency"),
+                COMPLETE_URL,
+                CANCEL_URL,
+                Input::object("card_fields"),
+            ]),
+            Grant::client("checkout_page", "pay that amount once on the vendor's page or in its toolkit", LIFETIME)
+                .by_default_with("amount")
+                .inputs(&[
+                    Input::decimal("amount").required(),
+                    Input::currency("currency").required(),
+                    COUNTRY,
+                    COMPLETE_URL,
+                    CANCEL_URL,
+                ]),
+        ],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let checkout = exchange.grant.name == "checkout_page";
+        match exchange.replies {
+            [] => page(credentials, exchange, checkout),
+            [reply, ..] => {
+                let answer: Answer = reply.accept(refusal)?;
+                let page = answer.data.ok_or_else(|| reply.refuse(refusal(reply)))?;
+                if !page.id.starts_with(if checkout { "checkout_" } else { "hp_card_" }) {
+                    return Err(Error::bad_reply("Rapyd's answer is not the page that was asked for"));
+                }
+                let expiry = match page.page_expiration {
+                    None => Expiry::at_epoch(exchange.expires_at()),
+                    Some(Seconds(seconds)) if seconds < 100_000_000 => Expiry::after_reply(reply, seconds),
+                    Some(moment) => Expiry::at_epoch(moment),
+                };
+                let token = Token::new(&page.id, "hosted_page_id", expiry?)?;
+                Ok(Step::Done(token.client("redirect_url", page.redirect_url)))
+            }
+        }
+    }
+}
+
+/// Signed as in <https://docs.rapyd.net/en/request-signatures.html>.
+fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> Result<Step> {
+    let input = exchange.input;
+    let (path, complete_url, cancel_url) = match checkout {
+        true => ("/v1/checkout", "complete_checkout_url", "cancel_checkout_url"),
+        false => ("/v1/hosted/collect/card", "complete_url", "cancel_url"),
+    };
+    let body = sparse(json!({
+        "customer": input.text("customer"),
+        // As text, because the signature is checked over numbers without their trailing zeros.
+        "amount": input.decimal("amount"),
+        "currency": input.text("currency").map(str::to_ascii_uppercase),
+        "country": input.text("country").map(str::to_ascii_uppercase),
+        "merchant_reference_id": checkout.then_some(exchange.reference),
+        "card_fields": input.value("card_fields"),
+        complete_url: input.text("complete_url"),
+        cancel_url: input.text("cancel_url"),
+        "page_expiration": exchange.expires_at(),
+    }))
+    .to_string();
+    let (access_key, secret_key) = (credentials.access_key.expose(), credentials.secret_key.expose());
+    let (salt, timestamp) = (exchange.nonce.alphanumeric(12), exchange.now.as_second().to_string());
+    let parts = ["post", path, &salt, &timestamp, access_key, secret_key, &body];
+    // Base64 of the hex text, which has none of the characters in which the two alphabets differ.
+    let signature = base64(hex(hmac_sha256(secret_key, &parts.map(str::as_bytes))));
+    Call::post(exchange.url(path)?)
+        .secret_header("access_key", access_key)
+        .header("salt", &salt)
+        .header("timestamp", &timestamp)
+        .header("signature", &signature)
+        .header("idempotency", exchange.idempotency_key)
+        .body(body, "application/json")
+        .repeatable()
+        .send()
+}
+
+#[derive(Deserialize, Default)]
+struct Answer {
+    status: Option<Status>,
+    data: Option<Page>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    error_code: Option<String>,
+    status: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    id: String,
+    redirect_url: String,
+    page_expiration: Option<Seconds>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Some(Status { error_code, status, message }) = reply.lenient::<Answer>().status else {
+        return Refusal::default();
+    };
+    let kind = (error_code.as_deref() == Some("UNAUTHENTICATED_API_CALL")).then_some(Kind::CredentialsRejected);
+    Refusal::new(error_code.filter(|code| !code.is_empty()), message.filter(|text| !text.is_empty()).or(status))
+        .kind(kind)
+}

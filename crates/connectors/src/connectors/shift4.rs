@@ -1,0 +1,143 @@
+//! Shift4: a checkout session, or a checkout request that is signed here.
+//! <https://dev.shift4.com/docs/api>
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret, Step,
+    Token,
+    encoding::{base64, sparse},
+    required,
+    signing::{hex, hmac_sha256},
+};
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    api_key: Secret,
+}
+
+const AMOUNT: Input = Input::minor_units("amount");
+const CURRENCY: Input = Input::currency("currency");
+
+pub struct Shift4;
+
+impl Connector for Shift4 {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "shift4",
+        name: "Shift4",
+        docs: "https://dev.shift4.com/docs/api",
+        unconfirmed: &[
+            "The path of checkout sessions (another description has /checkout/sessions) and the form of their line items.",
+            "The bounds on metadata.",
+        ],
+        hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
+        credentials: &[required("api_key")],
+        grants: &[
+            Grant::client("checkout_session", "complete this one checkout", Lifetime::Unpublished)
+                .by_default()
+                .inputs(&[
+                    AMOUNT.required(),
+                    CURRENCY.required(),
+                    Input::text("product_name"),
+                    Input::text("customer_id"),
+                    Input::url("redirect_url"),
+                    Input::flag("capture"),
+                    Input::text("locale"),
+                ])
+                .metadata(20, 40, 500),
+            Grant::client(
+                "signed_checkout_request",
+                "open the vendor's checkout with exactly these parameters, again and again",
+                Lifetime::UntilUsed,
+            )
+            .inputs(&[
+                AMOUNT,
+                CURRENCY,
+                Input::text("customer_id"),
+                Input::text("plan_id"),
+                Input::flag("remember_me"),
+                Input::object("three_d_secure"),
+                Input::url("terms_and_conditions_url"),
+            ])
+            .one_of(&[&["amount", "currency"], &["customer_id"], &["plan_id"]]),
+        ],
+    };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        let key = credentials.api_key.expose();
+        let starts = |prefixes: [&str; 2]| prefixes.iter().any(|prefix| key.starts_with(prefix));
+        if starts(["sk_test_", "pr_test_"]) {
+            return Some(Mode::Test);
+        }
+        starts(["sk_live_", "pr_live_"]).then_some(Mode::Live)
+    }
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let input = exchange.input;
+        let (amount, currency) = (input.integer("amount"), input.text("currency").map(str::to_ascii_uppercase));
+        match (exchange.grant.name, exchange.replies) {
+            ("signed_checkout_request", _) => {
+                let data = sparse(json!({
+                    "charge": amount.zip(currency).map(|(amount, currency)| json!({ "amount": amount, "currency": currency })),
+                    "customerId": input.text("customer_id"),
+                    "subscription": input.text("plan_id").map(|plan| json!({ "planId": plan })),
+                    "rememberMe": input.flag("remember_me"),
+                    "threeDSecure": input.value("three_d_secure"),
+                    "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
+                }))
+                .to_string();
+                let signature = hex(hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
+                let token = base64(format!("{signature}|{data}"));
+                Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
+            }
+            (_, []) => {
+                let name = input.text("product_name").unwrap_or("Payment");
+                let product = json!({ "name": name, "amount": amount, "currency": currency });
+                let body = json!({
+                    "lineItems": [{ "product": product, "quantity": 1 }],
+                    "customer": input.text("customer_id"),
+                    "redirectUrl": input.text("redirect_url"),
+                    "capture": input.flag("capture"),
+                    "locale": input.text("locale"),
+                    "metadata": input.metadata,
+                });
+                Call::post(exchange.url("/checkout-sessions")?)
+                    .basic(credentials.api_key.expose(), "")
+                    .header("idempotency-key", exchange.idempotency_key)
+                    .json(&sparse(body))
+                    .repeatable()
+                    .send()
+            }
+            (_, [reply, ..]) => {
+                let session: Session = reply.accept(refusal)?;
+                Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::Unpublished)?))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Session {
+    #[serde(rename = "clientSecret")]
+    client_secret: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Failure {
+    error: Detail,
+}
+
+#[derive(Deserialize, Default)]
+struct Detail {
+    r#type: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let Detail { r#type, code, message } = reply.lenient::<Failure>().error;
+    Refusal::new(code.or_else(|| r#type.clone()), message).reason(r#type)
+}

@@ -1,0 +1,84 @@
+//! TSYS TransIT: a manifest, made here, with which the TSEP page library tokenizes cards in the browser.
+//! <https://github.com/globalpayments/php-sdk>
+
+use aes::{
+    Aes128,
+    cipher::{BlockEncryptMut as _, KeyIvInit as _, block_padding::NoPadding},
+};
+use hmac::{Hmac, Mac as _};
+use md5::Md5;
+use serde::Deserialize;
+
+use crate::{
+    Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Result, Secret, Step, Token,
+    optional, required, signing::hex,
+};
+
+/// The manifest holds a date, so it lives for a day at most.
+const DAY: u32 = 86_400;
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    device_id: String,
+    transaction_key: Secret,
+}
+
+pub struct Tsys;
+
+impl Connector for Tsys {
+    type Credentials = Credentials;
+
+    const META: Meta = Meta {
+        id: "tsys",
+        name: "TSYS",
+        docs: "https://github.com/globalpayments/php-sdk",
+        unconfirmed: &[
+            "A manifest is good for the day that it names; the day is counted in UTC.",
+            "The addresses of the page library.",
+        ],
+        // Never called: where the page loads the library from.
+        hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
+        credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
+        grants: &[Grant::client("tsep_manifest", "tokenize cards for this device with TSEP", Lifetime::Fixed(DAY))
+            .by_default()
+            .inputs(&[Input::text_of("merchant_id", 20).required(), Input::minor_units("amount")])],
+    };
+
+    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        let merchant_id = exchange.input.text("merchant_id").unwrap_or_default();
+        let amount = exchange.input.integer("amount").unwrap_or(0);
+        let device_id = &credentials.device_id;
+        if !merchant_id.is_ascii() {
+            return Err(Error::invalid_input("merchant_id", "must be plain ASCII"));
+        }
+        if !device_id.is_ascii() || device_id.len() > 24 {
+            return Err(Error::invalid_credential("device_id", "must be plain ASCII, at most 24 characters"));
+        }
+        let date = exchange.now.strftime("%m%d%Y");
+        let manifest =
+            sealed(&credentials.transaction_key, &format!("{merchant_id:<20}{device_id:<24}{amount:012}{date}"))?;
+        let day = exchange.now.as_second().div_euclid(DAY.into());
+        let midnight = day.saturating_add(1).saturating_mul(DAY.into());
+        let library = exchange.url(&format!("/transit-tsep-web/jsView/{}", Exchange::segment(device_id)))?;
+        let token = Token::new(&manifest, "tsep_manifest", Expiry::at_epoch(midnight)?)?
+            .client("device_id", device_id)
+            .client("library_url", library.to_string());
+        Ok(Step::Done(token))
+    }
+}
+
+/// The vendor's scheme, with its key as initialization vector and its MAC over the key: good for nothing else.
+fn sealed(transaction_key: &Secret, text: &str) -> Result<String> {
+    let key = transaction_key.expose().as_bytes();
+    let half = key
+        .get(..16)
+        .ok_or_else(|| Error::invalid_credential("transaction_key", "must have at least 16 characters"))?;
+    let internal = || Error::new(Kind::Internal, "the manifest could not be sealed");
+    let cipher = cbc::Encryptor::<Aes128>::new_from_slices(half, half)
+        .map_err(|_| internal())?
+        .encrypt_padded_vec_mut::<NoPadding>(text.as_bytes());
+    let mut mac = Hmac::<Md5>::new_from_slice(key).map_err(|_| internal())?;
+    mac.update(key);
+    let [first, second, .., last_but_one, last]: [u8; 16] = mac.finalize().into_bytes().into();
+    Ok(format!("{}{}{}", hex([first, second]), hex(cipher), hex([last_but_one, last])))
+}
