@@ -82,9 +82,7 @@ async fn retries_stay_within_their_budget_and_help() {
     let engine = engine(&scene, &server.base(), &transport(), |_| {});
     let good = scene.replies[0].bytes();
     // Every fourth request fails: too few for the breaker, more than the budget covers.
-    server.answer_with(move |nth, _| {
-        vec![Act::Send(if nth % 4 == 3 { reply(503, &[], b"{}") } else { good.clone() })]
-    });
+    server.answer_with(move |nth, _| vec![Act::Send(if nth % 4 == 3 { reply(503, &[], b"{}") } else { good.clone() })]);
     const CALLS: usize = 600;
     let (mut attempts, mut failed) = (0, 0);
     for _ in 0..CALLS {

@@ -175,7 +175,8 @@ impl House {
     }
 
     fn faults(&self) -> Answer {
-        let faults: BTreeMap<_, _> = lock(&self.faults).iter().map(|(name, fault)| (*name, fault.to_string())).collect();
+        let faults: BTreeMap<_, _> =
+            lock(&self.faults).iter().map(|(name, fault)| (*name, fault.to_string())).collect();
         Answer::json(200, &json!({"faults": faults}))
     }
 

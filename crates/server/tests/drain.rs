@@ -69,7 +69,9 @@ async fn terminated_under_load(rounds: usize, callers: usize) {
         served_calls += tally.served.load(Ordering::SeqCst);
         late += tally.not_accepted.load(Ordering::SeqCst);
     }
-    println!("{rounds} terminations: {served_calls} calls served, {late} found the door closed, at most {longest:?} to the end");
+    println!(
+        "{rounds} terminations: {served_calls} calls served, {late} found the door closed, at most {longest:?} to the end"
+    );
 }
 
 /// Whether the call never got in: nothing listened any more, so no connection was made.

@@ -74,7 +74,9 @@ async fn headers_that_are_too_long_too_many_or_not_text() {
         well(&served, what).await;
     }
     let canary = b"x-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_\xff\xfecanary\"}}\r\n";
-    for name in [b"x-connector: \xff\xfe\r\n".as_slice(), b"x-request-id: \xc3\x28\r\n", b"x-merchant-id: \xff\r\n", canary] {
+    for name in
+        [b"x-connector: \xff\xfe\r\n".as_slice(), b"x-request-id: \xc3\x28\r\n", b"x-merchant-id: \xff\r\n", canary]
+    {
         let mut request = post(json, b"{\"merchant_access_token_id\": \"a\", \"connector\": \"STRIPE\"}");
         let at = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 2;
         request.splice(at..at, name.iter().copied());
@@ -123,7 +125,8 @@ async fn messages_that_cannot_be_read() {
                 // gRPC frames: a flag and a length, here also one that lies.
                 let mut bytes = if framed { vec![0, 0xff, 0xff, 0xff, 0xff] } else { Vec::new() };
                 bytes.extend_from_slice(body);
-                let reply = send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), Duration::from_secs(10));
+                let reply =
+                    send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), Duration::from_secs(10));
                 assert!(reply.starts_with("HTTP/1.1 "), "{content_type} {framed} {:?}: {reply}", body.get(..20));
                 assert!(!reply.to_lowercase().contains("canary"), "{content_type}: {reply}");
                 count += 1;
@@ -131,7 +134,9 @@ async fn messages_that_cannot_be_read() {
         }
         well(&served, content_type).await;
     }
-    for (method, path) in [("GET", PATH), ("POST", "/"), ("POST", "/%00/%ff"), ("TRACE", PATH), ("PRI", "*"), ("POST", "//..")] {
+    for (method, path) in
+        [("GET", PATH), ("POST", "/"), ("POST", "/%00/%ff"), ("TRACE", PATH), ("PRI", "*"), ("POST", "//..")]
+    {
         let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         send(&served, request.as_bytes(), Duration::from_secs(10));
         well(&served, path).await;
@@ -155,7 +160,12 @@ async fn connections_that_break_off_at_every_byte() {
     }
     well(&served, "cut requests").await;
     // TLS, too: a hello that is cut, and one that is none.
-    for bytes in [b"\x16".as_slice(), b"\x16\x03\x01\x00\x05\x01\x00\x00", b"\x16\x03\x01\xff\xff", b"\x16\x16\x16\x16\x16\x16\x16"] {
+    for bytes in [
+        b"\x16".as_slice(),
+        b"\x16\x03\x01\x00\x05\x01\x00\x00",
+        b"\x16\x03\x01\xff\xff",
+        b"\x16\x16\x16\x16\x16\x16\x16",
+    ] {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.write_all(bytes).unwrap();
         drop(stream);

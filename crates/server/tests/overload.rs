@@ -100,13 +100,8 @@ impl Load {
         good_times.sort();
         refused.sort();
         let good = good_times.len();
-        let outcome = Outcome {
-            offered: offered as usize,
-            good,
-            goodput: good as f64 / time.as_secs_f64(),
-            refused,
-            good_times,
-        };
+        let outcome =
+            Outcome { offered: offered as usize, good, goodput: good as f64 / time.as_secs_f64(), refused, good_times };
         println!(
             "{times:>4} x capacity: {} calls, {} good ({:.0}/s of {capacity:.0}/s, p99 {:?}), {} refused (p50 {:?}, p99 {:?})",
             outcome.offered,

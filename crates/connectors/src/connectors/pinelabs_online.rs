@@ -50,16 +50,14 @@ impl Connector for PinelabsOnline {
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
-            (grant, []) => {
-                traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
-                    .json(&json!({
-                        "client_id": credentials.client_id.expose(),
-                        "client_secret": credentials.client_secret.expose(),
-                        "grant_type": "client_credentials",
-                    }))
-                    .repeatable()
-                    .send()
-            }
+            (grant, []) => traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
+                .json(&json!({
+                    "client_id": credentials.client_id.expose(),
+                    "client_secret": credentials.client_secret.expose(),
+                    "grant_type": "client_credentials",
+                }))
+                .repeatable()
+                .send(),
             // A refresh token may lie next to it: it is not read.
             ("access_token", [reply, ..]) => {
                 let login: Login = reply.accept(refusal)?;

@@ -102,14 +102,7 @@ impl FaultServer {
                 connections.spawn(receive(stream, front, tls.clone(), shared.clone(), counted.clone()));
             }
         });
-        Self {
-            address,
-            authority: authority.pem.clone(),
-            front,
-            script,
-            requests,
-            task: task.abort_handle(),
-        }
+        Self { address, authority: authority.pem.clone(), front, script, requests, task: task.abort_handle() }
     }
 
     /// What stands in for the vendor's scheme and host.

@@ -74,6 +74,12 @@ impl Scene {
         fields.filter_map(|field| self.credentials.get(field.name)?.as_str()).map(ToOwned::to_owned).collect()
     }
 
+    /// Whether the token comes in the last reply's body, and not in a header.
+    pub fn told_in_body(&self) -> bool {
+        let body = String::from_utf8_lossy(&self.replies.last().unwrap().body).into_owned();
+        body.contains(self.token.split(['.', '"', '\\']).next().unwrap())
+    }
+
     /// What the server does for the replies before the last one, and then `last` for every further request.
     pub fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
         let (_, before) = self.replies.split_last().unwrap();
