@@ -16,6 +16,9 @@ use crate::{
 /// An attempt that was given this long and got no answer counts against the host.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// Time for the way from the vendor's answer, or its absence, to the caller.
+const LANDING: Duration = Duration::from_millis(20);
+
 /// More calls than any exchange needs: a guard against a connector that never ends.
 const MAX_CALLS: usize = 6;
 
@@ -150,6 +153,8 @@ impl<V: Vendor> Engine<V> {
 impl<V: Vendor> Mint for Minter<V> {
     async fn mint(&self, order: &Order, deadline: Instant) -> Minted {
         let mut spent = Spent::default();
+        // Lands before those who wait for it give up, so that they hear how it went and what it took.
+        let deadline = deadline.checked_sub(LANDING).unwrap_or(deadline);
         let result = self.exchange(order, deadline, &mut spent).await;
         let result = result.and_then(|token| self.pass(order, token, &spent));
         Minted { result, attempts: spent.attempts, vendor_time: spent.vendor_time }

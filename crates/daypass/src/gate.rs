@@ -27,6 +27,10 @@ const RETRY_PERCENT: i64 = 20;
 const SAVED_AT_MOST: i64 = 2_000;
 /// Retries that a host gets on credit at the very start: one call's worth.
 const ON_CREDIT: u32 = 2;
+/// A call waits for a place for this part of its time at most: the rest is for the vendor.
+const WAITING_SHARE: u32 = 2;
+/// An attempt counts this much in the running mean of how long attempts take.
+const MEAN_WEIGHT: u32 = 8;
 
 /// The gates of all hosts.
 pub(crate) struct Gates {
@@ -39,6 +43,8 @@ pub(crate) struct Gates {
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    at_a_time: usize,
+    waiting: usize,
     state: Mutex<State>,
 }
 
@@ -47,6 +53,10 @@ struct State {
     /// In hundredths of a retry; negative while the credit of the start is not paid back.
     budget: i64,
     credit: u32,
+    /// How long an attempt takes, as a running mean.
+    usual: Duration,
+    /// When the breaker last closed: attempts from before tell nothing about the host as it is now.
+    closed_at: Instant,
 }
 
 enum Breaker {
@@ -69,6 +79,7 @@ enum Breaker {
 pub(crate) struct Admission {
     gate: Arc<Gate>,
     _place: OwnedSemaphorePermit,
+    since: Instant,
     probe: bool,
     judged: bool,
 }
@@ -86,10 +97,14 @@ impl Gates {
             Arc::new(Gate {
                 places: Arc::new(Semaphore::new(self.at_a_time)),
                 queue: Arc::new(Semaphore::new(self.waiting)),
+                at_a_time: self.at_a_time,
+                waiting: self.waiting,
                 state: Mutex::new(State {
                     breaker: Breaker::Closed { since: Instant::now(), calls: 0, failures: 0 },
                     budget: 0,
                     credit: ON_CREDIT,
+                    usual: Duration::ZERO,
+                    closed_at: Instant::now(),
                 }),
             })
         };
@@ -102,24 +117,39 @@ impl Gates {
 }
 
 impl Gate {
-    /// Waits for a place, if there is room to wait.
+    /// Waits for a place, if there is room to wait and the wait would leave the vendor enough time.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] while the breaker is open, [`Kind::Overloaded`] where too many wait already, [`Kind::Timeout`].
+    /// [`Kind::Unavailable`] while the breaker is open, [`Kind::Overloaded`] where waiting is or was in vain.
     pub async fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Admission, Error> {
         let place = match self.places.clone().try_acquire_owned() {
             Ok(place) => place,
-            Err(_) => {
-                let _room = self.queue.clone().try_acquire_owned().map_err(|_| overloaded())?;
-                match timeout_at(deadline, self.places.clone().acquire_owned()).await {
-                    Ok(Ok(place)) => place,
-                    Ok(Err(_)) => return Err(overloaded()),
-                    Err(_) => return Err(Error::new(Kind::Timeout, "there was no place for the call in time")),
-                }
-            }
+            Err(_) => self.wait(deadline).await?,
         };
         let probe = self.state().admit()?;
-        Ok(Admission { gate: self.clone(), _place: place, probe, judged: false })
+        Ok(Admission { gate: self.clone(), _place: place, since: Instant::now(), probe, judged: false })
+    }
+
+    async fn wait(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        let now = Instant::now();
+        let patience = deadline.saturating_duration_since(now) / WAITING_SHARE;
+        let usual = {
+            let state = self.state();
+            // Who would find it open need not wait for that.
+            state.refuse_if_open()?;
+            state.usual
+        };
+        let ahead = self.waiting.saturating_sub(self.queue.available_permits());
+        #[expect(clippy::cast_precision_loss, reason = "an estimate, of small numbers")]
+        let wait = usual.mul_f64(ahead as f64 / self.at_a_time.max(1) as f64);
+        if wait > patience {
+            return Err(overloaded(wait));
+        }
+        let _room = self.queue.clone().try_acquire_owned().map_err(|_| overloaded(wait))?;
+        match timeout_at(now + patience, self.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(overloaded(wait)),
+        }
     }
 
     /// Whether one more attempt is within the host's budget; it is spent if so.
@@ -144,25 +174,39 @@ impl State {
     fn admit(&mut self) -> Result<bool, Error> {
         let now = Instant::now();
         match self.breaker {
-            Breaker::Closed { .. } => Ok(false),
             Breaker::Open { until, again_for } if until <= now => {
                 self.breaker = Breaker::HalfOpen { again_for };
                 Ok(true)
             }
-            Breaker::Open { until, .. } => Err(open(until - now)),
-            Breaker::HalfOpen { .. } => Err(open(Duration::from_secs(1))),
+            _ => self.refuse_if_open().map(|()| false),
         }
     }
 
-    fn judge(&mut self, probe: bool, good: bool) {
+    fn refuse_if_open(&self) -> Result<(), Error> {
         let now = Instant::now();
+        match self.breaker {
+            Breaker::Open { until, .. } if until > now => Err(open(until - now)),
+            Breaker::HalfOpen { .. } => Err(open(Duration::from_secs(1))),
+            _ => Ok(()),
+        }
+    }
+
+    fn judge(&mut self, probe: bool, since: Instant, good: bool) {
+        let now = Instant::now();
+        self.usual = (self.usual * (MEAN_WEIGHT - 1) + now.duration_since(since)) / MEAN_WEIGHT;
         if probe {
             self.breaker = match self.breaker {
                 Breaker::HalfOpen { again_for } if !good => {
                     Breaker::Open { until: now + again_for, again_for: (again_for * 2).min(OPEN_FOR_AT_MOST) }
                 }
-                _ => Breaker::Closed { since: now, calls: 0, failures: 0 },
+                _ => {
+                    self.closed_at = now;
+                    Breaker::Closed { since: now, calls: 0, failures: 0 }
+                }
             };
+            return;
+        }
+        if since < self.closed_at {
             return;
         }
         if let Breaker::Closed { since, calls, failures } = &mut self.breaker {
@@ -188,7 +232,7 @@ impl Admission {
     /// Says how the attempt went.
     pub fn judge(mut self, good: bool) {
         self.judged = true;
-        self.gate.state().judge(self.probe, good);
+        self.gate.state().judge(self.probe, self.since, good);
     }
 }
 
@@ -211,9 +255,9 @@ fn open(left: Duration) -> Error {
     }
 }
 
-fn overloaded() -> Error {
+fn overloaded(wait: Duration) -> Error {
     Error {
-        retry_after: Some(Duration::from_secs(1)),
+        retry_after: Some(wait.max(Duration::from_secs(1))),
         ..Error::new(Kind::Overloaded, "too many calls to this connector are under way")
     }
 }
@@ -272,9 +316,68 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert_eq!(gate.enter(soon()).await.err().map(|error| error.kind), Some(Kind::Overloaded));
-        assert_eq!(waiting.await.unwrap(), Err(Kind::Timeout));
+        let began = Instant::now();
+        assert_eq!(waiting.await.unwrap(), Err(Kind::Overloaded), "that is our fault, not the vendor's");
+        assert!(began.elapsed() <= Duration::from_millis(51), "half of the time is for the vendor");
         drop(held);
         assert!(gate.enter(soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_where_waiting_would_be_in_vain() {
+        let gate = Gates::new(1, 100).of("x", "host");
+        let until = |seconds| Instant::now() + Duration::from_secs(seconds);
+        for _ in 0..50 {
+            let admission = gate.enter(until(10)).await.unwrap();
+            tokio::time::advance(Duration::from_secs(1)).await;
+            admission.judge(true);
+        }
+        let _held = gate.enter(until(10)).await.unwrap();
+        let waiting: Vec<_> = (0..5)
+            .map(|_| {
+                let gate = gate.clone();
+                tokio::spawn(async move { gate.enter(until(100)).await.map(drop) })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        let refused = gate.enter(until(8)).await.err().unwrap();
+        assert_eq!((refused.kind, began.elapsed()), (Kind::Overloaded, Duration::ZERO));
+        assert!(refused.retry_after > Some(Duration::from_secs(4)), "{refused:?}");
+        waiting.into_iter().for_each(|waiting| waiting.abort());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_from_before_it_closed_do_not_open_it_again() {
+        let gate = Gates::new(100, 0).of("x", "host");
+        let mut old = Vec::new();
+        for _ in 0..40 {
+            old.push(gate.enter(Instant::now()).await.unwrap());
+        }
+        for admission in old.drain(..20) {
+            admission.judge(false);
+        }
+        assert!(attempt(&gate, true).await.is_err(), "open");
+        tokio::time::advance(OPEN_FOR).await;
+        attempt(&gate, true).await.expect("the probe");
+        for admission in old {
+            admission.judge(false);
+        }
+        attempt(&gate, true).await.expect("still closed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_breaker_refuses_at_once_though_all_places_are_taken() {
+        let gate = Gates::new(20, 10).of("x", "host");
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            held.push(gate.enter(Instant::now()).await.unwrap());
+        }
+        held.into_iter().for_each(|admission| admission.judge(false));
+        gate.places.forget_permits(20);
+        let began = Instant::now();
+        let refused = gate.enter(began + Duration::from_secs(10)).await.err().unwrap();
+        assert_eq!((refused.kind, began.elapsed()), (Kind::Unavailable, Duration::ZERO));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::{
     PROCESSORS,
     desk::Desk,
+    fault::{FAULTS, Fault},
     processor::{Answer, Request, Switch},
 };
 use serde_json::{Value, json};
@@ -31,13 +32,14 @@ pub(crate) struct House {
     ahead_seconds: AtomicI64,
     desks: Vec<Mutex<Desk>>,
     seen: Mutex<Seen>,
+    faults: Mutex<BTreeMap<&'static str, Fault>>,
 }
 
 impl Default for House {
     fn default() -> Self {
         let random = RandomState::new();
         let desks = PROCESSORS.iter().map(|it| Mutex::new(Desk::new(random.hash_one(it.name), 0))).collect();
-        Self { ahead_seconds: AtomicI64::new(0), desks, seen: Mutex::default() }
+        Self { ahead_seconds: AtomicI64::new(0), desks, seen: Mutex::default(), faults: Mutex::default() }
     }
 }
 
@@ -67,6 +69,30 @@ impl House {
         })
     }
 
+    /// Breaks a processor, or mends it.
+    ///
+    /// # Errors
+    /// Where there is no such processor.
+    pub(crate) fn set_fault(&self, connector: &str, fault: Option<Fault>) -> Result<(), String> {
+        let processor = crate::processor(connector).ok_or_else(|| format!("no such processor: {connector}"))?;
+        let mut faults = lock(&self.faults);
+        match fault {
+            Some(fault) => faults.insert(processor.name, fault),
+            None => faults.remove(processor.name),
+        };
+        Ok(())
+    }
+
+    /// How a connector's processor is broken now.
+    pub(crate) fn fault(&self, connector: &str) -> Option<Fault> {
+        lock(&self.faults).get(connector).copied()
+    }
+
+    /// Notes a request that got no answer of a vendor.
+    pub(crate) fn unanswered(&self, request: &Request, status: u16) {
+        self.see(request, status);
+    }
+
     pub(crate) fn answer(&self, request: &Request) -> Answer {
         if request.connector == "_sandbox" {
             return self.own(request);
@@ -78,7 +104,14 @@ impl House {
         };
         let mut desk = lock(desk);
         desk.now = self.now();
-        let answer = processor.answer(request, &mut desk);
+        let answer = match self.fault(processor.name) {
+            Some(Fault::Status(429)) => (processor.failure)(429, &mut desk).with("retry-after", "7"),
+            Some(Fault::Status(status)) => (processor.failure)(status, &mut desk),
+            Some(Fault::Garbage) => Answer::of(200, "application/json", "{\"id\": \"cut off he".to_owned()),
+            Some(Fault::Empty) => Answer::of(200, "application/json", String::new()),
+            Some(Fault::Redirect) => Answer::text(302, "elsewhere").with("location", "https://elsewhere.invalid/"),
+            Some(Fault::Slow(_) | Fault::Reset | Fault::Hang) | None => processor.answer(request, &mut desk),
+        };
         drop(desk);
         self.see(request, answer.status);
         answer
@@ -118,11 +151,33 @@ impl House {
                 let last: Vec<&Value> = last.map(|(_, line)| line).collect();
                 Answer::json(200, &json!({"answered": seen.answered, "requests": last}))
             }
+            ("GET", "/fault") => self.faults(),
+            ("POST", "/fault") => match self.turn(&request.json().unwrap_or_default()) {
+                Ok(()) => self.faults(),
+                Err(error) => Answer::json(400, &json!({"error": error})),
+            },
             _ => Answer::json(
                 404,
-                &json!({"error": "the sandbox has GET and POST /_sandbox/clock and GET /_sandbox/seen"}),
+                &json!({"error": "the sandbox has GET and POST /_sandbox/clock and /_sandbox/fault, and GET /_sandbox/seen"}),
             ),
         }
+    }
+
+    /// `{"connector": "stripe", "fault": "status_503"}`, or `null` for none.
+    fn turn(&self, body: &Value) -> Result<(), String> {
+        let connector = body.get("connector").and_then(Value::as_str).ok_or("connector must be a processor's name")?;
+        let fault = match body.get("fault") {
+            Some(Value::Null) => None,
+            Some(Value::String(fault)) => Some(fault.parse()?),
+            _ => return Err(format!("fault must be null or one of {FAULTS}")),
+        };
+        self.set_fault(connector, fault)
+    }
+
+    fn faults(&self) -> Answer {
+        let faults: BTreeMap<_, _> =
+            lock(&self.faults).iter().map(|(name, fault)| (*name, fault.to_string())).collect();
+        Answer::json(200, &json!({"faults": faults}))
     }
 
     fn clock(&self) -> Answer {

@@ -13,11 +13,24 @@
 //! | `slow` | the answer comes after 60 seconds |
 //! | `garbage` | status 200 and a broken body |
 //!
+//! A whole processor is broken with [`Sandbox::set_fault`] or `POST /_sandbox/fault`
+//! `{"connector": "stripe", "fault": "status_503"}`, and mended with `null`; `GET /_sandbox/fault` lists what is broken:
+//!
+//! | fault | effect |
+//! |---|---|
+//! | `status_400` to `status_599` | the vendor's failure of that status; 429 with `Retry-After: 7` |
+//! | `slow_500ms` | the right answer, so much later |
+//! | `garbage`, `empty` | status 200 and a broken body, or none |
+//! | `reset` | the connection is reset |
+//! | `hang` | no answer for as long as the caller stays |
+//! | `redirect` | a redirect to another host |
+//!
 //! Time is the system's plus what it was moved forward: [`Sandbox::advance`] or `POST /_sandbox/clock`
 //! `{"advance_seconds": N}`. A client that sends the vendor an absolute moment must live in the same time.
 //! `GET /_sandbox/seen?connector=stripe` tells what was asked: method, path and status, no query, headers or bodies.
 
 mod desk;
+mod fault;
 mod graphql;
 mod house;
 mod processor;
@@ -27,6 +40,7 @@ mod signing;
 mod testing;
 
 pub use desk::{Dead, Desk, Issued, Once};
+pub use fault::{FAULTS, Fault};
 pub use processor::{Answer, ClientCall, ClientStory, Pairs, Pass, Processor, Request, Served, refused};
 pub use processors::PROCESSORS;
 
@@ -37,7 +51,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
@@ -98,6 +112,14 @@ impl Sandbox {
         self.house.now()
     }
 
+    /// Breaks a connector's fake, or mends it.
+    ///
+    /// # Errors
+    /// Where there is no fake of that name.
+    pub fn set_fault(&self, connector: &str, fault: Option<Fault>) -> Result<(), String> {
+        self.house.set_fault(connector, fault)
+    }
+
     /// How many requests a connector's fake has answered.
     pub fn answered(&self, connector: &str) -> u64 {
         self.house.answered(connector)
@@ -137,16 +159,31 @@ async fn listen(listener: TcpListener, house: Arc<House>, mut stopped: oneshot::
 }
 
 async fn serve(stream: TcpStream, house: Arc<House>, watcher: hyper_util::server::graceful::Watcher) {
-    let service = service_fn(move |request| answer(house.clone(), request));
+    let Ok((stream, line)) = in_two_hands(stream) else { return };
+    let service = service_fn(|request| answer(house.clone(), request, &line));
     let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     // A client that went away is no concern of the fakes.
     let _closed = watcher.watch(connection).await;
 }
 
+/// The connection, and another handle on it by which it can be reset.
+fn in_two_hands(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+    let stream = stream.into_std()?;
+    let line = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, line))
+}
+
+/// Ends a connection with a reset instead of an orderly close, as soon as both hands let go.
+fn reset(line: &std::net::TcpStream) -> io::Error {
+    let zero_linger = line.try_clone().and_then(TcpStream::from_std).and_then(|line| line.set_zero_linger());
+    zero_linger.err().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())
+}
+
 async fn answer(
     house: Arc<House>,
     request: hyper::Request<Incoming>,
-) -> Result<hyper::Response<Full<bytes::Bytes>>, Infallible> {
+    line: &std::net::TcpStream,
+) -> Result<hyper::Response<Full<bytes::Bytes>>, io::Error> {
     let (head, body) = request.into_parts();
     let answer = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Err(_) => Answer::text(413, "the body is over 1 MiB or was cut off"),
@@ -156,6 +193,18 @@ async fn answer(
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             });
             let request = Request::new(head.method.as_str(), target, headers.collect(), body.to_bytes());
+            match house.fault(&request.connector) {
+                Some(Fault::Slow(pause)) => tokio::time::sleep(pause).await,
+                Some(Fault::Reset) => {
+                    house.unanswered(&request, 0);
+                    return Err(reset(line));
+                }
+                Some(Fault::Hang) => {
+                    house.unanswered(&request, 0);
+                    return std::future::pending().await;
+                }
+                _ => {}
+            }
             if house.is_slow(&request) {
                 tokio::time::sleep(SLOW).await;
             }
@@ -241,6 +290,42 @@ mod tests {
         let mut waiting = TcpStream::connect(sandbox.addr()).await.unwrap();
         waiting.write_all(format!("GET /stripe/v1/x HTTP/1.1\r\nhost: a\r\n{slow}\r\n").as_bytes()).await.unwrap();
         tokio::time::timeout(GRACE * 2, sandbox.shutdown()).await.expect("a shutdown does not wait for it");
+    }
+
+    #[tokio::test]
+    async fn a_processor_is_broken_and_mended_while_it_runs() {
+        let sandbox = started().await;
+        let customer = "GET /stripe/v1/customers/a";
+        let key = "authorization: Bearer sk_test_1\r\n";
+        let dial = async |connector: &str, fault: Value| {
+            let body = json!({"connector": connector, "fault": fault}).to_string();
+            ask(&sandbox, "POST /_sandbox/fault", "", &body).await
+        };
+        let whole = ask(&sandbox, customer, key, "").await;
+        for (fault, status) in [("status_503", 503), ("status_429", 429), ("garbage", 200), ("redirect", 302)] {
+            assert_eq!(dial("stripe", json!(fault)).await, (200, json!({"faults": {"stripe": fault}})));
+            assert_eq!(ask(&sandbox, customer, key, "").await.0, status, "{fault}");
+            assert_ne!(ask(&sandbox, "GET /paypal/v1/x", "", "").await.0, status, "{fault}: the others are well");
+        }
+        dial("stripe", json!("empty")).await;
+        assert_eq!(ask(&sandbox, customer, key, "").await, (200, Value::Null));
+        dial("stripe", json!("slow_200ms")).await;
+        let began = std::time::Instant::now();
+        assert_eq!(ask(&sandbox, customer, key, "").await.0, whole.0);
+        assert!(began.elapsed() >= Duration::from_millis(200));
+        dial("stripe", json!("hang")).await;
+        let hanging = ask(&sandbox, customer, key, "");
+        assert!(tokio::time::timeout(Duration::from_millis(200), hanging).await.is_err());
+        dial("stripe", json!("reset")).await;
+        let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
+        stream.write_all(format!("{customer} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let ended = stream.read(&mut [0]).await.map_err(|error| error.kind());
+        assert_eq!(ended, Err(io::ErrorKind::ConnectionReset));
+        assert_eq!(dial("stripe", Value::Null).await, (200, json!({"faults": {}})));
+        assert_eq!(ask(&sandbox, customer, key, "").await, whole);
+        for (connector, fault) in [("nobody", json!("hang")), ("stripe", json!("broken")), ("stripe", json!(1))] {
+            assert_eq!(dial(connector, fault).await.0, 400);
+        }
     }
 
     #[tokio::test]

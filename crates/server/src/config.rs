@@ -149,8 +149,19 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let environment = Env::prefixed("DAYPASS_").ignore(NOT_CONFIGURATION).split("__");
-        let mut config: Self = figment.merge(environment).extract().map_err(|error| explain(&error))?;
+        Self::of(figment.merge(Env::prefixed("DAYPASS_").ignore(NOT_CONFIGURATION).split("__")))
+    }
+
+    /// Reads a file's text alone.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(toml: &str) -> Result<Self, String> {
+        Self::of(Figment::new().merge(Toml::string(toml)))
+    }
+
+    fn of(figment: Figment) -> Result<Self, String> {
+        let mut config: Self = figment.extract().map_err(|error| explain(&error))?;
         config.policy.connectors =
             config.policy.connectors.iter().map(|name| canonical_id(name)).collect::<BTreeSet<_>>();
         config.connectors =

@@ -5,7 +5,7 @@ mod answer;
 mod call_log;
 mod callers;
 pub mod cli;
-mod config;
+pub mod config;
 mod listen;
 mod logs;
 pub mod pages;

@@ -1,6 +1,13 @@
 //! One port: plaintext or TLS by the first byte, HTTP/1.1 or HTTP/2 by what follows, limits on all of it.
 
-use std::{convert::Infallible, future::Future, io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use connectrpc::{ConnectRpcBody, ConnectRpcService};
 use futures_util::FutureExt;
@@ -14,7 +21,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +31,10 @@ use crate::{callers::VerifiedPeer, rpc::REQUEST_ID};
 
 /// Time for the first byte, and for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the first byte on connections that are there when the service closes.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
+/// After this long without a call, answers that have no end are cut off when the service closes.
+const STREAMS_END: Duration = Duration::from_secs(1);
 /// Time for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a request to be read and answered, where the answer is one message.
@@ -73,11 +84,13 @@ impl Listener {
                     Err(_) => { tokio::time::sleep(Duration::from_millis(20)).await; continue; }
                 },
             };
-            let (doorman, closing) = (doorman.clone(), closing.clone());
-            tokio::spawn(async move {
-                doorman.receive(stream, closing).await;
-                drop(place);
-            });
+            doorman.clone().admit(stream, place, closing.clone());
+        }
+        // Who was let in by the system before we stopped has been accepted, too.
+        while let Some(Ok((stream, _))) = self.socket.accept().now_or_never()
+            && let Ok(place) = places.clone().try_acquire_owned()
+        {
+            doorman.clone().admit(stream, Ok(place), closing.clone());
         }
         drop(self.socket);
         close.send_replace(true);
@@ -96,13 +109,29 @@ struct Doorman {
 }
 
 impl Doorman {
+    fn admit(
+        self: Arc<Self>,
+        stream: TcpStream,
+        place: Result<OwnedSemaphorePermit, AcquireError>,
+        closing: watch::Receiver<bool>,
+    ) {
+        tokio::spawn(async move {
+            self.receive(stream, closing).await;
+            drop(place);
+        });
+    }
+
     async fn receive(&self, stream: TcpStream, mut closing: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
         let mut first = [0];
         let first_byte = tokio::select! {
+            biased;
             peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)) => peeked,
-            // Nothing was asked yet: there is nothing to finish.
-            _ = closing.wait_for(|closing| *closing) => return,
+            // Nothing was asked yet, nor will be in a moment: there is nothing to finish.
+            () = async {
+                let _ = closing.wait_for(|closing| *closing).await;
+                tokio::time::sleep(LAST_MOMENT).await;
+            } => return,
         };
         match first_byte {
             Ok(Ok(1)) if first == [TLS_HANDSHAKE] => {
@@ -136,13 +165,13 @@ impl Doorman {
             .max_pending_accept_reset_streams(MAX_RESETS)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10));
-        let requests = Arc::new(());
+        let requests = Arc::new(Requests::default());
         let (service, counted) = (self.service.clone(), requests.clone());
         let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
             if verified {
                 request.extensions_mut().insert(VerifiedPeer);
             }
-            let (under_way, answer) = (counted.clone(), answer(request, service.clone()));
+            let (under_way, answer) = (counted.begin(), answer(request, service.clone()));
             async move {
                 let answer = answer.await;
                 drop(under_way);
@@ -150,19 +179,63 @@ impl Doorman {
             }
         }));
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut leaving = false;
+        let (mut idle, mut closed) = (false, false);
         loop {
             tokio::select! {
+                // First of all what has arrived: closing must not overtake it.
+                biased;
                 // Errors here are the peer's: it left, or sent what is not HTTP.
                 _ = connection.as_mut() => return,
-                _ = closing.wait_for(|closing| *closing), if !leaving => leaving = true,
-                // Two owners: this function and the service, so no request is under way.
-                () = tokio::time::sleep(IDLE_TIMEOUT), if !leaving => leaving = Arc::strong_count(&requests) <= 2,
+                _ = closing.wait_for(|closing| *closing), if !closed => closed = true,
+                () = tokio::time::sleep(if closed { LAST_MOMENT } else { IDLE_TIMEOUT / 4 }) => {
+                    let quiet = requests.quiet_for();
+                    // What is left are answers without an end, as a watch of the health: they have been told.
+                    if closed && quiet.is_some_and(|quiet| quiet >= STREAMS_END) {
+                        return;
+                    }
+                    idle = quiet.is_some_and(|quiet| quiet >= IDLE_TIMEOUT);
+                }
             }
-            if leaving {
+            if idle || closed {
                 connection.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+/// The requests of a connection that are being answered.
+struct Requests(Mutex<(usize, Instant)>);
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(Mutex::new((0, Instant::now())))
+    }
+}
+
+impl Requests {
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.lock().0 += 1;
+        UnderWay(self.clone())
+    }
+
+    /// For how long there was none; nothing where there is one.
+    fn quiet_for(&self) -> Option<Duration> {
+        let (under_way, since) = *self.lock();
+        (under_way == 0).then(|| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (usize, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of them. It also ends where the peer takes the request back.
+struct UnderWay(Arc<Requests>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut requests = self.0.lock();
+        *requests = (requests.0.saturating_sub(1), Instant::now());
     }
 }
 

@@ -1,0 +1,722 @@
+//! The vendor is slow, broken, hostile or gone: every connector of the list, through the engine and the real transport, against
+//! a server that breaks as told.
+//!
+//! After every call: it ended by its deadline, the blame is right, no credential shows, and a token is whole or absent. Each
+//! test prints how many calls it made. The matrix is thinned to a bound; all of it:
+//! `cargo test -p daypass --test faults -- --ignored --nocapture`
+
+mod fault_server;
+mod scenes;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use connectors::Kind;
+use fault_server::{Act, Authority, BlackHole, FaultServer, Front, lying_reply, refused, reply};
+use scenes::{Outcome, Said, Scene, Shared, call, each_grant, engine, one_each, refusals, successes};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+/// By how much a call may miss its deadline, and what a busy machine adds to that.
+const LATE: Duration = Duration::from_millis(50);
+const BUSY_MACHINE: Duration = Duration::from_millis(250);
+/// Time for calls that end by themselves.
+const AMPLE: Duration = Duration::from_secs(10);
+/// Time for calls that end by their deadline.
+const LITTLE: Duration = Duration::from_millis(300);
+
+/// What was seen over all calls of a test.
+#[derive(Default)]
+struct Tally {
+    calls: AtomicUsize,
+    attempts: AtomicUsize,
+    latest_ms: AtomicUsize,
+}
+
+impl Tally {
+    /// What holds after every call, whatever the vendor did.
+    fn check(&self, scene: &Scene, outcome: &Outcome, time: Duration, what: &str) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.attempts.fetch_add(outcome.facts.attempts as usize, Ordering::Relaxed);
+        let context = format!("{} {what}", scene.name);
+        let late = outcome.took.saturating_sub(time);
+        self.latest_ms.fetch_max(late.as_millis() as usize, Ordering::Relaxed);
+        assert!(late <= LATE + BUSY_MACHINE, "{context}: {late:?} after its deadline");
+        match &outcome.result {
+            Ok(pass) => {
+                let token = pass.token.value.expose();
+                assert!(!token.trim().is_empty() && !token.chars().any(char::is_control), "{context}: dead token");
+                assert!(pass.left.is_none_or(|left| left >= Duration::from_secs(1)), "{context}: expired");
+                // Some tokens are also the public value that a client's SDK wants under another name.
+                let shown = format!("{:?} {:?}", pass.token.value, pass.token.server_parameters);
+                assert!(token.len() < 8 || !shown.contains(token), "{context}: Debug shows the token");
+            }
+            Err(error) => {
+                assert_ne!(error.kind, Kind::Internal, "{context}: {error:?}");
+                let mut said = format!("{error:?} {error}");
+                for refusal in error.refusal.iter() {
+                    said += &format!("{:?} {:?} {:?}", refusal.code, refusal.message, refusal.reason);
+                }
+                for canary in scene.canaries() {
+                    assert!(!said.contains(&canary), "{context}: a credential shows: {said}");
+                }
+            }
+        }
+    }
+
+    fn print(&self, what: &str, began: Instant) {
+        println!(
+            "{what}: {} calls, {} attempts, at most {} ms after the deadline, {:.1} s",
+            self.calls.load(Ordering::Relaxed),
+            self.attempts.load(Ordering::Relaxed),
+            self.latest_ms.load(Ordering::Relaxed),
+            began.elapsed().as_secs_f64(),
+        );
+    }
+}
+
+fn kind(outcome: &Outcome) -> Option<Kind> {
+    outcome.result.as_ref().err().map(|error| error.kind)
+}
+
+/// Every nth, so that about as many are left as wanted; the first and the last always.
+fn thin<T: Clone>(items: &[T], wanted: usize, offset: usize) -> Vec<T> {
+    let step = items.len().div_ceil(wanted.max(1)).max(1);
+    let of = |(nth, item): (usize, &T)| {
+        ((nth + offset).is_multiple_of(step) || nth == 0 || nth + 1 == items.len()).then(|| item.clone())
+    };
+    items.iter().enumerate().filter_map(of).collect()
+}
+
+/// Runs something for every scene, a few at a time; each has a fault server of its own.
+async fn for_each<F: Future<Output = ()> + Send + 'static>(
+    scenes: Vec<Scene>,
+    run: impl Fn(usize, Scene, FaultServer) -> F,
+) {
+    let authority = Authority::new();
+    let places = Arc::new(Semaphore::new(4));
+    let mut tasks = tokio::task::JoinSet::new();
+    for (nth, scene) in scenes.into_iter().enumerate() {
+        let work = run(nth, scene, FaultServer::with_authority(Front::Plain, &authority).await);
+        let places = places.clone();
+        tasks.spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            work.await;
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+/// Those whose token is in a body: where it is in a header, no body matters.
+fn in_body(scenes: Vec<Scene>) -> Vec<Scene> {
+    let (all, scenes): (_, Vec<Scene>) = (scenes.len(), scenes.into_iter().filter(Scene::told_in_body).collect());
+    assert!(scenes.len() * 10 >= all * 9, "{} of {all}", scenes.len());
+    scenes
+}
+
+fn is_json(said: &Said) -> bool {
+    serde_json::from_slice::<Value>(&said.body).is_ok()
+}
+
+fn transport() -> Shared {
+    Shared::new(Duration::from_secs(2), None)
+}
+
+/// One call with fresh gates, budgets and stores.
+async fn alone(scene: &Scene, base: &str, transport: &Shared, time: Duration) -> Outcome {
+    call(&*engine(scene, base, transport, |_| {}), scene, time).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documented_successes_succeed_over_the_wire() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    for_each(successes(), |_, scene, server| {
+        let tally = tally.clone();
+        async move {
+            server.answer(scene.until_last(vec![Act::Send(scene.replies.last().unwrap().bytes())]));
+            let outcome = alone(&scene, &server.base(), &transport(), AMPLE).await;
+            tally.check(&scene, &outcome, AMPLE, "as documented");
+            if kind(&outcome) == Some(Kind::InvalidCredentials)
+                && scene.credentials.keys().any(|name| name.contains("certificate"))
+            {
+                println!("{}: the fixture's certificate is made up, no connection can be made with it", scene.name);
+                return;
+            }
+            let token = outcome.result.unwrap_or_else(|error| panic!("{}: {error:?}", scene.name)).token;
+            assert_eq!(token.value.expose(), scene.token, "{}", scene.name);
+            assert_eq!(server.requests(), scene.replies.len(), "{}", scene.name);
+            assert_eq!(outcome.facts.attempts as usize, scene.replies.len(), "{}", scene.name);
+        }
+    })
+    .await;
+    assert!(tally.calls.load(Ordering::Relaxed) >= 10);
+    tally.print("documented successes", began);
+}
+
+/// The way to the vendor is broken before a request gets there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_connection_is_unavailable_and_tried_again() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    let authority = Authority::new();
+    let transport = Shared::new(Duration::from_millis(400), Some(&authority.pem));
+    let hole = BlackHole::start().await;
+    let mut ways = vec![
+        ("refused".to_owned(), format!("http://{}", refused().await)),
+        ("black hole".to_owned(), format!("http://{}", hole.address)),
+        ("no such name".to_owned(), "https://nobody.invalid".to_owned()),
+    ];
+    let mut servers = Vec::new();
+    for front in [Front::WrongName, Front::Expired, Front::SelfSigned, Front::StalledHandshake, Front::NotTls] {
+        let server = FaultServer::with_authority(front, &authority).await;
+        ways.push((format!("{front:?}"), server.base()));
+        servers.push(server);
+    }
+    let ways = Arc::new(ways);
+    for_each(one_each(), |_, scene, _| {
+        let (tally, ways, transport) = (tally.clone(), ways.clone(), transport.clone());
+        async move {
+            let calls = ways.iter().map(|(what, base)| {
+                let (scene, transport) = (&scene, &transport);
+                async move { (what, alone(scene, base, transport, AMPLE).await) }
+            });
+            for (what, outcome) in futures(calls).await {
+                tally.check(&scene, &outcome, AMPLE, what);
+                assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", scene.name);
+                assert_eq!(outcome.facts.attempts, 3, "{} {what}: nothing was sent, so it is safe", scene.name);
+                assert!(outcome.took < Duration::from_secs(5), "{} {what}: {:?}", scene.name, outcome.took);
+            }
+            // The same with less time than making a connection may take.
+            let calls = ways.iter().map(|(what, base)| {
+                let (scene, transport) = (&scene, &transport);
+                async move { (what, alone(scene, base, transport, LITTLE).await) }
+            });
+            for (what, outcome) in futures(calls).await {
+                tally.check(&scene, &outcome, LITTLE, what);
+                let fault = outcome.result.err().map(|error| error.kind.fault());
+                assert_eq!(fault, Some("network"), "{} {what}", scene.name);
+            }
+        }
+    })
+    .await;
+    for server in servers {
+        assert_eq!(server.requests(), 0, "credentials went to a server that is not the vendor");
+    }
+    tally.print("no connection", began);
+}
+
+/// A good TLS server is reached by the same transport that refuses the bad ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_works_where_the_certificate_is_right() {
+    let server = FaultServer::start(Front::Tls).await;
+    let scene = &one_each()[0];
+    server.answer(scene.until_last(vec![Act::Send(scene.replies.last().unwrap().bytes())]));
+    let trusting = Shared::new(Duration::from_secs(2), Some(&server.authority));
+    assert!(alone(scene, &server.base(), &trusting, AMPLE).await.result.is_ok());
+    server.answer(scene.until_last(vec![Act::Send(scene.replies.last().unwrap().bytes())]));
+    let outcome = alone(scene, &server.base(), &transport(), AMPLE).await;
+    assert_eq!((kind(&outcome), server.requests()), (Some(Kind::Unavailable), 0), "an authority that nobody trusts");
+}
+
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = all.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in pending.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *done = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// The connection breaks, or goes silent, at every stage of the answer: each way with the kinds that it may be told as.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_and_silent_connections() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    for_each(in_body(one_each()), |_, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let whole = scene.replies.last().unwrap().bytes();
+            let body = whole.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+            let (in_headers, in_body) = (whole[..body / 2].to_vec(), whole[..body + (whole.len() - body) / 2].to_vec());
+            let all_but_one = whole[..whole.len() - 1].to_vec();
+            let send = |bytes: &[u8]| Act::Send(bytes.to_vec());
+            let later = Act::Pause(LITTLE + Duration::from_millis(200));
+            let ways: Vec<(&str, Vec<Act>, Kind)> = vec![
+                ("reset before the reply", vec![Act::Reset], Kind::Unavailable),
+                ("closed before the reply", vec![Act::Close], Kind::Unavailable),
+                ("half closed before the reply", vec![Act::HalfClose, Act::Hang], Kind::Unavailable),
+                ("reset in the headers", vec![send(&in_headers), Act::Reset], Kind::Unavailable),
+                ("half closed in the headers", vec![send(&in_headers), Act::HalfClose, Act::Hang], Kind::Unavailable),
+                ("reset in the body", vec![send(&in_body), Act::Reset], Kind::Unavailable),
+                ("half closed in the body", vec![send(&in_body), Act::HalfClose, Act::Hang], Kind::Unavailable),
+                ("closed before the last byte", vec![send(&all_but_one), Act::Close], Kind::Unavailable),
+                ("no reply", vec![Act::Hang], Kind::Timeout),
+                ("stalled in the headers", vec![send(&in_headers), Act::Hang], Kind::Timeout),
+                ("stalled in the body", vec![send(&in_body), Act::Hang], Kind::Timeout),
+                ("stalled before the last byte", vec![send(&all_but_one), Act::Hang], Kind::Timeout),
+                ("a byte a second", vec![Act::Drip(whole.clone(), Duration::from_secs(1))], Kind::Timeout),
+                ("a byte each 10 ms", vec![Act::Drip(whole.clone(), Duration::from_millis(10))], Kind::Timeout),
+                ("headers without an end", vec![Act::Send(endless_headers(8_000)), Act::Hang], Kind::Timeout),
+                ("a reply after the deadline", vec![later, send(&whole)], Kind::Timeout),
+                ("not HTTP", vec![Act::Send(b"SSH-2.0-OpenSSH\r\n\r\n".to_vec()), Act::Close], Kind::BadReply),
+                ("too many headers", vec![Act::Send(endless_headers(1_000_000)), Act::Close], Kind::BadReply),
+            ];
+            let transport = transport();
+            let mut untold = 0;
+            for (what, last, expected) in ways {
+                server.answer(scene.until_last(last));
+                let time = if expected == Kind::Timeout { LITTLE } else { AMPLE };
+                let outcome = alone(&scene, &server.base(), &transport, time).await;
+                tally.check(&scene, &outcome, time, what);
+                assert_eq!(kind(&outcome), Some(expected), "{} {what}: {:?}", scene.name, outcome.result);
+                let told = outcome.facts.attempts as usize;
+                let (seen, before) = (server.requests(), scene.replies.len() - 1);
+                // On a busy machine the caller may have given up before it heard.
+                assert!(told == seen || told == 0 && expected == Kind::Timeout, "{} {what}: {told} {seen}", scene.name);
+                untold += usize::from(told == 0);
+                assert!(seen <= before + 3, "{} {what}: {seen} requests", scene.name);
+                if what.contains(" in ") || expected != Kind::Unavailable {
+                    let limit = if what.contains("headers") { before + 3 } else { before + 1 };
+                    assert!(seen <= limit, "{} {what}: {seen} requests", scene.name);
+                }
+            }
+            assert!(untold <= 3, "{}: of {untold} calls nobody heard what was attempted", scene.name);
+        }
+    })
+    .await;
+    tally.print("broken and silent connections", began);
+}
+
+fn endless_headers(bytes: usize) -> Vec<u8> {
+    let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for nth in 0.. {
+        if head.len() >= bytes {
+            break;
+        }
+        head.extend_from_slice(format!("x-header-{nth}: {}\r\n", "v".repeat(900)).as_bytes());
+    }
+    head
+}
+
+async fn statuses(wanted: usize) {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    let kinds = Arc::new(std::sync::Mutex::new(BTreeMap::<(u16, &str), usize>::new()));
+    let scenes = in_body(one_each());
+    let share = wanted / scenes.len();
+    for_each(scenes, |nth, scene, server| {
+        let (tally, kinds) = (tally.clone(), kinds.clone());
+        async move {
+            let transport = transport();
+            let all: Vec<u16> = (100..=599).collect();
+            let mut statuses = thin(&all, share, nth);
+            statuses.extend([101, 204, 301, 304, 401, 403, 404, 407, 408, 429, 500, 502, 503, 504]);
+            for status in statuses {
+                let good = scene.replies.last().unwrap();
+                for body in [good.body.as_slice(), b"{}", b""] {
+                    let bytes = reply(status, &good.header_pairs(), body);
+                    server.answer(scene.until_last(vec![Act::Send(bytes), Act::Close]));
+                    let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                    let what = format!("status {status} with {} bytes", body.len());
+                    tally.check(&scene, &outcome, AMPLE, &what);
+                    let kind = kind(&outcome);
+                    let blame = kind.map_or("nobody", Kind::fault);
+                    *kinds.lock().unwrap().entry((status / 100, kind.map_or("token", Kind::label))).or_default() += 1;
+                    let allowed: &[&str] = match status {
+                        // The documented body under another 2xx is still the documented body.
+                        200..300 if body == good.body => &["nobody", "network"],
+                        // Some vendors refuse with 200 and a body without a token.
+                        200..300 => &["network", "vendor"],
+                        100..400 => &["network"],
+                        400..500 => &["vendor"],
+                        _ => &["vendor", "network"],
+                    };
+                    // What the vendor's own words say goes before the status: a body may be a refusal of another kind.
+                    assert!(
+                        allowed.contains(&blame) || (status >= 400 && blame == "network"),
+                        "{} {what}: {kind:?}",
+                        scene.name
+                    );
+                    let asked = server.requests().saturating_sub(scene.replies.len() - 1);
+                    let again = matches!(status, 429 | 502 | 503 | 504) || status < 200;
+                    // None, where a connection from before closes as the request is written: it may have arrived.
+                    assert!(asked <= 1 || again && asked <= 3, "{} {what}: {asked} requests", scene.name);
+                }
+            }
+        }
+    })
+    .await;
+    tally.print("statuses", began);
+    for ((class, kind), count) in kinds.lock().unwrap().iter() {
+        println!("  {class}xx {kind}: {count}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statuses_thinned() {
+    statuses(500).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "all of the matrix"]
+async fn statuses_all() {
+    statuses(usize::MAX / 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redirects_are_never_followed() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    for_each(one_each(), |_, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let thief = FaultServer::start(Front::Plain).await;
+            let stolen = scene.replies.last().unwrap().bytes();
+            let transport = transport();
+            for status in [300, 301, 302, 303, 305, 307, 308] {
+                let elsewhere = format!("{}/steal", thief.base());
+                let http = format!("http://localhost:{}/steal", thief.address.port());
+                let relative = "//127.0.0.1/steal".to_owned();
+                for location in [elsewhere, http, relative, "/again".to_owned()] {
+                    let answer = stolen.clone();
+                    thief.answer_with(move |_, _| vec![Act::Send(answer.clone())]);
+                    let body = &scene.replies.last().unwrap().body;
+                    server.answer(scene.until_last(vec![Act::Send(reply(status, &[("location", &location)], body))]));
+                    let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                    tally.check(&scene, &outcome, AMPLE, &format!("{status} to {location}"));
+                    assert_eq!(kind(&outcome), Some(Kind::BadReply), "{} {status}", scene.name);
+                    assert_eq!((thief.requests(), server.requests()), (0, scene.replies.len()), "{}", scene.name);
+                }
+            }
+        }
+    })
+    .await;
+    tally.print("redirects", began);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_not_as_documented() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    for_each(in_body(each_grant()), |_, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let good = scene.replies.last().unwrap();
+            let text = String::from_utf8(good.body.clone()).unwrap();
+            let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let with_mark: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide.clone()).collect();
+            let html = b"<!DOCTYPE html><html><body>Sign in to the airport's network</body></html>";
+            let doubled = text.replacen('{', "{\"access_token\":1,\"id\":[],", 1);
+            let nested = "[".repeat(200_000);
+            let long = format!("{{\"access_token\":\"{}\"}}", "x".repeat(10 << 20));
+            let not_unicode: Vec<u8> = good.body.iter().map(|byte| if *byte == b'"' { 0xff } else { *byte }).collect();
+            // 10 MB of nothing in 10 KB, as a bomb is.
+            let bomb = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3].into_iter().chain([0; 10_000]).collect::<Vec<u8>>();
+            let bodies: Vec<(&str, &[u8])> = vec![
+                ("empty", b""),
+                ("{}", b"{}"),
+                ("[]", b"[]"),
+                ("null", b"null"),
+                ("a text", b"\"token\""),
+                ("a number", b"1e999"),
+                ("HTML", html),
+                ("UTF-16", &wide),
+                ("UTF-16 with a mark", &with_mark),
+                ("not Unicode", &not_unicode),
+                ("nested", nested.as_bytes()),
+                ("10 MB", long.as_bytes()),
+                ("a bomb without saying so", &bomb),
+                ("a zero", b"\0"),
+            ];
+            let transport = transport();
+            let play = async |what: &str, said: Said| {
+                server.answer(scene.until_last(vec![Act::Send(said.bytes())]));
+                let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                tally.check(&scene, &outcome, AMPLE, what);
+                outcome
+            };
+            let mut wrong = Vec::new();
+            for (what, body) in bodies.into_iter().filter(|(_, body)| *body != good.body) {
+                let outcome = play(what, good.with_body(body)).await;
+                // Some vendors refuse with 200 and a body without a token: then an odd body may be read as a refusal.
+                let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
+                let told = matches!(fault, Some("network" | "vendor"));
+                if fault == Some("vendor") {
+                    println!("{} {what}: told as {:?}", scene.name, kind(&outcome));
+                }
+                if !told {
+                    wrong.push(format!("{} {what}: {:?}", scene.name, outcome.result));
+                }
+            }
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+            for encoding in ["gzip", "br", "deflate", "zstd", "x-unknown"] {
+                let mut said = good.with_body(bomb.clone());
+                said.headers.push(("content-encoding".into(), encoding.into()));
+                let outcome = play(encoding, said).await;
+                assert_eq!(kind(&outcome), Some(Kind::BadReply), "{} {encoding}", scene.name);
+            }
+            for content_type in ["text/html", "image/png", "application/octet-stream", ""] {
+                let mut said = good.clone();
+                said.headers.retain(|(name, _)| name != "content-type");
+                said.headers.push(("content-type".into(), content_type.into()));
+                let outcome = play("a wrong content type", said).await;
+                let token = outcome.result.map(|pass| pass.token.value.expose().to_owned());
+                assert!(token.is_err() || token.as_deref().ok() == Some(scene.token.as_str()), "{}", scene.name);
+            }
+            if !is_json(good) {
+                return;
+            }
+            for what in [doubled, format!("{text}{text}"), format!("{text} trailing"), text.replace("\":", "\" \n:")] {
+                let outcome = play("doubled", good.with_body(what)).await;
+                let token = outcome.result.map(|pass| pass.token.value.expose().to_owned());
+                assert!(token.is_err() || token.as_deref().ok() == Some(scene.token.as_str()), "{}", scene.name);
+            }
+        }
+    })
+    .await;
+    tally.print("bodies", began);
+}
+
+/// The vendor lies about the length, and puts a second answer with another token behind the first: it is nobody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lengths_that_lie() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    for_each(in_body(one_each()), |_, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let good = scene.replies.last().unwrap();
+            let transport = transport();
+            let engine = engine(&scene, &server.base(), &transport, |_| {});
+            let headers = good.header_pairs();
+            let long = lying_reply(good.status, &headers, &good.body, good.body.len() + 10);
+            for (end, expected) in [(Act::Close, Kind::Unavailable), (Act::Hang, Kind::Timeout)] {
+                server.answer(scene.until_last(vec![Act::Send(long.clone()), end]));
+                let outcome = call(&engine, &scene, LITTLE).await;
+                tally.check(&scene, &outcome, LITTLE, "too long");
+                assert_eq!(kind(&outcome), Some(expected), "{}", scene.name);
+            }
+            let stolen = String::from_utf8(good.bytes()).unwrap().replace(&scene.token, "token-of-another-caller");
+            let mut short = good.bytes();
+            short.extend_from_slice(stolen.as_bytes());
+            for _ in 0..10 {
+                server.answer(scene.until_last(vec![Act::Send(short.clone())]));
+                let outcome = call(&engine, &scene, AMPLE).await;
+                tally.check(&scene, &outcome, AMPLE, "an answer too many");
+                let token = outcome.result.map(|pass| pass.token.value.expose().to_owned());
+                assert!(
+                    token.is_err() || token.as_deref().ok() == Some(scene.token.as_str()),
+                    "{}: {token:?}",
+                    scene.name
+                );
+            }
+        }
+    })
+    .await;
+    tally.print("lengths that lie", began);
+}
+
+async fn cut_at_every_byte(wanted: usize) {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    let scenes = in_body(each_grant());
+    let share = wanted / scenes.len();
+    for_each(scenes, |nth, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let good = scene.replies.last().unwrap();
+            let transport = transport();
+            let all: Vec<usize> = (0..good.body.len()).collect();
+            for cut in thin(&all, share, nth) {
+                // A vendor that answers with the bare token, and itself cuts it, cannot be found out.
+                if is_json(good) {
+                    server.answer(scene.until_last(vec![Act::Send(good.with_body(&good.body[..cut]).bytes())]));
+                    let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                    tally.check(&scene, &outcome, AMPLE, "cut");
+                    let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
+                    assert_eq!(fault, Some("network"), "{} cut at {cut}: {:?}", scene.name, outcome.result);
+                }
+
+                let lie = lying_reply(good.status, &good.header_pairs(), &good.body[..cut], good.body.len());
+                server.answer(scene.until_last(vec![Act::Send(lie), Act::Close]));
+                let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                tally.check(&scene, &outcome, AMPLE, "cut off");
+                assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} cut off at {cut}", scene.name);
+                assert_eq!(server.requests(), scene.replies.len(), "{}: once answered, not asked again", scene.name);
+            }
+        }
+    })
+    .await;
+    tally.print("cut", began);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_at_many_bytes() {
+    cut_at_every_byte(2_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "all of the matrix"]
+async fn cut_at_all_bytes() {
+    cut_at_every_byte(usize::MAX / 2).await;
+}
+
+/// The places of all values in a JSON text that are neither objects nor lists.
+fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| {
+                leaves(member, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+            });
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(nth, item)| leaves(item, &format!("{at}/{nth}"), found));
+        }
+        _ => found.push(at.to_owned()),
+    }
+}
+
+/// Every value of every documented answer, replaced by every odd one: as text, because JSON has no NaN.
+async fn every_value_replaced(wanted: usize) {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    let odd: &[&str] = &[
+        "",
+        "null",
+        "\"\"",
+        "\" \"",
+        "\"line\\r\\nbreak\"",
+        "\"zero\\u0000\"",
+        "true",
+        "[]",
+        "{}",
+        "[\"x\"]",
+        "0",
+        "-1",
+        "-9223372036854775808",
+        "9223372036854775807",
+        "99999999999999999999",
+        "1e400",
+        "0.5",
+        "NaN",
+        "946684800",
+        "\"946684800\"",
+        "\"2000-01-01T00:00:00Z\"",
+        "\"NaN\"",
+        "\"never\"",
+        "253402300800",
+    ];
+    let scenes = in_body(each_grant());
+    let share = wanted / scenes.len();
+    for_each(scenes, |nth, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let good = scene.replies.last().unwrap();
+            let Ok(json) = serde_json::from_slice::<Value>(&good.body) else { return };
+            if scene.token.starts_with('{') {
+                // The whole answer is the token.
+                return;
+            }
+            let mut places = Vec::new();
+            leaves(&json, "", &mut places);
+            let all: Vec<(String, &str)> =
+                places.iter().flat_map(|place| odd.iter().map(move |value| (place.clone(), *value))).collect();
+            let transport = transport();
+            for (place, value) in thin(&all, share, nth) {
+                let mut changed = json.clone();
+                let was = changed.pointer_mut(&place).unwrap();
+                let was_token = was.as_str() == Some(scene.token.as_str());
+                *was = json!("REPLACED");
+                let mut body = changed.to_string().replace("\"REPLACED\"", value);
+                if value.is_empty() {
+                    // Left out.
+                    let (parent, name) = place.rsplit_once('/').unwrap();
+                    if let Some(members) = changed.pointer_mut(parent).and_then(Value::as_object_mut) {
+                        members.remove(name);
+                        body = changed.to_string();
+                    }
+                }
+                server.answer(scene.until_last(vec![Act::Send(good.with_body(body).bytes())]));
+                let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                let what = format!("{place} = {value}");
+                tally.check(&scene, &outcome, AMPLE, &what);
+                match &outcome.result {
+                    Ok(pass) if was_token => {
+                        let token = pass.token.value.expose();
+                        let given: Option<String> = serde_json::from_str(value).ok();
+                        // Some vendors say it twice.
+                        let said = token == scene.token || given.as_deref() == Some(token);
+                        assert!(said, "{} {what}: not what the vendor gave", scene.name);
+                    }
+                    Ok(pass) => assert_eq!(pass.token.value.expose(), scene.token, "{} {what}", scene.name),
+                    Err(error) => {
+                        // An answer may tell that the credentials are of the other environment.
+                        let mode = error.fields.iter().any(|violation| violation.field == "test_mode");
+                        assert!(error.kind.fault() != "caller" || mode, "{} {what}: {error:?}", scene.name);
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    tally.print("values replaced", began);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_values_replaced() {
+    every_value_replaced(2_500).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "all of the matrix"]
+async fn all_values_replaced() {
+    every_value_replaced(usize::MAX / 2).await;
+}
+
+/// A vendor that repeats in its refusals what it was sent: headers, body, credentials.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_vendor_repeats_of_the_credentials_is_not_passed_on() {
+    let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
+    for_each(refusals(), |_, scene, server| {
+        let tally = tally.clone();
+        async move {
+            let last = scene.replies.last().unwrap().clone();
+            let said = scene.clone();
+            server.answer_with(move |nth, request| {
+                if nth + 1 < said.replies.len() {
+                    return vec![Act::Send(said.replies[nth].bytes())];
+                }
+                let mut echo = String::from_utf8_lossy(request).into_owned();
+                echo.extend(said.canaries().iter().map(|canary| format!(" {canary}")));
+                let body = match serde_json::from_slice::<Value>(&last.body) {
+                    Ok(json) => {
+                        let (mut json, mut places) = (json, Vec::new());
+                        leaves(&json, "", &mut places);
+                        for place in places {
+                            let leaf = json.pointer_mut(&place).unwrap();
+                            if let Some(text) = leaf.as_str() {
+                                *leaf = json!(format!("{text} {echo}"));
+                            }
+                        }
+                        json.to_string()
+                    }
+                    Err(_) => echo,
+                };
+                vec![Act::Send(last.with_body(body).bytes())]
+            });
+            let outcome = alone(&scene, &server.base(), &transport(), AMPLE).await;
+            tally.check(&scene, &outcome, AMPLE, "an echo");
+            assert!(outcome.result.is_err(), "{}", scene.name);
+        }
+    })
+    .await;
+    tally.print("echoes", began);
+}

@@ -1,0 +1,242 @@
+//! The connectors' fixtures as calls of the engine: each success that they document, played against a server of ours.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use connectors::{Audience, CONNECTORS, Entry, Error, Grant, Timestamp};
+use daypass::{
+    Clock, ConnectTimeouts, ConnectorSettings, Engine, Facts, Keyring, ManualClock, MemoryStore, Pass, RawCredentials,
+    Request, Settings, Transport, TransportError, Vendor,
+};
+use serde_json::{Map, Value, json};
+
+use crate::fault_server::{Act, reply};
+
+/// When the fixtures take place, unless they say otherwise.
+const NOW: i64 = 1_767_225_600;
+
+/// One documented success.
+#[derive(Clone)]
+pub struct Scene {
+    pub name: String,
+    pub entry: &'static Entry,
+    pub grant: &'static Grant,
+    pub credentials: Map<String, Value>,
+    pub case: Value,
+    /// Status, headers and body of each reply.
+    pub replies: Vec<Said>,
+    pub token: String,
+}
+
+/// One reply of a fixture.
+#[derive(Clone)]
+pub struct Said {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Said {
+    fn read(value: &Value) -> Self {
+        let headers = value["headers"].as_object().into_iter().flatten();
+        let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        let body = match &value["body"] {
+            Value::Null => Vec::new(),
+            Value::String(text) => text.clone().into_bytes(),
+            json => serde_json::to_vec(json).unwrap(),
+        };
+        Self { status: u16::try_from(value["status"].as_u64().unwrap()).unwrap(), headers, body }
+    }
+
+    /// The same with another body.
+    pub fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self.clone() }
+    }
+
+    pub fn header_pairs(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        reply(self.status, &self.header_pairs(), &self.body)
+    }
+}
+
+impl Scene {
+    /// Values that must never be seen in an error: every credential that is not public.
+    pub fn canaries(&self) -> Vec<String> {
+        let fields = self.entry.meta.credentials.iter().filter(|field| !field.public);
+        fields.filter_map(|field| self.credentials.get(field.name)?.as_str()).map(ToOwned::to_owned).collect()
+    }
+
+    /// Whether the token comes in the last reply's body, and not in a header.
+    pub fn told_in_body(&self) -> bool {
+        let body = String::from_utf8_lossy(&self.replies.last().unwrap().body).into_owned();
+        body.contains(self.token.split(['.', '"', '\\']).next().unwrap())
+    }
+
+    /// What the server does for the replies before the last one, and then `last` for every further request.
+    pub fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
+        let (_, before) = self.replies.split_last().unwrap();
+        before.iter().map(|said| vec![Act::Send(said.bytes())]).chain([last]).collect()
+    }
+
+    fn settings(&self, base: &str) -> Settings {
+        let mut settings = Settings::default();
+        let base_urls = ["base_url", "test_base_url"].map(|key| (key.to_owned(), base.to_owned())).into();
+        let of = ConnectorSettings { base_urls, ..ConnectorSettings::default() };
+        settings.connectors.insert(self.entry.meta.id.to_owned(), of);
+        settings
+    }
+
+    fn feature_data(&self) -> String {
+        let mut data = self.case["input"].as_object().cloned().unwrap_or_default();
+        data.insert("grant".into(), self.grant.name.into());
+        if self.grant.audience == Audience::Server {
+            data.insert("audience".into(), "server".into());
+        }
+        for key in ["scopes", "ttl_seconds"] {
+            if !self.case[key].is_null() {
+                data.insert(key.into(), self.case[key].clone());
+            }
+        }
+        Value::Object(data).to_string()
+    }
+}
+
+/// Every documented success of every connector of the list.
+pub fn successes() -> Vec<Scene> {
+    CONNECTORS.iter().flat_map(cases).filter(|scene| !scene.token.is_empty() && !scene.replies.is_empty()).collect()
+}
+
+/// The shortest success of each connector that makes a call.
+pub fn one_each() -> Vec<Scene> {
+    let size = |scene: &Scene| scene.replies.iter().map(|said| said.body.len() + 1_000).sum::<usize>();
+    let all = successes();
+    let of = |entry: &Entry| all.iter().filter(|scene| scene.entry.meta.id == entry.meta.id).min_by_key(|it| size(it));
+    CONNECTORS.iter().filter_map(of).cloned().collect()
+}
+
+/// The shortest success of each grant that makes a call.
+pub fn each_grant() -> Vec<Scene> {
+    let mut found: Vec<Scene> = Vec::new();
+    let mut all = successes();
+    all.sort_by_key(|scene| scene.replies.iter().map(|said| said.body.len()).sum::<usize>());
+    for scene in all {
+        let same = |it: &Scene| it.entry.meta.id == scene.entry.meta.id && it.grant.name == scene.grant.name;
+        if !found.iter().any(same) {
+            found.push(scene);
+        }
+    }
+    found
+}
+
+/// Every documented refusal that came with a reply.
+pub fn refusals() -> Vec<Scene> {
+    let all = CONNECTORS.iter().flat_map(cases);
+    all.filter(|scene| scene.case["expect"]["error"].is_object() && !scene.replies.is_empty()).collect()
+}
+
+fn cases(entry: &'static Entry) -> Vec<Scene> {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/fixtures").join(entry.meta.id);
+    let read = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let credentials = read(&folder.join("credentials.json"));
+    let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let cases = paths.into_iter().filter(|path| {
+        path.is_file() && !["credentials.json", "spec.json"].contains(&path.file_name().unwrap().to_str().unwrap())
+    });
+    cases
+        .filter_map(|path| {
+            let case = read(&path);
+            let grant = entry.meta.grants.iter().find(|grant| grant.name == case["grant"])?;
+            let mut credentials = credentials.as_object().unwrap().clone();
+            credentials.extend(case["credentials"].as_object().cloned().unwrap_or_default());
+            Some(Scene {
+                name: format!("{}/{}", entry.meta.id, path.file_stem().unwrap().to_str().unwrap()),
+                entry,
+                grant,
+                credentials,
+                replies: case["replies"].as_array().into_iter().flatten().map(Said::read).collect(),
+                token: case["expect"]["token"]["access_token"].as_str().unwrap_or_default().to_owned(),
+                case,
+            })
+        })
+        .collect()
+}
+
+/// A transport that several engines use.
+#[derive(Clone)]
+pub struct Shared(pub Arc<Transport>);
+
+impl Shared {
+    pub fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
+        let timeouts = ConnectTimeouts { default: connect_timeout, ..ConnectTimeouts::default() };
+        Self(Arc::new(Transport::new(timeouts, authority.map(str::as_bytes)).unwrap()))
+    }
+}
+
+impl Vendor for Shared {
+    async fn send(
+        &self,
+        call: connectors::Call,
+        sent_at: Timestamp,
+        deadline: tokio::time::Instant,
+    ) -> Result<connectors::Reply, TransportError> {
+        self.0.send(call, sent_at, deadline).await
+    }
+}
+
+/// What came of a call.
+pub struct Outcome {
+    pub result: Result<Pass, Error>,
+    pub facts: Facts,
+    pub took: Duration,
+}
+
+/// An engine in the time of a scene that sends the scene's connector to `base`.
+pub fn engine(
+    scene: &Scene,
+    base: &str,
+    transport: &Shared,
+    change: impl FnOnce(&mut Settings),
+) -> Arc<Engine<Shared>> {
+    let mut settings = scene.settings(base);
+    change(&mut settings);
+    let now = scene.case["now"].as_i64().unwrap_or(NOW);
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_ms(now * 1000));
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    Arc::new(Engine::new(settings, transport.clone(), clock, store, Keyring::ephemeral().unwrap()))
+}
+
+/// One call of a scene, under a reference of its own.
+pub async fn call(engine: &Engine<Shared>, scene: &Scene, time: Duration) -> Outcome {
+    static CALLS: AtomicU64 = AtomicU64::new(1);
+    let reference = match scene.case["reference"].as_str() {
+        Some(reference) if reference.len() <= 255 => reference.to_owned(),
+        _ => format!("tok_{}", CALLS.fetch_add(1, Ordering::Relaxed)),
+    };
+    let credentials = json!({scene.entry.meta.id: scene.credentials}).to_string();
+    let (metadata, data) = (scene.case["metadata"].clone(), scene.feature_data());
+    let metadata = if metadata.is_null() { None } else { Some(metadata.to_string()) };
+    let request = Request {
+        reference: &reference,
+        connector: Some(scene.entry.meta.id),
+        header_connector: None,
+        credentials: RawCredentials::parse(credentials.as_bytes()).map(Some),
+        metadata: metadata.as_deref(),
+        feature_data: Some(&data),
+        test_mode: Some(scene.case["mode"] != "live"),
+        server_token: false,
+        fresh: true,
+    };
+    let mut facts = Facts::default();
+    let began = Instant::now();
+    let result = engine.create_access_token(request, tokio::time::Instant::now() + time, &mut facts).await;
+    Outcome { result, facts, took: began.elapsed() }
+}

@@ -1,0 +1,296 @@
+//! Clients that mean harm, against the real executable. After each of them it still answers a good call, and its log tells of
+//! no panic.
+
+mod common;
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpStream},
+    time::{Duration, Instant},
+};
+
+use common::{Ask, Served};
+
+const PATH: &str = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
+
+/// A good call succeeds, in good time, and nothing panicked so far.
+async fn well(served: &Served, after: &str) {
+    static CALLS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let nth = CALLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let reference = format!("good_{nth}");
+    let began = Instant::now();
+    let answer = served.call(&Ask { reference, ..Ask::stripe("sk_test_good") }).await;
+    assert!(answer.is_ok(), "after {after}: {answer:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "after {after}: {:?}", began.elapsed());
+    let log = served.log();
+    assert!(!log.contains("panicked") && !log.contains("a defect stopped"), "after {after}: {log}");
+}
+
+/// Sends bytes, tells what comes back within a while.
+fn send(served: &Served, bytes: &[u8], wait: Duration) -> String {
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    stream.set_read_timeout(Some(wait)).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    let _ = stream.write_all(bytes);
+    let mut reply = [0; 4096];
+    let read = stream.read(&mut reply).unwrap_or(0);
+    String::from_utf8_lossy(&reply[..read]).into_owned()
+}
+
+fn post(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn headers_that_are_too_long_too_many_or_not_text() {
+    let served = Served::sandboxed();
+    let json = "content-type: application/json\r\n";
+    let long = |bytes: usize| post(&format!("{json}x-connector-auth: {}\r\n", "a".repeat(bytes)), b"{}");
+    let many = |count: usize| {
+        post(&(0..count).map(|nth| format!("x-{nth}: v\r\n")).chain([json.into()]).collect::<String>(), b"{}")
+    };
+    let wait = Duration::from_secs(10);
+    for (what, request, status) in [
+        ("64 KiB in a header", long(64 * 1024), "400 401 431"),
+        ("127 KiB in a header", long(127 * 1024), "400 401 431"),
+        ("1 MiB in a header", long(1 << 20), "400 431"),
+        ("10,000 headers", many(10_000), "400 431"),
+        ("200 headers", many(200), "400 401 431"),
+        ("no end of a line", [b"GET /".as_slice(), &vec![b'a'; 1 << 20]].concat(), "400 414 431"),
+        ("not HTTP", b"\x00\x01\x02\x03\r\n\r\n".to_vec(), "400"),
+        ("a length that is none", post("content-length: x\r\n", b"{}"), "400"),
+        ("two lengths", post("content-length: 1\r\n", b"{}"), "400"),
+        ("a length and chunks", post("transfer-encoding: chunked\r\n", b"0\r\n\r\n"), "200 400 415"),
+        ("a line folded", post("x-a: b\r\n c\r\n", b"{}"), "400 415"),
+    ] {
+        let reply = send(&served, &request, wait);
+        let told = reply.split(' ').nth(1).unwrap_or("closed");
+        // A peer that still sends when it is refused may see the connection end before it sees the answer.
+        assert!(status.contains(told) || told == "closed", "{what}: {reply}");
+        well(&served, what).await;
+    }
+    let canary = b"x-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_\xff\xfecanary\"}}\r\n";
+    for name in
+        [b"x-connector: \xff\xfe\r\n".as_slice(), b"x-request-id: \xc3\x28\r\n", b"x-merchant-id: \xff\r\n", canary]
+    {
+        let mut request = post(json, b"{\"merchant_access_token_id\": \"a\", \"connector\": \"STRIPE\"}");
+        let at = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 2;
+        request.splice(at..at, name.iter().copied());
+        let reply = send(&served, &request, wait);
+        assert!(reply.starts_with("HTTP/1.1 4"), "{reply}");
+        assert!(!reply.contains("canary"), "{reply}");
+        well(&served, "a header that is not text").await;
+    }
+    assert!(!served.log().contains("canary"));
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_read() {
+    let served = Served::sandboxed();
+    let nested = "[".repeat(100_000);
+    let deep = format!("{}1{}", "{\"error\":".repeat(5_000), "}".repeat(5_000));
+    let long = format!("{{\"merchant_access_token_id\": \"{}\"}}", "canary".repeat(100_000));
+    let bodies: [&[u8]; 14] = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe{\x00}\x00",
+        b"{\"merchant_access_token_id\": 1}",
+        b"{\"merchant_access_token_id\": \"\xff\"}",
+        b"{\"connector\": \"CANARY\"}",
+        b"{\"test_mode\": \"canary\"}",
+        nested.as_bytes(),
+        deep.as_bytes(),
+        long.as_bytes(),
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01canary",
+        b"\x0a\x06\xff\xfe\xfd\xfc\xfb\xfa",
+    ];
+    let mut count = 0;
+    for content_type in [
+        "application/json",
+        "application/proto",
+        "application/grpc-web+proto",
+        "application/grpc-web+json",
+        "application/grpc",
+        "text/plain",
+        "\u{e9}",
+    ] {
+        for body in bodies {
+            for framed in [false, true] {
+                // gRPC frames: a flag and a length, here also one that lies.
+                let mut bytes = if framed { vec![0, 0xff, 0xff, 0xff, 0xff] } else { Vec::new() };
+                bytes.extend_from_slice(body);
+                let reply =
+                    send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), Duration::from_secs(10));
+                assert!(reply.starts_with("HTTP/1.1 "), "{content_type} {framed} {:?}: {reply}", body.get(..20));
+                assert!(!reply.to_lowercase().contains("canary"), "{content_type}: {reply}");
+                count += 1;
+            }
+        }
+        well(&served, content_type).await;
+    }
+    for (method, path) in
+        [("GET", PATH), ("POST", "/"), ("POST", "/%00/%ff"), ("TRACE", PATH), ("PRI", "*"), ("POST", "//..")]
+    {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        send(&served, request.as_bytes(), Duration::from_secs(10));
+        well(&served, path).await;
+    }
+    assert!(!served.log().to_lowercase().contains("canary"), "{}", served.log());
+    println!("{count} messages that cannot be read");
+}
+
+#[tokio::test]
+async fn connections_that_break_off_at_every_byte() {
+    let served = Served::sandboxed();
+    let body = br#"{"merchant_access_token_id": "cut", "connector": "STRIPE", "test_mode": true}"#;
+    let auth = "content-type: application/json\r\nx-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_cut\"}}\r\n";
+    let whole = post(auth, body);
+    for cut in 0..whole.len() {
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        stream.write_all(&whole[..cut]).unwrap();
+        if cut % 2 == 0 {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+    }
+    well(&served, "cut requests").await;
+    // TLS, too: a hello that is cut, and one that is none.
+    for bytes in [
+        b"\x16".as_slice(),
+        b"\x16\x03\x01\x00\x05\x01\x00\x00",
+        b"\x16\x03\x01\xff\xff",
+        b"\x16\x16\x16\x16\x16\x16\x16",
+    ] {
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        stream.write_all(bytes).unwrap();
+        drop(stream);
+    }
+    well(&served, "cut handshakes").await;
+}
+
+/// Opens connections that say nothing, a byte, or half a request, and holds them while good calls go on.
+async fn idle_connections(wanted: usize) {
+    let served = Served::sandboxed();
+    let mut held = Vec::new();
+    for nth in 0..wanted {
+        // Out of files on our side: enough.
+        let Ok(mut stream) = TcpStream::connect(served.address) else { break };
+        let said: &[u8] = match nth % 5 {
+            0 => b"",
+            1 => b"P",
+            2 => b"PRI * HTTP/2.0\r\n",
+            3 => b"POST / HTTP/1.1\r\nhost: x\r\nx-slow: ",
+            _ => b"\x16\x03\x01",
+        };
+        let _ = stream.write_all(said);
+        held.push(stream);
+    }
+    println!("{} idle connections", held.len());
+    assert!(held.len() >= wanted * 9 / 10, "{} of {wanted}", held.len());
+    for _ in 0..10 {
+        well(&served, "idle connections").await;
+    }
+    // Those that began a request have ten seconds for its headers; a byte each second does not help.
+    let slow = &mut held[3];
+    slow.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let began = Instant::now();
+    let ended = loop {
+        let _ = slow.write_all(b"a");
+        match slow.read(&mut [0; 512]) {
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            _ => break began.elapsed(),
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "slow headers are still read");
+    };
+    println!("slow headers were cut off after {ended:?}");
+    well(&served, "slow headers").await;
+}
+
+#[tokio::test]
+async fn idle_and_slow_connections_hinder_nobody() {
+    idle_connections(400).await;
+}
+
+/// Needs `ulimit -n 25000` or so: `cargo test --test hostile -- --ignored --nocapture`
+#[tokio::test]
+#[ignore = "needs many files"]
+async fn ten_thousand_idle_connections_hinder_nobody() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    idle_connections(10_000).await;
+}
+
+/// Streams are opened and taken back at once, over and over, until the server has had enough of that connection.
+#[tokio::test]
+async fn rapid_resets_end_the_connection() {
+    let served = Served::sandboxed();
+    let mut opened = 0;
+    for _ in 0..3 {
+        let stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let began = Instant::now();
+        for _ in 0..20_000 {
+            let request = http::Request::post(format!("http://x{PATH}"))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .body(())
+                .unwrap();
+            let Ok(ready) = client.clone().ready().await else { break };
+            client = ready;
+            let Ok((_answer, mut sending)) = client.send_request(request, false) else { break };
+            sending.send_reset(h2::Reason::CANCEL);
+            opened += 1;
+            if opened % 64 == 0 {
+                tokio::task::yield_now().await;
+            }
+            if began.elapsed() > Duration::from_secs(3) {
+                break;
+            }
+        }
+        drop(client);
+        let ended = tokio::time::timeout(Duration::from_secs(5), connection).await;
+        println!("{opened} streams reset so far; the connection ended with {ended:?}");
+        well(&served, "rapid resets").await;
+    }
+}
+
+/// Frames that no client sends.
+#[tokio::test]
+async fn http2_that_is_not_as_specified() {
+    let served = Served::sandboxed();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+    let settings = b"\0\0\0\x04\0\0\0\0\0".as_slice();
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        bytes.extend_from_slice(&[kind, flags]);
+        bytes.extend_from_slice(&stream.to_be_bytes());
+        bytes.extend_from_slice(payload);
+        bytes
+    };
+    let open = frame(1, 0, 1, &[0x82, 0x86, 0x84]);
+    let continuations = || -> Vec<u8> { (0..5_000).flat_map(|_| frame(9, 0, 1, b"\0\x01a\x01b")).collect() };
+    let empty_continuations = || -> Vec<u8> { (0..50_000).flat_map(|_| frame(9, 0, 1, b"")).collect() };
+    let table: Vec<(&str, Vec<u8>)> = vec![
+        ("a frame that is too long", vec![0xff; 1 << 16]),
+        ("data on no stream", frame(0, 0, 0, b"x")),
+        ("headers on an even stream", frame(1, 4, 2, &[0x82])),
+        ("headers that cannot be unpacked", frame(1, 4, 1, &[0xff; 64])),
+        ("continuations without an end", [open.clone(), continuations()].concat()),
+        ("empty continuations without an end", [open, empty_continuations()].concat()),
+        ("a window of nothing", frame(8, 0, 0, &[0; 4])),
+        ("a window too large", frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff])),
+        ("many settings", (0..20_000).flat_map(|_| settings.to_vec()).collect()),
+        ("many pings", (0..20_000).flat_map(|_| frame(6, 0, 0, &[0; 8])).collect()),
+        ("many priorities", (0..20_000_u32).flat_map(|nth| frame(2, 0, nth * 2 + 1, &[0; 5])).collect()),
+        ("unknown frames", (0..20_000).flat_map(|_| frame(0x77, 0xff, 1, &[0; 5])).collect()),
+    ];
+    for (what, frames) in table {
+        send(&served, &[preface, settings, &frames].concat(), Duration::from_millis(300));
+        well(&served, what).await;
+    }
+}

@@ -1,0 +1,225 @@
+//! What is fuzzed: each function takes any bytes and must neither panic nor break the law that it states. The same functions
+//! run over the checked-in corpus in `cargo test` (`crates/server/tests/corpus.rs`).
+//!
+//! `cargo +nightly fuzz run <function>` from this folder's parent.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use connectors::{CONNECTORS, Entry, Exchange, Inputs, Mode, Nonce, Reply, Step, Timestamp};
+use daypass::{
+    Claim, Clock, Engine, Facts, Fingerprint, Found, Keyring, ManualClock, Order, Owner, Place, RawCredentials,
+    Request, Settings, Store, StoreError, TransportError, Vendor,
+};
+use serde_json::{Map, Value};
+
+/// Every function by its name.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("credentials_header", credentials_header),
+    ("feature_data", feature_data),
+    ("replies", replies),
+    ("stored_values", stored_values),
+    ("configuration", configuration),
+];
+
+/// A moment at which fixtures take place: 2026-01-01.
+const NOW_MS: i64 = 1_767_225_600_000;
+
+/// The header with the credentials, in both forms; then bound to every connector that it may be meant for.
+pub fn credentials_header(data: &[u8]) {
+    for credentials in [RawCredentials::parse(data), RawCredentials::parse_config(data)] {
+        match credentials {
+            Err(error) => assert_eq!(error.kind.fault(), "caller"),
+            Ok(credentials) => {
+                assert_eq!(format!("{credentials:?}"), "RawCredentials([REDACTED])");
+                for entry in CONNECTORS {
+                    if let Err(error) = entry.bind(credentials.fields()) {
+                        assert_eq!(error.kind.fault(), "caller");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One byte chooses the connector, the rest is `connector_feature_data`, and also `metadata`.
+pub fn feature_data(data: &[u8]) {
+    let Some((entry, text)) = chosen(data) else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    for (feature_data, metadata) in [(Some(text), None), (None, Some(text)), (Some(text), Some(text))] {
+        let request = request(entry, feature_data, metadata);
+        match Order::check(request, entry, &Settings::default()) {
+            Err(error) => assert!(matches!(error.kind.fault(), "caller"), "{error:?}"),
+            Ok(order) => {
+                let bases = order.bases.of_mode(order.mode).to_vec();
+                let first = step(&order, &bases, &[]);
+                if let Ok(Step::Call(call)) = first {
+                    assert!(order.bases.allow(order.mode, &call.uri), "it would leave the connector's hosts");
+                }
+            }
+        }
+    }
+}
+
+/// Two bytes choose the connector and the grant, two are the status, one says how the rest is divided into replies.
+pub fn replies(data: &[u8]) {
+    let Some((entry, rest)) = chosen(data) else { return };
+    let [grant, high, low, count, bytes @ ..] = rest else { return };
+    let Some(grant) = entry.meta.grants.get(usize::from(*grant) % entry.meta.grants.len().max(1)) else { return };
+    let status = 100 + u16::from_be_bytes([*high, *low]) % 500;
+    let (head, body) = match bytes.windows(2).position(|window| window == b"\n\n") {
+        Some(at) => (&bytes[..at], &bytes[at + 2..]),
+        None => (&[][..], bytes),
+    };
+    let mut headers = http::HeaderMap::new();
+    for line in head.split(|byte| *byte == b'\n') {
+        if let Some(colon) = line.iter().position(|byte| *byte == b':')
+            && let Ok(name) = http::HeaderName::from_bytes(&line[..colon])
+            && let Ok(value) = http::HeaderValue::from_bytes(&line[colon + 1..])
+        {
+            headers.append(name, value);
+        }
+    }
+    let reply = |body: &[u8]| Reply { status, headers: headers.clone(), body: body.to_vec().into(), sent_at: now() };
+    let replies: Vec<Reply> = match count % 3 {
+        0 => vec![reply(body)],
+        1 => body.split(|byte| *byte == 0).take(4).map(reply).collect(),
+        _ => vec![reply(body); 3],
+    };
+    let Ok(bound) = entry.bind(&credentials(entry)) else { return };
+    let no_input = || Inputs::check(grant, Map::new(), Vec::new(), None, &Map::new());
+    let Ok(input) = no_input() else { return };
+    let bases: Vec<String> = entry.meta.hosts.iter().map(|host| host.of(Mode::Test).to_owned()).collect();
+    for given in 0..=replies.len() {
+        let exchange = Exchange {
+            grant,
+            mode: Mode::Test,
+            bases: &bases,
+            reference: "tok_1",
+            input: &input,
+            now: now(),
+            nonce: Nonce([7; 32]),
+            idempotency_key: "00000000-0000-4000-8000-000000000001",
+            replies: &replies[..given],
+        };
+        match bound.step(&exchange) {
+            Ok(Step::Done(token)) => {
+                let token = token.value.expose();
+                assert!(!token.trim().is_empty() && !token.chars().any(char::is_control), "a dead token");
+            }
+            Ok(Step::Call(_)) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// What somebody else put into the store: it is never handed out, and never in the way.
+pub fn stored_values(data: &[u8]) {
+    struct Poisoned(Vec<u8>);
+    #[async_trait::async_trait]
+    impl Store for Poisoned {
+        async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
+            let found = |place: &Place| Found { place: *place, value: self.0.clone(), left: Duration::from_secs(60) };
+            Ok(places.first().map(found))
+        }
+        async fn put(&self, _: Place, _: Vec<u8>, _: Duration) -> Result<(), StoreError> {
+            Ok(())
+        }
+        async fn claim(&self, look_at: &[Place], _: Place, _: Owner, _: Duration) -> Result<Claim, StoreError> {
+            Ok(self.get(look_at).await?.map_or(Claim::Ours, Claim::Found))
+        }
+        async fn renew(&self, _: Place, _: Owner, _: Duration) -> Result<bool, StoreError> {
+            Ok(true)
+        }
+        async fn settle(&self, _: Place, _: Owner, _: Vec<u8>, _: Duration) -> Result<bool, StoreError> {
+            Ok(true)
+        }
+        async fn give_up(&self, _: Place, _: Owner) -> Result<(), StoreError> {
+            Ok(())
+        }
+        async fn forget(&self, _: Fingerprint) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+    }
+    /// A vendor that has exactly one token.
+    struct OneToken;
+    impl Vendor for OneToken {
+        async fn send(
+            &self,
+            _: connectors::Call,
+            sent_at: Timestamp,
+            _: tokio::time::Instant,
+        ) -> Result<Reply, TransportError> {
+            let body = r#"{"access_token":"minted","token_type":"Bearer","expires_in":900,"scope":""}"#;
+            Ok(Reply { status: 200, headers: http::HeaderMap::new(), body: body.into(), sent_at })
+        }
+    }
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    let runtime =
+        RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
+    let Some(entry) = connectors::find("paypal") else { return };
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_ms(NOW_MS));
+    let key = connectors::Secret::from("07".repeat(32));
+    let keys = Keyring::configured(&key, &[]).expect("a key");
+    let engine = Engine::new(Settings::default(), OneToken, clock, Arc::new(Poisoned(data.to_vec())), keys);
+    runtime.block_on(async {
+        let request = request(entry, Some(r#"{"audience": "server"}"#), None);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        let pass = engine.create_access_token(request, deadline, &mut Facts::default()).await;
+        assert_eq!(pass.expect("a token of the vendor").token.value.expose(), "minted");
+    });
+}
+
+/// The configuration file.
+pub fn configuration(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(config) = daypass_server::config::Config::parse(text) {
+        let _ = config.faults();
+        let _ = config.plaintext();
+    }
+}
+
+fn chosen(data: &[u8]) -> Option<(&'static Entry, &[u8])> {
+    let (chosen, rest) = data.split_first()?;
+    Some((CONNECTORS.get(usize::from(*chosen) % CONNECTORS.len())?, rest))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(NOW_MS).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Made-up credentials with every field of the connector's.
+fn credentials(entry: &Entry) -> Map<String, Value> {
+    entry.meta.credentials.iter().map(|field| (field.name.to_owned(), "sk_test_made_up_0001".into())).collect()
+}
+
+fn request<'a>(entry: &'static Entry, feature_data: Option<&'a str>, metadata: Option<&'a str>) -> Request<'a> {
+    let json = Value::Object([(entry.meta.id.to_owned(), Value::Object(credentials(entry)))].into_iter().collect());
+    Request {
+        reference: "tok_1",
+        connector: Some(entry.meta.id),
+        header_connector: None,
+        credentials: RawCredentials::parse(json.to_string().as_bytes()).map(Some),
+        metadata,
+        feature_data,
+        test_mode: Some(true),
+        server_token: false,
+        fresh: false,
+    }
+}
+
+fn step(order: &Order, bases: &[String], replies: &[Reply]) -> connectors::Result<Step> {
+    order.bound.step(&Exchange {
+        grant: order.grant,
+        mode: order.mode,
+        bases,
+        reference: &order.reference,
+        input: &order.inputs,
+        now: now(),
+        nonce: Nonce([7; 32]),
+        idempotency_key: "00000000-0000-4000-8000-000000000001",
+        replies,
+    })
+}
