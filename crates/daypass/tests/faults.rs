@@ -4,6 +4,7 @@
 //! After every call: it ended by its deadline, the blame is right, no credential shows, and a token is whole or absent. Each
 //! test prints how many calls it made. The matrix is thinned to a bound; all of it:
 //! `cargo test -p daypass --test faults -- --ignored --nocapture`
+#![cfg(test)]
 
 mod fault_server;
 mod scenes;
