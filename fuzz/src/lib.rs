@@ -15,8 +15,11 @@ use daypass::{
 };
 use serde_json::{Map, Value};
 
+/// A function that takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// Every function by its name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("credentials_header", credentials_header),
     ("feature_data", feature_data),
     ("replies", replies),

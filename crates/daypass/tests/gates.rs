@@ -1,4 +1,5 @@
 //! What stands before each vendor's host, end to end: the breaker, the budget of retries, the bulkhead. Over real sockets.
+#![cfg(test)]
 
 mod fault_server;
 mod scenes;

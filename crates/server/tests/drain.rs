@@ -1,4 +1,5 @@
 //! SIGTERM under load: who was let in is served, who comes later is not, and it ends in time.
+#![cfg(test)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Clients that mean harm, against the real executable. After each of them it still answers a good call, and its log tells of
 //! no panic.
+#![cfg(test)]
 
 mod common;
 

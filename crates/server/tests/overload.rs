@@ -1,4 +1,5 @@
 //! More calls than there is capacity, at a steady rate whatever the answers: what can be served is, the rest hears at once.
+#![cfg(test)]
 
 mod common;
 
