@@ -10,8 +10,8 @@ const MAX_TOKEN_BYTES: usize = 256 * 1024;
 /// Longest lifetime that is believed, in seconds: ten years.
 const MAX_LIFETIME: i64 = 10 * 366 * 86_400;
 
-/// What an exchange yields.
-#[derive(Clone, Debug)]
+/// What an exchange yields. `Debug` shows no value that came with it: some repeat the token.
+#[derive(Clone)]
 pub struct Token {
     /// The token itself.
     pub value: Secret,
@@ -25,6 +25,12 @@ pub struct Token {
     pub client_parameters: Vec<(Cow<'static, str>, String)>,
     /// Values that came with the token and must stay in the backend.
     pub server_parameters: Vec<(Cow<'static, str>, Secret)>,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Token({} {:?}, {:?})", self.token_type, self.value, self.expiry)
+    }
 }
 
 impl Token {

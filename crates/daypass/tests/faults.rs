@@ -133,7 +133,7 @@ fn transport() -> Shared {
 
 /// One call with fresh gates, budgets and stores.
 async fn alone(scene: &Scene, base: &str, transport: &Shared, time: Duration) -> Outcome {
-    call(&*engine(scene, base, transport, |_| {}), scene, time).await
+    call(&engine(scene, base, transport, |_| {}), scene, time).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

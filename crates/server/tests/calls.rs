@@ -1,4 +1,5 @@
 //! The RPC from outside: every grant of the first four connectors, every way to be refused.
+#![cfg(test)]
 
 mod common;
 

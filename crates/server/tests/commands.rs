@@ -1,4 +1,5 @@
 //! The commands that end by themselves.
+#![cfg(test)]
 
 use std::process::{Command, Output};
 

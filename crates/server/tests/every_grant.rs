@@ -1,5 +1,6 @@
 //! Every grant of every connector, through the real service to its fake: the token, its expiry, what a client can do with it and
 //! what not, the pages' own calls, and every way of leaving something out.
+#![cfg(test)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The executable as its operator sees it: ports, health, drain, configuration.
+#![cfg(test)]
 
 mod common;
 

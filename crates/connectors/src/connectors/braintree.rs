@@ -100,7 +100,7 @@ fn expiry(token: &str, reply: &Reply) -> Result<Expiry> {
         .find_map(|pair| pair.strip_prefix("created_at="))
         .and_then(|date| Expiry::at_date(date).ok());
     match created_at {
-        Some(Expiry::At(created_at)) => Expiry::after(created_at, LIFETIME),
+        Some(Expiry::At(created_at)) => Expiry::at_epoch(created_at.as_second().saturating_add(LIFETIME.into())),
         _ => Expiry::after_reply(reply, LIFETIME),
     }
 }

@@ -161,7 +161,7 @@ fn card_capture(request: &Request, desk: &mut Desk) -> Served {
     } else {
         let header = |name| request.header(name).unwrap_or_default();
         let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
-        let digest = base64(sha256(&[&message, request.body.as_ref()].concat()));
+        let digest = base64(sha256([&message, request.body.as_ref()].concat()));
         let live = desk.live(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
         if !live || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
             return Err(failure(401));

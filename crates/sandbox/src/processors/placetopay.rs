@@ -99,7 +99,7 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
 fn authenticate(body: &Value, desk: &Desk) -> Result<(), Answer> {
     let auth = |name: &str| body.pointer(&format!("/auth/{name}")).and_then(Value::as_str).unwrap_or_default();
     let (nonce, seed) = (BASE64_STANDARD.decode(auth("nonce")).unwrap_or_default(), auth("seed"));
-    let digest = base64(sha256(&[&nonce, seed.as_bytes(), TRAN_KEY.as_bytes()].concat()));
+    let digest = base64(sha256([&nonce, seed.as_bytes(), TRAN_KEY.as_bytes()].concat()));
     let fresh = seed.parse::<Timestamp>().is_ok_and(|seed| is_fresh(seed.as_second(), desk.now));
     let number = match () {
         () if !body.get("auth").is_some_and(Value::is_object) => 100,

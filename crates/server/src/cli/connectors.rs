@@ -96,31 +96,37 @@ fn available(meta: &Meta) -> Value {
                     json!({ "field": input.name, "required": input.required, "accepts": input.form.describe() })
                 })
                 .collect();
-            let mut row = json!({
+            let default_with = match grant.default {
+                DefaultWhen::Given(input) => Some(input),
+                DefaultWhen::Always | DefaultWhen::Never => None,
+            };
+            json!({
                 "name": grant.name,
                 "audience": grant.audience.label(),
                 "default": grant.default == DefaultWhen::Always,
+                "default_with": default_with,
                 "lifetime": lifetime(grant.lifetime),
+                "ttl_seconds": settable(grant.lifetime),
                 "credentials_alone": grant.credentials_alone(),
                 "allows": grant.allows,
                 "inputs": inputs,
-            });
-            if let DefaultWhen::Given(input) = grant.default {
-                row["default_with"] = input.into();
-            }
-            if !grant.one_of.is_empty() {
-                row["one_of"] = json!(grant.one_of);
-            }
-            if let Lifetime::Settable { min, max, .. } = grant.lifetime {
-                row["ttl_seconds"] = json!({ "min": min, "max": max });
-            }
-            row
+                "one_of": grant.one_of,
+                "server_parameters": grant.server_parameters,
+            })
         })
         .collect();
     json!({
         "status": "available", "reason": null, "docs": meta.docs, "unconfirmed": meta.unconfirmed,
         "credentials": credentials, "hosts": hosts, "grants": grants,
     })
+}
+
+/// The bounds between which callers may choose.
+fn settable(lifetime: Lifetime) -> Value {
+    match lifetime {
+        Lifetime::Settable { min, max, .. } => json!({ "min": min, "max": max }),
+        _ => Value::Null,
+    }
 }
 
 fn lifetime(lifetime: Lifetime) -> Value {
