@@ -76,7 +76,7 @@ impl Load {
                     .with_header("x-connector", "stripe")
                     .with_header("x-connector-auth", r#"{"Stripe":{"api_key":"sk_test_over"}}"#);
                 let request = TokenRequest {
-                    merchant_access_token_id: reference.into(),
+                    merchant_access_token_id: reference,
                     connector: Connector::STRIPE.into(),
                     test_mode: Some(true),
                     ..Default::default()

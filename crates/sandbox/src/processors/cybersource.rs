@@ -202,7 +202,7 @@ mod tests {
         let text = format!(
             "host: a\ndate: {date}\nrequest-target: post /{name}{path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
         );
-        let signature = base64(hmac_sha256(&BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
+        let signature = base64(hmac_sha256(BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
         let signature = format!(
             "keyid=\"{KEY_ID}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{signature}\""
         );
