@@ -1,15 +1,7 @@
 //! ACI (Open Payment Platform): a COPYandPAY checkout, with which the widget or mobile SDK stores a card or pays once.
 //! <https://docs.oppwa.com/integrations/widget/registration-tokens>
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token,
-    encoding::{faults_at, text_at},
-    required,
-};
+use super::*;
 
 const LIFETIME: u32 = 1800;
 const INTEGRITY: Input = Input::flag("integrity");
@@ -138,7 +130,7 @@ struct Outcome {
 /// <https://docs.oppwa.com/reference/resultCodes>
 fn refusal(reply: &Reply) -> Refusal {
     let answer: Value = reply.lenient();
-    let code = text_at(&answer, "/result/code");
+    let code = encoding::text_at(&answer, "/result/code");
     let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
     let kind = if within(&["800.900.3"]) {
         Some(Kind::CredentialsRejected)
@@ -147,7 +139,7 @@ fn refusal(reply: &Reply) -> Refusal {
     } else {
         reply.is_success().then_some(Kind::RequestRejected)
     };
-    Refusal::new(code, text_at(&answer, "/result/description"))
-        .reason(faults_at(&answer, "/result/parameterErrors", &["name", "message"]))
+    Refusal::new(code, encoding::text_at(&answer, "/result/description"))
+        .reason(encoding::faults_at(&answer, "/result/parameterErrors", &["name", "message"]))
         .kind(kind)
 }

@@ -1,13 +1,8 @@
 //! Adyen: a checkout session that Drop-in or Components pay with, or store a card with.
 //! <https://docs.adyen.com/api-explorer/Checkout/72/post/sessions>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Timestamp, Token, optional, required,
-};
+use super::*;
+use crate::Timestamp;
 
 /// Adyen's bound on the return URL, in characters.
 const MAX_RETURN_URL: usize = 1024;

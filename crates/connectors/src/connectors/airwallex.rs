@@ -1,13 +1,7 @@
 //! Airwallex: a client secret for one customer or one payment intent, and the API key's own access token.
 //! <https://www.airwallex.com/docs/api#/Authentication/API_Access/_api_v1_authentication_login/post>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

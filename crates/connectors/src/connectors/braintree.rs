@@ -1,13 +1,7 @@
 //! Braintree: a client token for its browser and mobile SDKs.
 //! <https://developer.paypal.com/braintree/graphql/guides/client_tokens/>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, encoding::base64_decode, required,
-};
+use super::*;
 
 /// The schema that is spoken: Braintree names them by date.
 const VERSION: &str = "2019-01-01";
@@ -87,7 +81,7 @@ impl Connector for Braintree {
 
 /// The token is base64 of a JSON object whose fingerprint is a JWT, from old gateways `hex|created_at=…&…`.
 fn expiry(token: &str, reply: &Reply) -> Result<Expiry> {
-    let fingerprint = base64_decode(token)
+    let fingerprint = encoding::base64_decode(token)
         .and_then(|json| serde_json::from_slice::<Contents>(&json).ok())
         .map(|contents| contents.authorization_fingerprint)
         .unwrap_or_default();

@@ -1,13 +1,8 @@
 //! Cashfree: an order's payment session, with which its web and mobile SDKs pay that order.
 //! <https://www.cashfree.com/docs/api-reference/payments/latest/orders/create>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Timestamp, Token, encoding::sparse, required,
-};
+use super::*;
+use crate::Timestamp;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -95,18 +90,18 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
         .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
     let methods = input.texts("payment_methods").join(",");
     let reference = exchange.reference_of(45, "_-").ok().filter(|reference| reference.len() >= 3);
-    Ok(sparse(json!({
+    Ok(encoding::sparse(json!({
         // A reference that cannot be an order's id is left out: the vendor then makes one.
         "order_id": reference,
         "order_amount": amount,
         "order_currency": input.text("order_currency").map(str::to_ascii_uppercase),
-        "customer_details": sparse(json!({
+        "customer_details": encoding::sparse(json!({
             "customer_id": input.text("customer_id"),
             "customer_phone": input.text("customer_phone"),
             "customer_email": input.text("customer_email"),
             "customer_name": input.text("customer_name"),
         })),
-        "order_meta": sparse(json!({
+        "order_meta": encoding::sparse(json!({
             "return_url": input.text("return_url"),
             "notify_url": input.text("notify_url"),
             "payment_methods": Some(methods).filter(|methods| !methods.is_empty()),

@@ -2,13 +2,9 @@
 //! <https://apidocs.chargebee.com/docs/api/portal_sessions>
 
 use http::Uri;
-use serde::Deserialize;
-use serde_json::Value;
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, InputForm, Lifetime, Meta, Mode, Refusal,
-    Reply, Result, Seconds, Secret, Step, Token, encoding::text_at, required,
-};
+use super::*;
+use crate::InputForm;
 
 const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
 
@@ -128,6 +124,6 @@ struct Page {
 /// <https://apidocs.chargebee.com/docs/api/error-handling>
 fn refusal(reply: &Reply) -> Refusal {
     let answer: Value = reply.lenient();
-    Refusal::new(text_at(&answer, "/api_error_code"), text_at(&answer, "/message"))
-        .reason(text_at(&answer, "/param").or(text_at(&answer, "/type")))
+    Refusal::new(encoding::text_at(&answer, "/api_error_code"), encoding::text_at(&answer, "/message"))
+        .reason(encoding::text_at(&answer, "/param").or(encoding::text_at(&answer, "/type")))
 }

@@ -1,15 +1,8 @@
 //! Checkout.com: a payment session for Flow, a cardholder's token, and the OAuth client's own access token.
 //! <https://www.checkout.com/docs/payments/accept-payments/accept-a-payment-on-your-website/get-started-with-flow>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Scopes, Secret, Step, Timestamp, Token,
-    oauth::{self, AccessToken},
-    optional, required,
-};
+use super::*;
+use crate::Timestamp;
 
 const MAX_REFERENCE: usize = 80;
 const CLIENT_ID: Input = Input::text("client_id").required();
@@ -144,7 +137,7 @@ impl Connector for Checkout {
                 .repeatable()
                 .send(),
             (grant, [reply, ..]) => {
-                let token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
+                let token = reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?;
                 if grant == "cardholder_access_token" && token.scopes != ["issuing:card-management-read"] {
                     return Err(Error::bad_reply("Checkout.com granted more than a cardholder may hold"));
                 }

@@ -1,13 +1,7 @@
 //! Datatrans: a transaction that opens Secure Fields in a page, the hosted page, or the mobile SDK.
 //! <https://api-reference.datatrans.ch/>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 1800;
 const MAX_REFNO: usize = 20;

@@ -1,12 +1,7 @@
 //! Elavon Converge: a token for one transaction on its hosted form, in Lightbox or in Checkout.js.
 //! <https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 900;
 const MAX_INVOICE_NUMBER: usize = 25;

@@ -3,16 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Scopes, Seconds, Secret, Step, Token,
-    encoding::sparse,
-    required,
-    signing::{hex, sha512},
-};
+use super::*;
 
 /// The version that is spoken: the vendor names them by date.
 const VERSION: &str = "2021-03-22";
@@ -74,11 +65,11 @@ impl Connector for Globalpay {
         match exchange.replies {
             [] => {
                 let nonce = exchange.nonce.alphanumeric(32);
-                let secret = sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
+                let secret = signing::sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
                 let body = json!({
                     "app_id": credentials.app_id.expose(),
                     "nonce": nonce,
-                    "secret": hex(secret),
+                    "secret": signing::hex(secret),
                     "grant_type": "client_credentials",
                     "seconds_to_expire": exchange.ttl(),
                     "restricted_token": restricted.then_some("YES"),
@@ -86,7 +77,7 @@ impl Connector for Globalpay {
                 });
                 Call::post(exchange.url_at(usize::from(residency.is_some()), "/ucp/accesstoken")?)
                     .header("x-gp-version", VERSION)
-                    .json(&sparse(body))
+                    .json(&encoding::sparse(body))
                     .repeatable()
                     .send()
             }

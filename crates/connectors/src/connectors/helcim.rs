@@ -1,13 +1,7 @@
 //! Helcim: a HelcimPay.js session, by default one that verifies a card and stores it.
 //! <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
-    Token, required,
-};
+use super::*;
 
 const HOST: &str = "https://api.helcim.com";
 const LIFETIME: u32 = 3600;

@@ -1,12 +1,7 @@
 //! IATA Pay: a bearer token for the payment API.
 //! <https://www.iata.org/en/services/finance/iata-pay/>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds,
-    Secret, Step, Token, optional, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

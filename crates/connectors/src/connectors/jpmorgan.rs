@@ -1,12 +1,7 @@
 //! J.P. Morgan Payments: a bearer token for the project's payment APIs.
 //! <https://github.com/jpmorgan-payments/authentication>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Scopes,
-    Seconds, Secret, Step, Token, optional, required,
-};
+use super::*;
 
 /// One host for both modes: the scope decides.
 const HOST: &str = "https://id.payments.jpmorgan.com";

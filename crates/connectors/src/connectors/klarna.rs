@@ -1,13 +1,7 @@
 //! Klarna: a Payments session that its widget or app SDK authorizes one purchase or tokenization with.
 //! <https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret, Step,
-    Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 172_800;
 /// Klarna's bound on each of its references, in characters.

@@ -1,13 +1,7 @@
 //! `MultiSafepay`: an API token for its Payment Components.
 //! <https://docs.multisafepay.com/docs/payment-components>
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::text_or_number, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 600;
 
@@ -83,7 +77,7 @@ struct Failure {
 fn refusal(reply: &Reply) -> Refusal {
     let Failure { error_code, error_info, data } = reply.lenient();
     let inner = data.map(|inner| *inner).unwrap_or_default();
-    let code = text_or_number(error_code).or(text_or_number(inner.error_code));
+    let code = encoding::text_or_number(error_code).or(encoding::text_or_number(inner.error_code));
     let kind = match code.as_deref() {
         Some("1032") => Some(Kind::CredentialsRejected),
         _ if reply.is_success() => Some(Kind::RequestRejected),

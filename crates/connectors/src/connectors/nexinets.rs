@@ -1,13 +1,7 @@
 //! Nexinets (Nexi's `PayEngine`): an order that the hosted payment page or widget goes on with.
 //! <https://docs.payengine.de/>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::text_or_number, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -95,5 +89,5 @@ fn refusal(reply: &Reply) -> Refusal {
         })
         .collect();
     let details = Some(faults.join(", ")).filter(|details| !details.is_empty());
-    Refusal::new(text_or_number(code), details.or_else(|| message.clone())).reason(message)
+    Refusal::new(encoding::text_or_number(code), details.or_else(|| message.clone())).reason(message)
 }

@@ -1,14 +1,7 @@
 //! Nexi `XPay`: a security token for its hosted page, to verify a card or to pay, or for iframe fields on the merchant's page.
 //! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
-    Token, required,
-    signing::{hex, sha256},
-};
+use super::*;
 
 /// The vendor's bound on an order's id, in characters.
 const MAX_ORDER_ID: usize = 27;
@@ -95,7 +88,7 @@ fn order_id(reference: &str) -> String {
     if fits {
         return reference.into();
     }
-    hex(sha256(&[reference.as_bytes()])).chars().take(MAX_ORDER_ID).collect()
+    signing::hex(signing::sha256(&[reference.as_bytes()])).chars().take(MAX_ORDER_ID).collect()
 }
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {

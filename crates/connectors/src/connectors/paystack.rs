@@ -1,13 +1,7 @@
 //! Paystack: an access code with which its popup or mobile SDK goes on with one transaction.
 //! <https://paystack.com/docs/api/transaction/#initialize>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const INPUTS: &[Input] = &[
     Input::text("email").required(),

@@ -1,13 +1,7 @@
 //! Pine Labs Online: a checkout token for one order, and the merchant's own access token.
 //! <https://developer.pinelabsonline.com/reference/generate-token>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

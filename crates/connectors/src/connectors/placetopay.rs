@@ -1,13 +1,8 @@
 //! PlacetoPay: a page for one visitor, to store a card or to pay one amount.
 //! <https://docs.placetopay.dev/en/checkout>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Timestamp, Token, encoding::base64, required, signing::sha256,
-};
+use super::*;
+use crate::Timestamp;
 
 /// The vendor's own default is a day.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
@@ -68,7 +63,7 @@ impl Connector for Placetopay {
 fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let input = exchange.input;
     let (nonce, seed) = (exchange.nonce.hex(), iso(exchange.now));
-    let digest = sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
+    let digest = signing::sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
     let expiration = Timestamp::from_second(exchange.expires_at())
         .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
     let mut body = Map::new();
@@ -80,8 +75,8 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         "auth".into(),
         json!({
             "login": credentials.login.expose(),
-            "tranKey": base64(digest),
-            "nonce": base64(&nonce),
+            "tranKey": encoding::base64(digest),
+            "nonce": encoding::base64(&nonce),
             "seed": seed,
         }),
     );

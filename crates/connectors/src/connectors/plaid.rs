@@ -1,13 +1,7 @@
 //! Plaid: tokens that start Link or Layer for one end user, and an OAuth token for its newer APIs.
 //! <https://plaid.com/docs/api/link/#linktokencreate>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Scopes,
-    Secret, Step, Token, oauth::AccessToken, required,
-};
+use super::*;
 
 /// The languages that Link speaks.
 const LANGUAGES: &[&str] =
@@ -94,7 +88,7 @@ impl Connector for Plaid {
                 Call::post(exchange.url("/oauth/token")?).json(&body).repeatable().send()
             }
             ("oauth_client_credentials", [reply, ..]) => {
-                Ok(Step::Done(reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?))
+                Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?))
             }
             _ => Err(Error::new(Kind::Internal, "Plaid has no such grant")),
         }

@@ -1,13 +1,7 @@
 //! PowerTranz: an SPI token for one visit to its hosted page.
 //! <https://developer.powertranz.com>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 300;
 

@@ -1,13 +1,7 @@
 //! Razorpay: a customer session of Turbo UPI for its mobile SDK, and a partner's OAuth tokens.
 //! <https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Seconds,
-    Secret, Step, Token, oauth::AccessToken, optional, required,
-};
+use super::*;
 
 const CLIENT_ID: Input = Input::text("client_id").required();
 const CLIENT_SECRET: Input = Input::secret("client_secret").required();
@@ -88,7 +82,7 @@ impl Connector for Razorpay {
                 if refreshes { call.send() } else { call.repeatable().send() }
             }
             (_, [reply, ..]) => {
-                let mut token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
+                let mut token = reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?;
                 let Public { public_token, razorpay_account_id } = reply.json()?;
                 for (name, value) in [("public_token", public_token), ("razorpay_account_id", razorpay_account_id)] {
                     token = value.into_iter().fold(token, |token, value| token.client(name, value));

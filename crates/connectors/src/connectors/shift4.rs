@@ -1,16 +1,7 @@
 //! Shift4: a checkout session, or a checkout request that is signed here.
 //! <https://dev.shift4.com/docs/api>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret, Step,
-    Token,
-    encoding::{base64, sparse},
-    required,
-    signing::{hex, hmac_sha256},
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -80,7 +71,7 @@ impl Connector for Shift4 {
         let (amount, currency) = (input.integer("amount"), input.text("currency").map(str::to_ascii_uppercase));
         match (exchange.grant.name, exchange.replies) {
             ("signed_checkout_request", _) => {
-                let data = sparse(json!({
+                let data = encoding::sparse(json!({
                     "charge": amount.zip(currency).map(|(amount, currency)| json!({ "amount": amount, "currency": currency })),
                     "customerId": input.text("customer_id"),
                     "subscription": input.text("plan_id").map(|plan| json!({ "planId": plan })),
@@ -89,8 +80,8 @@ impl Connector for Shift4 {
                     "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
                 }))
                 .to_string();
-                let signature = hex(hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
-                let token = base64(format!("{signature}|{data}"));
+                let signature = signing::hex(signing::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
+                let token = encoding::base64(format!("{signature}|{data}"));
                 Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
             }
             (_, []) => {
@@ -107,7 +98,7 @@ impl Connector for Shift4 {
                 Call::post(exchange.url("/checkout-sessions")?)
                     .basic(credentials.api_key.expose(), "")
                     .header("idempotency-key", exchange.idempotency_key)
-                    .json(&sparse(body))
+                    .json(&encoding::sparse(body))
                     .repeatable()
                     .send()
             }

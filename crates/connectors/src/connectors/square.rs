@@ -1,13 +1,7 @@
 //! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Scopes, Secret, Step, Token, optional, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

@@ -2,13 +2,8 @@
 //! <https://docs.truelayer.com/docs/generate-access-tokens-for-the-api>
 
 use p521::{SecretKey, pkcs8::DecodePrivateKey};
-use serde::Deserialize;
-use serde_json::json;
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Scopes, Seconds, Secret, Step, Token, encoding::base64url, optional, required, signing::es512,
-};
+use super::*;
 
 /// The bank and the payer take part within this time.
 const RESOURCE_TOKEN_SECONDS: u32 = 900;
@@ -116,14 +111,14 @@ fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) ->
     let body = serde_json::Value::from(body).to_string();
     // A JWS with detached content: <https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>
     let header = json!({ "alg": "ES512", "kid": kid, "tl_version": "2", "tl_headers": "Idempotency-Key" });
-    let header = base64url(header.to_string());
+    let header = encoding::base64url(header.to_string());
     let signed = format!("POST {PATH}\nIdempotency-Key: {}\n{body}", exchange.idempotency_key);
-    let signature = es512(&key, format!("{header}.{}", base64url(signed)).as_bytes())
+    let signature = signing::es512(&key, format!("{header}.{}", encoding::base64url(signed)).as_bytes())
         .ok_or_else(|| Error::new(Kind::Internal, "the payment could not be signed"))?;
     Call::post(exchange.url(PATH)?)
         .bearer(login.access_token.expose())
         .header("idempotency-key", exchange.idempotency_key)
-        .header("tl-signature", &format!("{header}..{}", base64url(signature)))
+        .header("tl-signature", &format!("{header}..{}", encoding::base64url(signature)))
         .body(body, "application/json")
         .repeatable()
         .send()

@@ -1,13 +1,7 @@
 //! Worldpay: the JWT for the device data of 3-D Secure, and a hosted payment page.
 //! <https://docs.worldpay.com/access/products/3ds/web/device-data>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const DEVICE_DATA: &str = "application/vnd.worldpay.verifications.customers-v3.hal+json";
 const PAYMENT_PAGE: &str = "application/vnd.worldpay.payment_pages-v1.hal+json";

@@ -1,13 +1,7 @@
 //! Xendit: a payment session for its Components or its hosted page, to save a payment method or to pay.
 //! <https://docs.xendit.co/apidocs/create-session>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
