@@ -72,7 +72,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Call, Connector, Entry, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal,
-    Reply, Result, Scopes, Seconds, Secret, Step, Token, encoding, entry, oauth, optional, required, signing,
+    Reply, Result, Scopes, Seconds, Secret, Step, Timestamp, Token, encoding, entry, oauth, optional, required,
+    signing,
 };
 
 /// Every connector that gives tokens, in alphabetical order.

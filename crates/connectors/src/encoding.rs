@@ -35,6 +35,16 @@ pub(crate) fn sparse(mut body: Value) -> Value {
     body
 }
 
+/// A name in `snake_case` as vendors with `camelCase` spell it.
+pub(crate) fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |text, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
+        text + &initial.to_ascii_uppercase() + rest
+    })
+}
+
 /// The claims of a JWT (RFC 7519 section 7.2), read without checking the signature: it came over TLS from the vendor that
 /// made it.
 ///

@@ -129,8 +129,9 @@ struct Outcome {
 
 /// <https://docs.oppwa.com/reference/resultCodes>
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    let code = encoding::text_at(&answer, "/result/code");
+    let faults = encoding::faults_at(&reply.lenient(), "/result/parameterErrors", &["name", "message"]);
+    let refusal = Refusal::read(reply, &["/result/code"], &["/result/description"], &[]).reason(faults);
+    let code = refusal.code.as_deref();
     let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
     let kind = if within(&["800.900.3"]) {
         Some(Kind::CredentialsRejected)
@@ -139,7 +140,5 @@ fn refusal(reply: &Reply) -> Refusal {
     } else {
         reply.is_success().then_some(Kind::RequestRejected)
     };
-    Refusal::new(code, encoding::text_at(&answer, "/result/description"))
-        .reason(encoding::faults_at(&answer, "/result/parameterErrors", &["name", "message"]))
-        .kind(kind)
+    refusal.kind(kind)
 }

@@ -142,15 +142,7 @@ struct Intent {
     client_secret: String,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    code: Option<String>,
-    message: Option<String>,
-    source: Option<String>,
-}
-
 /// <https://www.airwallex.com/docs/api#/Errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    Refusal::new(failure.code, failure.message).reason(failure.source)
+    Refusal::read(reply, &["/code"], &["/message"], &["/source"])
 }

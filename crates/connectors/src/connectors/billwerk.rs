@@ -110,15 +110,6 @@ struct Session {
     url: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    code: Option<Value>,
-    error: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, error, message } = reply.lenient();
-    Refusal::new(encoding::text_or_number(code), message.or_else(|| error.clone())).reason(error)
+    Refusal::read(reply, &["/code"], &["/message", "/error"], &["/error"])
 }

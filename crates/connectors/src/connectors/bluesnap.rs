@@ -73,7 +73,5 @@ impl Connector for Bluesnap {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    Refusal::new(encoding::text_at(&answer, "/message/0/code"), encoding::text_at(&answer, "/message/0/description"))
-        .reason(encoding::text_at(&answer, "/message/0/errorName"))
+    Refusal::read(reply, &["/message/0/code"], &["/message/0/description"], &["/message/0/errorName"])
 }

@@ -44,11 +44,8 @@ impl Connector for Chargebee {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        match credentials.api_key.expose() {
-            key if key.starts_with("live_") => Some(Mode::Live),
-            key if key.starts_with("test_") => Some(Mode::Test),
-            _ => credentials.site.ends_with("-test").then_some(Mode::Test),
-        }
+        Mode::of_key(credentials.api_key.expose(), &["test_"], &["live_"])
+            .or_else(|| credentials.site.ends_with("-test").then_some(Mode::Test))
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -123,7 +120,5 @@ struct Page {
 
 /// <https://apidocs.chargebee.com/docs/api/error-handling>
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    Refusal::new(encoding::text_at(&answer, "/api_error_code"), encoding::text_at(&answer, "/message"))
-        .reason(encoding::text_at(&answer, "/param").or(encoding::text_at(&answer, "/type")))
+    Refusal::read(reply, &["/api_error_code"], &["/message"], &["/param", "/type"])
 }

@@ -108,18 +108,7 @@ struct Session {
     token: String,
 }
 
-/// The gateway's shape (`code`) and the API's own (`errorType`).
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Failure {
-    code: Option<Value>,
-    message: Option<String>,
-    error_type: Option<String>,
-    error_message: Option<String>,
-}
-
+/// The API's own shape (`errorType`) and the gateway's (`code`).
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let code = failure.error_type.or_else(|| failure.code.map(|code| code.to_string().replace('"', "")));
-    Refusal::new(code, failure.error_message.or(failure.message))
+    Refusal::read(reply, &["/errorType", "/code"], &["/errorMessage", "/message"], &[])
 }

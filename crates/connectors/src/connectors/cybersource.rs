@@ -84,9 +84,8 @@ pub(super) fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
 
 /// <https://developer.cybersource.com/docs/cybs/en-us/platform/developer/all/rest/rest-getting-started/restgs-http-message-intro.html>
 fn signature(credentials: &Credentials, uri: &Uri, date: &str, digest: &str) -> Result<String> {
-    let key = encoding::base64_decode(credentials.api_secret.expose()).ok_or_else(|| {
-        Error::invalid_credential("api_secret", "must be the shared secret in base64, as issued")
-    })?;
+    let key = encoding::base64_decode(credentials.api_secret.expose())
+        .ok_or_else(|| Error::invalid_credential("api_secret", "must be the shared secret in base64, as issued"))?;
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let merchant = credentials.merchant_account.expose();

@@ -61,10 +61,9 @@ impl Connector for Elavon {
                 if !is_token(token) {
                     return Err(reply.refuse(refusal(reply)));
                 }
-                let page =
-                    exchange.url(&format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token)))?;
+                let path = format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token));
                 let token = Token::new(token, "ssl_txn_auth_token", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.client("payment_page_url", page.to_string())))
+                Ok(Step::Done(token.client("payment_page_url", exchange.url(&path)?.to_string())))
             }
         }
     }

@@ -1,10 +1,7 @@
 //! Fiserv: Commerce Hub's credentials for one card form, asked for with the names of Fiserv's older credentials.
 //! <https://github.com/Fiserv/Commerce-Hub>
 
-use super::{
-    fiservcommercehub::{HOSTS, Merchant, SECURITY_CREDENTIALS},
-    *,
-};
+use super::fiservcommercehub::{HOSTS, Merchant, SECURITY_CREDENTIALS};
 use super::*;
 
 #[derive(Deserialize)]

@@ -127,17 +127,9 @@ struct Account {
     permissions: Option<Vec<String>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_code: Option<String>,
-    detailed_error_code: Option<String>,
-    detailed_error_description: Option<String>,
-}
-
 /// Wrong credentials come with status 403. <https://developer.globalpay.com/resources/messages>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.detailed_error_code.as_deref() == Some("40004")).then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.error_code, failure.detailed_error_description).reason(failure.detailed_error_code).kind(kind)
+    let refusal = Refusal::read(reply, &["/error_code"], &["/detailed_error_description"], &["/detailed_error_code"]);
+    let wrong = matches!(refusal.reason.as_deref(), Some("40004"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -171,8 +171,6 @@ fn duplicate_of(reply: &Reply) -> Option<String> {
 
 /// <https://developer.gocardless.com/api-reference/#overview-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    let code = encoding::text_at(&answer, "/error/errors/0/reason").or(encoding::text_at(&answer, "/error/type"));
-    let reason = encoding::faults_at(&answer, "/error/errors", &["field", "message"]);
-    Refusal::new(code, encoding::text_at(&answer, "/error/message")).reason(reason)
+    let faults = encoding::faults_at(&reply.lenient(), "/error/errors", &["field", "message"]);
+    Refusal::read(reply, &["/error/errors/0/reason", "/error/type"], &["/error/message"], &[]).reason(faults)
 }

@@ -147,11 +147,12 @@ struct Bound {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    let text = |plain, nested| encoding::text_at(&answer, plain).or(encoding::text_at(&answer, nested));
-    let code = text("/error_code", "/error_info/code");
-    let kind = matches!(code, Some("access_denied" | "unauthorized")).then_some(Kind::CredentialsRejected);
-    Refusal::new(code, text("/error_message", "/error_info/user_message"))
-        .reason(encoding::text_at(&answer, "/error_info/developer_message"))
-        .kind(kind)
+    let refusal = Refusal::read(
+        reply,
+        &["/error_code", "/error_info/code"],
+        &["/error_message", "/error_info/user_message"],
+        &["/error_info/developer_message"],
+    );
+    let wrong = matches!(refusal.code.as_deref(), Some("access_denied" | "unauthorized"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

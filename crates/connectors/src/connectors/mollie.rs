@@ -172,16 +172,6 @@ struct Made {
     links: Value,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    status: Option<Value>,
-    title: Option<String>,
-    detail: Option<String>,
-    field: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { status, title, detail, field } = reply.lenient();
-    Refusal::new(encoding::text_or_number(status).or(title), detail).reason(field)
+    Refusal::read(reply, &["/status", "/title"], &["/detail"], &["/field"])
 }

@@ -129,16 +129,7 @@ fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
 }
 
 /// The token endpoint speaks RFC 6749, the API RFC 9457.
-#[derive(Deserialize, Default)]
-struct Problem {
-    title: Option<String>,
-    detail: Option<String>,
-    category: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient() {
-        Problem { title: None, .. } => oauth::refusal(reply),
-        Problem { title, detail, category } => Refusal::new(title, detail).reason(category),
-    }
+    let refusal = Refusal::read(reply, &["/title"], &["/detail"], &["/category"]);
+    if refusal.code.is_none() { oauth::refusal(reply) } else { refusal }
 }

@@ -136,24 +136,8 @@ enum Place {
     Fields { session_id: String, fields: Vec<Value> },
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Fault {
-    code: Option<String>,
-    description: String,
-}
-
 /// A refused key comes without a body.
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { errors } = reply.lenient();
-    let reasons: Vec<&str> = errors.iter().map(|fault| fault.description.as_str()).collect();
-    let reason = Some(reasons.join("; ")).filter(|reason| !reason.is_empty());
-    let first = errors.into_iter().next();
-    let (code, message) = first.map_or((None, None), |fault| (fault.code, Some(fault.description)));
-    Refusal::new(code, message).reason(reason)
+    let faults = encoding::faults_at(&reply.lenient(), "/errors", &["description"]);
+    Refusal::read(reply, &["/errors/0/code"], &["/errors/0/description"], &[]).reason(faults)
 }

@@ -124,18 +124,16 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Value {
 struct Answer {
     status: Option<String>,
     session_token: Option<String>,
-    err_code: Option<Value>,
-    reason: Option<String>,
 }
 
 /// Refusals come with status 200, and nearly all that is published of their codes is the text next to them.
 fn refusal(reply: &Reply) -> Refusal {
-    let Answer { err_code, reason, .. } = reply.lenient();
-    let words = reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let refusal = Refusal::read(reply, &["/errCode"], &["/reason"], &[]);
+    let words = refusal.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let kind = if ["checksum", "merchant", "site"].iter().any(|word| words.contains(word)) {
         Some(Kind::CredentialsRejected)
     } else {
         reply.is_success().then_some(Kind::RequestRejected)
     };
-    Refusal::new(err_code.map(|code| code.to_string().replace('"', "")), reason).kind(kind)
+    refusal.kind(kind)
 }

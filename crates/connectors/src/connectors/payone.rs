@@ -66,23 +66,6 @@ struct Answer {
     expiration_date: String,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    #[serde(default)]
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fault {
-    error_code: Option<String>,
-    message: Option<String>,
-    id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient::<Failure>().errors.into_iter().next() {
-        Some(fault) => Refusal::new(fault.error_code, fault.message).reason(fault.id),
-        None => Refusal::default(),
-    }
+    Refusal::read(reply, &["/errors/0/errorCode"], &["/errors/0/message"], &["/errors/0/id"])
 }

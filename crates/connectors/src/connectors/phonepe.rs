@@ -125,16 +125,8 @@ struct Order {
     expire_at: Seconds,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Failure {
-    code: Option<String>,
-    error_code: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, error_code, message } = reply.lenient();
-    let wrong = matches!(code.as_deref(), Some("UNAUTHORIZED" | "INVALID_CLIENT" | "AUTHORIZATION_FAILED"));
-    Refusal::new(code, message).reason(error_code).kind(wrong.then_some(Kind::CredentialsRejected))
+    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/errorCode"]);
+    let wrong = matches!(refusal.code.as_deref(), Some("UNAUTHORIZED" | "INVALID_CLIENT" | "AUTHORIZATION_FAILED"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

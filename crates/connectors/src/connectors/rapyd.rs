@@ -115,15 +115,7 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
 
 #[derive(Deserialize, Default)]
 struct Answer {
-    status: Option<Status>,
     data: Option<Page>,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    error_code: Option<String>,
-    status: Option<String>,
-    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -134,10 +126,7 @@ struct Page {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let Some(Status { error_code, status, message }) = reply.lenient::<Answer>().status else {
-        return Refusal::default();
-    };
-    let kind = (error_code.as_deref() == Some("UNAUTHENTICATED_API_CALL")).then_some(Kind::CredentialsRejected);
-    Refusal::new(error_code.filter(|code| !code.is_empty()), message.filter(|text| !text.is_empty()).or(status))
-        .kind(kind)
+    let refusal = Refusal::read(reply, &["/status/error_code"], &["/status/message", "/status/status"], &[]);
+    let wrong = matches!(refusal.code.as_deref(), Some("UNAUTHENTICATED_API_CALL"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -90,16 +90,6 @@ struct Order {
     checkout_url: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    code: Option<Value>,
-    message: Option<String>,
-    #[serde(rename = "errorId")]
-    error_id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, message, error_id } = reply.lenient();
-    Refusal::new(encoding::text_or_number(code), message).reason(error_id)
+    Refusal::read(reply, &["/code"], &["/message"], &["/errorId"])
 }

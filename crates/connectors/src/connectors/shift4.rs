@@ -58,12 +58,7 @@ impl Connector for Shift4 {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        let key = credentials.api_key.expose();
-        let starts = |prefixes: [&str; 2]| prefixes.iter().any(|prefix| key.starts_with(prefix));
-        if starts(["sk_test_", "pr_test_"]) {
-            return Some(Mode::Test);
-        }
-        starts(["sk_live_", "pr_live_"]).then_some(Mode::Live)
+        Mode::of_key(credentials.api_key.expose(), &["sk_test_", "pr_test_"], &["sk_live_", "pr_live_"])
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -116,19 +111,6 @@ struct Session {
     client_secret: String,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    error: Detail,
-}
-
-#[derive(Deserialize, Default)]
-struct Detail {
-    r#type: Option<String>,
-    code: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Detail { r#type, code, message } = reply.lenient::<Failure>().error;
-    Refusal::new(code.or_else(|| r#type.clone()), message).reason(r#type)
+    Refusal::read(reply, &["/error/code", "/error/type"], &["/error/message"], &["/error/type"])
 }

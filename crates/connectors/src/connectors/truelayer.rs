@@ -149,28 +149,15 @@ struct Payment {
     resource_token: String,
 }
 
-/// The token endpoint speaks RFC 6749, the payments API RFC 9457.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error: Option<String>,
-    error_description: Option<String>,
-    error_details: Details,
-    title: Option<String>,
-    detail: Option<String>,
-    trace_id: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct Details {
-    reason: Option<String>,
-}
-
 /// <https://docs.truelayer.com/docs/payments-api-errors>
+/// The token endpoint speaks RFC 6749, the payments API RFC 9457.
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.error.or(failure.title), failure.error_description.or(failure.detail))
-        .reason(failure.error_details.reason.or(failure.trace_id))
-        .kind(kind)
+    let refusal = Refusal::read(
+        reply,
+        &["/error", "/title"],
+        &["/error_description", "/detail"],
+        &["/error_details/reason", "/trace_id"],
+    );
+    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -81,21 +81,6 @@ struct Session {
     region: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-struct Failures {
-    errors: Vec<Failure>,
-}
-
-#[derive(Deserialize)]
-struct Failure {
-    code: Option<String>,
-    message: Option<String>,
-    id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient::<Failures>().errors.into_iter().next() {
-        Some(failure) => Refusal::new(failure.code, failure.message).reason(failure.id),
-        None => Refusal::default(),
-    }
+    Refusal::read(reply, &["/errors/0/code"], &["/errors/0/message"], &["/errors/0/id"])
 }
