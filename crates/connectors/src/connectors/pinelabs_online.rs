@@ -44,17 +44,14 @@ impl Connector for PinelabsOnline {
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
-            (grant, []) => {
-                if grant == "checkout_token" {}
-                traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
-                    .json(&json!({
-                        "client_id": credentials.client_id.expose(),
-                        "client_secret": credentials.client_secret.expose(),
-                        "grant_type": "client_credentials",
-                    }))
-                    .repeatable()
-                    .send()
-            }
+            (_, []) => traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
+                .json(&json!({
+                    "client_id": credentials.client_id.expose(),
+                    "client_secret": credentials.client_secret.expose(),
+                    "grant_type": "client_credentials",
+                }))
+                .repeatable()
+                .send(),
             // A refresh token may lie next to it: it is not read.
             ("access_token", [reply, ..]) => {
                 let login: Login = reply.accept(refusal)?;
@@ -121,6 +118,7 @@ struct Order {
     response_code: Option<Seconds>,
 }
 
+/// Three shapes: RFC 6749's, the gateway's (`status`, `message`, `traceId`) and that of the other APIs (`code`, `message`).
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(
         reply,
