@@ -60,15 +60,6 @@ pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
         .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
 }
 
-/// A code that the vendor writes as text or as a number, as text.
-pub(crate) fn text_or_number(value: Option<Value>) -> Option<String> {
-    match value? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
 /// The text at a JSON pointer (RFC 6901), where there is one.
 pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)
