@@ -159,6 +159,16 @@ impl Mode {
             Mode::Live => "live",
         }
     }
+
+    /// The mode that the beginning of a key shows, where it is one of these.
+    pub(crate) fn of_key(key: &str, test: &[&str], live: &[&str]) -> Option<Self> {
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| key.starts_with(prefix));
+        match (starts(test), starts(live)) {
+            (true, _) => Some(Mode::Test),
+            (_, true) => Some(Mode::Live),
+            _ => None,
+        }
+    }
 }
 
 /// Random bytes, fresh for each attempt, drawn by whoever drives the exchange.
@@ -257,6 +267,12 @@ impl Exchange<'_> {
     /// The moment at which a token of [`Exchange::ttl`] would die, in epoch seconds.
     pub fn expires_at(&self) -> i64 {
         self.now.as_second().saturating_add(self.ttl())
+    }
+
+    /// The same moment as a date.
+    pub(crate) fn expires_on(&self) -> Result<Timestamp> {
+        Timestamp::from_second(self.expires_at())
+            .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))
     }
 
     /// The reference, where it fits into the vendor's field.

@@ -1,4 +1,6 @@
 //! The list: one line a connector.
+//!
+//! Each connector's file begins with `use super::*;`: the imports here are what nearly all of them need.
 
 mod aci;
 mod adyen;
@@ -65,7 +67,14 @@ mod worldline;
 mod worldpay;
 mod xendit;
 
-use crate::{Entry, entry};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Call, Connector, Entry, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal,
+    Reply, Result, Scopes, Seconds, Secret, Step, Timestamp, Token, encoding, entry, oauth, optional, required,
+    signing,
+};
 
 /// Every connector that gives tokens, in alphabetical order.
 #[rustfmt::skip] // One line each.

@@ -35,6 +35,16 @@ pub(crate) fn sparse(mut body: Value) -> Value {
     body
 }
 
+/// A name in `snake_case` as vendors with `camelCase` spell it.
+pub(crate) fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |text, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
+        text + &initial.to_ascii_uppercase() + rest
+    })
+}
+
 /// The claims of a JWT (RFC 7519 section 7.2), read without checking the signature: it came over TLS from the vendor that
 /// made it.
 ///
@@ -48,15 +58,6 @@ pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
     base64url_decode(claims)
         .and_then(|json| serde_json::from_slice(&json).ok())
         .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
-}
-
-/// A code that the vendor writes as text or as a number, as text.
-pub(crate) fn text_or_number(value: Option<Value>) -> Option<String> {
-    match value? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// The text at a JSON pointer (RFC 6901), where there is one.

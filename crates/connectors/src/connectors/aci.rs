@@ -1,15 +1,7 @@
 //! ACI (Open Payment Platform): a COPYandPAY checkout, with which the widget or mobile SDK stores a card or pays once.
 //! <https://docs.oppwa.com/integrations/widget/registration-tokens>
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token,
-    encoding::{faults_at, text_at},
-    required,
-};
+use super::*;
 
 const LIFETIME: u32 = 1800;
 const INTEGRITY: Input = Input::flag("integrity");
@@ -137,8 +129,9 @@ struct Outcome {
 
 /// <https://docs.oppwa.com/reference/resultCodes>
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    let code = text_at(&answer, "/result/code");
+    let faults = encoding::faults_at(&reply.lenient(), "/result/parameterErrors", &["name", "message"]);
+    let refusal = Refusal::read(reply, &["/result/code"], &["/result/description"], &[]).reason(faults);
+    let code = refusal.code.as_deref();
     let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
     let kind = if within(&["800.900.3"]) {
         Some(Kind::CredentialsRejected)
@@ -147,7 +140,5 @@ fn refusal(reply: &Reply) -> Refusal {
     } else {
         reply.is_success().then_some(Kind::RequestRejected)
     };
-    Refusal::new(code, text_at(&answer, "/result/description"))
-        .reason(faults_at(&answer, "/result/parameterErrors", &["name", "message"]))
-        .kind(kind)
+    refusal.kind(kind)
 }

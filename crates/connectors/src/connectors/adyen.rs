@@ -1,13 +1,7 @@
 //! Adyen: a checkout session that Drop-in or Components pay with, or store a card with.
 //! <https://docs.adyen.com/api-explorer/Checkout/72/post/sessions>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Timestamp, Token, optional, required,
-};
+use super::*;
 
 /// Adyen's bound on the return URL, in characters.
 const MAX_RETURN_URL: usize = 1024;
@@ -104,8 +98,7 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<Str
     if !absent.is_empty() {
         return Err(Error::missing_inputs(&absent, "Adyen stores a payment method for a shopper and a purpose only"));
     }
-    let expires_at = Timestamp::from_second(exchange.expires_at())
-        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let expires_at = exchange.expires_on()?;
     let amount = input.integer("amount").unwrap_or(0);
     let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
     let mut body = Map::new();
@@ -143,20 +136,8 @@ struct Session {
     expires_at: String,
 }
 
-/// Both shapes that Adyen's APIs have: their own, and RFC 9457's `title` and `detail`.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    error_code: Option<String>,
-    message: Option<String>,
-    error_type: Option<String>,
-    title: Option<String>,
-    detail: Option<String>,
-}
-
 /// <https://docs.adyen.com/development-resources/error-codes>
+/// Both shapes that Adyen's APIs have: their own, and RFC 9457's `title` and `detail`.
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let message = failure.message.or(failure.detail).or(failure.title);
-    Refusal::new(failure.error_code, message).reason(failure.error_type)
+    Refusal::read(reply, &["/errorCode"], &["/message", "/detail", "/title"], &["/errorType"])
 }

@@ -1,15 +1,7 @@
 //! Adyen for Platforms: a session in which its onboarding and platform components run in a browser.
 //! <https://docs.adyen.com/api-explorer/SessionAuthenticationService/1/post/sessions>
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token,
-    encoding::{faults_at, jwt_claims, text_at},
-    required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -58,7 +50,7 @@ impl Connector for Adyenplatform {
             }
             [reply, ..] => {
                 let session: Session = reply.accept(refusal)?;
-                let expiry = match jwt_claims::<Map<String, Value>>(&session.token) {
+                let expiry = match encoding::jwt_claims::<Map<String, Value>>(&session.token) {
                     Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&session.token)?,
                     _ => Expiry::Unpublished,
                 };
@@ -93,9 +85,9 @@ struct Session {
 /// <https://docs.adyen.com/development-resources/error-codes>
 fn refusal(reply: &Reply) -> Refusal {
     let answer: Value = reply.lenient();
-    let detail = text_at(&answer, "/detail").map(str::to_owned);
+    let detail = encoding::text_at(&answer, "/detail").map(str::to_owned);
     let reason: Vec<String> =
-        detail.into_iter().chain(faults_at(&answer, "/invalidFields", &["name", "message"])).collect();
-    Refusal::new(text_at(&answer, "/errorCode"), text_at(&answer, "/title"))
+        detail.into_iter().chain(encoding::faults_at(&answer, "/invalidFields", &["name", "message"])).collect();
+    Refusal::new(encoding::text_at(&answer, "/errorCode"), encoding::text_at(&answer, "/title"))
         .reason((!reason.is_empty()).then(|| reason.join("; ")))
 }

@@ -1,13 +1,7 @@
 //! Airwallex: a client secret for one customer or one payment intent, and the API key's own access token.
 //! <https://www.airwallex.com/docs/api#/Authentication/API_Access/_api_v1_authentication_login/post>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -148,15 +142,7 @@ struct Intent {
     client_secret: String,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    code: Option<String>,
-    message: Option<String>,
-    source: Option<String>,
-}
-
 /// <https://www.airwallex.com/docs/api#/Errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    Refusal::new(failure.code, failure.message).reason(failure.source)
+    Refusal::read(reply, &["/code"], &["/message"], &["/source"])
 }

@@ -1,13 +1,7 @@
 //! Authorize.Net: form tokens for Accept Hosted, which pays, and Accept Customer, which manages stored cards.
 //! <https://developer.authorize.net/api/reference/features/accept-hosted.html>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 900;
 const MAX_REF_ID: usize = 20;

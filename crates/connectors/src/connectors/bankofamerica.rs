@@ -1,8 +1,7 @@
 //! Bank of America: CyberSource's capture contexts on the bank's own hosts.
 //! <https://developer.merchant-services.bankofamerica.com>
 
-use super::cybersource::{self, Credentials};
-use crate::{Connector, Exchange, Host, Meta, Result, Step};
+use super::{cybersource::Credentials, *};
 
 pub struct BankOfAmerica;
 

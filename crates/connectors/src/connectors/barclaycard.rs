@@ -1,8 +1,7 @@
 //! Barclaycard Smartpay Fuse: CyberSource's capture contexts on the bank's own hosts.
 //! <https://developer.smartpayfuse.barclaycard>
 
-use super::cybersource::{self, Credentials};
-use crate::{Connector, Exchange, Host, Meta, Result, Step};
+use super::{cybersource::Credentials, *};
 
 pub struct Barclaycard;
 

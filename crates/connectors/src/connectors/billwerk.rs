@@ -1,13 +1,7 @@
 //! Billwerk+ (Frisbii, Reepay): a checkout session that stores a payment method or takes one payment.
 //! <https://docs.frisbii.com/reference/createchargesession>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::text_or_number, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -116,15 +110,6 @@ struct Session {
     url: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    code: Option<Value>,
-    error: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, error, message } = reply.lenient();
-    Refusal::new(text_or_number(code), message.or_else(|| error.clone())).reason(error)
+    Refusal::read(reply, &["/code"], &["/message", "/error"], &["/error"])
 }

@@ -1,13 +1,7 @@
 //! BlueSnap: a token to which the browser's Hosted Payment Fields bind one set of card data.
 //! <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, encoding::text_at, required,
-};
+use super::*;
 
 const PATH: &str = "/services/2/payment-fields-tokens";
 const LIFETIME: u32 = 3600;
@@ -79,7 +73,5 @@ impl Connector for Bluesnap {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    Refusal::new(text_at(&answer, "/message/0/code"), text_at(&answer, "/message/0/description"))
-        .reason(text_at(&answer, "/message/0/errorName"))
+    Refusal::read(reply, &["/message/0/code"], &["/message/0/description"], &["/message/0/errorName"])
 }

@@ -1,13 +1,7 @@
 //! Braintree: a client token for its browser and mobile SDKs.
 //! <https://developer.paypal.com/braintree/graphql/guides/client_tokens/>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, encoding::base64_decode, required,
-};
+use super::*;
 
 /// The schema that is spoken: Braintree names them by date.
 const VERSION: &str = "2019-01-01";
@@ -87,7 +81,7 @@ impl Connector for Braintree {
 
 /// The token is base64 of a JSON object whose fingerprint is a JWT, from old gateways `hex|created_at=…&…`.
 fn expiry(token: &str, reply: &Reply) -> Result<Expiry> {
-    let fingerprint = base64_decode(token)
+    let fingerprint = encoding::base64_decode(token)
         .and_then(|json| serde_json::from_slice::<Contents>(&json).ok())
         .map(|contents| contents.authorization_fingerprint)
         .unwrap_or_default();
@@ -114,7 +108,7 @@ struct Contents {
 #[derive(Deserialize, Default)]
 struct Answer {
     data: Option<Data>,
-    errors: Option<Vec<Failure>>,
+    errors: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -129,36 +123,23 @@ struct Payload {
     client_token: String,
 }
 
-#[derive(Deserialize)]
-struct Failure {
-    message: Option<String>,
-    #[serde(default)]
-    extensions: Extensions,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Extensions {
-    error_class: Option<String>,
-    legacy_code: Option<String>,
-}
-
 /// GraphQL refuses with status 200, so only the class tells what is meant.
 /// <https://developer.paypal.com/braintree/graphql/guides/making_api_calls/#error-handling>
 fn refusal(reply: &Reply) -> Refusal {
-    let Some(failure) = reply.lenient::<Answer>().errors.and_then(|errors| errors.into_iter().next()) else {
-        return Refusal::default();
-    };
-    let Extensions { error_class, legacy_code } = failure.extensions;
-    let kind = match error_class.as_deref() {
+    let refusal = Refusal::read(
+        reply,
+        &["/errors/0/extensions/legacyCode", "/errors/0/extensions/errorClass"],
+        &["/errors/0/message"],
+        &["/errors/0/extensions/errorClass"],
+    );
+    let kind = match refusal.reason.as_deref() {
         Some("AUTHENTICATION") => Some(Kind::CredentialsRejected),
         Some("AUTHORIZATION") => Some(Kind::PermissionDenied),
         Some("RESOURCE_LIMIT") => Some(Kind::RateLimited),
         Some("INTERNAL" | "SERVICE_AVAILABILITY") => Some(Kind::Unavailable),
         Some("VALIDATION" | "NOT_FOUND" | "UNSUPPORTED_CLIENT") => Some(Kind::RequestRejected),
         // A query that does not parse has no class; whatever else comes without one, it is a refusal too.
-        _ if reply.is_success() => Some(Kind::RequestRejected),
-        _ => None,
+        _ => reply.is_success().then_some(Kind::RequestRejected),
     };
-    Refusal::new(legacy_code.or(error_class.clone()), failure.message).reason(error_class).kind(kind)
+    refusal.kind(kind)
 }

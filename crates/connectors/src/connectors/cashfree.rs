@@ -1,13 +1,9 @@
 //! Cashfree: an order's payment session, with which its web and mobile SDKs pay that order.
 //! <https://www.cashfree.com/docs/api-reference/payments/latest/orders/create>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use super::*;
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Timestamp, Token, encoding::sparse, required,
-};
+const LIFETIME: Lifetime = Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 };
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -30,33 +26,25 @@ impl Connector for Cashfree {
         ],
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
         credentials: &[required("app_id"), required("secret_key")],
-        grants: &[Grant::client(
-            "payment_session",
-            "pay this one order with the SDK",
-            Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 },
-        )
-        .by_default()
-        .inputs(&[
-            Input::decimal("order_amount").required(),
-            Input::currency("order_currency").required(),
-            Input::text_of("customer_id", 50).required(),
-            Input::text_of("customer_phone", 10).required(),
-            Input::text_of("customer_email", 100),
-            Input::text_of("customer_name", 100),
-            Input::url("return_url"),
-            Input::url("notify_url"),
-            Input::texts("payment_methods"),
-            Input::text_of("order_note", 200),
-        ])
-        .metadata(10, 255, 255)],
+        grants: &[Grant::client("payment_session", "pay this one order with the SDK", LIFETIME)
+            .by_default()
+            .inputs(&[
+                Input::decimal("order_amount").required(),
+                Input::currency("order_currency").required(),
+                Input::text_of("customer_id", 50).required(),
+                Input::text_of("customer_phone", 10).required(),
+                Input::text_of("customer_email", 100),
+                Input::text_of("customer_name", 100),
+                Input::url("return_url"),
+                Input::url("notify_url"),
+                Input::texts("payment_methods"),
+                Input::text_of("order_note", 200),
+            ])
+            .metadata(10, 255, 255)],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        let key = credentials.secret_key.expose();
-        if key.starts_with("cfsk_ma_test_") {
-            return Some(Mode::Test);
-        }
-        key.starts_with("cfsk_ma_prod_").then_some(Mode::Live)
+        Mode::of_key(credentials.secret_key.expose(), &["cfsk_ma_test_"], &["cfsk_ma_prod_"])
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -91,22 +79,21 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
         return Err(Error::invalid_input("order_amount", "Cashfree takes at most two decimals"));
     }
     let amount: f64 = amount.parse().map_err(|_| Error::invalid_input("order_amount", "must be an amount"))?;
-    let expires_at = Timestamp::from_second(exchange.expires_at())
-        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let expires_at = exchange.expires_on()?;
     let methods = input.texts("payment_methods").join(",");
     let reference = exchange.reference_of(45, "_-").ok().filter(|reference| reference.len() >= 3);
-    Ok(sparse(json!({
+    Ok(encoding::sparse(json!({
         // A reference that cannot be an order's id is left out: the vendor then makes one.
         "order_id": reference,
         "order_amount": amount,
         "order_currency": input.text("order_currency").map(str::to_ascii_uppercase),
-        "customer_details": sparse(json!({
+        "customer_details": encoding::sparse(json!({
             "customer_id": input.text("customer_id"),
             "customer_phone": input.text("customer_phone"),
             "customer_email": input.text("customer_email"),
             "customer_name": input.text("customer_name"),
         })),
-        "order_meta": sparse(json!({
+        "order_meta": encoding::sparse(json!({
             "return_url": input.text("return_url"),
             "notify_url": input.text("notify_url"),
             "payment_methods": Some(methods).filter(|methods| !methods.is_empty()),
@@ -125,15 +112,6 @@ struct Order {
     order_expiry_time: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    code: Option<String>,
-    message: Option<String>,
-    r#type: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, message, r#type } = reply.lenient();
-    Refusal::new(code, message).reason(r#type)
+    Refusal::read(reply, &["/code"], &["/message"], &["/type"])
 }

@@ -2,13 +2,9 @@
 //! <https://apidocs.chargebee.com/docs/api/portal_sessions>
 
 use http::Uri;
-use serde::Deserialize;
-use serde_json::Value;
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, InputForm, Lifetime, Meta, Mode, Refusal,
-    Reply, Result, Seconds, Secret, Step, Token, encoding::text_at, required,
-};
+use super::*;
+use crate::InputForm;
 
 const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
 
@@ -48,11 +44,8 @@ impl Connector for Chargebee {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        match credentials.api_key.expose() {
-            key if key.starts_with("live_") => Some(Mode::Live),
-            key if key.starts_with("test_") => Some(Mode::Test),
-            _ => credentials.site.ends_with("-test").then_some(Mode::Test),
-        }
+        Mode::of_key(credentials.api_key.expose(), &["test_"], &["live_"])
+            .or_else(|| credentials.site.ends_with("-test").then_some(Mode::Test))
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -127,7 +120,5 @@ struct Page {
 
 /// <https://apidocs.chargebee.com/docs/api/error-handling>
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    Refusal::new(text_at(&answer, "/api_error_code"), text_at(&answer, "/message"))
-        .reason(text_at(&answer, "/param").or(text_at(&answer, "/type")))
+    Refusal::read(reply, &["/api_error_code"], &["/message"], &["/param", "/type"])
 }

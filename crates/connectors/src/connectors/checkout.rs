@@ -1,15 +1,7 @@
 //! Checkout.com: a payment session for Flow, a cardholder's token, and the OAuth client's own access token.
 //! <https://www.checkout.com/docs/payments/accept-payments/accept-a-payment-on-your-website/get-started-with-flow>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Scopes, Secret, Step, Timestamp, Token,
-    oauth::{self, AccessToken},
-    optional, required,
-};
+use super::*;
 
 const MAX_REFERENCE: usize = 80;
 const CLIENT_ID: Input = Input::text("client_id").required();
@@ -144,7 +136,7 @@ impl Connector for Checkout {
                 .repeatable()
                 .send(),
             (grant, [reply, ..]) => {
-                let token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
+                let token = reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?;
                 if grant == "cardholder_access_token" && token.scopes != ["issuing:card-management-read"] {
                     return Err(Error::bad_reply("Checkout.com granted more than a cardholder may hold"));
                 }
@@ -161,8 +153,7 @@ fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     if country.and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(Error::missing_inputs(&["billing.address.country"], "Checkout.com needs it for every session"));
     }
-    let expires_on = Timestamp::from_second(exchange.expires_at())
-        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let expires_on = exchange.expires_on()?;
     let mut body = input.body();
     body.remove(URL_PREFIX.name);
     if let Some(three_ds) = body.remove("three_ds") {
@@ -191,18 +182,7 @@ struct PaymentSession {
 }
 
 /// The API lists its codes, the OAuth endpoints speak RFC 6749; a refused key gets an empty body.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_type: Option<String>,
-    error_codes: Vec<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient() {
-        Failure { error_type: None, .. } => oauth::refusal(reply),
-        Failure { error_type, error_codes } => {
-            Refusal::new(error_codes.into_iter().next().or(error_type.clone()), error_type)
-        }
-    }
+    let refusal = Refusal::read(reply, &["/error_codes/0", "/error_type"], &["/error_type"], &[]);
+    if refusal.message.is_none() { oauth::refusal(reply) } else { refusal }
 }

@@ -2,15 +2,8 @@
 //! <https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication>
 
 use ed25519_dalek::Signer as _;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Step, Token,
-    encoding::{base64_decode, sparse},
-    optional,
-    signing::{jwt_to_sign, signed_jwt},
-};
+use super::*;
 
 const PATH: &str = "/onramp/v1/token";
 /// What the request's JWT is good for: this call alone, whatever host an operator has put in the vendor's place.
@@ -60,7 +53,11 @@ impl Connector for Coinbase {
                     "assets": input.value("assets"),
                     "clientIp": input.text("clientIp"),
                 });
-                Call::post(exchange.url(PATH)?).bearer(&request_jwt(exchange)?).json(&sparse(body)).repeatable().send()
+                Call::post(exchange.url(PATH)?)
+                    .bearer(&request_jwt(exchange)?)
+                    .json(&encoding::sparse(body))
+                    .repeatable()
+                    .send()
             }
             [reply, ..] => {
                 let session: Session = reply.accept(refusal)?;
@@ -93,17 +90,17 @@ fn request_jwt(exchange: &Exchange<'_>) -> Result<String> {
     });
     let exp = now.saturating_add(JWT_LIFETIME);
     let claims = json!({ "sub": key_id, "iss": "cdp", "nbf": now, "exp": exp, "uris": [URI] });
-    let to_sign = jwt_to_sign(&header, &claims);
+    let to_sign = signing::jwt_to_sign(&header, &claims);
     if pem {
         let key = p256::SecretKey::from_sec1_pem(secret).or_else(|_| secret.parse()).map_err(|_| wrong_key())?;
         let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key).sign(to_sign.as_bytes());
-        return Ok(signed_jwt(&to_sign, signature.to_bytes()));
+        return Ok(signing::signed_jwt(&to_sign, signature.to_bytes()));
     }
-    let key = base64_decode(secret)
+    let key = encoding::base64_decode(secret)
         .and_then(|bytes| <[u8; 64]>::try_from(bytes).ok())
         .and_then(|bytes| ed25519_dalek::SigningKey::from_keypair_bytes(&bytes).ok())
         .ok_or_else(wrong_key)?;
-    Ok(signed_jwt(&to_sign, key.sign(to_sign.as_bytes()).to_bytes()))
+    Ok(signing::signed_jwt(&to_sign, key.sign(to_sign.as_bytes()).to_bytes()))
 }
 
 #[derive(Deserialize)]
@@ -111,18 +108,7 @@ struct Session {
     token: String,
 }
 
-/// The gateway's shape (`code`) and the API's own (`errorType`).
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Failure {
-    code: Option<Value>,
-    message: Option<String>,
-    error_type: Option<String>,
-    error_message: Option<String>,
-}
-
+/// The API's own shape (`errorType`) and the gateway's (`code`).
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let code = failure.error_type.or_else(|| failure.code.map(|code| code.to_string().replace('"', "")));
-    Refusal::new(code, failure.error_message.or(failure.message))
+    Refusal::read(reply, &["/errorType", "/code"], &["/errorMessage", "/message"], &[])
 }

@@ -4,16 +4,10 @@
 //! Bank of America, Wells Fargo and Barclaycard run on the same platform and share all but the hosts.
 
 use http::Uri;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 
-use crate::{
-    Call, Connector, CredentialField, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal,
-    Reply, Result, Seconds, Secret, Step, Token,
-    encoding::{base64, base64_decode},
-    jwt_claims, required,
-    signing::{hmac_sha256, sha256},
-};
+use super::*;
+use crate::{CredentialField, jwt_claims};
 
 const LIFETIME: u32 = 900;
 const CARD_NETWORKS: [&str; 4] = ["VISA", "MASTERCARD", "AMEX", "DISCOVER"];
@@ -75,7 +69,7 @@ pub(super) fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     let body = body.map_err(|_| Error::new(Kind::Internal, "a request body could not be written as JSON"))?;
     let uri = exchange.url(path)?;
     let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let digest = format!("SHA-256={}", base64(sha256(&[&body])));
+    let digest = format!("SHA-256={}", encoding::base64(signing::sha256(&[&body])));
     let signature = signature(credentials, &uri, &date, &digest)?;
     Call::post(uri)
         .header("accept", "application/jwt")
@@ -90,7 +84,7 @@ pub(super) fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
 
 /// <https://developer.cybersource.com/docs/cybs/en-us/platform/developer/all/rest/rest-getting-started/restgs-http-message-intro.html>
 fn signature(credentials: &Credentials, uri: &Uri, date: &str, digest: &str) -> Result<String> {
-    let key = base64_decode(credentials.api_secret.expose())
+    let key = encoding::base64_decode(credentials.api_secret.expose())
         .ok_or_else(|| Error::invalid_credential("api_secret", "must be the shared secret in base64, as issued"))?;
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let path = uri.path_and_query().map_or("", |path| path.as_str());
@@ -101,7 +95,7 @@ fn signature(credentials: &Credentials, uri: &Uri, date: &str, digest: &str) -> 
     Ok(format!(
         "keyid=\"{}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{}\"",
         credentials.api_key.expose(),
-        base64(hmac_sha256(key, &[signed.as_bytes()]))
+        encoding::base64(signing::hmac_sha256(key, &[signed.as_bytes()]))
     ))
 }
 

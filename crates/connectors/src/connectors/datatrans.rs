@@ -1,13 +1,7 @@
 //! Datatrans: a transaction that opens Secure Fields in a page, the hosted page, or the mobile SDK.
 //! <https://api-reference.datatrans.ch/>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 1800;
 const MAX_REFNO: usize = 20;
@@ -126,24 +120,12 @@ struct Answer {
     mobile_token: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error: Fault,
-}
-
-#[derive(Deserialize, Default)]
-struct Fault {
-    code: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Fault { code, message } = reply.lenient::<Failure>().error;
-    let kind = match code.as_deref() {
+    let refusal = Refusal::read(reply, &["/error/code"], &["/error/message"], &[]);
+    let kind = match refusal.code.as_deref() {
         Some("UNAUTHORIZED") => Some(Kind::CredentialsRejected),
         Some("SERVER_ERROR" | "THIRD_PARTY_ERROR" | "UNKNOWN_ERROR") => Some(Kind::Unavailable),
         _ => None,
     };
-    Refusal::new(code, message).kind(kind)
+    refusal.kind(kind)
 }

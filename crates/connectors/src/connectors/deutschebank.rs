@@ -1,12 +1,7 @@
 //! Deutsche Bank (directPOS): a bearer token for the merchant's payment services.
 //! <https://testmerch.directpos.de/rest-api/apidoc/v2.1/index.html>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds,
-    Secret, Step, Token, encoding::base64, optional, required, signing::hmac_sha256,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -37,7 +32,7 @@ impl Connector for Deutschebank {
                 let random: String = exchange.nonce.hex().chars().take(50).collect();
                 // The key itself never travels: what the form calls client_secret is a signature over id and headers.
                 let signed = [client_id.as_bytes(), date.as_bytes(), random.as_bytes()];
-                let signature = base64(hmac_sha256(credentials.client_key.expose(), &signed));
+                let signature = encoding::base64(signing::hmac_sha256(credentials.client_key.expose(), &signed));
                 let form = Form::new()
                     .field("grant_type", "client_credentials")
                     .field("client_id", client_id)

@@ -1,12 +1,7 @@
 //! Elavon Converge: a token for one transaction on its hosted form, in Lightbox or in Checkout.js.
 //! <https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 900;
 const MAX_INVOICE_NUMBER: usize = 25;
@@ -66,10 +61,9 @@ impl Connector for Elavon {
                 if !is_token(token) {
                     return Err(reply.refuse(refusal(reply)));
                 }
-                let page =
-                    exchange.url(&format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token)))?;
+                let path = format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token));
                 let token = Token::new(token, "ssl_txn_auth_token", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.client("payment_page_url", page.to_string())))
+                Ok(Step::Done(token.client("payment_page_url", exchange.url(&path)?.to_string())))
             }
         }
     }

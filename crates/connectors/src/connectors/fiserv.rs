@@ -1,10 +1,8 @@
 //! Fiserv: Commerce Hub's credentials for one card form, asked for with the names of Fiserv's older credentials.
 //! <https://github.com/Fiserv/Commerce-Hub>
 
-use serde::Deserialize;
-
 use super::fiservcommercehub::{HOSTS, Merchant, SECURITY_CREDENTIALS};
-use crate::{Connector, Exchange, Input, Meta, Result, Secret, Step, required};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

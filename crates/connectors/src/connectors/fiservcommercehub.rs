@@ -3,13 +3,7 @@
 //!
 //! Fiserv's older credentials reach the same API and share all but their names.
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds, Secret,
-    Step, Token, encoding::base64, required, signing::hmac_sha256,
-};
+use super::*;
 
 const LIFETIME: i64 = 1800;
 
@@ -115,7 +109,7 @@ impl Merchant<'_> {
             .secret_header("api-key", self.api_key)
             .header("timestamp", &timestamp)
             .header("auth-token-type", "HMAC")
-            .secret_header("authorization", &base64(hmac_sha256(self.secret.expose(), &signed)))
+            .secret_header("authorization", &encoding::base64(signing::hmac_sha256(self.secret.expose(), &signed)))
             .body(body, "application/json")
             .repeatable()
             .send()

@@ -1,12 +1,7 @@
 //! Getnet (Regional API): a bearer token with all of the merchant's rights.
 //! <https://docs.globalgetnet.com/>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds,
-    Secret, Step, Token, optional, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

@@ -3,16 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Scopes, Seconds, Secret, Step, Token,
-    encoding::sparse,
-    required,
-    signing::{hex, sha512},
-};
+use super::*;
 
 /// The version that is spoken: the vendor names them by date.
 const VERSION: &str = "2021-03-22";
@@ -74,11 +65,11 @@ impl Connector for Globalpay {
         match exchange.replies {
             [] => {
                 let nonce = exchange.nonce.alphanumeric(32);
-                let secret = sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
+                let secret = signing::sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
                 let body = json!({
                     "app_id": credentials.app_id.expose(),
                     "nonce": nonce,
-                    "secret": hex(secret),
+                    "secret": signing::hex(secret),
                     "grant_type": "client_credentials",
                     "seconds_to_expire": exchange.ttl(),
                     "restricted_token": restricted.then_some("YES"),
@@ -86,7 +77,7 @@ impl Connector for Globalpay {
                 });
                 Call::post(exchange.url_at(usize::from(residency.is_some()), "/ucp/accesstoken")?)
                     .header("x-gp-version", VERSION)
-                    .json(&sparse(body))
+                    .json(&encoding::sparse(body))
                     .repeatable()
                     .send()
             }
@@ -136,17 +127,9 @@ struct Account {
     permissions: Option<Vec<String>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_code: Option<String>,
-    detailed_error_code: Option<String>,
-    detailed_error_description: Option<String>,
-}
-
 /// Wrong credentials come with status 403. <https://developer.globalpay.com/resources/messages>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.detailed_error_code.as_deref() == Some("40004")).then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.error_code, failure.detailed_error_description).reason(failure.detailed_error_code).kind(kind)
+    let refusal = Refusal::read(reply, &["/error_code"], &["/detailed_error_description"], &["/detailed_error_code"]);
+    let wrong = matches!(refusal.reason.as_deref(), Some("40004"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

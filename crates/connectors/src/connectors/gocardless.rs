@@ -1,15 +1,7 @@
 //! GoCardless: a Billing Request Flow, in which one payer authorises a mandate, a payment or both.
 //! <https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token,
-    encoding::{faults_at, text_at},
-    required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -79,7 +71,7 @@ impl Connector for Gocardless {
             (None, []) => return create(credentials, exchange, resource, billing_request(exchange)),
             (None, [reply, rest @ ..]) => {
                 let made: Value = reply.accept(refusal)?;
-                let id = text_at(&made, "/billing_requests/id");
+                let id = encoding::text_at(&made, "/billing_requests/id");
                 (id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?.to_owned(), rest)
             }
         };
@@ -173,14 +165,12 @@ struct Flow {
 
 fn duplicate_of(reply: &Reply) -> Option<String> {
     let answer: Value = reply.lenient();
-    let duplicate = text_at(&answer, "/error/errors/0/reason")? == "idempotent_creation_conflict";
-    text_at(&answer, "/error/errors/0/links/conflicting_resource_id").filter(|_| duplicate).map(str::to_owned)
+    let duplicate = encoding::text_at(&answer, "/error/errors/0/reason")? == "idempotent_creation_conflict";
+    encoding::text_at(&answer, "/error/errors/0/links/conflicting_resource_id").filter(|_| duplicate).map(str::to_owned)
 }
 
 /// <https://developer.gocardless.com/api-reference/#overview-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    let code = text_at(&answer, "/error/errors/0/reason").or(text_at(&answer, "/error/type"));
-    let reason = faults_at(&answer, "/error/errors", &["field", "message"]);
-    Refusal::new(code, text_at(&answer, "/error/message")).reason(reason)
+    let faults = encoding::faults_at(&reply.lenient(), "/error/errors", &["field", "message"]);
+    Refusal::read(reply, &["/error/errors/0/reason", "/error/type"], &["/error/message"], &[]).reason(faults)
 }

@@ -1,13 +1,7 @@
 //! Helcim: a HelcimPay.js session, by default one that verifies a card and stores it.
 //! <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
-    Token, required,
-};
+use super::*;
 
 const HOST: &str = "https://api.helcim.com";
 const LIFETIME: u32 = 3600;
@@ -94,21 +88,12 @@ fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
         (_, Value::Bool(flag)) => json!(u8::from(*flag)),
         (_, value) => value.clone(),
     };
+    // Every member has the name of its input, in the vendor's spelling.
     let mut body: Map<String, Value> =
-        input.iter().map(|(name, given)| (camel_case(name), value(name, given))).collect();
+        input.iter().map(|(name, given)| (encoding::camel_case(name), value(name, given))).collect();
     body.insert("paymentType".into(), json!(payment_type));
     body.insert("amount".into(), amount);
     Ok(body)
-}
-
-/// Every member has the name of its input, in the vendor's spelling.
-fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |text, word| {
-        let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
-        text + &initial.to_ascii_uppercase() + rest
-    })
 }
 
 #[derive(Deserialize)]
@@ -118,19 +103,14 @@ struct Session {
     secret_token: Secret,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    errors: Value,
-}
-
 /// The errors are a text, a list of texts, or an object of texts by field.
 fn refusal(reply: &Reply) -> Refusal {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let texts: Vec<String> = match reply.lenient::<Failure>().errors {
-        Value::Null => Vec::new(),
-        Value::Array(items) => items.iter().map(text).collect(),
-        Value::Object(fields) => fields.iter().map(|(field, value)| format!("{field}: {}", text(value))).collect(),
-        value => vec![text(&value)],
+    let texts: Vec<String> = match reply.lenient::<Value>().get("errors") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => items.iter().map(text).collect(),
+        Some(Value::Object(fields)) => fields.iter().map(|(name, it)| format!("{name}: {}", text(it))).collect(),
+        Some(value) => vec![text(value)],
     };
     Refusal::new(Some(reply.status.to_string()), (!texts.is_empty()).then(|| texts.join("; ")))
 }

@@ -3,13 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token, encoding::text_at, optional, required,
-};
+use super::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(900);
 /// Without this, old accounts leave the token out of the answer.
@@ -153,11 +147,12 @@ struct Bound {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Value = reply.lenient();
-    let text = |plain, nested| text_at(&answer, plain).or(text_at(&answer, nested));
-    let code = text("/error_code", "/error_info/code");
-    let kind = matches!(code, Some("access_denied" | "unauthorized")).then_some(Kind::CredentialsRejected);
-    Refusal::new(code, text("/error_message", "/error_info/user_message"))
-        .reason(text_at(&answer, "/error_info/developer_message"))
-        .kind(kind)
+    let refusal = Refusal::read(
+        reply,
+        &["/error_code", "/error_info/code"],
+        &["/error_message", "/error_info/user_message"],
+        &["/error_info/developer_message"],
+    );
+    let wrong = matches!(refusal.code.as_deref(), Some("access_denied" | "unauthorized"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

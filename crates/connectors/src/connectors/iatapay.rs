@@ -1,12 +1,7 @@
 //! IATA Pay: a bearer token for the payment API.
 //! <https://www.iata.org/en/services/finance/iata-pay/>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Seconds,
-    Secret, Step, Token, optional, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -59,15 +54,8 @@ struct Granted {
     expires_in: Seconds,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    error: Option<String>,
-    message: Option<String>,
-    reason: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.error, failure.message).reason(failure.reason).kind(kind)
+    let refusal = Refusal::read(reply, &["/error"], &["/message"], &["/reason"]);
+    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -1,12 +1,7 @@
 //! Itaú Unibanco: a bearer token of five minutes, in live tied to a client certificate.
 //! <https://devportal.itau.com.br/>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Seconds, Secret, Step, Token, optional, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 300;
 

@@ -1,12 +1,7 @@
 //! J.P. Morgan Payments: a bearer token for the project's payment APIs.
 //! <https://github.com/jpmorgan-payments/authentication>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Scopes,
-    Seconds, Secret, Step, Token, optional, required,
-};
+use super::*;
 
 /// One host for both modes: the scope decides.
 const HOST: &str = "https://id.payments.jpmorgan.com";
@@ -83,25 +78,17 @@ struct Granted {
 }
 
 /// RFC 6749's shape, else that of the payment APIs.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Failure {
-    error: Option<String>,
-    #[serde(rename = "error_description")]
-    error_description: Option<String>,
-    response_status: Option<String>,
-    response_code: Option<String>,
-    response_message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = match failure.error.as_deref() {
+    let refusal = Refusal::read(
+        reply,
+        &["/error", "/responseCode"],
+        &["/error_description", "/responseMessage"],
+        &["/responseStatus"],
+    );
+    let kind = match refusal.code.as_deref() {
         Some("invalid_client") => Some(Kind::CredentialsRejected),
         Some("unauthorized_client") => Some(Kind::PermissionDenied),
         _ => None,
     };
-    Refusal::new(failure.error.or(failure.response_code), failure.error_description.or(failure.response_message))
-        .reason(failure.response_status)
-        .kind(kind)
+    refusal.kind(kind)
 }

@@ -1,15 +1,9 @@
 //! Klarna: a Payments session that its widget or app SDK authorizes one purchase or tokenization with.
 //! <https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use super::*;
 
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret, Step,
-    Token, required,
-};
-
-const LIFETIME: u32 = 172_800;
+const LIFETIME: Lifetime = Lifetime::Fixed(172_800);
 /// Klarna's bound on each of its references, in characters.
 const MAX_REFERENCE: usize = 255;
 /// In the order of the hosts.
@@ -57,13 +51,9 @@ impl Connector for Klarna {
             Host::named("oc", "https://api-oc.klarna.com", "https://api-oc.playground.klarna.com"),
         ],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client(
-            "payments_session",
-            "authorize this one purchase or tokenization",
-            Lifetime::Fixed(LIFETIME),
-        )
-        .by_default()
-        .inputs(INPUTS)],
+        grants: &[Grant::client("payments_session", "authorize this one purchase or tokenization", LIFETIME)
+            .by_default()
+            .inputs(INPUTS)],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
@@ -86,7 +76,8 @@ impl Connector for Klarna {
                 let session: Session = reply.accept(refusal)?;
                 let categories: Vec<String> =
                     session.payment_method_categories.into_iter().map(|category| category.identifier).collect();
-                let token = Token::new(&session.client_token, "client_token", Expiry::after_reply(reply, LIFETIME)?)?
+                let expiry = Expiry::after_reply(reply, exchange.ttl())?;
+                let token = Token::new(&session.client_token, "client_token", expiry)?
                     .client("session_id", session.session_id)
                     .client("payment_method_categories", categories.join(","));
                 Ok(Step::Done(token))
@@ -97,12 +88,8 @@ impl Connector for Klarna {
 
 fn session(exchange: &Exchange<'_>) -> Map<String, Value> {
     // The names are Klarna's own, but for the region, which is a host.
-    let mut body: Map<String, Value> = exchange
-        .input
-        .iter()
-        .filter(|(name, _)| *name != "region")
-        .map(|(name, value)| (name.into(), value.clone()))
-        .collect();
+    let mut body = exchange.input.body();
+    body.remove("region");
     for name in ["purchase_country", "purchase_currency"] {
         body.insert(name.into(), json!(exchange.input.text(name).unwrap_or_default().to_ascii_uppercase()));
     }
@@ -125,16 +112,6 @@ struct Category {
     identifier: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_code: Option<String>,
-    error_messages: Vec<String>,
-    correlation_id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { error_code, error_messages, correlation_id } = reply.lenient();
-    let message = Some(error_messages.join("; ")).filter(|message| !message.is_empty());
-    Refusal::new(error_code, message).reason(correlation_id)
+    Refusal::read(reply, &["/error_code"], &["/error_messages"], &["/correlation_id"])
 }

@@ -2,13 +2,8 @@
 //! <https://docs.mollie.com/reference/create-session>
 
 use http::Uri;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, encoding::text_or_number, optional, required,
-};
+use super::*;
 
 /// How long a session lives where its answer has no `expiresAt`, in seconds.
 const SESSION_LIFETIME: u32 = 900;
@@ -177,16 +172,6 @@ struct Made {
     links: Value,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    status: Option<Value>,
-    title: Option<String>,
-    detail: Option<String>,
-    field: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { status, title, detail, field } = reply.lenient();
-    Refusal::new(text_or_number(status).or(title), detail).reason(field)
+    Refusal::read(reply, &["/status", "/title"], &["/detail"], &["/field"])
 }

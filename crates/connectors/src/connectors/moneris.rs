@@ -1,15 +1,7 @@
 //! Moneris: an OAuth token of its API, and a ticket that opens Moneris Checkout.
 //! <https://api-developer.moneris.com/>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Scopes, Secret, Step, Token,
-    oauth::{self, AccessToken},
-    optional, required,
-};
+use super::*;
 
 const MAX_ORDER_NO: usize = 50;
 /// What an order number may not contain.
@@ -70,7 +62,7 @@ impl Connector for Moneris {
                 Call::post(exchange.url("/oauth2/token")?).form(form).repeatable().send()
             }
             ("oauth_client_credentials", [reply, ..]) => {
-                Ok(Step::Done(reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?))
+                Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?))
             }
             ("checkout_ticket", []) => {
                 Call::post(exchange.url_at(1, "/chktv2/request/request.php")?).json(&preload(exchange)?).send()
@@ -137,16 +129,7 @@ fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
 }
 
 /// The token endpoint speaks RFC 6749, the API RFC 9457.
-#[derive(Deserialize, Default)]
-struct Problem {
-    title: Option<String>,
-    detail: Option<String>,
-    category: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient() {
-        Problem { title: None, .. } => oauth::refusal(reply),
-        Problem { title, detail, category } => Refusal::new(title, detail).reason(category),
-    }
+    let refusal = Refusal::read(reply, &["/title"], &["/detail"], &["/category"]);
+    if refusal.code.is_none() { oauth::refusal(reply) } else { refusal }
 }

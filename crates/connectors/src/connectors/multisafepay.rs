@@ -1,13 +1,7 @@
 //! `MultiSafepay`: an API token for its Payment Components.
 //! <https://docs.multisafepay.com/docs/payment-components>
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::text_or_number, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 600;
 
@@ -70,24 +64,13 @@ struct ApiToken {
     api_token: String,
 }
 
-/// The members are at the top, by some accounts inside `data`.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_code: Option<Value>,
-    error_info: Option<String>,
-    data: Option<Box<Failure>>,
-}
-
 /// A refusal may come with status 200.
+/// The members are at the top, by some accounts inside `data`.
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { error_code, error_info, data } = reply.lenient();
-    let inner = data.map(|inner| *inner).unwrap_or_default();
-    let code = text_or_number(error_code).or(text_or_number(inner.error_code));
-    let kind = match code.as_deref() {
+    let refusal = Refusal::read(reply, &["/error_code", "/data/error_code"], &["/error_info", "/data/error_info"], &[]);
+    let kind = match refusal.code.as_deref() {
         Some("1032") => Some(Kind::CredentialsRejected),
-        _ if reply.is_success() => Some(Kind::RequestRejected),
-        _ => None,
+        _ => reply.is_success().then_some(Kind::RequestRejected),
     };
-    Refusal::new(code, error_info.or(inner.error_info)).kind(kind)
+    refusal.kind(kind)
 }

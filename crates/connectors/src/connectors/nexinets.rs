@@ -1,13 +1,7 @@
 //! Nexinets (Nexi's `PayEngine`): an order that the hosted payment page or widget goes on with.
 //! <https://docs.payengine.de/>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::text_or_number, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -73,8 +67,6 @@ struct Order {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Failure {
-    code: Option<Value>,
-    message: Option<String>,
     errors: Vec<Fault>,
 }
 
@@ -86,8 +78,9 @@ struct Fault {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, message, errors } = reply.lenient();
-    let faults: Vec<String> = errors
+    let faults: Vec<String> = reply
+        .lenient::<Failure>()
+        .errors
         .into_iter()
         .map(|fault| match fault.field {
             Some(field) => format!("{field} : {}", fault.message),
@@ -95,5 +88,6 @@ fn refusal(reply: &Reply) -> Refusal {
         })
         .collect();
     let details = Some(faults.join(", ")).filter(|details| !details.is_empty());
-    Refusal::new(text_or_number(code), details.or_else(|| message.clone())).reason(message)
+    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/message"]);
+    Refusal { message: details.or_else(|| refusal.message.clone()), ..refusal }
 }

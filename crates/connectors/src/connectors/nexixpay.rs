@@ -1,14 +1,7 @@
 //! Nexi `XPay`: a security token for its hosted page, to verify a card or to pay, or for iframe fields on the merchant's page.
 //! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
-    Token, required,
-    signing::{hex, sha256},
-};
+use super::*;
 
 /// The vendor's bound on an order's id, in characters.
 const MAX_ORDER_ID: usize = 27;
@@ -95,7 +88,7 @@ fn order_id(reference: &str) -> String {
     if fits {
         return reference.into();
     }
-    hex(sha256(&[reference.as_bytes()])).chars().take(MAX_ORDER_ID).collect()
+    signing::hex(signing::sha256(&[reference.as_bytes()])).chars().take(MAX_ORDER_ID).collect()
 }
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
@@ -143,24 +136,8 @@ enum Place {
     Fields { session_id: String, fields: Vec<Value> },
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Fault {
-    code: Option<String>,
-    description: String,
-}
-
 /// A refused key comes without a body.
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { errors } = reply.lenient();
-    let reasons: Vec<&str> = errors.iter().map(|fault| fault.description.as_str()).collect();
-    let reason = Some(reasons.join("; ")).filter(|reason| !reason.is_empty());
-    let first = errors.into_iter().next();
-    let (code, message) = first.map_or((None, None), |fault| (fault.code, Some(fault.description)));
-    Refusal::new(code, message).reason(reason)
+    let faults = encoding::faults_at(&reply.lenient(), "/errors", &["description"]);
+    Refusal::read(reply, &["/errors/0/code"], &["/errors/0/description"], &[]).reason(faults)
 }

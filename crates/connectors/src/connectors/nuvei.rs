@@ -1,16 +1,7 @@
 //! Nuvei: a session token, alone or with an order that the Web SDK pays.
 //! <https://docs.nuvei.com/api/main/indexMain_v1_0.html>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Secret, Step, Token,
-    encoding::sparse,
-    required,
-    signing::{hex, sha256},
-};
+use super::*;
 
 /// The documented lifetime of a session, in seconds.
 const LIFETIME: u32 = 900;
@@ -112,12 +103,12 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Value {
         &timestamp,
         merchant_secret.expose(),
     ];
-    sparse(json!({
+    encoding::sparse(json!({
         "merchantId": merchant_id,
         "merchantSiteId": merchant_site_id,
         "clientRequestId": reference,
         "timeStamp": timestamp,
-        "checksum": hex(sha256(&parts.map(str::as_bytes))),
+        "checksum": signing::hex(signing::sha256(&parts.map(str::as_bytes))),
         "amount": amount,
         "currency": currency,
         "clientUniqueId": order.then(|| input.text("client_unique_id").unwrap_or(reference)),
@@ -133,18 +124,16 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Value {
 struct Answer {
     status: Option<String>,
     session_token: Option<String>,
-    err_code: Option<Value>,
-    reason: Option<String>,
 }
 
 /// Refusals come with status 200, and nearly all that is published of their codes is the text next to them.
 fn refusal(reply: &Reply) -> Refusal {
-    let Answer { err_code, reason, .. } = reply.lenient();
-    let words = reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let refusal = Refusal::read(reply, &["/errCode"], &["/reason"], &[]);
+    let words = refusal.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let kind = if ["checksum", "merchant", "site"].iter().any(|word| words.contains(word)) {
         Some(Kind::CredentialsRejected)
     } else {
         reply.is_success().then_some(Kind::RequestRejected)
     };
-    Refusal::new(err_code.map(|code| code.to_string().replace('"', "")), reason).kind(kind)
+    refusal.kind(kind)
 }

@@ -1,12 +1,7 @@
 //! PAYONE Commerce Platform: a token that starts its card tokenizer for one merchant.
 //! <https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::base64, required, signing::hmac_sha256,
-};
+use super::*;
 
 const CONTENT_TYPE: &str = "application/json";
 const MAX_REQUEST_ID: usize = 128;
@@ -52,7 +47,7 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let signed = format!("POST\n{CONTENT_TYPE}\n{date}\n{path}\n");
-    let signature = base64(hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
+    let signature = encoding::base64(signing::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
     let call = Call::post(uri)
         .header("date", &date)
         .secret_header("authorization", &format!("GCS v1HMAC:{}:{signature}", credentials.api_key.expose()))
@@ -71,23 +66,6 @@ struct Answer {
     expiration_date: String,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    #[serde(default)]
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fault {
-    error_code: Option<String>,
-    message: Option<String>,
-    id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient::<Failure>().errors.into_iter().next() {
-        Some(fault) => Refusal::new(fault.error_code, fault.message).reason(fault.id),
-        None => Refusal::default(),
-    }
+    Refusal::read(reply, &["/errors/0/errorCode"], &["/errors/0/message"], &["/errors/0/id"])
 }

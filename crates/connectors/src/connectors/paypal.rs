@@ -1,13 +1,7 @@
 //! PayPal: client tokens for its browser SDKs, a customer's ID token, and the app's own access token.
 //! <https://developer.paypal.com/api/rest/authentication/>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Scopes, Seconds, Secret, Step, Token, encoding::base64, optional, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -135,8 +129,8 @@ fn acting_for_seller(credentials: &Credentials, exchange: &Exchange<'_>, call: C
         None => call,
     };
     let Some(payer_id) = &credentials.payer_id else { return call.send() };
-    let header = base64(json!({ "alg": "none" }).to_string());
-    let claims = base64(json!({ "iss": credentials.client_id, "payer_id": payer_id }).to_string());
+    let header = encoding::base64(json!({ "alg": "none" }).to_string());
+    let claims = encoding::base64(json!({ "iss": credentials.client_id, "payer_id": payer_id }).to_string());
     call.header("paypal-auth-assertion", &format!("{header}.{claims}.")).send()
 }
 

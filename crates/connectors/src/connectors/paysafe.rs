@@ -1,15 +1,7 @@
 //! Paysafe: a token, for one use, with which its SDK shows and pays with one customer's stored cards.
 //! <https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token,
-    encoding::{faults_at, text_at},
-    required,
-};
+use super::*;
 
 const PATH: &str = "/paymenthub/v1/customers";
 const LIFETIME: u32 = 900;
@@ -90,16 +82,16 @@ struct Granted {
 
 fn refusal(reply: &Reply) -> Refusal {
     let answer: Value = reply.lenient();
-    let code = text_at(&answer, "/error/code");
+    let code = encoding::text_at(&answer, "/error/code");
     let kind = match code {
         Some("5279") => Some(Kind::CredentialsRejected),
         Some("5270") => Some(Kind::PermissionDenied),
         Some("1200") => Some(Kind::RateLimited),
         _ => None,
     };
-    let fields = faults_at(&answer, "/error/fieldErrors", &["field", "error"]);
-    let reason: Vec<String> = faults_at(&answer, "/error/details", &[]).into_iter().chain(fields).collect();
-    Refusal::new(code, text_at(&answer, "/error/message"))
+    let fields = encoding::faults_at(&answer, "/error/fieldErrors", &["field", "error"]);
+    let reason: Vec<String> = encoding::faults_at(&answer, "/error/details", &[]).into_iter().chain(fields).collect();
+    Refusal::new(code, encoding::text_at(&answer, "/error/message"))
         .reason((!reason.is_empty()).then(|| reason.join("; ")))
         .kind(kind)
 }

@@ -1,13 +1,7 @@
 //! Paystack: an access code with which its popup or mobile SDK goes on with one transaction.
 //! <https://paystack.com/docs/api/transaction/#initialize>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const INPUTS: &[Input] = &[
     Input::text("email").required(),
@@ -82,7 +76,7 @@ impl Connector for Paystack {
 fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
     let input = exchange.input;
     // The names are Paystack's own.
-    let mut body: Map<String, Value> = input.iter().map(|(name, value)| (name.into(), value.clone())).collect();
+    let mut body = input.body();
     if let Some(currency) = input.text("currency") {
         body.insert("currency".into(), json!(currency.to_ascii_uppercase()));
     }
@@ -109,28 +103,12 @@ struct Transaction {
     reference: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    message: Option<String>,
-    code: Option<String>,
-    meta: Hint,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Hint {
-    #[serde(rename = "nextStep")]
-    next_step: Option<String>,
-}
-
 /// <https://paystack.com/docs/api/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { message, code, meta } = reply.lenient();
-    let kind = match code.as_deref() {
+    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/meta/nextStep"]);
+    let kind = match refusal.code.as_deref() {
         Some("invalid_Key") => Some(Kind::CredentialsRejected),
-        _ if reply.is_success() => Some(Kind::RequestRejected),
-        _ => None,
+        _ => reply.is_success().then_some(Kind::RequestRejected),
     };
-    Refusal::new(code, message).reason(meta.next_step).kind(kind)
+    refusal.kind(kind)
 }

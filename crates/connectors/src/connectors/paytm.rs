@@ -6,16 +6,8 @@ use aes::{
     cipher::{BlockEncryptMut as _, KeyIvInit as _, block_padding::Pkcs7},
 };
 use cbc::Encryptor;
-use serde::Deserialize;
-use serde_json::json;
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token,
-    encoding::{base64, sparse},
-    optional, required,
-    signing::{hex, sha256},
-};
+use super::*;
 
 /// The initialization vector of every signature.
 const IV: &[u8] = b"@@@@&&&&####$$$$";
@@ -104,7 +96,7 @@ impl Connector for Paytm {
                 let body = body.to_string();
                 let signature = signature(&credentials.merchant_key, &body, &exchange.nonce.alphanumeric(4))?;
                 let client = &credentials.client_id;
-                let head = sparse(match pays {
+                let head = encoding::sparse(match pays {
                     true => json!({ "version": "v1", "channelId": "WEB", "clientId": client, "signature": signature }),
                     false => json!({ "clientId": client, "tokenType": "CHECKSUM", "token": signature }),
                 });
@@ -133,14 +125,14 @@ impl Connector for Paytm {
 }
 
 fn signature(merchant_key: &Secret, body: &str, salt: &str) -> Result<String> {
-    let hash = format!("{}{salt}", hex(sha256(&[body.as_bytes(), b"|", salt.as_bytes()])));
+    let hash = format!("{}{salt}", signing::hex(signing::sha256(&[body.as_bytes(), b"|", salt.as_bytes()])));
     let (key, text) = (merchant_key.expose().as_bytes(), hash.as_bytes());
     match key.len() {
         16 => Encryptor::<Aes128>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),
         24 => Encryptor::<Aes192>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),
         _ => Encryptor::<Aes256>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),
     }
-    .map(base64)
+    .map(encoding::base64)
     .map_err(|_| Error::invalid_credential("merchant_key", "must have 16, 24 or 32 characters"))
 }
 

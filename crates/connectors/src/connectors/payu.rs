@@ -1,14 +1,7 @@
 //! PayU: OAuth tokens of its two platforms, GPO in Europe and PayU India.
 //! <https://developers.payu.com/europe/docs/payment-flows/auth-and-order>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Lifetime, Meta, Result, Scopes, Seconds,
-    Secret, Step, Token,
-    oauth::{AccessToken, refusal},
-    required,
-};
+use super::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(43_199);
 const CLIENT_ID: Input = Input::text("client_id");
@@ -96,7 +89,7 @@ impl Connector for Payu {
             };
             return call.repeatable().send();
         };
-        let token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
+        let token = reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?;
         // India says from when the seconds count.
         match (token.expiry, reply.json::<Created>()?.created_at) {
             (Expiry::After(_, lifetime), Some(Seconds(created_at))) => {

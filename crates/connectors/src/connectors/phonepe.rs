@@ -1,13 +1,7 @@
 //! PhonePe: a token that pays one order in the mobile SDK, and the bearer of its server API.
 //! <https://developer.phonepe.com/payment-gateway/website-integration/standard-checkout/api-integration/api-reference/authorization>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, encoding::sparse, optional,
-};
+use super::*;
 
 /// The salt of existing callers belongs to an older API that gives no tokens.
 #[derive(Deserialize)]
@@ -107,7 +101,7 @@ impl Connector for Phonepe {
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
     let input = exchange.input;
     let id = input.text("merchant_order_id").map_or_else(|| exchange.reference_within(63, "_-"), Into::into);
-    Ok(sparse(json!({
+    Ok(encoding::sparse(json!({
         "merchantOrderId": id,
         "amount": input.integer("amount"),
         "expireAfter": exchange.ttl(),
@@ -131,16 +125,8 @@ struct Order {
     expire_at: Seconds,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Failure {
-    code: Option<String>,
-    error_code: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, error_code, message } = reply.lenient();
-    let wrong = matches!(code.as_deref(), Some("UNAUTHORIZED" | "INVALID_CLIENT" | "AUTHORIZATION_FAILED"));
-    Refusal::new(code, message).reason(error_code).kind(wrong.then_some(Kind::CredentialsRejected))
+    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/errorCode"]);
+    let wrong = matches!(refusal.code.as_deref(), Some("UNAUTHORIZED" | "INVALID_CLIENT" | "AUTHORIZATION_FAILED"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -1,13 +1,7 @@
 //! Pine Labs Online: a checkout token for one order, and the merchant's own access token.
 //! <https://developer.pinelabsonline.com/reference/generate-token>
 
-use serde::Deserialize;
-use serde_json::{Map, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -125,23 +119,13 @@ struct Order {
 }
 
 /// Three shapes: RFC 6749's, the gateway's (`status`, `message`, `traceId`) and that of the other APIs (`code`, `message`).
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error: Option<String>,
-    error_description: Option<String>,
-    code: Option<String>,
-    message: Option<String>,
-    #[serde(rename = "traceId")]
-    trace_id: Option<String>,
-    response_code: Option<Seconds>,
-    response_message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    let code = failure.error.or(failure.code).or(failure.response_code.map(|code| code.0.to_string()));
-    let message = failure.error_description.or(failure.message).or(failure.response_message);
-    Refusal::new(code, message).reason(failure.trace_id).kind(kind)
+    let refusal = Refusal::read(
+        reply,
+        &["/error", "/code", "/response_code"],
+        &["/error_description", "/message", "/response_message"],
+        &["/traceId"],
+    );
+    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -1,13 +1,7 @@
 //! PlacetoPay: a page for one visitor, to store a card or to pay one amount.
 //! <https://docs.placetopay.dev/en/checkout>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Timestamp, Token, encoding::base64, required, signing::sha256,
-};
+use super::*;
 
 /// The vendor's own default is a day.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
@@ -68,23 +62,20 @@ impl Connector for Placetopay {
 fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let input = exchange.input;
     let (nonce, seed) = (exchange.nonce.hex(), iso(exchange.now));
-    let digest = sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
-    let expiration = Timestamp::from_second(exchange.expires_at())
-        .map_err(|_| Error::new(Kind::Internal, "the clock is outside the calendar"))?;
+    let digest = signing::sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
+    let expiration = exchange.expires_on()?;
     let mut body = Map::new();
     input.copy_into(
         &mut body,
         &[("return_url", "returnUrl"), ("ip_address", "ipAddress"), ("user_agent", "userAgent"), ("buyer", "buyer")],
     );
-    body.insert(
-        "auth".into(),
-        json!({
-            "login": credentials.login.expose(),
-            "tranKey": base64(digest),
-            "nonce": base64(&nonce),
-            "seed": seed,
-        }),
-    );
+    let auth = json!({
+        "login": credentials.login.expose(),
+        "tranKey": encoding::base64(digest),
+        "nonce": encoding::base64(&nonce),
+        "seed": seed,
+    });
+    body.insert("auth".into(), auth);
     body.insert("locale".into(), json!(input.text("locale").unwrap_or("es_CO")));
     body.insert("expiration".into(), json!(iso(expiration)));
     let (purpose, mut details) = match input.value("payment").and_then(Value::as_object) {
@@ -111,30 +102,16 @@ struct Answer {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Failure {
-    status: Status,
-}
-
-/// A reason is a number or a short text.
-#[derive(Deserialize, Default)]
-#[serde(default)]
 struct Status {
     status: String,
-    reason: Value,
-    message: Option<String>,
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let Status { reason, message, .. } = reply.lenient::<Failure>().status;
-    let code = match reason {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    let kind = match code.as_deref() {
+    let refusal = Refusal::read(reply, &["/status/reason"], &["/status/message"], &[]);
+    let kind = match refusal.code.as_deref() {
         Some("401") => Some(Kind::CredentialsRejected),
         Some("BR") => Some(Kind::RequestRejected),
         _ => None,
     };
-    Refusal::new(code, message).kind(kind)
+    refusal.kind(kind)
 }

@@ -1,13 +1,7 @@
 //! Plaid: tokens that start Link or Layer for one end user, and an OAuth token for its newer APIs.
 //! <https://plaid.com/docs/api/link/#linktokencreate>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Scopes,
-    Secret, Step, Token, oauth::AccessToken, required,
-};
+use super::*;
 
 /// The languages that Link speaks.
 const LANGUAGES: &[&str] =
@@ -94,7 +88,7 @@ impl Connector for Plaid {
                 Call::post(exchange.url("/oauth/token")?).json(&body).repeatable().send()
             }
             ("oauth_client_credentials", [reply, ..]) => {
-                Ok(Step::Done(reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?))
+                Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?))
             }
             _ => Err(Error::new(Kind::Internal, "Plaid has no such grant")),
         }
@@ -136,22 +130,15 @@ struct Session {
     link: Link,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    error_type: Option<String>,
-    error_code: Option<String>,
-    error_message: Option<String>,
-}
-
 /// Plaid wants its types and codes to be read, not the status. <https://plaid.com/docs/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = match (failure.error_code.as_deref(), failure.error_type.as_deref()) {
+    let refusal = Refusal::read(reply, &["/error_code"], &["/error_message"], &["/error_type"]);
+    let kind = match (refusal.code.as_deref(), refusal.reason.as_deref()) {
         (Some("INVALID_API_KEYS"), _) => Some(Kind::CredentialsRejected),
         (_, Some("RATE_LIMIT_EXCEEDED")) => Some(Kind::RateLimited),
         (_, Some("API_ERROR")) => Some(Kind::Unavailable),
         (_, Some("INVALID_REQUEST" | "INVALID_INPUT")) => Some(Kind::RequestRejected),
         _ => None,
     };
-    Refusal::new(failure.error_code, failure.error_message).reason(failure.error_type).kind(kind)
+    refusal.kind(kind)
 }

@@ -1,13 +1,7 @@
 //! PowerTranz: an SPI token for one visit to its hosted page.
 //! <https://developer.powertranz.com>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const LIFETIME: u32 = 300;
 
@@ -102,27 +96,15 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
 #[serde(rename_all = "PascalCase", default)]
 struct Answer {
     iso_response_code: Option<String>,
-    response_message: Option<String>,
     spi_token: Option<String>,
     redirect_data: Option<String>,
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Fault {
-    code: Option<String>,
-    message: Option<String>,
+    errors: Vec<Value>,
 }
 
 /// A request that is refused as such may come with status 200, and then with a list of its faults.
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Answer = reply.lenient();
-    match answer.errors.into_iter().next() {
-        Some(fault) => {
-            let kind = reply.is_success().then_some(Kind::RequestRejected);
-            Refusal::new(fault.code.or(answer.iso_response_code), fault.message.or(answer.response_message)).kind(kind)
-        }
-        None => Refusal::new(answer.iso_response_code, answer.response_message),
-    }
+    let refusal =
+        Refusal::read(reply, &["/Errors/0/Code", "/IsoResponseCode"], &["/Errors/0/Message", "/ResponseMessage"], &[]);
+    let faulty = reply.is_success() && !reply.lenient::<Answer>().errors.is_empty();
+    refusal.kind(faulty.then_some(Kind::RequestRejected))
 }

@@ -1,16 +1,7 @@
 //! Rapyd: a hosted page on which one customer adds a card, or pays once.
 //! <https://docs.rapyd.net/en/card-token-364784.html>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token,
-    encoding::{base64, sparse},
-    required,
-    signing::{hex, hmac_sha256},
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -93,7 +84,7 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
         true => ("/v1/checkout", "complete_checkout_url", "cancel_checkout_url"),
         false => ("/v1/hosted/collect/card", "complete_url", "cancel_url"),
     };
-    let body = sparse(json!({
+    let body = encoding::sparse(json!({
         "customer": input.text("customer"),
         // As text, because the signature is checked over numbers without their trailing zeros.
         "amount": input.decimal("amount"),
@@ -110,7 +101,7 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
     let (salt, timestamp) = (exchange.nonce.alphanumeric(12), exchange.now.as_second().to_string());
     let parts = ["post", path, &salt, &timestamp, access_key, secret_key, &body];
     // Base64 of the hex text, which has none of the characters in which the two alphabets differ.
-    let signature = base64(hex(hmac_sha256(secret_key, &parts.map(str::as_bytes))));
+    let signature = encoding::base64(signing::hex(signing::hmac_sha256(secret_key, &parts.map(str::as_bytes))));
     Call::post(exchange.url(path)?)
         .secret_header("access_key", access_key)
         .header("salt", &salt)
@@ -124,15 +115,7 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
 
 #[derive(Deserialize, Default)]
 struct Answer {
-    status: Option<Status>,
     data: Option<Page>,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    error_code: Option<String>,
-    status: Option<String>,
-    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,10 +126,7 @@ struct Page {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let Some(Status { error_code, status, message }) = reply.lenient::<Answer>().status else {
-        return Refusal::default();
-    };
-    let kind = (error_code.as_deref() == Some("UNAUTHENTICATED_API_CALL")).then_some(Kind::CredentialsRejected);
-    Refusal::new(error_code.filter(|code| !code.is_empty()), message.filter(|text| !text.is_empty()).or(status))
-        .kind(kind)
+    let refusal = Refusal::read(reply, &["/status/error_code"], &["/status/message", "/status/status"], &[]);
+    let wrong = matches!(refusal.code.as_deref(), Some("UNAUTHENTICATED_API_CALL"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

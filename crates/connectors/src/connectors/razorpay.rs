@@ -1,13 +1,7 @@
 //! Razorpay: a customer session of Turbo UPI for its mobile SDK, and a partner's OAuth tokens.
 //! <https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result, Seconds,
-    Secret, Step, Token, oauth::AccessToken, optional, required,
-};
+use super::*;
 
 const CLIENT_ID: Input = Input::text("client_id").required();
 const CLIENT_SECRET: Input = Input::secret("client_secret").required();
@@ -53,11 +47,7 @@ impl Connector for Razorpay {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        match credentials.api_key.expose() {
-            key if key.starts_with("rzp_test_") => Some(Mode::Test),
-            key if key.starts_with("rzp_live_") => Some(Mode::Live),
-            _ => None,
-        }
+        Mode::of_key(credentials.api_key.expose(), &["rzp_test_"], &["rzp_live_"])
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -88,7 +78,7 @@ impl Connector for Razorpay {
                 if refreshes { call.send() } else { call.repeatable().send() }
             }
             (_, [reply, ..]) => {
-                let mut token = reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?;
+                let mut token = reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?;
                 let Public { public_token, razorpay_account_id } = reply.json()?;
                 for (name, value) in [("public_token", public_token), ("razorpay_account_id", razorpay_account_id)] {
                     token = value.into_iter().fold(token, |token, value| token.client(name, value));
@@ -112,26 +102,11 @@ struct Public {
     razorpay_account_id: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failures {
-    error: Failure,
-}
-
-#[derive(Deserialize, Default)]
-struct Failure {
-    code: Option<String>,
-    description: Option<String>,
-    reason: Option<String>,
-}
-
 /// One code serves for bad requests and bad keys alike: the text tells them apart. <https://razorpay.com/docs/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure = reply.lenient::<Failures>().error;
-    let denied = failure.description.as_deref().is_some_and(|text| {
+    let refusal = Refusal::read(reply, &["/error/code"], &["/error/description"], &["/error/reason"]);
+    let denied = refusal.message.as_deref().is_some_and(|text| {
         ["Authentication failed", "Access denied"].iter().any(|beginning| text.starts_with(beginning))
     });
-    Refusal::new(failure.code, failure.description)
-        .reason(failure.reason)
-        .kind(denied.then_some(Kind::CredentialsRejected))
+    refusal.kind(denied.then_some(Kind::CredentialsRejected))
 }

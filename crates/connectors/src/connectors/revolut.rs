@@ -1,13 +1,7 @@
 //! Revolut: an order's token, which its checkout widget pays with.
 //! <https://developer.revolut.com/docs/api/merchant#create-order>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step,
-    Token, encoding::text_or_number, optional, required,
-};
+use super::*;
 
 /// The schema that is spoken: Revolut names them by date.
 const VERSION: &str = "2024-09-01";
@@ -96,16 +90,6 @@ struct Order {
     checkout_url: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    code: Option<Value>,
-    message: Option<String>,
-    #[serde(rename = "errorId")]
-    error_id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { code, message, error_id } = reply.lenient();
-    Refusal::new(text_or_number(code), message).reason(error_id)
+    Refusal::read(reply, &["/code"], &["/message"], &["/errorId"])
 }

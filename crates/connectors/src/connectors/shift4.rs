@@ -1,16 +1,7 @@
 //! Shift4: a checkout session, or a checkout request that is signed here.
 //! <https://dev.shift4.com/docs/api>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret, Step,
-    Token,
-    encoding::{base64, sparse},
-    required,
-    signing::{hex, hmac_sha256},
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -67,12 +58,7 @@ impl Connector for Shift4 {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        let key = credentials.api_key.expose();
-        let starts = |prefixes: [&str; 2]| prefixes.iter().any(|prefix| key.starts_with(prefix));
-        if starts(["sk_test_", "pr_test_"]) {
-            return Some(Mode::Test);
-        }
-        starts(["sk_live_", "pr_live_"]).then_some(Mode::Live)
+        Mode::of_key(credentials.api_key.expose(), &["sk_test_", "pr_test_"], &["sk_live_", "pr_live_"])
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -80,7 +66,7 @@ impl Connector for Shift4 {
         let (amount, currency) = (input.integer("amount"), input.text("currency").map(str::to_ascii_uppercase));
         match (exchange.grant.name, exchange.replies) {
             ("signed_checkout_request", _) => {
-                let data = sparse(json!({
+                let data = encoding::sparse(json!({
                     "charge": amount.zip(currency).map(|(amount, currency)| json!({ "amount": amount, "currency": currency })),
                     "customerId": input.text("customer_id"),
                     "subscription": input.text("plan_id").map(|plan| json!({ "planId": plan })),
@@ -89,8 +75,8 @@ impl Connector for Shift4 {
                     "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
                 }))
                 .to_string();
-                let signature = hex(hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
-                let token = base64(format!("{signature}|{data}"));
+                let signature = signing::hex(signing::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
+                let token = encoding::base64(format!("{signature}|{data}"));
                 Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
             }
             (_, []) => {
@@ -107,7 +93,7 @@ impl Connector for Shift4 {
                 Call::post(exchange.url("/checkout-sessions")?)
                     .basic(credentials.api_key.expose(), "")
                     .header("idempotency-key", exchange.idempotency_key)
-                    .json(&sparse(body))
+                    .json(&encoding::sparse(body))
                     .repeatable()
                     .send()
             }
@@ -125,19 +111,6 @@ struct Session {
     client_secret: String,
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    error: Detail,
-}
-
-#[derive(Deserialize, Default)]
-struct Detail {
-    r#type: Option<String>,
-    code: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Detail { r#type, code, message } = reply.lenient::<Failure>().error;
-    Refusal::new(code.or_else(|| r#type.clone()), message).reason(r#type)
+    Refusal::read(reply, &["/error/code", "/error/type"], &["/error/message"], &["/error/type"])
 }

@@ -1,13 +1,7 @@
 //! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply, Result,
-    Scopes, Secret, Step, Token, optional, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -135,27 +129,15 @@ fn text(reply: &Reply, place: &str) -> Result<String> {
     }
 }
 
-#[derive(Deserialize, Default)]
-struct Failures {
-    errors: Vec<Failure>,
-}
-
-#[derive(Deserialize)]
-struct Failure {
-    category: Option<String>,
-    code: Option<String>,
-    detail: Option<String>,
-}
-
 /// <https://developer.squareup.com/docs/build-basics/general-considerations/handling-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let Some(failure) = reply.lenient::<Failures>().errors.into_iter().next() else { return Refusal::default() };
-    let kind = match failure.category.as_deref() {
+    let refusal = Refusal::read(reply, &["/errors/0/code"], &["/errors/0/detail"], &["/errors/0/category"]);
+    let kind = match refusal.reason.as_deref() {
         Some("AUTHENTICATION_ERROR") if reply.status != 403 => Some(Kind::CredentialsRejected),
         Some("INVALID_REQUEST_ERROR") if reply.is_success() => Some(Kind::RequestRejected),
         Some("RATE_LIMIT_ERROR") => Some(Kind::RateLimited),
         Some("API_ERROR") => Some(Kind::Unavailable),
         _ => None,
     };
-    Refusal::new(failure.code, failure.detail).reason(failure.category).kind(kind)
+    refusal.kind(kind)
 }

@@ -1,13 +1,7 @@
 //! Stax: an ephemeral token that stands for one of its users, or for the owner of the key.
 //! <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Secret, Step, Token, required,
-};
+use super::*;
 
 const DAY: u32 = 86_400;
 

@@ -1,12 +1,7 @@
 //! Stripe: several narrow secrets for Stripe.js, the mobile SDKs and card readers.
 //! <https://docs.stripe.com/api>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Seconds, Secret, Step, Token, required,
-};
+use super::*;
 
 /// The version that is spoken unless the grant's `stripe_version` says otherwise.
 const VERSION: &str = "2026-10-28.endive";

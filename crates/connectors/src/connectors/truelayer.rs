@@ -2,13 +2,8 @@
 //! <https://docs.truelayer.com/docs/generate-access-tokens-for-the-api>
 
 use p521::{SecretKey, pkcs8::DecodePrivateKey};
-use serde::Deserialize;
-use serde_json::json;
 
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal, Reply,
-    Result, Scopes, Seconds, Secret, Step, Token, encoding::base64url, optional, required, signing::es512,
-};
+use super::*;
 
 /// The bank and the payer take part within this time.
 const RESOURCE_TOKEN_SECONDS: u32 = 900;
@@ -116,14 +111,14 @@ fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) ->
     let body = serde_json::Value::from(body).to_string();
     // A JWS with detached content: <https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>
     let header = json!({ "alg": "ES512", "kid": kid, "tl_version": "2", "tl_headers": "Idempotency-Key" });
-    let header = base64url(header.to_string());
+    let header = encoding::base64url(header.to_string());
     let signed = format!("POST {PATH}\nIdempotency-Key: {}\n{body}", exchange.idempotency_key);
-    let signature = es512(&key, format!("{header}.{}", base64url(signed)).as_bytes())
+    let signature = signing::es512(&key, format!("{header}.{}", encoding::base64url(signed)).as_bytes())
         .ok_or_else(|| Error::new(Kind::Internal, "the payment could not be signed"))?;
     Call::post(exchange.url(PATH)?)
         .bearer(login.access_token.expose())
         .header("idempotency-key", exchange.idempotency_key)
-        .header("tl-signature", &format!("{header}..{}", base64url(signature)))
+        .header("tl-signature", &format!("{header}..{}", encoding::base64url(signature)))
         .body(body, "application/json")
         .repeatable()
         .send()
@@ -154,28 +149,15 @@ struct Payment {
     resource_token: String,
 }
 
-/// The token endpoint speaks RFC 6749, the payments API RFC 9457.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error: Option<String>,
-    error_description: Option<String>,
-    error_details: Details,
-    title: Option<String>,
-    detail: Option<String>,
-    trace_id: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct Details {
-    reason: Option<String>,
-}
-
 /// <https://docs.truelayer.com/docs/payments-api-errors>
+/// The token endpoint speaks RFC 6749, the payments API RFC 9457.
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.error.or(failure.title), failure.error_description.or(failure.detail))
-        .reason(failure.error_details.reason.or(failure.trace_id))
-        .kind(kind)
+    let refusal = Refusal::read(
+        reply,
+        &["/error", "/title"],
+        &["/error_description", "/detail"],
+        &["/error_details/reason", "/trace_id"],
+    );
+    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

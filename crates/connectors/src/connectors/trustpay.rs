@@ -1,13 +1,7 @@
 //! TrustPay: the secrets of one wallet payment, and the project's own access token.
 //! <https://doc.trustpay.eu/aapi>
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {

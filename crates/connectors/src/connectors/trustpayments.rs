@@ -1,14 +1,7 @@
 //! Trust Payments: a JWT, signed here, with which the JavaScript library or a mobile SDK runs the requests that it names.
 //! <https://help.trustpayments.com/hc/en-us/articles/4402694206353-JSON-Web-Token>
 
-use serde::Deserialize;
-use serde_json::json;
-
-use crate::{
-    Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Result, Scopes, Step, Token,
-    optional, required,
-    signing::{hmac_sha256, jwt_to_sign, signed_jwt},
-};
+use super::*;
 
 /// Seconds from `iat` for which the gateway takes the JWT.
 const LIFETIME: u32 = 3600;
@@ -77,8 +70,8 @@ impl Connector for Trustpayments {
                 "sitereference": credentials.site_reference,
             },
         });
-        let to_sign = jwt_to_sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims);
-        let jwt = signed_jwt(&to_sign, hmac_sha256(secret.expose(), &[to_sign.as_bytes()]));
+        let to_sign = signing::jwt_to_sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims);
+        let jwt = signing::signed_jwt(&to_sign, signing::hmac_sha256(secret.expose(), &[to_sign.as_bytes()]));
         let livestatus = if exchange.mode == Mode::Live { "1" } else { "0" };
         let token = Token::new(&jwt, "JWT", Expiry::after(exchange.now, LIFETIME)?)?
             .scope_list(Some(&requests.join(" ")))

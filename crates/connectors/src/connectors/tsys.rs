@@ -7,12 +7,8 @@ use aes::{
 };
 use hmac::{Hmac, Mac as _};
 use md5::Md5;
-use serde::Deserialize;
 
-use crate::{
-    Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Result, Secret, Step, Token,
-    optional, required, signing::hex,
-};
+use super::*;
 
 /// The manifest holds a date, so it lives for a day at most.
 const DAY: u32 = 86_400;
@@ -80,5 +76,5 @@ fn sealed(transaction_key: &Secret, text: &str) -> Result<String> {
     let mut mac = Hmac::<Md5>::new_from_slice(key).map_err(|_| internal())?;
     mac.update(key);
     let [first, second, .., last_but_one, last]: [u8; 16] = mac.finalize().into_bytes().into();
-    Ok(format!("{}{}{}", hex([first, second]), hex(cipher), hex([last_but_one, last])))
+    Ok(format!("{}{}{}", signing::hex([first, second]), signing::hex(cipher), signing::hex([last_but_one, last])))
 }

@@ -1,13 +1,7 @@
 //! Volt: an embedded checkout for one payment, and the API user's own access token.
 //! <https://docs.volt.io/gateway/>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result,
-    Seconds, Secret, Step, Token, required,
-};
+use super::*;
 
 /// Volt's bound on the unique reference, in letters and digits.
 const MAX_REFERENCE: usize = 18;

@@ -1,8 +1,7 @@
 //! Wells Fargo: CyberSource's capture contexts on CyberSource's own hosts.
 //! <https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html>
 
-use super::cybersource::{self, Credentials};
-use crate::{Connector, Exchange, Host, Meta, Result, Step};
+use super::{cybersource::Credentials, *};
 
 pub struct WellsFargo;
 

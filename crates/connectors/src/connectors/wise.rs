@@ -1,13 +1,7 @@
 //! Wise: a partner's OAuth tokens, its own and those of the users who consented.
 //! <https://docs.wise.com/api-reference/oauth-token/oauthtokencreate>
 
-use serde::Deserialize;
-
-use crate::{
-    Call, Connector, Error, Exchange, Form, Grant, Host, Input, Kind, Lifetime, Meta, Result, Secret, Step,
-    oauth::{AccessToken, refusal},
-    optional, required,
-};
+use super::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(43_200);
 const FOR_A_USER: &str = "act for one Wise user who consented";
@@ -75,6 +69,6 @@ impl Connector for Wise {
             let call = if exchange.grant.name == "client_credentials" { call.repeatable() } else { call };
             return call.send();
         };
-        Ok(Step::Done(reply.accept::<AccessToken>(refusal)?.token(reply, exchange.grant)?))
+        Ok(Step::Done(reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?))
     }
 }

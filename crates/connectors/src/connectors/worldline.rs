@@ -1,13 +1,7 @@
 //! Worldline: a client session that its SDKs use to list payment products and encrypt card data.
 //! <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/sessions.html>
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use crate::{
-    Call, Connector, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Refusal, Reply, Result, Secret, Step, Token,
-    encoding::base64, required, signing::hmac_sha256,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -73,7 +67,7 @@ impl Connector for Worldline {
 /// <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/authentication.html>
 fn authorization(credentials: &Credentials, idempotence_key: &str, date: &str, path: &str) -> String {
     let signed = format!("POST\napplication/json\n{date}\nx-gcs-idempotence-key:{idempotence_key}\n{path}\n");
-    let signature = base64(hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
+    let signature = encoding::base64(signing::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
     format!("GCS v1HMAC:{}:{signature}", credentials.api_key)
 }
 
@@ -87,21 +81,6 @@ struct Session {
     region: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-struct Failures {
-    errors: Vec<Failure>,
-}
-
-#[derive(Deserialize)]
-struct Failure {
-    code: Option<String>,
-    message: Option<String>,
-    id: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    match reply.lenient::<Failures>().errors.into_iter().next() {
-        Some(failure) => Refusal::new(failure.code, failure.message).reason(failure.id),
-        None => Refusal::default(),
-    }
+    Refusal::read(reply, &["/errors/0/code"], &["/errors/0/message"], &["/errors/0/id"])
 }

@@ -1,13 +1,7 @@
 //! Worldpay: the JWT for the device data of 3-D Secure, and a hosted payment page.
 //! <https://docs.worldpay.com/access/products/3ds/web/device-data>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Kind, Lifetime, Meta, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 const DEVICE_DATA: &str = "application/vnd.worldpay.verifications.customers-v3.hal+json";
 const PAYMENT_PAGE: &str = "application/vnd.worldpay.payment_pages-v1.hal+json";
@@ -150,28 +144,9 @@ struct Page {
     url: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Failure {
-    error_name: Option<String>,
-    message: Option<String>,
-    validation_errors: Vec<Violation>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Violation {
-    json_path: String,
-    message: String,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let details: Vec<String> =
-        failure.validation_errors.iter().map(|fault| format!("{}: {}", fault.json_path, fault.message)).collect();
-    let kind = matches!(failure.error_name.as_deref(), Some("unauthorized" | "accessDenied"))
-        .then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.error_name, failure.message)
-        .reason(Some(details.join("; ")).filter(|details| !details.is_empty()))
-        .kind(kind)
+    let faults = encoding::faults_at(&reply.lenient(), "/validationErrors", &["jsonPath", "message"]);
+    let refusal = Refusal::read(reply, &["/errorName"], &["/message"], &[]).reason(faults);
+    let wrong = matches!(refusal.code.as_deref(), Some("unauthorized" | "accessDenied"));
+    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

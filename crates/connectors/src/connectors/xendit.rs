@@ -1,13 +1,7 @@
 //! Xendit: a payment session for its Components or its hosted page, to save a payment method or to pay.
 //! <https://docs.xendit.co/apidocs/create-session>
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, Grant, Host, Input, Lifetime, Meta, Mode, Refusal, Reply, Result, Secret,
-    Step, Token, required,
-};
+use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -111,11 +105,8 @@ impl Connector for Xendit {
 fn session(exchange: &Exchange<'_>, session_type: &str) -> Result<Map<String, Value>> {
     let input = exchange.input;
     // The names are Xendit's own, but for these two, which have another place.
-    let mut body: Map<String, Value> = input
-        .iter()
-        .filter(|(name, _)| !["origins", "for_user_id"].contains(name))
-        .map(|(name, value)| (name.into(), value.clone()))
-        .collect();
+    let mut body = input.body();
+    body.retain(|name, _| !["origins", "for_user_id"].contains(&name.as_str()));
     let amount = input.decimal("amount").map_or(Some(0.0), |amount| amount.parse::<f64>().ok());
     match amount {
         Some(amount) if amount > 0.0 || session_type == "SAVE" => body.insert("amount".into(), json!(amount)),
