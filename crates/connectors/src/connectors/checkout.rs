@@ -75,7 +75,7 @@ impl Connector for Checkout {
             Grant::client(
                 "cardholder_access_token",
                 "show one cardholder's card details in that cardholder's app",
-                Lifetime::InReply,
+                Lifetime::Fixed(3600),
             )
             .inputs(&[
                 CLIENT_ID,

@@ -48,7 +48,7 @@ impl Connector for FiservCommerceHub {
             Grant::client(
                 "multi_use_public_key",
                 "encrypt card data for this merchant: a public key, which opens nothing",
-                Lifetime::InReply,
+                Lifetime::Fixed(604_800),
             ),
         ],
     };

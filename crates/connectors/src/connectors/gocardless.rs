@@ -32,7 +32,7 @@ const REQUEST: &[Input] = INPUTS.split_at(1).1.split_at(3).0;
 const FLOW: &[Input] = INPUTS.split_at(4).1;
 
 const fn flow_grant(name: &'static str, allows: &'static str) -> Grant {
-    Grant::client(name, allows, Lifetime::InReply).inputs(INPUTS).metadata(3, 50, 500)
+    Grant::client(name, allows, Lifetime::Fixed(604_800)).inputs(INPUTS).metadata(3, 50, 500)
 }
 
 pub struct Gocardless;
