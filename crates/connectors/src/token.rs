@@ -104,7 +104,8 @@ impl Expiry {
         }
     }
 
-    /// Seconds after the request was sent: counted from before it left, so never later than the truth.
+    /// Seconds after the request was sent: counted from before it left, so never later than the truth. `start` is that moment on
+    /// our clock; what the vendor's clock says is [`Expiry::at_epoch`].
     ///
     /// # Errors
     /// [`crate::Kind::BadReply`] for zero, negative or absurd lifetimes.

@@ -56,7 +56,7 @@ impl Connector for Revolut {
                 let Expiry::At(created_at) = Expiry::at_date(&order.created_at)? else {
                     return Err(Error::bad_reply("Revolut's order has no moment of creation"));
                 };
-                let expiry = Expiry::after(created_at, minutes.saturating_mul(60))?;
+                let expiry = Expiry::at_epoch(created_at.as_second().saturating_add(minutes.saturating_mul(60)))?;
                 let token = Token::new(&order.token, "order_token", expiry)?.client("order_id", order.id);
                 Ok(Step::Done(match order.checkout_url {
                     Some(url) => token.client("checkout_url", url),
