@@ -149,7 +149,14 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        Self::of(figment.merge(Env::prefixed("DAYPASS_").ignore(NOT_CONFIGURATION).split("__")))
+        Self::of(
+            figment.merge(
+                Env::prefixed("DAYPASS_")
+                    .ignore(NOT_CONFIGURATION)
+                    .filter(|key| !is_service_link(key.as_str()))
+                    .split("__"),
+            ),
+        )
     }
 
     /// Reads a file's text alone.
@@ -208,6 +215,12 @@ impl Config {
     pub fn plaintext(&self) -> bool {
         self.listen.ip().is_loopback() || self.allow_plaintext_beyond_loopback
     }
+}
+
+/// Whether the variable is one of those that Kubernetes sets for a service named `daypass`.
+fn is_service_link(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "port" || key.starts_with("port_") || key.starts_with("service_")
 }
 
 /// The error without the offending value, which may be a secret.

@@ -65,6 +65,9 @@ fn configuration_faults_are_told_without_values() {
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     assert!(check(&[]).0);
+    let links =
+        [("DAYPASS_PORT", "tcp://10.0.0.1:80"), ("DAYPASS_SERVICE_HOST", "10.0.0.1"), ("DAYPASS_PORT_80_TCP", "x")];
+    assert!(check(&links).0, "what Kubernetes sets for a service of that name is no configuration");
     for (name, value, said) in [
         ("DAYPASS_LISTEN", "canary-value", "listen"),
         ("DAYPASS_LISTNE", "127.0.0.1:1", "listne"),
