@@ -86,13 +86,17 @@ impl Listener {
             };
             doorman.clone().admit(stream, place, closing.clone());
         }
-        // Who was let in by the system before we stopped has been accepted, too.
-        while let Some(Ok((stream, _))) = self.socket.accept().now_or_never()
-            && let Ok(place) = places.clone().try_acquire_owned()
-        {
-            doorman.clone().admit(stream, Ok(place), closing.clone());
+        // Who was let in by the system before we stopped has been accepted, too. Asked of the system itself: what the runtime
+        // knows of the socket may be older.
+        if let Ok(socket) = self.socket.into_std() {
+            while let Ok((stream, _)) = socket.accept()
+                && let Ok(place) = places.clone().try_acquire_owned()
+                && stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                doorman.clone().admit(stream, Ok(place), closing.clone());
+            }
         }
-        drop(self.socket);
         close.send_replace(true);
         let everybody = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
         if timeout(grace, places.acquire_many(everybody)).await.is_err() {
