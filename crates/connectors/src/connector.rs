@@ -299,12 +299,6 @@ impl Exchange<'_> {
             Cow::Borrowed,
         )
     }
-
-    /// A copy with further replies, for laws and replays.
-    #[must_use]
-    pub fn with_replies<'b>(&'b self, replies: &'b [Reply]) -> Exchange<'b> {
-        Exchange { replies, ..*self }
-    }
 }
 
 type Bind = fn(&Map<String, Value>) -> Result<Box<dyn Bound>>;

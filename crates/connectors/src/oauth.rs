@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use crate::{Expiry, Grant, Kind, Refusal, Reply, Result, Seconds, Secret, Token};
+use crate::{Error, Expiry, Grant, Kind, Refusal, Reply, Result, Seconds, Secret, Token};
 
 /// A success (RFC 6749 section 5.1).
 #[derive(Deserialize)]
 pub(crate) struct AccessToken {
     pub access_token: Secret,
-    pub token_type: String,
+    pub token_type: Option<String>,
     pub expires_in: Seconds,
     pub scope: Option<String>,
     pub refresh_token: Option<Secret>,
@@ -17,8 +17,17 @@ pub(crate) struct AccessToken {
 impl AccessToken {
     /// The token, living from before the call was sent; with the refresh token where the grant hands it out.
     pub(crate) fn token(self, reply: &Reply, grant: &Grant) -> Result<Token> {
+        match self.token_type {
+            None => Err(Error::bad_reply("the connector's answer is not as documented")),
+            Some(_) => self.token_or_bearer(reply, grant),
+        }
+    }
+
+    /// The same, for vendors whose answers may leave out what kind of token it is.
+    pub(crate) fn token_or_bearer(self, reply: &Reply, grant: &Grant) -> Result<Token> {
         let expiry = Expiry::after_reply(reply, self.expires_in)?;
-        let token = Token::new(self.access_token.expose(), self.token_type, expiry)?.scope_list(self.scope.as_deref());
+        let token_type = self.token_type.unwrap_or("Bearer".into());
+        let token = Token::new(self.access_token.expose(), token_type, expiry)?.scope_list(self.scope.as_deref());
         let wanted = grant.server_parameters.contains(&"refresh_token");
         Ok(match self.refresh_token.filter(|_| wanted) {
             Some(refresh_token) => token.server("refresh_token", refresh_token),

@@ -46,22 +46,11 @@ impl Connector for Deutschebank {
                     .send()
             }
             [reply, ..] => {
-                let granted: Granted = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, granted.expires_in)?;
-                let token_type = granted.token_type.unwrap_or("Bearer".into());
-                let token = Token::new(granted.access_token.expose(), token_type, expiry)?;
-                Ok(Step::Done(token.scope_list(granted.scope.as_deref())))
+                let granted: oauth::AccessToken = reply.accept(refusal)?;
+                Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
             }
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Granted {
-    access_token: Secret,
-    token_type: Option<String>,
-    expires_in: Seconds,
-    scope: Option<String>,
 }
 
 /// The bank's own shape (`rc`) and RFC 6749's (`error`).
