@@ -14,6 +14,7 @@ use daypass::{
     Request, Settings, Store, StoreError, TransportError, Vendor,
 };
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);
@@ -123,15 +124,31 @@ pub fn stored_values(data: &[u8]) {
     struct Poisoned(Vec<u8>);
     #[async_trait::async_trait]
     impl Store for Poisoned {
-        async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
+        async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
             let found = |place: &Place| Found { place: *place, value: self.0.clone(), left: Duration::from_secs(60) };
-            Ok(places.first().map(found))
+            Ok(places.iter().map(found).collect())
         }
         async fn put(&self, _: Place, _: Vec<u8>, _: Duration) -> Result<(), StoreError> {
             Ok(())
         }
-        async fn claim(&self, look_at: &[Place], _: Place, _: Owner, _: Duration) -> Result<Claim, StoreError> {
-            Ok(self.get(look_at).await?.map_or(Claim::Ours, Claim::Found))
+        async fn put_new(
+            &self,
+            look_at: &[Place],
+            _: Place,
+            _: Vec<u8>,
+            _: Duration,
+        ) -> Result<Option<Found>, StoreError> {
+            Ok(self.get(look_at).await?.into_iter().next())
+        }
+        async fn claim(
+            &self,
+            look_at: &[Place],
+            _: Place,
+            _: Owner,
+            _: Duration,
+            _: Instant,
+        ) -> Result<Claim, StoreError> {
+            Ok(self.get(look_at).await?.into_iter().next().map_or(Claim::Ours, Claim::Found))
         }
         async fn renew(&self, _: Place, _: Owner, _: Duration) -> Result<bool, StoreError> {
             Ok(true)
@@ -149,12 +166,7 @@ pub fn stored_values(data: &[u8]) {
     /// A vendor that has exactly one token.
     struct OneToken;
     impl Vendor for OneToken {
-        async fn send(
-            &self,
-            _: connectors::Call,
-            sent_at: Timestamp,
-            _: tokio::time::Instant,
-        ) -> Result<Reply, TransportError> {
+        async fn send(&self, _: connectors::Call, sent_at: Timestamp, _: Instant) -> Result<Reply, TransportError> {
             let body = r#"{"access_token":"minted","token_type":"Bearer","expires_in":900,"scope":""}"#;
             Ok(Reply { status: 200, headers: http::HeaderMap::new(), body: body.into(), sent_at })
         }
@@ -169,7 +181,7 @@ pub fn stored_values(data: &[u8]) {
     let engine = Engine::new(Settings::default(), OneToken, clock, Arc::new(Poisoned(data.to_vec())), keys);
     runtime.block_on(async {
         let request = request(entry, Some(r#"{"audience": "server"}"#), None);
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let pass = engine.create_access_token(request, deadline, &mut Facts::default()).await;
         assert_eq!(pass.expect("a token of the vendor").token.value.expose(), "minted");
     });

@@ -27,6 +27,11 @@ pub(crate) struct Seat<T> {
 }
 
 impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Flights<K, T> {
+    /// Whether there is a flight of this key.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        lock(&self.0).contains_key(key)
+    }
+
     /// A seat on the flight of this key; it is started if there is none.
     pub fn board<F: Future<Output = T> + Send + 'static>(&self, key: &K, start: impl FnOnce() -> F) -> Seat<T> {
         let mut underway = lock(&self.0);

@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     Clock, Order, Pass,
-    flights::Flights,
+    flights::{Flights, Seat},
     keyring::Keyring,
     names::Names,
-    store::{Claim, Fingerprint, Found, Owner, Place, Store},
+    store::{Claim, Fingerprint, Found, Owner, Place, Store, StoreError},
 };
 
 /// A kept token with this much life or less is not handed out again: it would die on its way.
@@ -26,8 +26,6 @@ const KEEP_UNENDING: Duration = Duration::from_secs(900);
 const REMEMBER_REJECTION: Duration = Duration::from_secs(3);
 /// The right to make a token, across nodes: renewed every third of this by a node that lives.
 const LEASE: Duration = Duration::from_secs(3);
-/// How often a node that waits for another looks.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// How soon a shared token is replaced again, whatever came of the last time: a vendor that is down is not asked at each call.
 const REFRESH_EVERY: Duration = Duration::from_secs(3);
 /// Time for replacing a shared token, which nobody waits for.
@@ -52,6 +50,12 @@ pub(crate) struct Minted {
     pub vendor_time: Duration,
 }
 
+impl Minted {
+    fn without_call(result: Result<Pass>) -> Self {
+        Self { result, attempts: 0, vendor_time: Duration::ZERO }
+    }
+}
+
 /// What a caller gets, and how.
 pub(crate) struct Obtained {
     /// The token.
@@ -65,8 +69,7 @@ pub(crate) struct Life<M> {
     shelf: Arc<Shelf>,
     mint: Arc<M>,
     flights: Flights<Key, Landed>,
-    /// Each until a moment of the clock that only goes forwards.
-    rejected: Cache<[u8; 32], (Error, Duration)>,
+    /// Until a moment of the clock that only goes forwards.
     refreshed: Cache<Place, Duration>,
 }
 
@@ -75,6 +78,8 @@ struct Shelf {
     store: Arc<dyn Store>,
     keys: Keyring,
     clock: Arc<dyn Clock>,
+    /// Credentials that were rejected, each until a moment of the clock that only goes forwards.
+    rejected: Cache<[u8; 32], (Error, Duration)>,
 }
 
 /// A flight is for one place and one wish: who wants a new token is not served by a flight that may find an old one.
@@ -86,6 +91,18 @@ struct Landed {
     minted: Minted,
     /// Taken from the store, where another node had put it.
     from_store: bool,
+}
+
+/// Whose it is to make a token.
+enum Right {
+    /// Nobody's: it is there.
+    Needless(Landed),
+    /// Ours alone, while we renew it.
+    Ours,
+    /// Another node's.
+    Elsewhere(Error),
+    /// Everybody's: there is no store to ask, or a new one is wanted in any case.
+    Nobodys,
 }
 
 /// Where a new token is kept.
@@ -104,6 +121,12 @@ struct Record {
     pass: Option<PassRecord>,
 }
 
+/// What one look at the store shows, each with the time until it is gone.
+struct Look {
+    note: Option<(Record, Duration)>,
+    token: Option<(Record, Duration)>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct PassRecord {
     token: Zeroizing<String>,
@@ -120,7 +143,8 @@ impl<M: Mint> Life<M> {
     pub fn new(mint: Arc<M>, store: Arc<dyn Store>, keys: Keyring, clock: Arc<dyn Clock>) -> Self {
         let rejected = Cache::builder().max_capacity(10_000).time_to_live(REMEMBER_REJECTION).build();
         let refreshed = Cache::builder().max_capacity(100_000).time_to_live(REFRESH_EVERY).build();
-        Self { shelf: Arc::new(Shelf { store, keys, clock }), mint, flights: Flights::default(), rejected, refreshed }
+        let shelf = Arc::new(Shelf { store, keys, clock, rejected });
+        Self { shelf, mint, flights: Flights::default(), refreshed }
     }
 
     /// The names of an order.
@@ -135,7 +159,7 @@ impl<M: Mint> Life<M> {
 
     /// Forgets everything about these credentials.
     pub async fn forget(&self, fingerprint: Fingerprint) -> Result<u64> {
-        self.rejected.invalidate_all();
+        self.shelf.rejected.invalidate_all();
         self.shelf
             .store
             .forget(fingerprint)
@@ -155,43 +179,31 @@ impl<M: Mint> Life<M> {
         spent: &mut (u32, Duration),
     ) -> Result<Obtained> {
         let shared = order.audience == Audience::Server;
-        let fresh = fresh && shared;
-        let noted = self.shelf.get(&names.reference).await;
-        if let Some((kept, _)) = &noted {
-            same_request(&kept.request, &names)?;
-        }
-        let replayed = noted.is_some();
-        if !shared && let Some(pass) = noted.and_then(|(kept, left)| self.shelf.pass(kept, left, &order)) {
-            count("replay");
-            return Ok(Obtained { pass, replayed: true });
-        }
-        if shared
-            && !fresh
-            && let Some((kept, left)) = self.shelf.get(&names.shared).await
-        {
-            let life = kept.pass.as_ref().map_or(0, |pass| pass.life_ms);
-            if let Some(pass) = self.shelf.pass(kept, left, &order) {
-                if is_due(Duration::from_millis(life), pass.left.unwrap_or(left), jitter()) {
+        let wish = if fresh && shared { Wish::New } else { Wish::Any };
+        let mut noted = None;
+        // Who can ride along asks the store nothing: a rush for one token is one look, not one for each caller.
+        if shared && !self.flights.is_under_way(&(names.place(), wish)) {
+            let kept = self.shelf.look(&names).await;
+            if let Some((note, left)) = &kept.note {
+                same_request(&note.request, &names)?;
+                noted = Some(*left);
+            }
+            if wish == Wish::Any
+                && let Some((record, left)) = kept.token
+                && let life = record.life()
+                && let Some(pass) = self.shelf.pass(record, left, &order)
+            {
+                count("hit");
+                if is_due(life, pass.left.unwrap_or(left), jitter()) {
                     self.refresh(&order, &names);
                 }
-                count("hit");
-                if !replayed {
-                    self.shelf.note(&names, left).await;
-                }
+                let replayed = self.shelf.note(&names, noted, left).await?;
                 return Ok(Obtained { pass, replayed });
             }
         }
-        count("miss");
-        if !fresh
-            && let Some((error, until)) = self.rejected.get(&names.credentials)
-            && until > self.shelf.clock.elapsed()
-        {
-            count("rejection_remembered");
-            return Err(error);
-        }
         let mut flights = 0;
         loop {
-            let seat = self.board(&order, &names, fresh, deadline);
+            let seat = self.board(&order, &names, wish, deadline);
             let started = seat.started;
             let Ok(landed) = timeout_at(deadline, seat.result()).await else {
                 return Err(Error::new(Kind::Timeout, "the connector did not answer in time"));
@@ -206,16 +218,22 @@ impl<M: Mint> Life<M> {
             };
             if started {
                 *spent = (minted.attempts, minted.vendor_time);
-            } else {
-                count("coalesced");
             }
+            count(match (started, from_store, shared) {
+                (false, ..) => "coalesced",
+                (true, true, true) => "hit",
+                (true, true, false) => "replay",
+                (true, false, _) => "miss",
+            });
             return match minted.result {
+                Ok(pass) if shared => {
+                    let left = pass.left.unwrap_or(KEEP_UNENDING);
+                    let replayed = self.shelf.note(&names, noted, left).await?;
+                    Ok(Obtained { pass, replayed: replayed && wish == Wish::Any && (from_store || !started) })
+                }
                 Ok(pass) => {
-                    same_request(&request, &names).or_else(|error| if shared { Ok(()) } else { Err(error) })?;
-                    if shared && !replayed {
-                        self.shelf.note(&names, pass.left.unwrap_or(KEEP_UNENDING)).await;
-                    }
-                    Ok(Obtained { pass, replayed: !shared && (!started || from_store) })
+                    same_request(&request, &names)?;
+                    Ok(Obtained { pass, replayed: !started || from_store })
                 }
                 // The leader had less time than we have, or asked for something else under the same reference.
                 Err(error)
@@ -231,43 +249,19 @@ impl<M: Mint> Life<M> {
     }
 
     fn refresh(&self, order: &Arc<Order>, names: &Arc<Names>) {
-        let Some(place) = names.shared.first() else { return };
         let now = self.shelf.clock.elapsed();
-        if self.refreshed.get(place).is_some_and(|until| until > now) {
+        if self.refreshed.get(&names.place()).is_some_and(|until| until > now) {
             return;
         }
-        self.refreshed.insert(*place, now + REFRESH_EVERY);
-        let (shelf, mint, order, names) = (self.shelf.clone(), self.mint.clone(), order.clone(), names.clone());
-        let seat = self.flights.board(&(*place, Wish::Replace), || async move {
-            count("refresh");
-            let deadline = Instant::now() + REFRESH_DEADLINE;
-            shelf.make(&*mint, &order, &names, Wish::Replace, deadline).await
-        });
-        drop(seat);
+        self.refreshed.insert(names.place(), now + REFRESH_EVERY);
+        count("refresh");
+        drop(self.board(order, names, Wish::Replace, Instant::now() + REFRESH_DEADLINE));
     }
 
-    fn board(
-        &self,
-        order: &Arc<Order>,
-        names: &Arc<Names>,
-        fresh: bool,
-        deadline: Instant,
-    ) -> crate::flights::Seat<Landed> {
-        // A ring has a key, so there is a place.
-        let nowhere = Place { fingerprint: names.fingerprint, slot: names.request };
-        let place = names.token().first().copied().unwrap_or(nowhere);
+    fn board(&self, order: &Arc<Order>, names: &Arc<Names>, wish: Wish, deadline: Instant) -> Seat<Landed> {
         let (shelf, mint, order, names) = (self.shelf.clone(), self.mint.clone(), order.clone(), names.clone());
-        let rejected = self.rejected.clone();
-        let wish = if fresh { Wish::New } else { Wish::Any };
-        self.flights.board(&(place, wish), || async move {
-            let landed = shelf.make(&*mint, &order, &names, wish, deadline).await;
-            if let Err(error) = &landed.minted.result
-                && error.kind == Kind::CredentialsRejected
-            {
-                rejected.insert(names.credentials, (error.clone(), shelf.clock.elapsed() + REMEMBER_REJECTION));
-            }
-            landed
-        })
+        let key = (names.place(), wish);
+        self.flights.board(&key, || async move { shelf.make(&*mint, &order, &names, wish, deadline).await })
     }
 }
 
@@ -282,93 +276,105 @@ enum Wish {
 }
 
 impl Shelf {
-    /// One flight: the right to make the token, the exchange, the token into the store.
+    /// One flight: a kept token, or the right to make one, the exchange, the token into the store.
     async fn make<M: Mint>(&self, mint: &M, order: &Order, names: &Names, wish: Wish, deadline: Instant) -> Landed {
-        let places = names.token();
-        let landed = |minted, from_store| Landed { request: names.request, minted, from_store };
-        let without_call = |result| Minted { result, attempts: 0, vendor_time: Duration::ZERO };
-        let (Some(place), mut owner) = (places.first().copied(), Owner::default()) else {
-            return landed(without_call(Err(Error::new(Kind::Internal, "the token has no name"))), false);
-        };
+        let (place, mut owner) = (names.place(), Owner::default());
         let _ = getrandom::fill(&mut owner);
-
-        let mut look_at = if wish == Wish::Any { places } else { &[] };
-        let mut ours = false;
-        loop {
-            // A new one is made whoever else makes one.
-            if wish == Wish::New {
-                break;
-            }
-            match self.store.claim(look_at, place, owner, LEASE).await {
-                Ok(Claim::Found(found)) => {
-                    let kept = self.open(&found);
-                    let pass = kept.and_then(|kept| {
-                        let request = kept.request;
-                        Some((request, self.pass(kept, found.left, order)?))
-                    });
-                    if let Some((request, pass)) = pass {
-                        return Landed { request, ..landed(without_call(Ok(pass)), true) };
-                    }
-                    // Dying, or not readable: as good as absent.
-                    look_at = &[];
-                }
-                Ok(Claim::Ours) => {
-                    ours = true;
-                    break;
-                }
-                Ok(Claim::Theirs(_)) if wish == Wish::Replace => {
-                    let error = Error::new(Kind::Unavailable, "another node is making the token");
-                    return landed(without_call(Err(error)), false);
-                }
-                Ok(Claim::Theirs(left)) => {
-                    if Instant::now() >= deadline {
-                        let error = Error::new(Kind::Timeout, "another node did not make the token in time");
-                        return landed(without_call(Err(error)), false);
-                    }
-                    sleep(left.min(LOOK_EVERY)).await;
-                    look_at = places;
-                }
-                Err(_) => {
-                    count("store_error");
-                    break;
-                }
-            }
-        }
-
-        if ours
-            && wish == Wish::Replace
-            && let Some((kept, left)) = self.get(places).await
-            && let life = kept.pass.as_ref().map_or(0, |pass| pass.life_ms)
-            && let Some(pass) = self.pass(kept, left, order)
-            && !is_due(Duration::from_millis(life), pass.left.unwrap_or(left), MOST_JITTER)
-        {
-            let _ = self.store.give_up(place, owner).await;
-            return landed(without_call(Ok(pass)), true);
-        }
-
-        let minted = {
-            let minting = mint.mint(order, deadline);
-            if ours { self.while_renewing(place, owner, minting).await } else { minting.await }
+        let landed = |minted| Landed { request: names.request, minted, from_store: false };
+        let right = match self.right(order, names, wish, owner, deadline).await {
+            Right::Needless(kept) => return kept,
+            Right::Elsewhere(error) => return landed(Minted::without_call(Err(error))),
+            Right::Ours => true,
+            Right::Nobodys => false,
+        };
+        let minted = match self.rejection(names).filter(|_| wish == Wish::Any) {
+            Some(error) => Minted::without_call(Err(error)),
+            None if right => self.while_renewing(place, owner, mint.mint(order, deadline)).await,
+            None => mint.mint(order, deadline).await,
         };
         match &minted.result {
-            Ok(pass) => match self.keep(pass, place, names, ours.then_some(owner)).await {
+            Ok(pass) => match self.keep(pass, place, names, right.then_some(owner)).await {
                 Kept::Here => {}
                 // Our right had passed to another node, and it was first: everybody hands out the same token.
                 Kept::Elsewhere => {
-                    if let Some((kept, left)) = self.get(places).await
-                        && let request = kept.request
-                        && let Some(pass) = self.pass(kept, left, order)
-                    {
-                        return Landed { request, ..landed(Minted { result: Ok(pass), ..minted }, true) };
+                    if let Some(kept) = self.kept(order, names, None).await {
+                        return Landed { minted: Minted { result: kept.minted.result, ..minted }, ..kept };
                     }
                 }
             },
-            Err(_) if ours => {
-                let _ = self.store.give_up(place, owner).await;
+            Err(error) => {
+                if error.kind == Kind::CredentialsRejected && minted.attempts > 0 {
+                    let until = self.clock.elapsed() + REMEMBER_REJECTION;
+                    self.rejected.insert(names.credentials, (error.clone(), until));
+                }
+                if right {
+                    let _ = self.store.give_up(place, owner).await;
+                }
             }
-            Err(_) => {}
         }
-        landed(minted, false)
+        landed(minted)
+    }
+
+    /// Who may make the token, or that it is there already.
+    async fn right(&self, order: &Order, names: &Names, wish: Wish, owner: Owner, deadline: Instant) -> Right {
+        let place = names.place();
+        let (look_at, until, least) = match wish {
+            // A new one is made whoever else makes one.
+            Wish::New => return Right::Nobodys,
+            Wish::Any => (names.token(), deadline, None),
+            Wish::Replace => (&[][..], Instant::now(), Some(MOST_JITTER)),
+        };
+        let mut looked = !look_at.is_empty();
+        let mut claimed = self.store.claim(look_at, place, owner, LEASE, until).await;
+        if let Ok(Claim::Found(found)) = &claimed {
+            if let Some(kept) = self.landed(order, found, least) {
+                return Right::Needless(kept);
+            }
+            // Dying, or not readable: as good as absent.
+            looked = false;
+            claimed = self.store.claim(&[], place, owner, LEASE, until).await;
+        }
+        match claimed {
+            Err(StoreError) => Right::Nobodys,
+            Ok(Claim::Ours) => {
+                // Another node may have made it in the meantime.
+                if !looked && let Some(kept) = self.kept(order, names, least).await {
+                    let _ = self.store.give_up(place, owner).await;
+                    return Right::Needless(kept);
+                }
+                Right::Ours
+            }
+            Ok(_) => Right::Elsewhere(Error::new(Kind::Timeout, "another node did not make the token in time")),
+        }
+    }
+
+    /// A flight's end with what the store holds, if it may be handed out and, where that matters, is not due to be replaced.
+    fn landed(&self, order: &Order, found: &Found, jitter: Option<u32>) -> Option<Landed> {
+        let record = self.open(found)?;
+        let (request, life) = (record.request, record.life());
+        if record.pass.is_none() {
+            // A SERVER token was given for this reference.
+            return Some(Landed { request, minted: Minted::without_call(Err(reused())), from_store: false });
+        }
+        let pass = self.pass(record, found.left, order)?;
+        if jitter.is_some_and(|jitter| is_due(life, pass.left.unwrap_or(found.left), jitter)) {
+            return None;
+        }
+        Some(Landed { request, minted: Minted::without_call(Ok(pass)), from_store: true })
+    }
+
+    async fn kept(&self, order: &Order, names: &Names, jitter: Option<u32>) -> Option<Landed> {
+        let found = self.store.get(names.token()).await.ok()?;
+        found.iter().find_map(|found| self.landed(order, found, jitter))
+    }
+
+    /// The rejection that is remembered of these credentials.
+    fn rejection(&self, names: &Names) -> Option<Error> {
+        let (error, until) = self.rejected.get(&names.credentials)?;
+        (until > self.clock.elapsed()).then(|| {
+            count("rejection_remembered");
+            error
+        })
     }
 
     /// Keeps the right for as long as it takes.
@@ -399,31 +405,40 @@ impl Shelf {
         match put {
             Ok(false) => Kept::Elsewhere,
             Ok(true) => Kept::Here,
-            Err(_) => {
-                count("store_error");
-                Kept::Here
-            }
+            Err(StoreError) => Kept::Here,
         }
     }
 
-    /// Notes that a reference was used for a request, for as long as its token lives.
-    async fn note(&self, names: &Names, left: Duration) {
-        let Some(place) = names.reference.first().copied() else { return };
-        if let Some(sealed) = self.seal(place, &Record { request: names.request, pass: None })
-            && self.store.put(place, sealed, left).await.is_err()
-        {
-            count("store_error");
-        }
+    /// What the reference was used for, and the token that is shared: one look.
+    async fn look(&self, names: &Names) -> Look {
+        let places: Vec<Place> = names.reference.iter().chain(&names.shared).copied().collect();
+        let found = self.store.get(&places).await.unwrap_or_default();
+        let first = |among: &[Place]| {
+            let mut among = found.iter().filter(|found| among.contains(&found.place));
+            among.find_map(|found| Some((self.open(found)?, found.left)))
+        };
+        Look { note: first(&names.reference), token: first(&names.shared) }
     }
 
-    async fn get(&self, places: &[Place]) -> Option<(Record, Duration)> {
-        match self.store.get(places).await {
-            Ok(found) => found.and_then(|found| Some((self.open(&found)?, found.left))),
-            Err(_) => {
-                count("store_error");
-                None
+    /// Notes that a reference was used for a request, for as long as its token lives; whether it was before. `noted` is for how
+    /// long that still stands, where it was seen to.
+    async fn note(&self, names: &Names, noted: Option<Duration>, left: Duration) -> Result<bool> {
+        let Some(place) = names.reference.first().copied() else { return Ok(false) };
+        if noted.is_some_and(|noted| noted + MARGIN >= left) {
+            return Ok(true);
+        }
+        let Some(sealed) = self.seal(place, &Record { request: names.request, pass: None }) else { return Ok(false) };
+        if noted.is_none() {
+            let before = self.store.put_new(&names.reference, place, sealed.clone(), left).await;
+            match before.map(|before| before.map(|before| self.open(&before))) {
+                Ok(Some(Some(record))) => return same_request(&record.request, names).map(|()| true),
+                // It cannot be read: it is put anew.
+                Ok(Some(None)) => {}
+                Ok(None) | Err(StoreError) => return Ok(false),
             }
         }
+        let _ = self.store.put(place, sealed, left).await;
+        Ok(noted.is_some())
     }
 
     fn seal(&self, place: Place, record: &Record) -> Option<Vec<u8>> {
@@ -476,6 +491,13 @@ impl Shelf {
     }
 }
 
+impl Record {
+    /// How long its token lives in all.
+    fn life(&self) -> Duration {
+        Duration::from_millis(self.pass.as_ref().map_or(0, |pass| pass.life_ms))
+    }
+}
+
 impl PassRecord {
     fn of(pass: &Pass, left: Duration) -> Self {
         let token = &pass.token;
@@ -519,10 +541,14 @@ fn same_request(request: &[u8; 32], names: &Names) -> Result<()> {
     if *request == names.request {
         return Ok(());
     }
-    Err(Error::new(
+    Err(reused())
+}
+
+fn reused() -> Error {
+    Error::new(
         Kind::ReferenceReused,
         "this merchant_access_token_id was used for another request, and its token still lives",
-    ))
+    )
 }
 
 fn count(event: &'static str) {

@@ -76,4 +76,11 @@ impl Names {
     pub fn token(&self) -> &[Place] {
         if self.shared.is_empty() { &self.reference } else { &self.shared }
     }
+
+    /// The one of them where a new token is put.
+    pub fn place(&self) -> Place {
+        // A ring has a key, so there is one.
+        let nowhere = Place { fingerprint: self.fingerprint, slot: self.request };
+        self.token().first().copied().unwrap_or(nowhere)
+    }
 }

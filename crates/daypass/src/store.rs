@@ -1,10 +1,14 @@
 //! Where tokens wait for their next caller. Values come here sealed; a store sees neither credentials nor tokens.
 
+mod backed;
 mod memory;
 mod redis;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+pub use backed::BackedStore;
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
 
@@ -61,9 +65,12 @@ pub enum Claim {
     Found(Found),
     /// The right is ours until it is settled, given up, or not renewed in time.
     Ours,
-    /// Somebody else has it, for this long at most.
-    Theirs(Duration),
+    /// Somebody else still has it.
+    Theirs,
 }
+
+/// How often a claim looks whether somebody else's right has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Who claims: another text for each flight.
 pub type Owner = [u8; 16];
@@ -74,7 +81,7 @@ pub struct StoreError;
 
 /// A place for sealed values, with leases so that one value is made once.
 ///
-/// Several places in a call are alternatives, the first one preferred: the names that one thing has under several keys.
+/// Several places to look at are alternatives, the first one preferred: the names that one thing has under several keys.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Waits until the store answers, for this long at most; whether it does.
@@ -83,15 +90,31 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 
-    /// The value at one of these places.
-    async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError>;
+    /// Those of these places that hold a value, in the order in which they were asked for.
+    async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError>;
 
     /// Puts a value, whoever holds a lease.
     async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError>;
 
+    /// Puts a value unless one of the places to look at holds one already, which is given back. In one step.
+    async fn put_new(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<Option<Found>, StoreError>;
+
     /// The value at one of these places, or else the right to make that of `place`: in one step. With no places to look at,
-    /// only the right.
-    async fn claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, StoreError>;
+    /// only the right. Where somebody else has the right, waits for it or for the value, until then.
+    async fn claim(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        owner: Owner,
+        lease: Duration,
+        until: Instant,
+    ) -> Result<Claim, StoreError>;
 
     /// Keeps the right for longer.
     async fn renew(&self, place: Place, owner: Owner, lease: Duration) -> Result<bool, StoreError>;

@@ -5,8 +5,9 @@ mod redis_server;
 
 use std::{sync::Arc, time::Duration};
 
-use daypass::{Claim, Fingerprint, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock};
+use daypass::{BackedStore, Claim, Fingerprint, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock};
 use redis_server::{Answer, RedisServer};
+use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(150);
@@ -21,7 +22,7 @@ fn owner(nth: u8) -> Owner {
 
 /// The value at these places, once the store answers: a busy machine may make a shared one look slow for a moment.
 async fn value(store: &dyn Store, places: &[Place]) -> Option<Vec<u8>> {
-    steady(store, async || store.get(places).await).await.map(|found| found.value)
+    steady(store, async || store.get(places).await).await.into_iter().next().map(|found| found.value)
 }
 
 async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass::StoreError>) -> T {
@@ -32,6 +33,11 @@ async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass:
         }
     }
     panic!("the store answers no operation");
+}
+
+/// A claim that does not wait for another's right to end.
+async fn claim(store: &dyn Store, look_at: &[Place], at: Place, nth: u8, lease: Duration) -> Claim {
+    steady(store, async || store.claim(look_at, at, owner(nth), lease, Instant::now()).await).await
 }
 
 async fn until_gone(store: &dyn Store, at: Place) {
@@ -47,7 +53,9 @@ async fn until_gone(store: &dyn Store, at: Place) {
 async fn suite(store: &dyn Store) {
     values_come_back_until_they_expire(store).await;
     places_are_alternatives(store).await;
+    the_first_value_stays(store).await;
     one_makes_it_and_the_others_wait(store).await;
+    who_waits_gets_the_value_or_the_right(store).await;
     who_lost_the_right_changes_nothing(store).await;
     rights_end_and_can_be_kept(store).await;
     credentials_are_forgotten_together(store).await;
@@ -59,7 +67,7 @@ async fn values_come_back_until_they_expire(store: &dyn Store) {
     assert_eq!(value(store, &[at]).await, None);
     for bytes in [Vec::new(), b"\0\r\n\xff".to_vec(), every_byte, b"last".to_vec()] {
         steady(store, async || store.put(at, bytes.clone(), LONG).await).await;
-        let found = steady(store, async || store.get(&[at]).await).await.unwrap();
+        let found = steady(store, async || store.get(&[at]).await).await.remove(0);
         assert_eq!((found.place, &found.value), (at, &bytes));
         assert!(found.left <= LONG && found.left > LONG / 2, "{:?}", found.left);
     }
@@ -72,35 +80,78 @@ async fn places_are_alternatives(store: &dyn Store) {
     let (first, second) = (place(2, 1), place(2, 2));
     steady(store, async || store.put(second, b"second".to_vec(), LONG).await).await;
     assert_eq!(value(store, &[first, second]).await.as_deref(), Some(b"second".as_slice()));
-    let found = steady(store, async || store.claim(&[first, second], first, owner(1), LONG).await).await;
+    let found = claim(store, &[first, second], first, 1, LONG).await;
     assert!(matches!(found, Claim::Found(Found { place, .. }) if place == second), "{found:?}");
     steady(store, async || store.put(first, b"first".to_vec(), LONG).await).await;
     assert_eq!(value(store, &[first, second]).await.as_deref(), Some(b"first".as_slice()));
     assert_eq!(value(store, &[second, first]).await.as_deref(), Some(b"second".as_slice()));
+    let found = steady(store, async || store.get(&[second, place(2, 3), first]).await).await;
+    assert_eq!(
+        found.iter().map(|found| found.place).collect::<Vec<_>>(),
+        [second, first],
+        "all that there are, in order"
+    );
+}
+
+async fn the_first_value_stays(store: &dyn Store) {
+    let (old_name, new_name) = (place(9, 1), place(9, 2));
+    let put_new = |at: Place, value: &'static [u8]| {
+        steady(store, async move || store.put_new(&[new_name, old_name], at, value.to_vec(), LONG).await)
+    };
+    assert_eq!(put_new(old_name, b"first").await, None);
+    let before = put_new(new_name, b"second").await.unwrap();
+    assert_eq!((before.place, before.value.as_slice()), (old_name, b"first".as_slice()));
+    assert!(before.left <= LONG && before.left > LONG / 2);
+    assert_eq!(value(store, &[new_name]).await, None);
+    let puts = (0..50).map(|_| async move { store.put_new(&[place(9, 3)], place(9, 3), Vec::new(), LONG).await });
+    let puts = futures(puts).await;
+    assert!(puts.iter().filter(|put| **put == Ok(None)).count() <= 1);
 }
 
 async fn one_makes_it_and_the_others_wait(store: &dyn Store) {
     let at = place(3, 1);
-    let claim = |nth| steady(store, async move || store.claim(&[at], at, owner(nth), LONG).await);
+    let look_at = [at];
+    let claim = |nth| claim(store, &look_at, at, nth, LONG);
     assert_eq!(claim(1).await, Claim::Ours);
-    let Claim::Theirs(left) = claim(2).await else { panic!("two have the right") };
-    assert!(left <= LONG && left > LONG / 2, "{left:?}");
+    assert_eq!(claim(2).await, Claim::Theirs);
     assert_eq!(claim(1).await, Claim::Ours, "who has the right may ask again");
     steady(store, async || store.give_up(at, owner(2)).await).await;
-    assert!(matches!(claim(2).await, Claim::Theirs(_)), "only the owner gives up");
+    assert_eq!(claim(2).await, Claim::Theirs, "only the owner gives up");
     steady(store, async || store.give_up(at, owner(1)).await).await;
     assert_eq!(claim(2).await, Claim::Ours);
     assert!(steady(store, async || store.settle(at, owner(2), b"made".to_vec(), LONG).await).await);
     assert!(matches!(claim(3).await, Claim::Found(Found { value, .. }) if value == b"made"));
     // A new one is wanted, whatever is there.
-    assert_eq!(steady(store, async || store.claim(&[], at, owner(3), LONG).await).await, Claim::Ours);
+    assert_eq!(self::claim(store, &[], at, 3, LONG).await, Claim::Ours);
     assert!(steady(store, async || store.settle(at, owner(3), b"newer".to_vec(), LONG).await).await);
     assert_eq!(value(store, &[at]).await.as_deref(), Some(b"newer".as_slice()));
 }
 
+async fn who_waits_gets_the_value_or_the_right(store: &dyn Store) {
+    for (slot, made) in [(1, true), (2, false)] {
+        let at = place(10, slot);
+        assert_eq!(claim(store, &[at], at, 1, LONG).await, Claim::Ours);
+        let began = Instant::now();
+        let waiting = steady(store, async || store.claim(&[at], at, owner(2), LONG, began + LONG).await);
+        let making = async {
+            tokio::time::sleep(SHORT).await;
+            match made {
+                true => _ = steady(store, async || store.settle(at, owner(1), b"made".to_vec(), LONG).await).await,
+                false => steady(store, async || store.give_up(at, owner(1)).await).await,
+            }
+        };
+        let (claimed, ()) = tokio::join!(waiting, making);
+        assert!(began.elapsed() >= SHORT && began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+        match claimed {
+            Claim::Found(found) => assert!(made && found.value == b"made"),
+            other => assert_eq!((made, other), (false, Claim::Ours)),
+        }
+    }
+}
+
 async fn who_lost_the_right_changes_nothing(store: &dyn Store) {
     let at = place(4, 1);
-    let claim = |nth, lease| steady(store, async move || store.claim(&[], at, owner(nth), lease).await);
+    let claim = |nth, lease| claim(store, &[], at, nth, lease);
     assert_eq!(claim(1, SHORT).await, Claim::Ours);
     while claim(2, LONG).await != Claim::Ours {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -116,10 +167,10 @@ async fn who_lost_the_right_changes_nothing(store: &dyn Store) {
 
 async fn rights_end_and_can_be_kept(store: &dyn Store) {
     let at = place(5, 1);
-    assert_eq!(steady(store, async || store.claim(&[], at, owner(1), SHORT).await).await, Claim::Ours);
+    assert_eq!(claim(store, &[], at, 1, SHORT).await, Claim::Ours);
     assert!(steady(store, async || store.renew(at, owner(1), LONG).await).await);
     tokio::time::sleep(SHORT * 2).await;
-    assert!(matches!(steady(store, async || store.claim(&[], at, owner(2), LONG).await).await, Claim::Theirs(_)));
+    assert_eq!(claim(store, &[], at, 2, LONG).await, Claim::Theirs);
     assert!(!steady(store, async || store.renew(at, owner(2), LONG).await).await);
 }
 
@@ -136,7 +187,7 @@ async fn credentials_are_forgotten_together(store: &dyn Store) {
 
 async fn a_rush_has_one_winner(store: &dyn Store) {
     let at = place(8, 1);
-    let claims = (0..100).map(|nth| async move { store.claim(&[at], at, owner(nth), LONG).await });
+    let claims = (0..100).map(|nth| async move { store.claim(&[at], at, owner(nth), LONG, Instant::now()).await });
     let claims = futures(claims).await;
     let ours = claims.iter().filter(|claim| **claim == Ok(Claim::Ours)).count();
     assert!(ours <= 1, "{ours} have the right");
@@ -169,10 +220,77 @@ async fn memory() {
 async fn redis() {
     let Some(server) = RedisServer::start() else { return };
     suite(&RedisStore::new(&server.url()).unwrap()).await;
+    server.command(&["FLUSHALL"]);
+    suite(&backed(&server)).await;
     for (key, _) in server.dump() {
         let Answer::Number(left) = server.command(&["PTTL", &key]) else { panic!("no lifetime") };
         assert!(left > 0, "{key} stays for ever");
     }
+}
+
+fn backed(server: &RedisServer) -> BackedStore<RedisStore> {
+    BackedStore::new(RedisStore::new(&server.url()).unwrap(), Arc::new(SystemClock::default()))
+}
+
+/// The value at a place, by whatever answers.
+async fn read(store: &dyn Store, at: Place) -> Option<Vec<u8>> {
+    store.get(&[at]).await.unwrap().pop().map(|found| found.value)
+}
+
+#[tokio::test]
+async fn without_the_shared_store_only_the_sharing_is_lost() {
+    let Some(mut server) = RedisServer::start() else { return };
+    let (store, other) = (backed(&server), backed(&server));
+    let [before, full, down, both] = [1, 2, 3, 4].map(|slot| place(11, slot));
+    steady(&store, async || store.put(before, b"before".to_vec(), LONG).await).await;
+    steady(&other, async || other.put_new(&[before], before, b"other".to_vec(), LONG).await).await;
+
+    // Full: what it does not take is kept here, and goes there as soon as it can.
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(store.claim(&[full], full, owner(1), LONG, Instant::now()).await, Ok(Claim::Ours));
+    assert_eq!(store.settle(full, owner(1), b"full".to_vec(), LONG).await, Ok(true));
+    assert_eq!(read(&store, full).await.as_deref(), Some(b"full".as_slice()));
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(value(&other, &[full]).await, None);
+    let found = claim(&store, &[full], full, 2, LONG).await;
+    assert!(matches!(found, Claim::Found(found) if found.value == b"full"));
+    until(async || value(&other, &[full]).await.as_deref() == Some(b"full")).await;
+
+    server.kill();
+    for (store, expected) in [(&store, b"before"), (&other, b"before")] {
+        assert_eq!(read(store, before).await.as_deref(), Some(expected.as_slice()), "what was seen is remembered");
+    }
+    assert_eq!(store.claim(&[down], down, owner(3), LONG, Instant::now()).await, Ok(Claim::Ours));
+    assert_eq!(store.claim(&[down], down, owner(4), LONG, Instant::now()).await, Ok(Claim::Theirs), "single flight");
+    assert_eq!(store.renew(down, owner(3), LONG).await, Ok(true));
+    assert_eq!(store.settle(down, owner(3), b"down".to_vec(), LONG).await, Ok(true));
+    assert_eq!(store.put_new(&[down], down, b"x".to_vec(), LONG).await.unwrap().unwrap().value, b"down");
+    for (store, value) in [(&store, b"one"), (&other, b"two")] {
+        assert_eq!(store.put_new(&[both], both, value.to_vec(), LONG).await, Ok(None));
+    }
+    assert!(store.forget(Fingerprint([11; 8])).await.is_err(), "elsewhere it is not forgotten");
+    for at in [before, full, down, both] {
+        assert_eq!(read(&store, at).await, None, "but here");
+    }
+    assert_eq!(store.put_new(&[both], both, b"one".to_vec(), LONG).await, Ok(None));
+
+    // Back, and empty: the first to be asked for its value shares it.
+    server.restart();
+    assert!(store.wait_until_up(LONG).await && other.wait_until_up(LONG).await);
+    assert_eq!(value(&store, &[both]).await.as_deref(), Some(b"one".as_slice()));
+    until(async || value(&other, &[both]).await.as_deref() == Some(b"one")).await;
+    assert_eq!(value(&store, &[before]).await, None);
+    assert_eq!(value(&other, &[before]).await, None, "gone there means gone");
+}
+
+async fn until(holds: impl AsyncFn() -> bool) {
+    for _ in 0..1000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it does not come to hold");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_reflection::Reflector;
-use daypass::{Clock, ConnectTimeouts, Engine, MemoryStore, RedisStore, Store, SystemClock, Transport};
+use daypass::{BackedStore, Clock, ConnectTimeouts, Engine, MemoryStore, RedisStore, Store, SystemClock, Transport};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -138,7 +138,7 @@ pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
     let transport = Transport::new(connect_timeouts, authorities.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store: Arc<dyn Store> = match &config.store.url {
-        Some(url) => Arc::new(RedisStore::new(url.expose())?),
+        Some(url) => Arc::new(BackedStore::new(RedisStore::new(url.expose())?, clock.clone())),
         None => Arc::new(MemoryStore::new(clock.clone())),
     };
     Ok(Engine::new(settings, transport, clock, store, config.store.keyring()?))

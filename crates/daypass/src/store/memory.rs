@@ -1,12 +1,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use moka::{Expiry, sync::Cache};
+use tokio::time::{Instant, sleep};
 
-use super::{Claim, Fingerprint, Found, Owner, Place, Store, StoreError};
+use super::{Claim, Fingerprint, Found, LOOK_EVERY, Owner, Place, Store, StoreError};
 use crate::Clock;
 
 /// Most bytes of values.
@@ -30,11 +31,17 @@ struct Value {
 struct ByLife;
 
 impl Expiry<Place, Value> for ByLife {
-    fn expire_after_create(&self, _: &Place, value: &Value, _: Instant) -> Option<Duration> {
+    fn expire_after_create(&self, _: &Place, value: &Value, _: std::time::Instant) -> Option<Duration> {
         Some(value.life)
     }
 
-    fn expire_after_update(&self, _: &Place, value: &Value, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &Place,
+        value: &Value,
+        _: std::time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(value.life)
     }
 }
@@ -50,12 +57,42 @@ impl MemoryStore {
         Self { values, leases: Mutex::default(), clock }
     }
 
-    fn find(&self, places: &[Place]) -> Option<Found> {
-        places.iter().find_map(|place| {
+    fn find(&self, places: &[Place]) -> impl Iterator<Item = Found> {
+        places.iter().filter_map(|place| {
             let value = self.values.get(place)?;
             let left = value.dies.checked_sub(self.clock.elapsed()).filter(|left| !left.is_zero())?;
             Some(Found { place: *place, value: value.bytes.to_vec(), left })
         })
+    }
+
+    /// The value at one of these places, or the right; for how long somebody else has it, where that is so.
+    fn try_claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, Duration> {
+        let mut leases = self.leases();
+        if let Some(found) = self.find(look_at).next() {
+            return Ok(Claim::Found(found));
+        }
+        let now = self.clock.elapsed();
+        match leases.get(&place) {
+            Some((holder, until)) if *holder != owner && *until > now => return Err(until.saturating_sub(now)),
+            _ => {}
+        }
+        // Before it would grow: those whose holders died.
+        if leases.len() == leases.capacity() {
+            leases.retain(|_, (_, until)| *until > now);
+        }
+        leases.insert(place, (owner, now + lease));
+        Ok(Claim::Ours)
+    }
+
+    /// Holds what another store was found to hold at these places, in step with it.
+    pub(super) fn follow(&self, places: &[Place], found: &[Found]) {
+        for place in places {
+            match found.iter().find(|found| found.place == *place) {
+                None => self.values.invalidate(place),
+                Some(found) if self.values.get(place).is_some_and(|held| *held.bytes == *found.value) => {}
+                Some(found) => self.insert(*place, found.value.clone(), found.left),
+            }
+        }
     }
 
     fn insert(&self, place: Place, value: Vec<u8>, life: Duration) {
@@ -70,8 +107,8 @@ impl MemoryStore {
 
 #[async_trait::async_trait]
 impl Store for MemoryStore {
-    async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
-        Ok(self.find(places))
+    async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
+        Ok(self.find(places).collect())
     }
 
     async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
@@ -79,21 +116,35 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, StoreError> {
-        let mut leases = self.leases();
-        if let Some(found) = self.find(look_at) {
-            return Ok(Claim::Found(found));
+    async fn put_new(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<Option<Found>, StoreError> {
+        // The leases' lock is what makes it one step.
+        let _one_step = self.leases();
+        let found = self.find(look_at).next();
+        if found.is_none() {
+            self.insert(place, value, life);
         }
-        let now = self.clock.elapsed();
-        match leases.get(&place) {
-            Some((holder, until)) if *holder != owner && *until > now => Ok(Claim::Theirs(until.saturating_sub(now))),
-            _ => {
-                // Before it would grow: those whose holders died.
-                if leases.len() == leases.capacity() {
-                    leases.retain(|_, (_, until)| *until > now);
-                }
-                leases.insert(place, (owner, now + lease));
-                Ok(Claim::Ours)
+        Ok(found)
+    }
+
+    async fn claim(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        owner: Owner,
+        lease: Duration,
+        until: Instant,
+    ) -> Result<Claim, StoreError> {
+        loop {
+            match self.try_claim(look_at, place, owner, lease) {
+                Ok(claim) => return Ok(claim),
+                Err(_) if Instant::now() >= until => return Ok(Claim::Theirs),
+                Err(left) => sleep(left.min(LOOK_EVERY)).await,
             }
         }
     }
@@ -109,7 +160,7 @@ impl Store for MemoryStore {
         let mut leases = self.leases();
         let ours = match leases.get(&place) {
             Some((holder, _)) => *holder == owner,
-            None => self.find(&[place]).is_none(),
+            None => self.find(&[place]).next().is_none(),
         };
         if ours {
             self.insert(place, value, life);

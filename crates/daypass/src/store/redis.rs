@@ -14,29 +14,44 @@ use redis::{
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Semaphore,
+    time::{Instant, sleep, timeout},
 };
 
-use super::{Claim, Fingerprint, Found, Owner, Place, Store, StoreError};
+use super::{Claim, Fingerprint, Found, LOOK_EVERY, Owner, Place, Store, StoreError};
 
 /// Longest that one operation may take: what a store in trouble can cost a call.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(15);
 /// How often a store in trouble is asked whether it is back.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// Most operations under way at a time: in a rush the others wait here, where it is not held against the store.
-const MAX_UNDER_WAY: usize = 32;
+/// Who knows that another node is making the value bears with a slow store for this long: it is sooner there than made again.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Most operations under way at a time: in a rush the others wait, which is not held against the store.
+const MAX_UNDER_WAY: usize = 64;
+/// Longest that an operation waits for its turn.
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(250);
 /// How many keys are looked at in one step of forgetting.
 const SCAN_COUNT: usize = 1000;
 
-/// The value at the first of KEYS that has one: `{nth, value, milliseconds left}`.
+/// Those of KEYS that have a value: `{{nth, value, milliseconds left}, …}`.
 const GET: &str = "
+    local found = {}
     for nth, key in ipairs(KEYS) do
         local value = redis.call('GET', key)
-        if value then return {nth, value, redis.call('PTTL', key)} end
+        if value then found[#found + 1] = {nth, value, redis.call('PTTL', key)} end
     end
-    return {0, '', 0}";
+    return found";
 
-/// As GET over all but the last of KEYS, which is the lease; without a value the lease is taken: `{-1}` ours, `{-2, '',
-/// milliseconds}` somebody else's.
+/// Puts a value at the last of KEYS, unless one of the others has one: `{{nth, value, milliseconds left}}`.
+const PUT_NEW: &str = "
+    for nth = 1, #KEYS - 1 do
+        local value = redis.call('GET', KEYS[nth])
+        if value then return {{nth, value, redis.call('PTTL', KEYS[nth])}} end
+    end
+    redis.call('SET', KEYS[#KEYS], ARGV[1], 'PX', ARGV[2])
+    return {}";
+
+/// The first value at all but the last of KEYS, which is the lease; without a value the lease is taken: `{-1, '', 0}` ours,
+/// `{-2, '', milliseconds}` somebody else's.
 const CLAIM: &str = "
     for nth = 1, #KEYS - 1 do
         local value = redis.call('GET', KEYS[nth])
@@ -80,6 +95,7 @@ struct Inner {
     up: AtomicBool,
     under_way: Semaphore,
     get: Script,
+    put_new: Script,
     claim: Script,
     settle: Script,
     renew: Script,
@@ -114,6 +130,7 @@ impl RedisStore {
             up: AtomicBool::new(false),
             under_way: Semaphore::new(MAX_UNDER_WAY),
             get: Script::new(GET),
+            put_new: Script::new(PUT_NEW),
             claim: Script::new(CLAIM),
             settle: Script::new(SETTLE),
             renew: Script::new(RENEW),
@@ -134,48 +151,75 @@ impl RedisStore {
                     missed = true;
                 }
                 drop(inner);
-                tokio::time::sleep(PROBE_EVERY).await;
+                sleep(PROBE_EVERY).await;
             }
         });
         Ok(Self { runtime: Some(runtime), inner })
     }
 
-    /// Runs one operation on the store's thread, inside the time limit.
+    /// Runs one operation on the store's thread, inside the time limit of a store that is well.
     async fn run<T, F>(&self, operation: impl FnOnce(Arc<Inner>, ConnectionManager) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = RedisResult<T>> + Send + 'static,
     {
-        let runtime = self.runtime.as_ref().filter(|_| self.inner.up.load(Ordering::Relaxed)).ok_or(StoreError)?;
-        let inner = self.inner.clone();
-        let operation = operation(inner.clone(), inner.connection.clone());
-        let limited = runtime.spawn(async move {
-            let Ok(_permit) = inner.under_way.acquire().await else { return Err(StoreError) };
-            if !inner.up.load(Ordering::Relaxed) {
-                return Err(StoreError);
+        let done = match self.inner.up.load(Ordering::Relaxed) {
+            true => self.run_within(OPERATION_TIMEOUT, operation).await,
+            false => Err(Trouble::Lost),
+        };
+        done.map_err(|trouble| {
+            match trouble {
+                Trouble::Broken => self.inner.lost("broken"),
+                Trouble::Slow => self.inner.lost("slow"),
+                Trouble::Refused | Trouble::Busy | Trouble::Lost => {}
             }
-            match in_time(operation).await {
-                Some(Ok(value)) => Ok(value),
-                Some(Err(error)) => {
-                    if !refused(&error) {
-                        inner.lost("broken");
-                    }
-                    Err(StoreError)
-                }
-                None => {
-                    inner.lost("slow");
-                    Err(StoreError)
-                }
-            }
-        });
-        limited.await.unwrap_or(Err(StoreError))
+            metrics::counter!("daypass_kept_tokens_total", "event" => "store_error").increment(1);
+            StoreError
+        })
+    }
+
+    async fn run_within<T, F>(
+        &self,
+        limit: Duration,
+        operation: impl FnOnce(Arc<Inner>, ConnectionManager) -> F,
+    ) -> Result<T, Trouble>
+    where
+        T: Send + 'static,
+        F: Future<Output = RedisResult<T>> + Send + 'static,
+    {
+        // Before it burdens the store's thread, which must be free to hear the answers.
+        let turn = timeout(QUEUE_TIMEOUT, self.inner.under_way.acquire()).await;
+        let _turn = turn.map_err(|_| Trouble::Busy)?.map_err(|_| Trouble::Lost)?;
+        let runtime = self.runtime.as_ref().ok_or(Trouble::Lost)?;
+        let operation = operation(self.inner.clone(), self.inner.connection.clone());
+        match runtime.spawn(in_time(limit, operation)).await {
+            Ok(Some(Ok(value))) => Ok(value),
+            Ok(Some(Err(error))) if refused(&error) => Err(Trouble::Refused),
+            Ok(Some(Err(_))) => Err(Trouble::Broken),
+            Ok(None) => Err(Trouble::Slow),
+            Err(_) => Err(Trouble::Lost),
+        }
     }
 }
 
+/// Why an operation was not done.
+enum Trouble {
+    /// The connection is gone.
+    Broken,
+    /// No answer in time.
+    Slow,
+    /// The store answered, and will not: it is full, or may only be read.
+    Refused,
+    /// Too many operations are ahead of this one.
+    Busy,
+    /// The store is known to be in trouble.
+    Lost,
+}
+
 /// The operation's result, if it comes in time.
-async fn in_time<T>(operation: impl Future<Output = T>) -> Option<T> {
+async fn in_time<T>(limit: Duration, operation: impl Future<Output = T>) -> Option<T> {
     let too_late = async {
-        tokio::time::sleep(OPERATION_TIMEOUT).await;
+        sleep(limit).await;
         // Where this thread was not let run, the answer may lie in the socket: read it first.
         for _ in 0..3 {
             tokio::task::yield_now().await;
@@ -195,7 +239,10 @@ impl Inner {
         if redis::cmd("PING").query_async::<String>(&mut connection).await.is_err() {
             return false;
         }
-        matches!(in_time(redis::cmd("PING").query_async::<String>(&mut connection)).await, Some(Ok(_)))
+        matches!(
+            in_time(OPERATION_TIMEOUT, redis::cmd("PING").query_async::<String>(&mut connection)).await,
+            Some(Ok(_))
+        )
     }
 
     fn lost(&self, how: &str) {
@@ -248,22 +295,22 @@ impl Store for RedisStore {
     async fn wait_until_up(&self, limit: Duration) -> bool {
         let up = async {
             while !self.inner.up.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(limit, up).await.is_ok()
+        timeout(limit, up).await.is_ok()
     }
 
-    async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
+    async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
         let keys: Vec<String> = places.iter().map(value_key).collect();
-        let row: Row = self
+        let rows: Vec<Row> = self
             .run(|inner, mut connection| async move {
                 let mut call = inner.get.prepare_invoke();
                 keys.iter().for_each(|key| _ = call.key(key));
                 call.invoke_async(&mut connection).await
             })
             .await?;
-        Ok(found(places, row))
+        Ok(rows.into_iter().filter_map(|row| found(places, row)).collect())
     }
 
     async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
@@ -273,19 +320,60 @@ impl Store for RedisStore {
         .await
     }
 
-    async fn claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, StoreError> {
-        let keys: Vec<String> = look_at.iter().map(value_key).chain([lease_key(&place)]).collect();
-        let row: Row = self
+    async fn put_new(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<Option<Found>, StoreError> {
+        let keys: Vec<String> = look_at.iter().chain([&place]).map(value_key).collect();
+        let rows: Vec<Row> = self
             .run(|inner, mut connection| async move {
+                let mut call = inner.put_new.prepare_invoke();
+                keys.iter().for_each(|key| _ = call.key(key));
+                call.arg(value).arg(milliseconds(life)).invoke_async(&mut connection).await
+            })
+            .await?;
+        Ok(rows.into_iter().find_map(|row| found(look_at, row)))
+    }
+
+    async fn claim(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        owner: Owner,
+        lease: Duration,
+        until: Instant,
+    ) -> Result<Claim, StoreError> {
+        let keys: Arc<[String]> = look_at.iter().map(value_key).chain([lease_key(&place)]).collect();
+        let claim = |inner: Arc<Inner>, mut connection: ConnectionManager| {
+            let keys = keys.clone();
+            async move {
                 let mut call = inner.claim.prepare_invoke();
                 keys.iter().for_each(|key| _ = call.key(key));
                 call.arg(hex(&owner)).arg(milliseconds(lease)).invoke_async(&mut connection).await
-            })
-            .await?;
-        match row {
-            (-1, ..) => Ok(Claim::Ours),
-            (-2, _, left) => Ok(Claim::Theirs(Duration::from_millis(u64::try_from(left).unwrap_or(1)))),
-            row => found(look_at, row).map(Claim::Found).ok_or(StoreError),
+            }
+        };
+        let mut row: Row = self.run(claim).await?;
+        let mut heard = Instant::now();
+        loop {
+            match row {
+                (-1, ..) => return Ok(Claim::Ours),
+                (-2, _, left) if Instant::now() < until => {
+                    let left = Duration::from_millis(u64::try_from(left).unwrap_or(1));
+                    sleep(left.min(LOOK_EVERY)).await;
+                }
+                (-2, ..) => return Ok(Claim::Theirs),
+                row => return found(look_at, row).map(Claim::Found).ok_or(StoreError),
+            }
+            row = match self.run_within(PATIENCE, claim).await {
+                Ok(row) => row,
+                Err(Trouble::Slow | Trouble::Busy) if heard.elapsed() < PATIENCE => continue,
+                // Told, and counted, as of any other operation.
+                Err(_) => self.run(claim).await?,
+            };
+            heard = Instant::now();
         }
     }
 

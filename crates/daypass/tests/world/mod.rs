@@ -165,18 +165,39 @@ impl Spy {
 
 #[async_trait::async_trait]
 impl Store for Spy {
-    async fn get(&self, places: &[Place]) -> Result<Option<Found>, StoreError> {
+    async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
         self.check()?;
-        Ok(self.inner.get(places).await?.map(|found| self.altered(found)))
+        Ok(self.inner.get(places).await?.into_iter().map(|found| self.altered(found)).collect())
     }
     async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
         self.check()?;
         self.see(place, &value);
         self.inner.put(place, value, life).await
     }
-    async fn claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, StoreError> {
+    async fn put_new(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<Option<Found>, StoreError> {
         self.check()?;
-        Ok(match self.inner.claim(look_at, place, owner, lease).await? {
+        let found = self.inner.put_new(look_at, place, value.clone(), life).await?;
+        if found.is_none() {
+            self.see(place, &value);
+        }
+        Ok(found.map(|found| self.altered(found)))
+    }
+    async fn claim(
+        &self,
+        look_at: &[Place],
+        place: Place,
+        owner: Owner,
+        lease: Duration,
+        until: Instant,
+    ) -> Result<Claim, StoreError> {
+        self.check()?;
+        Ok(match self.inner.claim(look_at, place, owner, lease, until).await? {
             Claim::Found(found) => Claim::Found(self.altered(found)),
             other => other,
         })
