@@ -57,8 +57,8 @@ pub struct Facts {
     pub audience: Option<Audience>,
     /// Test or live.
     pub mode: Option<&'static str>,
-    /// Tells one set of credentials from another without telling them.
-    pub credentials: Option<Fingerprint>,
+    /// Tells one set of credentials from another without telling them: by the store's key and by those that it replaced.
+    pub credentials: Vec<Fingerprint>,
     /// Calls to the vendor that this call started, every attempt counted.
     pub attempts: u32,
     /// Time spent waiting for the vendor.
@@ -112,7 +112,7 @@ impl<V: Vendor> Engine<V> {
         facts.grant = Some(order.grant.name);
         facts.audience = Some(order.audience);
         facts.mode = Some(order.mode.label());
-        facts.credentials = Some(names.fingerprint);
+        facts.credentials.clone_from(&names.fingerprints);
         let mut spent = (0, Duration::ZERO);
         let obtained = self.life.obtain(order, names, fresh, deadline, &mut spent).await;
         (facts.attempts, facts.vendor_time) = spent;
@@ -130,8 +130,8 @@ impl<V: Vendor> Engine<V> {
     ///
     /// # Errors
     /// [`Kind::Unavailable`] where the store does not answer.
-    pub async fn forget(&self, fingerprint: Fingerprint) -> Result<u64> {
-        self.life.forget(fingerprint).await
+    pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
+        self.life.forget(credentials).await
     }
 
     /// The call that would be made first, without making it. `None` where the token needs no call.
@@ -211,23 +211,31 @@ impl<V: Vendor> Minter<V> {
             ));
         }
         let gate = self.gates.of(order.meta.id, call.uri.authority().map_or("", http::uri::Authority::as_str));
+        // An attempt that got no answer may have done its work: what lives for so long lives from the first one.
+        let sent = (self.clock.now(), self.clock.elapsed());
+        let mut admission = gate.enter(deadline).await?;
+        admission.first_attempt();
         for attempt in 1.. {
             let repeatable = call.repeatable;
-            let admission = gate.enter(deadline).await?;
-            if attempt == 1 {
-                admission.first_attempt();
-            }
-            let answered = self.attempt(call, order, deadline, spent).await;
+            let answered = self.attempt(call, sent, order, deadline, spent).await;
             let (good, pause) = match &answered {
                 Ok(reply) => (reply.status < 500, retry::after_reply(reply, repeatable, attempt)),
                 Err(error) => (self.is_good(error, spent), retry::after_error(error, repeatable, attempt)),
             };
             admission.judge(good);
             let pause = pause.filter(|pause| Instant::now() + *pause < deadline);
-            let Some(pause) = pause.filter(|_| gate.may_retry()) else {
-                return answered.map_err(|TransportError { kind, message, .. }| Error::new(kind, message));
+            let next = match pause.filter(|_| gate.may_retry()) {
+                None => None,
+                Some(pause) => {
+                    tokio::time::sleep(pause).await;
+                    // Without a place for another attempt this one was the last.
+                    gate.enter(deadline).await.ok()
+                }
             };
-            tokio::time::sleep(pause).await;
+            admission = match next {
+                Some(admission) => admission,
+                None => return answered.map_err(|TransportError { kind, message, .. }| Error::new(kind, message)),
+            };
             call = match again()? {
                 Step::Call(call) => call,
                 Step::Done(_) => return Err(Error::new(Kind::Internal, "a repeated step was another step")),
@@ -239,13 +247,14 @@ impl<V: Vendor> Minter<V> {
     async fn attempt(
         &self,
         call: Call,
+        (sent_at, sent): (Timestamp, Duration),
         order: &Order,
         deadline: Instant,
         spent: &mut Spent,
     ) -> std::result::Result<Reply, TransportError> {
         let limit = self.settings.attempt_timeout(order.meta.id);
-        let (started, sent) = (Instant::now(), self.clock.elapsed());
-        let reply = self.vendor.send(call, self.clock.now(), deadline.min(started + limit)).await;
+        let started = Instant::now();
+        let reply = self.vendor.send(call, sent_at, deadline.min(started + limit)).await;
         spent.attempts += 1;
         spent.last_attempt = started.elapsed();
         spent.vendor_time += spent.last_attempt;

@@ -29,6 +29,8 @@ const SAVED_AT_MOST: i64 = 2_000;
 const ON_CREDIT: u32 = 2;
 /// A call waits for a place for this part of its time at most: the rest is for the vendor.
 const WAITING_SHARE: u32 = 2;
+/// More hosts than there are; only labels that callers choose can bring so many.
+const MAX_GATES: usize = 10_000;
 /// An attempt counts this much in the running mean of how long attempts take.
 const MEAN_WEIGHT: u32 = 8;
 
@@ -108,9 +110,10 @@ impl Gates {
                 }),
             })
         };
-        // Hosts come from the registry and the configuration; a label that callers choose must not fill the map.
-        if gates.len() > 10_000 {
-            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        // Hosts come from the registry and the configuration; a label that callers choose must not fill the map. Nor may it
+        // make us forget of another host that it is in trouble.
+        if gates.len() >= MAX_GATES {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.state().is_closed());
         }
         gates.entry((connector, authority.to_owned())).or_insert_with(new).clone()
     }
@@ -170,6 +173,10 @@ impl Gate {
 }
 
 impl State {
+    fn is_closed(&self) -> bool {
+        matches!(self.breaker, Breaker::Closed { .. })
+    }
+
     /// Whether an attempt may be made now; whether it is the probe.
     fn admit(&mut self) -> Result<bool, Error> {
         let now = Instant::now();

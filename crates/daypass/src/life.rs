@@ -158,13 +158,15 @@ impl<M: Mint> Life<M> {
     }
 
     /// Forgets everything about these credentials.
-    pub async fn forget(&self, fingerprint: Fingerprint) -> Result<u64> {
+    pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
         self.shelf.rejected.invalidate_all();
-        self.shelf
-            .store
-            .forget(fingerprint)
-            .await
-            .map_err(|_| Error::new(Kind::Unavailable, "the store does not answer; nothing was forgotten"))
+        let mut forgotten = 0;
+        for fingerprint in credentials {
+            forgotten += self.shelf.store.forget(*fingerprint).await.map_err(|StoreError| {
+                Error::new(Kind::Unavailable, "the store does not answer; not everything is forgotten: try again")
+            })?;
+        }
+        Ok(forgotten)
     }
 
     /// The token for an order: a kept one where that is right, else a new one, made once for everybody who waits for it.

@@ -1,4 +1,4 @@
-use connectors::{Audience, Mode};
+use connectors::{Audience, InputForm, Mode};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// Under which names an order's token is kept. All of them are keyed hashes over *every* field of the credentials, as they came: a
-/// field that a connector gains is in them without anybody's doing.
+/// field that a connector gains is in them without anybody's doing. So are inputs that are secret: they are credentials, too.
 pub(crate) struct Names {
-    /// What logs show instead of the credentials.
-    pub fingerprint: Fingerprint,
+    /// What logs show instead of the credentials, by every key of the ring.
+    pub fingerprints: Vec<Fingerprint>,
     /// These credentials on these hosts: what a refusal of the vendor is remembered by.
     pub credentials: [u8; 32],
     /// The caller's reference, by every key of the ring.
@@ -26,8 +26,11 @@ pub(crate) struct Names {
 impl Names {
     /// The names of an order.
     pub fn of(order: &Order, keys: &Keyring) -> Self {
-        let mut fields: Vec<(&String, Zeroizing<String>)> =
-            order.credentials.fields().iter().map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
+        let secret = |name: &str| order.grant.inputs.iter().any(|it| it.name == name && it.form == InputForm::Secret);
+        let inputs = order.inputs.iter().filter(|(name, _)| secret(name));
+        let fields = order.credentials.fields().iter().map(|(name, value)| (name.as_str(), value)).chain(inputs);
+        let mut fields: Vec<(&str, Zeroizing<String>)> =
+            fields.map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
         fields.sort_by_key(|(name, _)| *name);
         let credentials = |purpose: &str| {
             let text = Digestible::of(purpose).part(order.meta.id);
@@ -62,13 +65,13 @@ impl Names {
             Audience::Server => places(wanted(credentials("shared"))),
         };
         Self {
-            fingerprint: fingerprints.first().copied().unwrap_or(Fingerprint([0; 8])),
             credentials: keys.name(
                 &credentials("credentials").part(order.mode.label()).parts(order.bases.of_mode(order.mode).iter()),
             ),
             reference: places(hosts(credentials("reference")).part(&order.reference)),
             shared,
             request: wanted(Digestible::of("request")).digest(),
+            fingerprints,
         }
     }
 
@@ -80,7 +83,7 @@ impl Names {
     /// The one of them where a new token is put.
     pub fn place(&self) -> Place {
         // A ring has a key, so there is one.
-        let nowhere = Place { fingerprint: self.fingerprint, slot: self.request };
+        let nowhere = Place { fingerprint: Fingerprint([0; 8]), slot: self.request };
         self.token().first().copied().unwrap_or(nowhere)
     }
 }

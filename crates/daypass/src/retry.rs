@@ -15,7 +15,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The pause before another attempt at a call that got this reply; nothing where there must be none.
 pub(crate) fn after_reply(reply: &Reply, repeatable: bool, attempt: u32) -> Option<Duration> {
-    if !repeatable || attempt >= MAX_ATTEMPTS || !matches!(reply.status, 429 | 502 | 503 | 504) {
+    // Conflict: our own attempt before, whose answer we did not get, is still under way.
+    let ours = reply.status == 409 && attempt > 1;
+    if !repeatable || attempt >= MAX_ATTEMPTS || !(ours || matches!(reply.status, 429 | 502 | 503 | 504)) {
         return None;
     }
     // RFC 9110 section 10.2.3. A date is not worth its clock here: it is answered, not waited for.
@@ -64,6 +66,9 @@ mod tests {
             (503, None, false, 1, false),
             (500, None, true, 1, false),
             (400, None, true, 1, false),
+            (409, None, true, 1, false),
+            (409, None, true, 2, true),
+            (409, None, false, 2, false),
             (200, None, true, 1, false),
             (429, None, true, 1, true),
             (429, None, false, 1, false),

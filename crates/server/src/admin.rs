@@ -26,7 +26,7 @@ pub fn collect_metrics() -> Result<PrometheusHandle, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Serves `/metrics`, `/healthz` (alive), `/readyz` (taking calls) and, to loopback only, `POST /cache/forget/<fingerprint>`
+/// Serves `/metrics`, `/healthz` (alive), `/readyz` (taking calls) and, to loopback only, `POST /cache/forget/<fingerprint>,…`
 /// until the process ends.
 pub async fn serve(
     socket: TcpListener,
@@ -47,7 +47,7 @@ pub async fn serve(
                 }
             }),
         )
-        .route("/cache/forget/{fingerprint}", post(forget).with_state(engine))
+        .route("/cache/forget/{fingerprints}", post(forget).with_state(engine))
         .route(
             "/metrics",
             get(move || async move {
@@ -64,14 +64,14 @@ pub async fn serve(
 async fn forget(
     State(engine): State<Arc<Engine<Transport>>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(fingerprint): Path<String>,
+    Path(fingerprints): Path<String>,
 ) -> (StatusCode, String) {
     if !peer.ip().is_loopback() {
         return (StatusCode::FORBIDDEN, "only from this machine\n".into());
     }
-    match fingerprint.parse() {
+    match fingerprints.split(',').map(str::parse).collect::<Result<Vec<_>, _>>() {
         Err(fault) => (StatusCode::BAD_REQUEST, format!("{fault}\n")),
-        Ok(fingerprint) => match engine.forget(fingerprint).await {
+        Ok(fingerprints) => match engine.forget(&fingerprints).await {
             Ok(count) => (StatusCode::OK, format!("{count} forgotten\n")),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         },

@@ -46,6 +46,8 @@ impl Drop for CallLog {
         let duration = self.started.elapsed();
         let connector = self.facts.connector.unwrap_or("none");
         let grant = self.facts.grant.unwrap_or("none");
+        let credentials: Vec<String> = self.facts.credentials.iter().map(ToString::to_string).collect();
+        let credentials = Some(credentials.join(",")).filter(|credentials| !credentials.is_empty());
         tracing::info!(
             target: "daypass::call",
             request_id = self.request_id,
@@ -55,7 +57,7 @@ impl Drop for CallLog {
             grant,
             audience = self.facts.audience.map(Audience::label),
             mode = self.facts.mode,
-            credentials = self.facts.credentials.map(tracing::field::display),
+            credentials,
             replayed = self.facts.replayed,
             outcome = self.outcome,
             fault = self.fault,

@@ -37,8 +37,8 @@ const LAST_MOMENT: Duration = Duration::from_millis(200);
 const STREAMS_END: Duration = Duration::from_secs(1);
 /// Time for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for a request to be read and answered, where the answer is one message.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
+/// Time for a request to be read, on top of the time for its answer.
+const READING_TIMEOUT: Duration = Duration::from_secs(15);
 /// A connection without a request for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Requests that a peer may take back before they were looked at; more end the connection (the rapid reset attack).
@@ -47,6 +47,8 @@ const MAX_RESETS: usize = 20;
 const MAX_HEADER_BYTES: u32 = 128 * 1024;
 /// Most calls at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 256;
+const GRPC_DEADLINE_EXCEEDED: &str = "4";
+const GRPC_INTERNAL: &str = "13";
 /// First byte of a TLS handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -60,6 +62,8 @@ pub struct Listener {
     pub plaintext: bool,
     /// Most connections at a time.
     pub max_connections: usize,
+    /// Longest that an answer may take, from the moment when its request was read.
+    pub max_deadline: Duration,
     /// What answers.
     pub service: ConnectRpcService,
 }
@@ -69,7 +73,12 @@ impl Listener {
     pub async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
         let places = Arc::new(Semaphore::new(self.max_connections));
         let (close, closing) = watch::channel(false);
-        let doorman = Arc::new(Doorman { tls: self.tls, plaintext: self.plaintext, service: self.service });
+        let doorman = Arc::new(Doorman {
+            tls: self.tls,
+            plaintext: self.plaintext,
+            request_timeout: self.max_deadline + READING_TIMEOUT,
+            service: self.service,
+        });
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let next = async {
@@ -109,6 +118,7 @@ impl Listener {
 struct Doorman {
     tls: TlsAcceptor,
     plaintext: bool,
+    request_timeout: Duration,
     service: ConnectRpcService,
 }
 
@@ -170,12 +180,12 @@ impl Doorman {
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10));
         let requests = Arc::new(Requests::default());
-        let (service, counted) = (self.service.clone(), requests.clone());
+        let (service, counted, limit) = (self.service.clone(), requests.clone(), self.request_timeout);
         let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
             if verified {
                 request.extensions_mut().insert(VerifiedPeer);
             }
-            let (under_way, answer) = (counted.begin(), answer(request, service.clone()));
+            let (under_way, answer) = (counted.begin(), answer(request, service.clone(), limit));
             async move {
                 let answer = answer.await;
                 drop(under_way);
@@ -247,29 +257,46 @@ impl Drop for UnderWay {
 async fn answer(
     mut request: Request<Incoming>,
     mut service: ConnectRpcService,
+    limit: Duration,
 ) -> Result<Response<ConnectRpcBody>, Infallible> {
+    let grpc = is_grpc(&request);
     let given = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
     let id = given.unwrap_or_else(new_request_id);
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let answered = timeout(REQUEST_TIMEOUT, AssertUnwindSafe(service.call(request)).catch_unwind()).await;
+    let answered = timeout(limit, AssertUnwindSafe(service.call(request)).catch_unwind()).await;
     let mut response = match answered {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(never))) => match never {},
         Ok(Err(_)) => {
             tracing::error!(request_id = id.to_str().unwrap_or_default(), "a defect stopped this call");
-            empty(StatusCode::INTERNAL_SERVER_ERROR)
+            empty(StatusCode::INTERNAL_SERVER_ERROR, grpc.then_some(GRPC_INTERNAL))
         }
         // The request itself did not arrive in time.
-        Err(_) => empty(StatusCode::REQUEST_TIMEOUT),
+        Err(_) => empty(StatusCode::REQUEST_TIMEOUT, grpc.then_some(GRPC_DEADLINE_EXCEEDED)),
     };
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
 }
 
-fn empty(status: StatusCode) -> Response<ConnectRpcBody> {
+/// An answer without a message: an HTTP status or, to a gRPC client, a gRPC status in the headers.
+fn empty(status: StatusCode, grpc_status: Option<&'static str>) -> Response<ConnectRpcBody> {
     let mut response = Response::new(ConnectRpcBody::Full(http_body_util::Full::default()));
-    *response.status_mut() = status;
+    match grpc_status {
+        None => *response.status_mut() = status,
+        Some(code) => {
+            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            response.headers_mut().insert("grpc-status", HeaderValue::from_static(code));
+        }
+    }
     response
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| {
+        let value = value.as_bytes();
+        value.starts_with(b"application/grpc") && !value.starts_with(b"application/grpc-web")
+    })
 }
 
 fn is_request_id(id: &[u8]) -> bool {

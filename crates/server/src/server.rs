@@ -72,6 +72,7 @@ impl Server {
             tls: TlsAcceptor::from(tls.config.clone()),
             plaintext: config.plaintext(),
             max_connections: config.max_connections,
+            max_deadline,
             service,
         };
         let admin = listen::bind(config.admin_listen, "DAYPASS_ADMIN_LISTEN").await?;

@@ -293,7 +293,7 @@ pub struct Given {
     pub pass: Pass,
     pub replayed: bool,
     pub attempts: u32,
-    pub fingerprint: Fingerprint,
+    pub fingerprints: Vec<Fingerprint>,
 }
 
 impl Given {
@@ -386,7 +386,7 @@ impl Ask {
         };
         let mut facts = Facts::default();
         let pass = engine.create_access_token(request, Instant::now() + self.deadline, &mut facts).await?;
-        let fingerprint = facts.credentials.unwrap();
-        Ok(Given { pass, replayed: facts.replayed, attempts: facts.attempts, fingerprint })
+        let (replayed, attempts, fingerprints) = (facts.replayed, facts.attempts, facts.credentials);
+        Ok(Given { pass, replayed, attempts, fingerprints })
     }
 }

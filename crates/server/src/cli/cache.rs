@@ -16,8 +16,10 @@ pub struct Args {
 enum Command {
     /// Forget every kept token of one set of credentials, in the store of a running server
     Forget {
-        /// The fingerprint of the credentials, as `credentials` in the logs shows it
-        fingerprint: Fingerprint,
+        /// The fingerprint of the credentials, as `credentials` in the logs shows it (two, with a comma, while the store's key is
+        /// being replaced)
+        #[arg(value_delimiter = ',', required = true)]
+        fingerprints: Vec<Fingerprint>,
         /// The server's admin address; absent: DAYPASS_ADMIN_LISTEN, else 127.0.0.1:9090
         #[arg(long)]
         admin_listen: Option<SocketAddr>,
@@ -25,8 +27,9 @@ enum Command {
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let Command::Forget { fingerprint, admin_listen } = args.command;
-    match admin_call::send(admin_listen, "POST", &format!("/cache/forget/{fingerprint}")).await? {
+    let Command::Forget { fingerprints, admin_listen } = args.command;
+    let fingerprints: Vec<String> = fingerprints.iter().map(ToString::to_string).collect();
+    match admin_call::send(admin_listen, "POST", &format!("/cache/forget/{}", fingerprints.join(","))).await? {
         (200, said) => {
             say!("{}", said.trim());
             Ok(())
