@@ -1,7 +1,7 @@
 //! What is fuzzed: each function takes any bytes and must neither panic nor break the law that it states. The same functions
 //! run over the checked-in corpus in `cargo test` (`crates/server/tests/corpus.rs`).
 //!
-//! `cargo +nightly fuzz run <function>` from this folder's parent.
+//! `cargo fuzz run -s none <function>` from this folder's parent.
 
 use std::{
     sync::{Arc, OnceLock},

@@ -151,44 +151,34 @@ fn counted(served: &Served, event: &str) -> u64 {
     get(served, "/metrics").lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
 }
 
-fn store_errors(nodes: &[Served]) -> u64 {
-    nodes.iter().map(|node| counted(node, "store_error")).sum()
-}
-
 /// So many callers at once over three nodes; the vendor takes longer than they need to arrive.
 async fn cold_start(callers: usize, takes_ms: usize) {
     let Some(redis) = RedisServer::start() else { return };
     let vendor = Vendor::start();
     vendor.takes_ms.store(takes_ms, SeqCst);
     let nodes = cluster(&vendor, &redis);
-    for round in 1.. {
-        let (calls, errors) = (vendor.calls(), store_errors(&nodes));
-        let clients: Vec<_> = nodes
-            .iter()
-            .flat_map(|node| (0..16).map(|_| Arc::new(node.client_as(Protocol::Grpc, CodecFormat::Proto))))
-            .collect();
-        let running: Vec<_> = (0..callers)
-            .map(|nth| {
-                let client = clients[nth % clients.len()].clone();
-                tokio::spawn(async move {
-                    let answer = server(&format!("m{round}"), &format!("ref-{nth}")).send(&client).await.unwrap();
-                    format!("{:?}", answer.access_token.as_option().unwrap().value)
-                })
+    let began = Instant::now();
+    let clients: Vec<_> = nodes
+        .iter()
+        .flat_map(|node| (0..16).map(|_| Arc::new(node.client_as(Protocol::Grpc, CodecFormat::Proto))))
+        .collect();
+    let running: Vec<_> = (0..callers)
+        .map(|nth| {
+            let client = clients[nth % clients.len()].clone();
+            tokio::spawn(async move {
+                let answer = server("m", &format!("ref-{nth}")).send(&client).await.unwrap();
+                format!("{:?}", answer.access_token.as_option().unwrap().value)
             })
-            .collect();
-        let mut tokens = std::collections::HashSet::new();
-        for call in running {
-            tokens.insert(call.await.unwrap());
-        }
-        let (calls, errors) = (vendor.calls() - calls, store_errors(&nodes) - errors);
-        println!("round {round}: {callers} callers over 3 processes, {calls} vendor call(s), {errors} store errors");
-        if errors == 0 {
-            assert_eq!((tokens.len(), calls), (1, 1));
-            return;
-        }
-        // The machine did not let Redis answer in time, so each node was on its own: no proof either way.
-        assert!(round < 10, "Redis is never in time on this machine");
+        })
+        .collect();
+    let mut tokens = std::collections::HashSet::new();
+    for call in running {
+        tokens.insert(call.await.unwrap());
     }
+    let (calls, took) = (vendor.calls(), began.elapsed());
+    let errors: u64 = nodes.iter().map(|node| counted(node, "store_error")).sum();
+    println!("{callers} callers over 3 processes in {took:?}: {calls} vendor call(s), {errors} store errors");
+    assert_eq!((tokens.len(), calls), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,11 +187,10 @@ async fn a_cold_start_of_three_processes_makes_one_call() {
 }
 
 // cargo test --release -p daypass-server --test cluster -- --ignored --nocapture
-// Wants a machine where Redis answers 10,000 callers within its 15 ms: two idle cores or more, and a release build.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "full size"]
 async fn a_cold_start_of_10_000_over_three_processes_makes_one_call() {
-    cold_start(10_000, 5_000).await;
+    cold_start(10_000, 3_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

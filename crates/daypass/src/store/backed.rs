@@ -62,13 +62,12 @@ impl<S: Store> Store for BackedStore<S> {
     async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
         let Ok(mut found) = self.shared.get(places).await else { return self.here(places).await };
         self.remembered.follow(places, &found);
-        for (nth, place) in places.iter().enumerate() {
-            if found.get(nth).is_none_or(|found| found.place != *place)
-                && let Some(offered) = self.offer(&[*place]).await
-            {
-                found.insert(nth.min(found.len()), offered);
+        for place in places {
+            if !found.iter().any(|found| found.place == *place) {
+                found.extend(self.offer(&[*place]).await);
             }
         }
+        found.sort_by_key(|found| places.iter().position(|place| *place == found.place));
         Ok(found)
     }
 

@@ -1,0 +1,86 @@
+//! What faults cost in memory comes back.
+#![cfg(test)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Ask, Served};
+use connectrpc::{CodecFormat, Protocol};
+use tokio::task::JoinSet;
+
+/// Faults, and how much time their calls have.
+const FAULTS: &[(&str, Duration)] = &[
+    ("status_503", Duration::from_secs(5)),
+    ("garbage", Duration::from_secs(5)),
+    ("empty", Duration::from_secs(5)),
+    ("reset", Duration::from_secs(5)),
+    ("redirect", Duration::from_secs(5)),
+    ("slow_50ms", Duration::from_secs(5)),
+    ("hang", Duration::from_millis(200)),
+];
+
+/// Memory that the process holds, in KiB (`proc_pid_status(5)`).
+fn resident_kib(served: &Served) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", served.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Every fault, so many calls each, some of them by callers who leave.
+async fn round(served: &Served, nth: usize, calls: usize) {
+    for (fault, time) in FAULTS {
+        let sandbox = served.sandbox.as_ref().unwrap().parse().unwrap();
+        let body = format!("{{\"connector\": \"stripe\", \"fault\": \"{fault}\"}}");
+        let length = body.len();
+        let request = format!(
+            "POST /_sandbox/fault HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        );
+        assert!(served.http(sandbox, &(request + &body)).starts_with("HTTP/1.1 200"), "{fault}");
+        let client = std::sync::Arc::new(served.client_as(Protocol::Grpc, CodecFormat::Proto));
+        let mut callers = JoinSet::new();
+        for caller in 0..calls {
+            let client = client.clone();
+            callers.spawn(async move {
+                let (reference, key) = (format!("{fault}_{nth}_{caller}"), format!("sk_test_memory_{caller}"));
+                let ask = Ask { reference, timeout: *time, ..Ask::stripe(&key) };
+                let patience = if caller % 10 == 0 { Duration::from_millis(20) } else { Duration::from_secs(10) };
+                let _ = tokio::time::timeout(patience, ask.send(&client)).await;
+            });
+            if caller % 100 == 99 {
+                while callers.join_next().await.is_some() {}
+            }
+        }
+        while callers.join_next().await.is_some() {}
+    }
+}
+
+async fn memory_returns(rounds: usize, calls: usize) {
+    let served = Served::start(&["--sandbox"], &[("DAYPASS_LOG", "error")]);
+    let began = Instant::now();
+    // What is bounded fills at first: pools, caches, the allocator's arenas.
+    for nth in 0..2 {
+        round(&served, nth, calls).await;
+    }
+    let before = resident_kib(&served);
+    for nth in 2..2 + rounds {
+        round(&served, nth, calls).await;
+    }
+    let after = resident_kib(&served);
+    let made = rounds * calls * FAULTS.len();
+    println!("{before} KiB before {made} calls with faults, {after} KiB after them ({:?})", began.elapsed());
+    let growth = after.saturating_sub(before) * 1024 / made as u64;
+    assert!(growth < 1024, "{growth} bytes stay of each call: {before} KiB, {after} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_faults_cost_in_memory_comes_back() {
+    memory_returns(2, 150).await;
+}
+
+/// `cargo test --release --test memory -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes"]
+async fn what_many_faults_cost_in_memory_comes_back() {
+    memory_returns(20, 1_000).await;
+}
