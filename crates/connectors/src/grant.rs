@@ -68,7 +68,7 @@ pub enum Scopes {
 pub enum Metadata {
     /// The vendor's call has no such field: nothing is sent.
     None,
-    /// Pairs of text, within the vendor's bounds (counted in characters).
+    /// Pairs, within the vendor's bounds (counted in characters).
     Pairs {
         /// Most pairs.
         max: usize,
@@ -76,6 +76,8 @@ pub enum Metadata {
         max_key: usize,
         /// Longest value.
         max_value: usize,
+        /// Whether a value may be any JSON, whose text is then counted; else it is sent as text.
+        any_json: bool,
     },
 }
 
@@ -165,7 +167,13 @@ impl Grant {
     /// Metadata is sent, within the vendor's bounds.
     #[must_use]
     pub const fn metadata(self, max: usize, max_key: usize, max_value: usize) -> Self {
-        Self { metadata: Metadata::Pairs { max, max_key, max_value }, ..self }
+        Self { metadata: Metadata::Pairs { max, max_key, max_value, any_json: false }, ..self }
+    }
+
+    /// Metadata of any JSON is sent as it is, within the vendor's bounds.
+    #[must_use]
+    pub const fn metadata_json(self, max: usize, max_key: usize, max_value: usize) -> Self {
+        Self { metadata: Metadata::Pairs { max, max_key, max_value, any_json: true }, ..self }
     }
 
     /// Values that come with the token and must stay in the backend.

@@ -20,6 +20,8 @@ pub struct Input {
 pub enum Form {
     /// Text of 1 to this many characters.
     Text(usize),
+    /// The same, or a whole number that stands for its digits.
+    Digits(usize),
     /// Text that is never shown: a second key, a password.
     Secret,
     /// An absolute URL, `https` or (for localhost and apps) another scheme, at most 2048 characters.
@@ -135,6 +137,11 @@ impl Input {
         Self::new(name, Form::Text(max))
     }
 
+    /// Text of up to `max` characters, or a whole number.
+    pub const fn digits(name: &'static str, max: usize) -> Self {
+        Self::new(name, Form::Digits(max))
+    }
+
     /// A list of up to `max` texts.
     pub const fn texts_of(name: &'static str, max: usize) -> Self {
         Self::new(name, Form::Texts(max))
@@ -157,6 +164,7 @@ impl Form {
     pub fn describe(self) -> String {
         match self {
             Form::Text(max) => format!("text of 1 to {max} characters"),
+            Form::Digits(max) => format!("text of 1 to {max} characters, or a whole number"),
             Form::Secret => "text (kept secret)".into(),
             Form::Url => "an absolute URL".into(),
             Form::Origin => "a web origin such as https://shop.example, without a path".into(),
@@ -178,6 +186,8 @@ impl Form {
     pub fn accepts(self, value: &Value) -> bool {
         match (self, value) {
             (Form::Text(max), Value::String(text)) => is_text(text, max),
+            (Form::Digits(max), Value::String(text)) => is_text(text, max),
+            (Form::Digits(max), Value::Number(number)) => number.is_u64() && number.to_string().len() <= max,
             (Form::Secret, Value::String(text)) => !text.is_empty(),
             (Form::Url, Value::String(text)) => is_url(text),
             (Form::Origin, Value::String(text)) => is_origin(text),
@@ -222,6 +232,16 @@ fn is_decimal(text: &str) -> bool {
     digits(whole, 12) && digits(fraction, 3)
 }
 
+/// An amount in major units, text or number, with exactly so many decimals; nothing where it has more, or is none.
+pub(crate) fn with_decimals(amount: &Value, decimals: usize) -> Option<String> {
+    let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    if !is_decimal(&text) || fraction.len() > decimals {
+        return None;
+    }
+    Some(if decimals == 0 { whole.to_owned() } else { format!("{whole}.{fraction:0<decimals$}") })
+}
+
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && !text.starts_with('-')
@@ -234,7 +254,8 @@ fn is_url(text: &str) -> bool {
         && text.split_once("://").is_some_and(|(scheme, rest)| {
             scheme.starts_with(|first: char| first.is_ascii_alphabetic())
                 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-                && !rest.is_empty()
+                // An app's own scheme may stand alone: `my-app://`.
+                && !(rest.is_empty() && ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)))
         })
         && !text.chars().any(|character| character.is_control() || character.is_whitespace())
 }
@@ -256,7 +277,7 @@ pub struct Inputs {
     pub scopes: Vec<String>,
     /// The lifetime asked for, in seconds, within the vendor's bounds.
     pub ttl_seconds: Option<u32>,
-    /// Metadata as pairs of text, empty where the vendor's call takes none.
+    /// Metadata as pairs, empty where the vendor's call takes none. Values are text, or JSON where the grant takes any.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -365,13 +386,23 @@ impl Inputs {
         self.values.get(name).and_then(Value::as_i64)
     }
 
-    /// An amount in major units, as text, exactly as the caller wrote it.
+    /// An amount in major units or a number, as text, exactly as the caller wrote it.
     pub fn decimal(&self, name: &str) -> Option<String> {
         match self.values.get(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
+    }
+
+    /// An amount in major units with exactly so many decimals, for vendors that want them all: JSON numbers have lost their zeros.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`] where the caller gave more decimals.
+    pub fn amount(&self, name: &str, decimals: usize) -> Result<Option<String>> {
+        let Some(value) = self.values.get(name) else { return Ok(None) };
+        let amount = with_decimals(value, decimals);
+        amount.map(Some).ok_or_else(|| Error::invalid_input(name, format!("must have at most {decimals} decimals")))
     }
 
     /// A flag.
@@ -387,6 +418,12 @@ impl Inputs {
     /// Every key that the caller gave.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Metadata of a grant that takes any JSON, as the caller wrote it.
+    pub fn metadata_json(&self) -> Map<String, Value> {
+        let value = |json: &String| serde_json::from_str(json).unwrap_or_default();
+        self.metadata.iter().map(|(key, json)| (key.clone(), value(json))).collect()
     }
 
     /// Every key that the caller gave, as the JSON body of a vendor that uses the same names.
@@ -430,7 +467,7 @@ fn accepted(grant: &Grant) -> String {
 }
 
 fn metadata_pairs(bounds: Metadata, metadata: &Map<String, Value>) -> Result<BTreeMap<String, String>, FieldViolation> {
-    let Metadata::Pairs { max, max_key, max_value } = bounds else { return Ok(BTreeMap::new()) };
+    let Metadata::Pairs { max, max_key, max_value, any_json } = bounds else { return Ok(BTreeMap::new()) };
     let wrong = |description: String| FieldViolation { field: "metadata".into(), description };
     if metadata.len() > max {
         return Err(wrong(format!("the connector takes at most {max} keys")));
@@ -439,6 +476,7 @@ fn metadata_pairs(bounds: Metadata, metadata: &Map<String, Value>) -> Result<BTr
         .iter()
         .map(|(key, value)| {
             let text = match value {
+                any if any_json => any.to_string(),
                 Value::String(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
                 Value::Bool(flag) => flag.to_string(),
@@ -467,11 +505,20 @@ mod tests {
             (Form::Text(3), json!("abcd"), false),
             (Form::Text(3), json!(""), false),
             (Form::Text(9), json!("a\r\nb"), false),
+            (Form::Digits(3), json!("1a"), true),
+            (Form::Digits(3), json!(1), true),
+            (Form::Digits(3), json!(1000), false),
+            (Form::Digits(3), json!(1.5), false),
+            (Form::Digits(3), json!(-1), false),
             (Form::Label, json!("0123abc-Co"), true),
             (Form::Label, json!("evil.example/"), false),
             (Form::Label, json!("-a"), false),
             (Form::Url, json!("https://shop.example/r?x={ID}"), true),
             (Form::Url, json!("app://back"), true),
+            (Form::Url, json!("my-app://"), true),
+            (Form::Url, json!("https://"), false),
+            (Form::Url, json!("HTTP://"), false),
+            (Form::Url, json!("://"), false),
             (Form::Url, json!("shop.example"), false),
             (Form::Origin, json!("https://shop.example:8443"), true),
             (Form::Origin, json!("https://shop.example/path"), false),
@@ -496,6 +543,34 @@ mod tests {
         for (form, value, accepted) in table {
             assert_eq!(form.accepts(&value), accepted, "{form:?} {value}");
         }
+    }
+
+    #[test]
+    fn amounts_get_the_decimals_that_the_vendor_wants() {
+        for (amount, decimals, want) in [
+            (json!(10), 2, Some("10.00")),
+            (json!("10.5"), 2, Some("10.50")),
+            (json!("10.55"), 2, Some("10.55")),
+            (json!("10.555"), 2, None),
+            (json!("10.555"), 3, Some("10.555")),
+            (json!(10), 0, Some("10")),
+            (json!("10.0"), 0, None),
+            (json!("1e3"), 2, None),
+            (json!([10]), 2, None),
+        ] {
+            assert_eq!(with_decimals(&amount, decimals).as_deref(), want, "{amount} {decimals}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_text_or_any_json() {
+        let given = json!({"a": 1, "b": {"c": [true, null]}});
+        let Value::Object(given) = given else { panic!("an object") };
+        let check = |grant: Grant| Inputs::check(&grant, Map::new(), Vec::new(), None, &given);
+        let grant = Grant::client("g", "", Lifetime::Unpublished);
+        assert_eq!(check(grant.metadata(9, 9, 99)).unwrap_err().kind, Kind::InvalidRequest);
+        assert_eq!(check(grant.metadata_json(9, 9, 99)).unwrap().metadata_json(), given);
+        assert_eq!(check(grant.metadata_json(9, 9, 9)).unwrap_err().kind, Kind::InvalidRequest);
     }
 
     #[test]
