@@ -4,6 +4,7 @@
 use http::Uri;
 
 use super::*;
+use crate::input::with_decimals;
 
 /// How long a session lives where its answer has no `expiresAt`, in seconds.
 const SESSION_LIFETIME: u32 = 900;
@@ -16,6 +17,9 @@ pub struct Credentials {
     profile_token: Option<String>,
 }
 
+/// Currencies without decimals; all others of the vendor's have two. <https://docs.mollie.com/docs/currencies>
+const WHOLE: &[&str] = &["ISK", "JPY"];
+
 const PAYMENT: &[Input] = &[
     Input::decimal("amount").required(),
     Input::currency("currency").required(),
@@ -24,6 +28,9 @@ const PAYMENT: &[Input] = &[
     Input::one_of("sequence_type", &["oneoff", "first"]),
     Input::text("customer_id"),
     Input::objects("lines"),
+    Input::object("billing_address"),
+    Input::object("shipping_address"),
+    Input::url("webhook_url"),
 ];
 
 pub struct Mollie;
@@ -47,10 +54,10 @@ impl Connector for Mollie {
             Grant::client("session", "run Mollie Components for this one order", Lifetime::Fixed(SESSION_LIFETIME))
                 .by_default()
                 .inputs(PAYMENT)
-                .metadata(20, 40, 500),
+                .metadata_json(20, 40, 500),
             Grant::client("payment", "open Mollie's checkout page for this payment", Lifetime::InReply)
                 .inputs(PAYMENT)
-                .metadata(20, 40, 500),
+                .metadata_json(20, 40, 500),
             Grant::client(
                 "apple_pay_session",
                 "complete Apple Pay's merchant validation once",
@@ -70,8 +77,8 @@ impl Connector for Mollie {
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
-            ("session", []) => post(credentials, exchange, "/v2/sessions", payment(exchange, true)),
-            ("payment", []) => post(credentials, exchange, "/v2/payments", payment(exchange, false)),
+            ("session", []) => post(credentials, exchange, "/v2/sessions", payment(exchange, true)?),
+            ("payment", []) => post(credentials, exchange, "/v2/payments", payment(exchange, false)?),
             (_, []) => {
                 let url = exchange.input.text("validation_url").unwrap_or_default();
                 if !url.parse::<Uri>().is_ok_and(|url| is_apples(&url)) {
@@ -102,8 +109,12 @@ impl Connector for Mollie {
                 if !session.contains_key("merchantSessionIdentifier") {
                     return Err(Error::bad_reply("Mollie's answer is no Apple Pay session"));
                 }
-                let milliseconds = session.get("expiresAt").and_then(Value::as_i64);
-                let own = milliseconds.map_or(Ok(Expiry::UntilUsed), Expiry::at_epoch_ms)?;
+                let own = match session.get("expiresAt") {
+                    None | Some(Value::Null) => Expiry::UntilUsed,
+                    Some(end) => Expiry::at_epoch_ms(
+                        end.as_i64().ok_or_else(|| Error::bad_reply("the Apple Pay session's end cannot be read"))?,
+                    )?,
+                };
                 let documented = Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?;
                 let expiry =
                     if own.epoch().is_some_and(|own| Some(own) < documented.epoch()) { own } else { documented };
@@ -134,12 +145,12 @@ fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, mut body
         .send()
 }
 
-fn payment(exchange: &Exchange<'_>, with_lines: bool) -> Map<String, Value> {
+fn payment(exchange: &Exchange<'_>, with_lines: bool) -> Result<Map<String, Value>> {
     let input = exchange.input;
     let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
-    let amount = json!({ "currency": currency, "value": input.decimal("amount") });
-    let mut metadata = input.metadata.clone();
-    metadata.entry("ref".into()).or_insert_with(|| exchange.reference.into());
+    let amount = json!({ "currency": currency, "value": input.amount("amount", decimals(&currency))? });
+    let mut metadata = input.metadata_json();
+    metadata.entry("ref").or_insert_with(|| exchange.reference.into());
     let mut body = Map::new();
     if with_lines {
         let description = input.text("description");
@@ -155,10 +166,38 @@ fn payment(exchange: &Exchange<'_>, with_lines: bool) -> Map<String, Value> {
             ("return_url", "redirectUrl"),
             ("sequence_type", "sequenceType"),
             ("customer_id", "customerId"),
-            ("lines", "lines"),
+            ("billing_address", "billingAddress"),
+            ("shipping_address", "shippingAddress"),
         ],
     );
-    body
+    // A session has it in the payment that it will make.
+    match input.text("webhook_url") {
+        Some(url) if with_lines => body.insert("payment".into(), json!({ "webhookUrl": url })),
+        Some(url) => body.insert("webhookUrl".into(), json!(url)),
+        None => None,
+    };
+    if let Some(Value::Array(lines)) = input.value("lines") {
+        let lines: Vec<Value> = lines.iter().map(line).collect::<Option<_>>().ok_or_else(|| {
+            Error::invalid_input("lines", "amounts must have a currency and a value with at most its decimals")
+        })?;
+        body.insert("lines".into(), lines.into());
+    }
+    Ok(body)
+}
+
+fn decimals(currency: &str) -> usize {
+    if WHOLE.contains(&currency) { 0 } else { 2 }
+}
+
+/// A line whose amounts have their currency's decimals.
+fn line(line: &Value) -> Option<Value> {
+    let mut line = line.clone();
+    for amount in line.as_object_mut()?.values_mut().filter(|member| member.get("value").is_some()) {
+        let currency = amount.get("currency")?.as_str()?.to_ascii_uppercase();
+        let value = with_decimals(amount.get("value")?, decimals(&currency))?;
+        *amount = json!({ "currency": currency, "value": value });
+    }
+    Some(line)
 }
 
 /// A session or a payment.
