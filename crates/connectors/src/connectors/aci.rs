@@ -54,7 +54,7 @@ impl Connector for Aci {
         match exchange.replies {
             [] => Call::post(exchange.url("/v1/checkouts")?)
                 .bearer(credentials.api_key.expose())
-                .form(checkout(credentials, exchange))
+                .form(checkout(credentials, exchange)?)
                 .repeatable()
                 .send(),
             [reply, ..] => {
@@ -74,8 +74,11 @@ impl Connector for Aci {
     }
 }
 
-fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Form {
+fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> {
     let input = exchange.input;
+    if exchange.mode == Mode::Live && input.text("test_mode").is_some() {
+        return Err(Error::invalid_input("test_mode", "is for test mode only"));
+    }
     // The vendor takes a transaction id of 8 to 255 characters, or none.
     let reference = Some(exchange.reference).filter(|reference| (8..=255).contains(&reference.chars().count()));
     let currency = input.text("currency").map(str::to_ascii_uppercase);
@@ -84,24 +87,15 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Form {
         .field("entityId", &credentials.entity_id)
         .maybe("merchantTransactionId", reference)
         .maybe("createRegistration", registers.then_some("true"))
-        .maybe("amount", input.decimal("amount").map(two_decimals).as_deref())
+        .maybe("amount", input.amount("amount", 2)?.as_deref())
         .maybe("currency", currency.as_deref())
         .maybe("paymentType", input.text("payment_type"))
         .maybe("integrity", input.flag("integrity").filter(|wanted| *wanted).map(|_| "true"))
         .maybe("testMode", input.text("test_mode"));
-    [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")]
+    let objects = [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")]
         .into_iter()
-        .filter_map(|(name, prefix)| Some((prefix, input.value(name)?)))
-        .fold(form, |form, (prefix, value)| dotted(form, prefix, value))
-}
-
-/// The vendor wants two decimals, and JSON numbers have lost their zeros.
-fn two_decimals(amount: String) -> String {
-    match amount.split_once('.').map(|(_, decimals)| decimals.len()) {
-        None => amount + ".00",
-        Some(1) => amount + "0",
-        Some(_) => amount,
-    }
+        .filter_map(|(name, prefix)| Some((prefix, input.value(name)?)));
+    Ok(objects.fold(form, |form, (prefix, value)| dotted(form, prefix, value)))
 }
 
 /// Members of objects get names with dots: `billing.city`.
@@ -111,6 +105,7 @@ fn dotted(form: Form, name: &str, value: &Value) -> Form {
             members.iter().fold(form, |form, (member, value)| dotted(form, &format!("{name}.{member}"), value))
         }
         Value::String(text) => form.field(name, text),
+        Value::Null => form,
         other => form.field(name, &other.to_string()),
     }
 }

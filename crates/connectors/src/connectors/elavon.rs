@@ -71,7 +71,7 @@ impl Connector for Elavon {
 
 fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> {
     let input = exchange.input;
-    let amount = input.decimal("ssl_amount");
+    let amount = input.amount("ssl_amount", 2)?;
     let kind = match (input.text("ssl_transaction_type"), &amount) {
         (None | Some(TOKENIZE), None) => TOKENIZE,
         (Some(TOKENIZE), Some(_)) => {

@@ -78,7 +78,8 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
     }
     let kind = text("ssl_transaction_type");
     let types = ["ccsale", "ccauthonly", "ccverify", "ccgettoken", "ecspurchase", "egcsale"];
-    let amount = text("ssl_amount").parse::<f64>().is_ok_and(|amount| amount >= 0.0);
+    let cents = text("ssl_amount").split_once('.').is_some_and(|(_, cents)| cents.len() == 2);
+    let amount = cents && text("ssl_amount").parse::<f64>().is_ok_and(|amount| amount >= 0.0);
     let flags = ["ssl_get_token", "ssl_add_token"]
         .iter()
         .all(|name| form.value(name).is_none_or(|it| ["Y", "N"].contains(&it)));
@@ -128,7 +129,8 @@ mod tests {
             ("ssl_merchant_id=1&ssl_user_id=u".to_owned(), 401, "4025"),
             (LOGIN.to_owned(), 400, "5000"),
             (format!("{LOGIN}&ssl_transaction_type=ccsale"), 200, "5000"),
-            (format!("{LOGIN}&ssl_transaction_type=ccgettoken&ssl_amount=1"), 200, "5000"),
+            (format!("{LOGIN}&ssl_transaction_type=ccgettoken&ssl_amount=1.00"), 200, "5000"),
+            (format!("{LOGIN}&ssl_transaction_type=ccsale&ssl_amount=1"), 200, "5000"),
             (format!("{LOGIN}&ssl_transaction_type=ccgettoken&colour=red"), 400, "5000"),
         ] {
             let answer = Bench::new("elavon").send(MAKE, &[], &form);
