@@ -36,6 +36,7 @@ impl Connector for Moneris {
             Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::Fixed(3600))
                 .scopes(Scopes::Any),
             Grant::client("checkout_ticket", "open Moneris Checkout for that one amount", Lifetime::Unpublished)
+                .by_default_with("checkout_id")
                 .inputs(&[
                     Input::text("store_id").required(),
                     Input::secret("api_token").required(),
@@ -92,12 +93,7 @@ const fn environment(mode: Mode) -> &'static str {
 
 fn preload(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let mut body = exchange.input.body();
-    let total = exchange.input.decimal("txn_total").unwrap_or_default();
-    let (whole, cents) = total.split_once('.').unwrap_or((&total, ""));
-    if cents.len() > 2 {
-        return Err(Error::invalid_input("txn_total", "Moneris takes two decimals"));
-    }
-    body.insert("txn_total".into(), json!(format!("{whole}.{cents:0<2}")));
+    body.insert("txn_total".into(), json!(exchange.input.amount("txn_total", 2)?));
     body.insert("environment".into(), json!(environment(exchange.mode)));
     body.insert("action".into(), json!("preload"));
     if exchange.reference.chars().count() <= MAX_ORDER_NO && !exchange.reference.contains(|c| FORBIDDEN.contains(c)) {
@@ -120,11 +116,10 @@ struct Preloaded {
 
 /// Refused with status 200: the names of the fields at fault, each with a text.
 fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
-    let Some((field, text)) = error.unwrap_or_default().into_iter().next() else { return Refusal::default() };
-    let kind = match field.as_str() {
-        "store_id" | "api_token" | "checkout_id" => Kind::CredentialsRejected,
-        _ => Kind::RequestRejected,
-    };
+    let error = error.unwrap_or_default();
+    let wrong = ["store_id", "api_token", "checkout_id"].iter().any(|name| error.contains_key(*name));
+    let kind = if wrong { Kind::CredentialsRejected } else { Kind::RequestRejected };
+    let Some((field, text)) = error.into_iter().next() else { return Refusal::default() };
     Refusal::new(Some(field), text.as_str()).kind(Some(kind))
 }
 
