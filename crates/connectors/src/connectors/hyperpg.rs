@@ -1,7 +1,7 @@
 //! HyperPG (Juspay): client auth tokens, bound to one customer or one order, that the SDK uses in place of the API key.
 //! <https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer>
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::*;
 
@@ -22,7 +22,7 @@ const CUSTOMER: &[Input] = &[
 /// With any of these the customer is created in the same step, unless it is known.
 const CONTACT: &[Input] = CUSTOMER.split_at(1).1;
 const PAYMENT: &[Input] = &[
-    Input::currency("currency"),
+    Input::currency("currency").required(),
     CUSTOMER_ID,
     Input::decimal("amount").required(),
     Input::text_of("order_id", MAX_ORDER_ID),
@@ -86,7 +86,13 @@ impl Connector for Hyperpg {
                 let bound = bound.ok_or_else(|| Error::bad_reply("the SDK payload has no client auth token in it"))?;
                 Ok(Step::Done(token(&bound)?.client("sdk_payload", sdk.to_string())))
             }
-            (_, [reply, ..]) => Ok(Step::Done(token(&reply.accept::<Answer>(refusal)?.juspay)?)),
+            (grant, [reply, ..]) => {
+                let token = token(&reply.accept::<Answer>(refusal)?.juspay)?;
+                Ok(Step::Done(match grant {
+                    "order_client_auth_token" => token.client("order_id", order_id(exchange)?),
+                    _ => token,
+                }))
+            }
         }
     }
 }
@@ -110,18 +116,22 @@ fn customer(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> 
     identified(credentials, exchange, Call::post(exchange.url("/customers")?)).form(form).repeatable().send()
 }
 
-/// The members of an order or a session: the inputs as they are, and the reference where the caller gave no id.
+/// The members of an order or a session: the inputs by their own names, and the reference where the caller gave no id.
 fn order<'a>(exchange: &Exchange<'a>) -> Result<BTreeMap<&'a str, String>> {
     let input = exchange.input;
-    let id = match input.text("order_id") {
-        Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => id.into(),
-        Some(_) => return Err(Error::invalid_input("order_id", "must be letters and digits")),
-        None => exchange.reference_within(MAX_ORDER_ID, ""),
-    };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut members: BTreeMap<&str, String> = input.iter().map(|(name, value)| (name, text(value))).collect();
-    members.insert("order_id", id.into_owned());
+    members.insert("order_id", order_id(exchange)?.into_owned());
+    members.entry("currency").and_modify(|currency| currency.make_ascii_uppercase());
     Ok(members)
+}
+
+fn order_id<'a>(exchange: &'a Exchange<'_>) -> Result<Cow<'a, str>> {
+    match exchange.input.text("order_id") {
+        Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(id.into()),
+        Some(_) => Err(Error::invalid_input("order_id", "must be letters and digits")),
+        None => Ok(exchange.reference_within(MAX_ORDER_ID, "")),
+    }
 }
 
 fn token(bound: &Bound) -> Result<Token> {

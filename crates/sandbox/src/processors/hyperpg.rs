@@ -106,6 +106,10 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
             None => Err(error(400, "invalid_request", "object_reference_id is missing", desk)),
         },
         ("POST", ["orders"]) if is_form => {
+            let currency = form.value("currency").unwrap_or_default();
+            if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+                return Err(error(400, "invalid_request", "currency is missing or not valid", desk));
+            }
             let body = form.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
             let (order, customer) = order(&body, desk)?;
             let mut made =
@@ -207,7 +211,7 @@ mod tests {
             ),
             (
                 "POST /orders".to_owned(),
-                format!("order_id=o1&amount=1.00&customer_id=c&{ASK}"),
+                format!("order_id=o1&amount=1.00&currency=INR&customer_id=c&{ASK}"),
                 "order_client_auth_token",
                 "/juspay/client_auth_token",
             ),
@@ -232,7 +236,9 @@ mod tests {
             (&HEADERS[..1], "GET /customers/c", "", 401),
             (&HEADERS, "GET /customers/missing", "", 404),
             (&HEADERS, "POST /customers", "", 400),
-            (&HEADERS, "POST /orders", "order_id=a_b&amount=1&customer_id=c", 400),
+            (&HEADERS, "POST /orders", "order_id=a_b&amount=1&currency=INR&customer_id=c", 400),
+            (&HEADERS, "POST /orders", "order_id=a1&amount=1&currency=inr&customer_id=c", 400),
+            (&HEADERS, "POST /orders", "order_id=a1&amount=1&customer_id=c", 400),
             (&HEADERS, "POST /session", "{}", 400),
         ] {
             let (got, answer) = Bench::new("hyperpg").ask(call, headers, body);
