@@ -1,6 +1,8 @@
 //! PhonePe: a token that pays one order in the mobile SDK, and the bearer of its server API.
 //! <https://developer.phonepe.com/payment-gateway/website-integration/standard-checkout/api-integration/api-reference/authorization>
 
+use std::borrow::Cow;
+
 use super::*;
 
 /// The salt of existing callers belongs to an older API that gives no tokens.
@@ -11,7 +13,9 @@ pub struct Credentials {
 
 const CLIENT_ID: Input = Input::text("client_id").required();
 const CLIENT_SECRET: Input = Input::secret("client_secret").required();
-const CLIENT_VERSION: Input = Input::text_of("client_version", 16).required();
+const CLIENT_VERSION: Input = Input::digits("client_version", 16).required();
+/// What an order can be tagged with.
+const TAGS: [&str; 5] = ["udf1", "udf2", "udf3", "udf4", "udf5"];
 
 pub struct Phonepe;
 
@@ -23,7 +27,7 @@ impl Connector for Phonepe {
         name: "PhonePe",
         docs: "https://developer.phonepe.com/payment-gateway/website-integration/standard-checkout/api-integration/api-reference/authorization",
         unconfirmed: &[
-            "The bounds of an order: its id, its least amount, expireAfter from 300 to 3600 seconds.",
+            "The bounds of an order: its id, its tags, its least amount, expireAfter from 300 to 3600 seconds.",
             "An order's expireAt is in milliseconds.",
             "The codes of refusals.",
         ],
@@ -44,6 +48,7 @@ impl Connector for Phonepe {
                 Input::text_of("merchant_order_id", 63),
                 Input::object("meta_info"),
             ])
+            .metadata(TAGS.len(), 4, 256)
             .shares_login(),
             Grant::server("client_credentials", "make all calls of the payment gateway's API", Lifetime::InReply)
                 .inputs(&[CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION]),
@@ -63,7 +68,7 @@ impl Connector for Phonepe {
                     if live { "/apis/identity-manager/v1/oauth/token" } else { "/apis/pg-sandbox/v1/oauth/token" };
                 let form = Form::new()
                     .maybe("client_id", input.text("client_id"))
-                    .maybe("client_version", input.text("client_version"))
+                    .maybe("client_version", input.decimal("client_version").as_deref())
                     .maybe("client_secret", input.text("client_secret"))
                     .field("grant_type", "client_credentials");
                 Call::post(exchange.url(path)?).form(form).repeatable().send()
@@ -88,6 +93,7 @@ impl Connector for Phonepe {
                 let Seconds(milliseconds) = order.expire_at;
                 let token = Token::new(&order.token, "sdk_order_token", Expiry::at_epoch_ms(milliseconds)?)?
                     .client("order_id", order.order_id)
+                    .client("merchant_order_id", order_id(exchange)?)
                     .client("environment", if live { "PRODUCTION" } else { "SANDBOX" });
                 Ok(Step::Done(match &credentials.merchant_id {
                     Some(merchant_id) => token.client("merchant_id", merchant_id),
@@ -100,14 +106,29 @@ impl Connector for Phonepe {
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
     let input = exchange.input;
-    let id = input.text("merchant_order_id").map_or_else(|| exchange.reference_within(63, "_-"), Into::into);
+    if input.metadata.keys().any(|key| !TAGS.contains(&key.as_str())) {
+        return Err(Error::invalid("metadata", format!("PhonePe takes the keys {}", TAGS.join(", "))));
+    }
+    let mut tags = input.value("meta_info").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (key, value) in &input.metadata {
+        tags.entry(key).or_insert_with(|| json!(value));
+    }
     Ok(encoding::sparse(json!({
-        "merchantOrderId": id,
+        "merchantOrderId": order_id(exchange)?,
         "amount": input.integer("amount"),
         "expireAfter": exchange.ttl(),
         "paymentFlow": { "type": "PG_CHECKOUT" },
-        "metaInfo": input.value("meta_info"),
+        "metaInfo": tags,
     })))
+}
+
+fn order_id<'a>(exchange: &'a Exchange<'_>) -> Result<Cow<'a, str>> {
+    let fits = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    match exchange.input.text("merchant_order_id") {
+        Some(id) if fits(id) => Ok(id.into()),
+        Some(_) => Err(Error::invalid_input("merchant_order_id", "must be letters, digits, _ and -")),
+        None => Ok(exchange.reference_within(63, "_-")),
+    }
 }
 
 #[derive(Deserialize)]
