@@ -23,7 +23,7 @@ impl Connector for Nuvei {
         name: "Nuvei",
         docs: "https://docs.nuvei.com/api/main/indexMain_v1_0.html",
         unconfirmed: &[
-            "The error codes; a reason that names the checksum, the merchant or the site is read as wrong credentials.",
+            "The error codes; a reason that calls the checksum, the merchant's or the site's id invalid or unknown is read as wrong credentials.",
             "The transaction type Auth with amount 0 for verifying a card.",
         ],
         hosts: &[Host::main("https://secure.safecharge.com", "https://ppp-test.nuvei.com")],
@@ -68,7 +68,9 @@ impl Connector for Nuvei {
             }
             [reply, ..] => {
                 let answer: Answer = reply.accept(refusal)?;
-                if answer.status.as_deref() == Some("ERROR") {
+                // A number, by some accounts a text.
+                let failed = answer.err_code.is_some_and(|code| code != 0 && code != "0");
+                if failed || answer.status.as_deref() == Some("ERROR") {
                     return Err(reply.refuse(refusal(reply)));
                 }
                 let session = answer
@@ -80,7 +82,11 @@ impl Connector for Nuvei {
                     .client("merchant_id", &credentials.merchant_id)
                     .client("merchant_site_id", &credentials.merchant_site_id)
                     .client("env", env);
-                Ok(Step::Done(token))
+                Ok(Step::Done(match answer.order_id {
+                    Some(Value::String(id)) => token.client("order_id", id),
+                    Some(Value::Number(id)) => token.client("order_id", id.to_string()),
+                    _ => token,
+                }))
             }
         }
     }
@@ -124,16 +130,24 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Value {
 struct Answer {
     status: Option<String>,
     session_token: Option<String>,
+    err_code: Option<Value>,
+    order_id: Option<Value>,
 }
 
-/// Refusals come with status 200, and nearly all that is published of their codes is the text next to them.
+/// Refusals come with status 200. Few codes are published; of the others the text next to them tells.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/errCode"], &["/reason"], &[]);
+    if !reply.is_success() {
+        return refusal;
+    }
     let words = refusal.message.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let kind = if ["checksum", "merchant", "site"].iter().any(|word| words.contains(word)) {
-        Some(Kind::CredentialsRejected)
-    } else {
-        reply.is_success().then_some(Kind::RequestRejected)
+    let says = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    let kind = match refusal.code.as_deref() {
+        Some("1001" | "1013" | "1022") => Kind::CredentialsRejected,
+        _ if says(&["invalid", "unknown"]) && says(&["checksum", "merchant id", "merchant site"]) => {
+            Kind::CredentialsRejected
+        }
+        _ => Kind::RequestRejected,
     };
-    refusal.kind(kind)
+    refusal.kind(Some(kind))
 }
