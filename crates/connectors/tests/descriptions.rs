@@ -143,3 +143,23 @@ fn credentials_are_as_described() {
         assert!(entry.bind(&complete).is_err(), "{id}: an unknown field");
     }
 }
+
+#[test]
+fn keys_show_test_or_live() {
+    let payload = |cad: &str, usd: &str| json!({"auth_key_map": {"CAD": {"api_key": cad}, "USD": {"api_key": usd}}});
+    let checkout = |public: &str, secret: &str| json!({"api_key": public, "api_secret": secret});
+    for (id, credentials, mode) in [
+        ("checkout", checkout("pk_sbox_x", "sk_sbox_x"), Some(Mode::Test)),
+        ("checkout", checkout("pk_test_x", "sk_test_x"), Some(Mode::Test)),
+        ("checkout", checkout("pk_test_x", "x"), Some(Mode::Test)),
+        ("checkout", checkout("pk_x", "sk_x"), Some(Mode::Live)),
+        ("checkout", checkout("x", "x"), None),
+        ("payload", payload("test_secret_key_1", "test_secret_key_2"), Some(Mode::Test)),
+        ("payload", payload("secret_key_1", "secret_key_2"), Some(Mode::Live)),
+        ("payload", payload("test_secret_key_1", "secret_key_2"), None),
+        ("payload", payload("test_secret_key_1", "x"), None),
+    ] {
+        let bound = find(id).unwrap().bind(credentials.as_object().unwrap());
+        assert_eq!(bound.unwrap_or_else(|error| panic!("{error}")).mode(), mode, "{id} {credentials}");
+    }
+}

@@ -91,11 +91,16 @@ impl Connector for Checkout {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        let rest = credentials.api_secret.expose().strip_prefix("sk_")?;
-        Some(if rest.starts_with("sbox_") { Mode::Test } else { Mode::Live })
+        let [public, secret] = modes(credentials);
+        secret.or(public)
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+        if let [Some(public), Some(secret)] = modes(credentials)
+            && public != secret
+        {
+            return Err(Error::invalid_credential("api_key", "is of another environment than api_secret"));
+        }
         let input = exchange.input;
         let client_id = input.text("client_id").unwrap_or_default();
         let client_secret = input.text("client_secret").unwrap_or_default();
@@ -145,6 +150,15 @@ impl Connector for Checkout {
             _ => Err(Error::new(Kind::Internal, "Checkout.com has no such grant")),
         }
     }
+}
+
+/// The environments that the public and the secret key show.
+fn modes(credentials: &Credentials) -> [Option<Mode>; 2] {
+    let mode = |key: &str, prefix: &str| {
+        let rest = key.strip_prefix(prefix)?;
+        Some(if ["sbox_", "test_"].iter().any(|test| rest.starts_with(test)) { Mode::Test } else { Mode::Live })
+    };
+    [mode(&credentials.api_key, "pk_"), mode(credentials.api_secret.expose(), "sk_")]
 }
 
 fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, Value>> {

@@ -16,6 +16,12 @@ struct Account {
     api_key: Secret,
 }
 
+impl Account {
+    fn mode(&self) -> Option<Mode> {
+        Mode::of_key(self.api_key.expose(), &["test_secret_key_"], &["secret_key_"])
+    }
+}
+
 const CURRENCY: Input = Input::currency("currency");
 const CHECKOUT: &[Input] = &[
     CURRENCY,
@@ -62,21 +68,24 @@ impl Connector for Payload {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        // One key serves all currencies.
-        let key = credentials.auth_key_map.values().next()?.api_key.expose();
-        match key.split_once("secret_key_")? {
-            ("test_", _) => Some(Mode::Test),
-            ("", _) => Some(Mode::Live),
-            _ => None,
-        }
+        let mut modes = credentials.auth_key_map.values().map(Account::mode);
+        let first = modes.next()??;
+        modes.all(|mode| mode == Some(first)).then_some(first)
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match exchange.replies {
             [] => {
+                let account = account(credentials, exchange)?;
+                if account.mode().is_some_and(|mode| mode != exchange.mode) {
+                    return Err(Error::invalid(
+                        "test_mode",
+                        "the key of this currency is of Payload's other environment",
+                    ));
+                }
                 let intent = Map::from_iter([(exchange.grant.name.to_owned(), intent(exchange))]);
                 Call::post(exchange.url("/access_tokens")?)
-                    .basic(account(credentials, exchange)?.api_key.expose(), "")
+                    .basic(account.api_key.expose(), "")
                     .json(&json!({ "type": "client", "intent": intent }))
                     .repeatable()
                     .send()
@@ -100,7 +109,8 @@ fn account<'a>(credentials: &'a Credentials, exchange: &Exchange<'_>) -> Result<
     let accounts = &credentials.auth_key_map;
     match exchange.input.text("currency") {
         Some(currency) => accounts
-            .get(&currency.to_ascii_uppercase())
+            .iter()
+            .find_map(|(name, account)| name.eq_ignore_ascii_case(currency).then_some(account))
             .ok_or_else(|| Error::invalid_input("currency", "auth_key_map has no account of this currency")),
         None => accounts
             .values()
@@ -133,16 +143,8 @@ struct AccessToken {
     environ: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error_type: Option<String>,
-    #[serde(alias = "description")]
-    error_description: Option<String>,
-    details: Option<Value>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let Failure { error_type, error_description, details } = reply.lenient();
-    Refusal::new(error_type, error_description).reason(details.map(|details| details.to_string()))
+    let body: Value = reply.lenient();
+    let details = body.get("details").filter(|details| !details.is_null()).map(Value::to_string);
+    Refusal::read(reply, &["/error_type"], &["/error_description", "/description"], &[]).reason(details)
 }
