@@ -41,7 +41,7 @@ impl Connector for Paystack {
         grants: &[Grant::client("transaction_access_code", "pay that one transaction", Lifetime::Unpublished)
             .by_default()
             .inputs(INPUTS)
-            .metadata(50, 40, 500)],
+            .metadata_json(50, 255, 10_000)],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
@@ -61,9 +61,11 @@ impl Connector for Paystack {
                 .send(),
             [reply, ..] => {
                 let answer: Answer = reply.accept(refusal)?;
-                let Some(transaction) = answer.data.filter(|_| answer.status) else {
+                if !answer.status {
                     return Err(reply.refuse(refusal(reply)));
-                };
+                }
+                let transaction = Transaction::deserialize(answer.data)
+                    .map_err(|_| Error::bad_reply("Paystack's answer has no transaction in it"))?;
                 let token = Token::new(&transaction.access_code, "access_code", Expiry::Unpublished)?
                     .client("authorization_url", transaction.authorization_url)
                     .client("reference", transaction.reference);
@@ -85,7 +87,7 @@ fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
         body.insert("reference".into(), json!(reference));
     }
     if !input.metadata.is_empty() {
-        body.insert("metadata".into(), json!(input.metadata));
+        body.insert("metadata".into(), input.metadata_json().into());
     }
     body
 }
@@ -93,7 +95,8 @@ fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
 #[derive(Deserialize)]
 struct Answer {
     status: bool,
-    data: Option<Transaction>,
+    #[serde(default)]
+    data: Value,
 }
 
 #[derive(Deserialize)]
