@@ -29,6 +29,7 @@ impl Connector for Globalpay {
         name: "Global Payments",
         docs: "https://developer.globalpay.com/authentication",
         unconfirmed: &[
+            "An access token lives for a day where the caller asks for no other time; the answer says it.",
             "The permission PMT_POST_Create_Single is in the vendor's plugins and tests, not in its document.",
         ],
         hosts: &[
@@ -48,7 +49,7 @@ impl Connector for Globalpay {
             Grant::server(
                 "access_token",
                 "do all that the app may do",
-                Lifetime::Settable { min: 60, default: 3600, max: 604_800 },
+                Lifetime::Settable { min: 60, default: 86_400, max: 604_800 },
             )
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::Any),
@@ -71,7 +72,9 @@ impl Connector for Globalpay {
                     "nonce": nonce,
                     "secret": signing::hex(secret),
                     "grant_type": "client_credentials",
-                    "seconds_to_expire": exchange.ttl(),
+                    // The app's own token lives as long as the vendor says, unless the caller asks for another time.
+                    "seconds_to_expire":
+                        (restricted || exchange.input.ttl_seconds.is_some()).then(|| exchange.ttl()),
                     "restricted_token": restricted.then_some("YES"),
                     "permissions": (!wanted.is_empty()).then_some(&wanted),
                 });
@@ -119,6 +122,7 @@ struct AccessToken {
 
 #[derive(Deserialize, Default)]
 struct Scope {
+    #[serde(default)]
     accounts: Vec<Account>,
 }
 
