@@ -6,6 +6,10 @@ use http::Uri;
 use super::*;
 use crate::InputForm;
 
+/// The vendor's bound on the redirect URL, in characters.
+const MAX_REDIRECT_URL: usize = 250;
+/// How long a portal session's URL can be opened, in seconds.
+const PORTAL_LIFETIME: u32 = 3600;
 const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
 
 #[derive(Deserialize)]
@@ -31,9 +35,13 @@ impl Connector for Chargebee {
         hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
         credentials: &[required("api_key"), required("site").public()],
         grants: &[
-            Grant::client("portal_session", "open the self-service portal as that customer", Lifetime::Fixed(3600))
-                .by_default()
-                .inputs(INPUTS),
+            Grant::client(
+                "portal_session",
+                "open the self-service portal as that customer",
+                Lifetime::Fixed(PORTAL_LIFETIME),
+            )
+            .by_default()
+            .inputs(INPUTS),
             Grant::client(
                 "manage_payment_sources",
                 "add and change that customer's payment methods on a hosted page",
@@ -53,10 +61,14 @@ impl Connector for Chargebee {
         match exchange.replies {
             [] => {
                 let input = exchange.input;
+                let redirect_url = input.text("redirect_url");
+                if redirect_url.is_some_and(|url| url.chars().count() > MAX_REDIRECT_URL) {
+                    let most = format!("Chargebee takes at most {MAX_REDIRECT_URL} characters");
+                    return Err(Error::invalid_input("redirect_url", most));
+                }
                 let path = if portal { "portal_sessions" } else { "hosted_pages/manage_payment_sources" };
-                let form = Form::new()
-                    .maybe("customer[id]", input.text("customer_id"))
-                    .maybe("redirect_url", input.text("redirect_url"));
+                let form =
+                    Form::new().maybe("customer[id]", input.text("customer_id")).maybe("redirect_url", redirect_url);
                 Call::post(url(credentials, exchange, &format!("/api/v2/{path}"))?)
                     .basic(credentials.api_key.expose(), "")
                     .header("chargebee-idempotency-key", exchange.idempotency_key)
@@ -66,7 +78,13 @@ impl Connector for Chargebee {
             }
             [reply, ..] if portal => {
                 let session = reply.accept::<Portal>(refusal)?.portal_session;
-                let token = Token::new(&session.token, "portal_session", Expiry::at_epoch(session.expires_at)?)?
+                // The vendor's document has it among what may be absent.
+                let end = match (session.expires_at, session.created_at) {
+                    (Some(Seconds(end)), _) => end,
+                    (None, Some(Seconds(start))) => start.saturating_add(PORTAL_LIFETIME.into()),
+                    (None, None) => return Err(Error::bad_reply("Chargebee's portal session has no dates")),
+                };
+                let token = Token::new(&session.token, "portal_session", Expiry::at_epoch(end)?)?
                     .client("access_url", session.access_url)
                     .client("portal_session_id", session.id);
                 Ok(Step::Done(token))
@@ -83,6 +101,9 @@ impl Connector for Chargebee {
 /// The label in the host is the merchant's site, which is one of the credentials and no input.
 fn url(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Uri> {
     let site = match exchange.mode {
+        Mode::Live if credentials.site.ends_with("-test") => {
+            return Err(Error::invalid_credential("site", "is a test site, which live mode cannot use"));
+        }
         Mode::Live => credentials.site.as_str(),
         Mode::Test => credentials.site.strip_suffix("-test").unwrap_or(&credentials.site),
     };
@@ -103,7 +124,8 @@ struct Session {
     id: String,
     token: String,
     access_url: String,
-    expires_at: Seconds,
+    created_at: Option<Seconds>,
+    expires_at: Option<Seconds>,
 }
 
 #[derive(Deserialize)]
