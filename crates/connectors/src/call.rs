@@ -238,7 +238,9 @@ impl Reply {
 
     /// The error of a refusal that came with this reply.
     pub fn refuse(&self, refusal: Refusal) -> Error {
-        let seconds = self.header("retry-after").and_then(|seconds| seconds.parse().ok());
+        // RFC 9110 section 10.2.3, and as Cashfree says the same.
+        let names = ["retry-after", "x-ratelimit-retry"];
+        let seconds = names.iter().find_map(|name| self.header(name)?.parse().ok());
         Error {
             retry_after: seconds.map(std::time::Duration::from_secs),
             ..Error::refused(Refusal { status: self.status, ..refusal })
@@ -269,5 +271,29 @@ impl Reply {
     /// A header's value, where it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_when_to_come_back() {
+        for (headers, want) in [
+            (&[("retry-after", "7")][..], Some(7)),
+            (&[("x-ratelimit-retry", "9")], Some(9)),
+            (&[("x-ratelimit-retry", "9"), ("retry-after", "7")], Some(7)),
+            (&[("retry-after", "Thu, 01 Jan 2026 00:00:00 GMT")], None),
+            (&[], None),
+        ] {
+            let headers =
+                headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let reply =
+                Reply { status: 429, headers: headers.collect(), body: Bytes::new(), sent_at: Timestamp::UNIX_EPOCH };
+            assert_eq!(reply.refuse(Refusal::default()).retry_after, want.map(Duration::from_secs), "{reply:?}");
+        }
     }
 }

@@ -5,6 +5,16 @@ use super::*;
 
 const LIFETIME: Lifetime = Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 };
 
+/// The vendor's bounds on the length of texts.
+const BOUNDS: &[(&str, usize, usize)] = &[
+    ("customer_id", 3, 50),
+    ("customer_email", 3, 100),
+    ("customer_name", 3, 100),
+    ("return_url", 1, 250),
+    ("notify_url", 1, 250),
+    ("order_note", 3, 200),
+];
+
 #[derive(Deserialize)]
 pub struct Credentials {
     app_id: Secret,
@@ -79,6 +89,18 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
         return Err(Error::invalid_input("order_amount", "Cashfree takes at most two decimals"));
     }
     let amount: f64 = amount.parse().map_err(|_| Error::invalid_input("order_amount", "must be an amount"))?;
+    if amount < 1.0 {
+        return Err(Error::invalid_input("order_amount", "Cashfree takes at least 1"));
+    }
+    let phone = input.text("customer_phone").unwrap_or_default();
+    if phone.len() != 10 || !phone.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::invalid_input("customer_phone", "must be 10 digits"));
+    }
+    for (name, least, most) in BOUNDS {
+        if input.text(name).is_some_and(|text| !(*least..=*most).contains(&text.chars().count())) {
+            return Err(Error::invalid_input(name, format!("Cashfree takes {least} to {most} characters")));
+        }
+    }
     let expires_at = exchange.expires_on()?;
     let methods = input.texts("payment_methods").join(",");
     let reference = exchange.reference_of(45, "_-").ok().filter(|reference| reference.len() >= 3);
