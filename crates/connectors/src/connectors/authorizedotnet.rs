@@ -25,7 +25,7 @@ impl Connector for Authorizedotnet {
         docs: "https://developer.authorize.net/api/reference/features/accept-hosted.html",
         unconfirmed: &[
             "The form addresses other than the live payment form's.",
-            "What the error codes E00001, E00003, E00007, E00013, E00027, E00040 and E00053 mean.",
+            "What the error codes mean.",
             "The byte-order mark before each answer.",
         ],
         hosts: &[Host::main("https://api.authorize.net", "https://apitest.authorize.net")],
@@ -75,7 +75,7 @@ impl Connector for Authorizedotnet {
 fn body(credentials: &Credentials, exchange: &Exchange<'_>, request: &str) -> String {
     let input = exchange.input;
     let login = json!({ "name": credentials.name, "transactionKey": credentials.transaction_key.expose() });
-    let reference = Some(exchange.reference).filter(|reference| reference.chars().count() <= MAX_REF_ID);
+    let reference = exchange.reference_within(MAX_REF_ID, "-_.");
     let text = |value: &Value| json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     let settings = input.value("settings").and_then(Value::as_object).map(|settings| {
         let setting = |(name, value)| json!({ "settingName": name, "settingValue": text(value) });
@@ -90,7 +90,7 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>, request: &str) -> St
     let pays = exchange.grant.name == "hosted_payment_page";
     let members = object(&[
         ("merchantAuthentication", Some(login.to_string())),
-        ("refId", reference.map(|reference| json!(reference).to_string())),
+        ("refId", Some(json!(reference).to_string())),
         ("transactionRequest", transaction),
         ("customerProfileId", input.value("customer_profile_id").map(Value::to_string)),
         (if pays { "hostedPaymentSettings" } else { "hostedProfileSettings" }, settings),
@@ -134,8 +134,9 @@ fn refusal(reply: &Reply) -> Refusal {
     let message = answer(reply).and_then(|answer| answer.messages.message.into_iter().next());
     let Some(Message { code, text }) = message else { return Refusal::default() };
     let kind = match code.as_str() {
-        "E00007" => Some(Kind::CredentialsRejected),
-        "E00001" | "E00053" => Some(Kind::Unavailable),
+        "E00005" | "E00006" | "E00007" | "E00008" => Some(Kind::CredentialsRejected),
+        "E00010" | "E00011" | "E00044" => Some(Kind::PermissionDenied),
+        "E00001" | "E00049" | "E00053" => Some(Kind::Unavailable),
         _ => reply.is_success().then_some(Kind::RequestRejected),
     };
     Refusal::new(Some(code), Some(text)).kind(kind)
