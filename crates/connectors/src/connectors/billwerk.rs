@@ -16,7 +16,7 @@ const INPUTS: &[Input] = &[
     Input::url("accept_url"),
     Input::url("cancel_url"),
     Input::text("locale"),
-    Input::text("button_text"),
+    Input::text_of("button_text", 32),
     Input::texts("payment_methods"),
     Input::minor_units("amount"),
     Input::objects("order_lines"),
@@ -38,6 +38,7 @@ impl Connector for Billwerk {
         unconfirmed: &[
             "The bounds on a session's lifetime.",
             "The members of an error body besides code, error and message.",
+            "An order's members key and metadata, the bounds on its handle, and those on metadata and button_text.",
             "A charge session with the handle of an earlier order goes on with the same invoice.",
         ],
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
@@ -51,12 +52,15 @@ impl Connector for Billwerk {
             .by_default()
             .inputs(STORES)
             .one_of(&[&["customer_handle"], &["create_customer"]]),
-            Grant::client("charge_session", "pay that one order", LIFETIME).inputs(INPUTS).one_of(&[
-                &["amount", "customer_handle"],
-                &["amount", "create_customer"],
-                &["order_lines", "customer_handle"],
-                &["order_lines", "create_customer"],
-            ]),
+            Grant::client("charge_session", "pay that one order", LIFETIME)
+                .inputs(INPUTS)
+                .one_of(&[
+                    &["amount", "customer_handle"],
+                    &["amount", "create_customer"],
+                    &["order_lines", "customer_handle"],
+                    &["order_lines", "create_customer"],
+                ])
+                .metadata(50, 255, 255),
         ],
     };
 
@@ -69,7 +73,7 @@ impl Connector for Billwerk {
                 Call::post(exchange.url(path)?)
                     .basic(credentials.api_key.expose(), "")
                     .header("accept", "application/json")
-                    .json(&session(exchange, charges))
+                    .json(&session(exchange, charges)?)
                     .send()
             }
             [reply, ..] => {
@@ -82,7 +86,7 @@ impl Connector for Billwerk {
     }
 }
 
-fn session(exchange: &Exchange<'_>, charges: bool) -> Map<String, Value> {
+fn session(exchange: &Exchange<'_>, charges: bool) -> Result<Map<String, Value>> {
     let input = exchange.input;
     let names = ["accept_url", "cancel_url", "locale", "button_text", "payment_methods", "recurring"];
     let mut body = Map::new();
@@ -94,14 +98,18 @@ fn session(exchange: &Exchange<'_>, charges: bool) -> Map<String, Value> {
         input.copy_into(&mut customer, &[("customer_handle", "handle")]);
         let mut order = Map::new();
         input.copy_into(&mut order, &["amount", "order_lines"].map(|name| (name, name)));
-        order.insert("handle".into(), json!(exchange.reference));
+        order.insert("handle".into(), json!(exchange.reference_of(255, "_.-@")?));
+        order.insert("key".into(), json!(exchange.idempotency_key));
         order.insert("currency".into(), json!(input.text("currency").map(str::to_ascii_uppercase)));
         order.insert("customer".into(), customer.into());
+        if !input.metadata.is_empty() {
+            order.insert("metadata".into(), json!(input.metadata));
+        }
         body.insert("order".into(), order.into());
     } else {
         input.copy_into(&mut body, &[("customer_handle", "customer"), ("create_customer", "create_customer")]);
     }
-    body
+    Ok(body)
 }
 
 #[derive(Deserialize)]
