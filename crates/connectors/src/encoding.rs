@@ -65,6 +65,17 @@ pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)
 }
 
+/// A text of a vendor's on which the next call or the client depends.
+///
+/// # Errors
+/// [`crate::Kind::BadReply`] where nothing is in it.
+pub(crate) fn not_blank<T: AsRef<str>>(text: T) -> Result<T> {
+    if text.as_ref().trim().is_empty() {
+        return Err(Error::bad_reply("the connector's answer has an empty text where its document has an id"));
+    }
+    Ok(text)
+}
+
 /// What a vendor's list of faults says: each is a text, or an object of which these members are the words.
 pub(crate) fn faults_at(answer: &Value, pointer: &str, members: &[&str]) -> Option<String> {
     let words = |fault: &Value| match fault.as_str() {

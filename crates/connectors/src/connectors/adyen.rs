@@ -73,7 +73,7 @@ impl Connector for Adyen {
                 let session: Session = reply.accept(refusal)?;
                 let expiry = Expiry::at_date(&session.expires_at)?;
                 let token = Token::new(&session.session_data, "session_data", expiry)?
-                    .client("session_id", session.id)
+                    .client("session_id", encoding::not_blank(session.id)?)
                     .client("environment", exchange.mode.label());
                 Ok(Step::Done(token))
             }

@@ -54,7 +54,10 @@ impl Connector for Adyenplatform {
                     Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&session.token)?,
                     _ => Expiry::Unpublished,
                 };
-                Ok(Step::Done(Token::new(&session.token, "session", expiry)?.client("session_id", session.id)))
+                Ok(Step::Done(
+                    Token::new(&session.token, "session", expiry)?
+                        .client("session_id", encoding::not_blank(session.id)?),
+                ))
             }
         }
     }

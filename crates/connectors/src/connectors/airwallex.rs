@@ -72,6 +72,7 @@ impl Connector for Airwallex {
             }
             (grant, [login]) => {
                 let login: Login = login.accept(refusal)?;
+                let bearer = encoding::not_blank(login.token.expose())?;
                 let call = if grant == "customer_client_secret" {
                     let customer = Exchange::segment(input.text("customer_id").unwrap_or_default());
                     Call::get(exchange.url(&format!("/api/v1/pa/customers/{customer}/generate_client_secret"))?)
@@ -79,7 +80,7 @@ impl Connector for Airwallex {
                     let url = exchange.url("/api/v1/pa/payment_intents/create")?;
                     Call::post(url).json(&payment_intent(exchange)).repeatable()
                 };
-                call.bearer(login.token.expose()).send()
+                call.bearer(bearer).send()
             }
             ("customer_client_secret", [login, reply, ..]) => {
                 let made: CustomerSecret = reply.accept(refusal)?;
@@ -90,7 +91,11 @@ impl Connector for Airwallex {
             (_, [login, reply, ..]) => {
                 let made: Intent = reply.accept(refusal)?;
                 let token = client_secret(exchange, login, &made.client_secret, Expiry::of_jwt(&made.client_secret)?)?;
-                Ok(Step::Done(token.client("payment_intent_id", made.id).client("currency", currency(exchange))))
+                Ok(Step::Done(
+                    token
+                        .client("payment_intent_id", encoding::not_blank(made.id)?)
+                        .client("currency", currency(exchange)),
+                ))
             }
         }
     }

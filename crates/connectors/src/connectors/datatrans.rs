@@ -70,7 +70,7 @@ impl Connector for Datatrans {
                     let mobile_token =
                         answer.mobile_token.ok_or_else(|| Error::bad_reply("Datatrans sent no mobile token"))?;
                     let token = Token::new(&mobile_token, "mobile_token", expiry)?;
-                    return Ok(Step::Done(token.client("transaction_id", answer.transaction_id)));
+                    return Ok(Step::Done(token.client("transaction_id", encoding::not_blank(answer.transaction_id)?)));
                 }
                 let token = Token::new(&answer.transaction_id, "transaction_id", expiry)?;
                 Ok(Step::Done(match reply.header("location") {

@@ -72,7 +72,8 @@ impl Connector for Gocardless {
             (None, [reply, rest @ ..]) => {
                 let made: Value = reply.accept(refusal)?;
                 let id = encoding::text_at(&made, "/billing_requests/id");
-                (id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?.to_owned(), rest)
+                let id = id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?;
+                (encoding::not_blank(id)?.to_owned(), rest)
             }
         };
         match (exchange.grant.name, replies) {
@@ -82,7 +83,8 @@ impl Connector for Gocardless {
                 token(exchange, &flow.id, "billing_request_flow", &flow)
             }
             (_, [reply]) => {
-                let id = Exchange::segment(&reply.accept::<Flows>(refusal)?.billing_request_flows.id);
+                let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
+                let id = Exchange::segment(encoding::not_blank(&flow.id)?);
                 let call = Call::post(exchange.url(&format!("/{resource}/{id}/actions/initialise"))?);
                 versioned(credentials, call).repeatable().send()
             }
@@ -144,7 +146,7 @@ fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
 
 fn token(exchange: &Exchange<'_>, value: &str, token_type: &str, flow: &Flow) -> Result<Step> {
     let token = Token::new(value, token_type, Expiry::at_date(&flow.expires_at)?)?
-        .client("billing_request_flow_id", &flow.id)
+        .client("billing_request_flow_id", encoding::not_blank(&flow.id)?)
         .client("authorisation_url", &flow.authorisation_url)
         .client("environment", if exchange.mode == Mode::Live { "live" } else { "sandbox" });
     Ok(Step::Done(token))

@@ -47,7 +47,7 @@ impl Connector for Paysafe {
                 return Err(Error::invalid_input("create_customer", "customer_id names a customer that is there"));
             }
             (Some(customer), None, []) => return call(PATH.to_owned())?.json(customer).send(),
-            (Some(_), None, [reply, rest @ ..]) => (reply.accept::<Customer>(refusal)?.id, rest),
+            (Some(_), None, [reply, rest @ ..]) => (encoding::not_blank(reply.accept::<Customer>(refusal)?.id)?, rest),
             (None, id, replies) => (id.unwrap_or_default().to_owned(), replies),
         };
         match replies {
