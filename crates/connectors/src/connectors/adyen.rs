@@ -90,7 +90,11 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<Str
     if input.text("shopper_reference").is_some_and(|reference| reference.chars().count() < 3) {
         return Err(Error::invalid_input("shopper_reference", "Adyen takes 3 to 256 characters"));
     }
-    let stores = matches!(input.text("store_payment_method_mode"), Some("enabled" | "askForConsent"));
+    // Who names a shopper and a purpose wants the method stored, and then the shopper decides; Adyen's own default is not to.
+    let purpose = ["shopper_reference", "recurring_processing_model"].iter().all(|name| input.value(name).is_some());
+    let present = matches!(input.text("shopper_interaction"), None | Some("Ecommerce"));
+    let mode = input.text("store_payment_method_mode").or((purpose && present).then_some("askForConsent"));
+    let stores = matches!(mode, Some("enabled" | "askForConsent"));
     let absent: Vec<&str> = ["shopper_reference", "recurring_processing_model"]
         .into_iter()
         .filter(|name| stores && input.value(name).is_none())
@@ -111,9 +115,11 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<Str
             ("shopper_reference", "shopperReference"),
             ("shopper_interaction", "shopperInteraction"),
             ("recurring_processing_model", "recurringProcessingModel"),
-            ("store_payment_method_mode", "storePaymentMethodMode"),
         ],
     );
+    if let Some(mode) = mode {
+        body.insert("storePaymentMethodMode".into(), json!(mode));
+    }
     body.insert("merchantAccount".into(), json!(credentials.merchant_account));
     body.insert("amount".into(), json!({ "currency": currency, "value": amount }));
     body.insert("reference".into(), json!(exchange.reference));
