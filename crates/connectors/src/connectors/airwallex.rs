@@ -34,7 +34,7 @@ impl Connector for Airwallex {
                 Lifetime::Fixed(3600),
             )
             .by_default_with("customer_id")
-            .inputs(&[Input::text("customer_id").required(), LOGIN_AS])
+            .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS])
             .shares_login(),
             Grant::client("payment_intent_client_secret", "confirm that one payment", Lifetime::Fixed(3600))
                 .inputs(&[
@@ -43,6 +43,7 @@ impl Connector for Airwallex {
                     Input::text("customer_id"),
                     Input::url("return_url"),
                     Input::text("descriptor"),
+                    Input::text("merchant_order_id"),
                     LOGIN_AS,
                 ])
                 .metadata(50, 100, 500)
@@ -86,7 +87,11 @@ impl Connector for Airwallex {
                 let made: CustomerSecret = reply.accept(refusal)?;
                 let expiry = Expiry::at_date(&made.expired_time)?;
                 let token = client_secret(exchange, login, &made.client_secret, expiry)?;
-                Ok(Step::Done(token.client("customer_id", input.text("customer_id").unwrap_or_default())))
+                let token = token.client("customer_id", input.text("customer_id").unwrap_or_default());
+                Ok(Step::Done(match input.text("currency") {
+                    Some(_) => token.client("currency", currency(exchange)),
+                    None => token,
+                }))
             }
             (_, [login, reply, ..]) => {
                 let made: Intent = reply.accept(refusal)?;
@@ -108,7 +113,10 @@ fn payment_intent(exchange: &Exchange<'_>) -> Map<String, serde_json::Value> {
     let amount: Option<f64> = exchange.input.decimal("amount").and_then(|amount| amount.parse().ok());
     body.insert("amount".into(), json!(amount));
     body.insert("currency".into(), json!(currency(exchange)));
-    body.insert("merchant_order_id".into(), json!(exchange.reference));
+    body.insert(
+        "merchant_order_id".into(),
+        json!(exchange.input.text("merchant_order_id").unwrap_or(exchange.reference)),
+    );
     body.insert("request_id".into(), json!(exchange.idempotency_key));
     if !exchange.input.metadata.is_empty() {
         body.insert("metadata".into(), json!(exchange.input.metadata));
