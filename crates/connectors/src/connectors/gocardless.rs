@@ -80,7 +80,7 @@ impl Connector for Gocardless {
             (_, []) => create(credentials, exchange, resource, flow(exchange, &request)?),
             ("billing_request_flow", [reply, ..]) => {
                 let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
-                token(exchange, &flow.id, "billing_request_flow", &flow)
+                token(exchange, &request, &flow.id, "billing_request_flow", &flow)
             }
             (_, [reply]) => {
                 let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
@@ -90,7 +90,7 @@ impl Connector for Gocardless {
             }
             (_, [_, reply, ..]) => {
                 let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
-                token(exchange, flow.session_token.as_deref().unwrap_or_default(), "session_token", &flow)
+                token(exchange, &request, flow.session_token.as_deref().unwrap_or_default(), "session_token", &flow)
             }
         }
     }
@@ -138,14 +138,21 @@ fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
             "belongs to a new billing request; billing_request_id names an old one",
         ));
     }
+    if input.value("billing_request_id").is_some() && !input.metadata.is_empty() {
+        return Err(Error::invalid(
+            "metadata",
+            "belongs to a new billing request; billing_request_id names an old one",
+        ));
+    }
     let mut members = Map::new();
     input.copy_into(&mut members, &FLOW.iter().map(|option| (option.name, option.name)).collect::<Vec<_>>());
     members.insert("links".into(), json!({ "billing_request": request }));
     Ok(members)
 }
 
-fn token(exchange: &Exchange<'_>, value: &str, token_type: &str, flow: &Flow) -> Result<Step> {
+fn token(exchange: &Exchange<'_>, request: &str, value: &str, token_type: &str, flow: &Flow) -> Result<Step> {
     let token = Token::new(value, token_type, Expiry::at_date(&flow.expires_at)?)?
+        .client("billing_request_id", request)
         .client("billing_request_flow_id", encoding::not_blank(&flow.id)?)
         .client("authorisation_url", &flow.authorisation_url)
         .client("environment", if exchange.mode == Mode::Live { "live" } else { "sandbox" });
