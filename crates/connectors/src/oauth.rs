@@ -36,19 +36,13 @@ impl AccessToken {
     }
 }
 
-#[derive(Deserialize, Default)]
-struct Failure {
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
 /// A refusal (RFC 6749 section 5.2). A wrong client may come with status 400.
 pub(crate) fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = match failure.error.as_deref() {
+    let refusal = Refusal::read(reply, &["/error"], &["/error_description"], &[]);
+    let kind = match refusal.code.as_deref() {
         Some("invalid_client") => Some(Kind::CredentialsRejected),
         Some("unauthorized_client") => Some(Kind::PermissionDenied),
         _ => None,
     };
-    Refusal::new(failure.error, failure.error_description).kind(kind)
+    refusal.kind(kind)
 }

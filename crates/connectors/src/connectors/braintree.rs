@@ -70,9 +70,8 @@ impl Connector for Braintree {
                 }
                 let token = answer
                     .data
-                    .and_then(|data| data.create_client_token)
-                    .ok_or_else(|| Error::bad_reply("Braintree's answer has no client token in it"))?
-                    .client_token;
+                    .and_then(|data| data.create_client_token?.client_token)
+                    .ok_or_else(|| Error::bad_reply("Braintree's answer has no client token in it"))?;
                 Ok(Step::Done(Token::new(&token, "client_token", expiry(&token, reply)?)?))
             }
         }
@@ -120,7 +119,7 @@ struct Data {
 #[derive(Deserialize)]
 struct Payload {
     #[serde(rename = "clientToken")]
-    client_token: String,
+    client_token: Option<String>,
 }
 
 /// GraphQL refuses with status 200, so only the class tells what is meant.

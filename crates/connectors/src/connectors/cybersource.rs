@@ -135,7 +135,8 @@ fn capture_context(reply: &Reply) -> Result<Token> {
     reply.succeed(refusal)?;
     let text = reply.text()?.trim();
     let jwt = match serde_json::from_str(text) {
-        Ok(Answer::Text(jwt) | Answer::Object { jwt }) => jwt,
+        Ok(Answer::Text(jwt)) => jwt,
+        Ok(Answer::Object { capture_context, key_id }) => capture_context.or(key_id).unwrap_or_default(),
         Err(_) => text.to_owned(),
     };
     let claims: Claims = jwt_claims(&jwt)?;
@@ -155,13 +156,11 @@ fn capture_context(reply: &Reply) -> Result<Token> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, rename_all_fields = "camelCase")]
 enum Answer {
     Text(String),
-    Object {
-        #[serde(alias = "captureContext", alias = "keyId")]
-        jwt: String,
-    },
+    // Either may be null.
+    Object { capture_context: Option<String>, key_id: Option<String> },
 }
 
 #[derive(Deserialize)]
@@ -185,36 +184,12 @@ struct Library {
 }
 
 /// The sessions, the gateway before them and the platform behind them each have their own shape, one inside the other.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Failure {
-    response_status: Option<Box<Failure>>,
-    error_information: Option<Box<Failure>>,
-    response: Option<Box<Failure>>,
-    errors: Vec<Failure>,
-    #[serde(alias = "type")]
-    reason: Option<String>,
-    code: Option<String>,
-    #[serde(alias = "rmsg")]
-    message: Option<String>,
-    details: Vec<Detail>,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    #[serde(alias = "location")]
-    field: Option<String>,
-    #[serde(alias = "message")]
-    reason: Option<String>,
-}
-
 /// <https://developer.cybersource.com/api-reference-assets/index.html#responses>
 fn refusal(reply: &Reply) -> Refusal {
-    let mut failure: Failure = reply.lenient();
-    let inner = failure.response_status.take().or(failure.error_information.take()).or(failure.response.take());
-    let failure = inner.map(|inner| *inner).or(failure.errors.pop()).unwrap_or(failure);
-    let details = failure.details.into_iter();
-    let details: Vec<String> = details.flat_map(|detail| [detail.field, detail.reason]).flatten().collect();
-    let details = Some(details.join(": ")).filter(|details| !details.is_empty());
-    Refusal::new(failure.reason.or(failure.code), failure.message).reason(details)
+    let body: Value = reply.lenient();
+    let inner = ["/responseStatus", "/errorInformation", "/response", "/errors/0"];
+    let failure = inner.iter().find_map(|at| body.pointer(at).filter(|inner| inner.is_object())).unwrap_or(&body);
+    let words = |names: &[&str]| names.iter().find_map(|name| encoding::text_at(failure, name));
+    let details = encoding::faults_at(failure, "/details", &["field", "location", "reason", "message"]);
+    Refusal::new(words(&["/reason", "/type", "/code"]), words(&["/message", "/rmsg"])).reason(details)
 }

@@ -54,17 +54,6 @@ impl Connector for Deutschebank {
 }
 
 /// The bank's own shape (`rc`) and RFC 6749's (`error`).
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    rc: Option<String>,
-    message: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    Refusal::new(failure.rc.or(failure.error), failure.message.or(failure.error_description)).kind(kind)
+    Refusal::read(reply, &["/rc", "/error"], &["/message", "/error_description"], &[]).kind(oauth::refusal(reply).kind)
 }

@@ -48,31 +48,9 @@ impl Connector for Getnet {
 }
 
 /// The token service speaks RFC 6749 (`error`), the gateway before it has a shape of its own (`error_code`).
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error: Option<String>,
-    error_description: Option<String>,
-    error_code: Option<String>,
-    message: Option<String>,
-    details: Vec<Detail>,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    field: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    let reason = failure
-        .details
-        .into_iter()
-        .next()
-        .map(|detail| [detail.field, detail.message].into_iter().flatten().collect::<Vec<_>>().join(": "));
-    Refusal::new(failure.error.or(failure.error_code), failure.error_description.or(failure.message))
-        .reason(reason)
-        .kind(kind)
+    let details = encoding::faults_at(&reply.lenient(), "/details", &["field", "message"]);
+    Refusal::read(reply, &["/error", "/error_code"], &["/error_description", "/message"], &[])
+        .reason(details)
+        .kind(oauth::refusal(reply).kind)
 }

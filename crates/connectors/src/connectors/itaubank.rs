@@ -80,29 +80,11 @@ struct Granted {
     expires_in: Option<Seconds>,
 }
 
-/// Itaú's own shape (`codigo`), the sandbox gateway's (`message`) and RFC 6749's (`error`).
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    codigo: Option<String>,
-    mensagem: Option<String>,
-    campos: Vec<Campo>,
-    message: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Campo {
-    campo: Option<String>,
-    mensagem: Option<String>,
-}
-
+/// Itaú's own shape (`codigo`), the sandbox gateway's (`message`) and RFC 6749's (`error`). Of another body, the status is the code.
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = (failure.error.as_deref() == Some("invalid_client")).then_some(Kind::CredentialsRejected);
-    let fields = failure.campos.into_iter().map(|it| [it.campo, it.mensagem].into_iter().flatten().collect::<Vec<_>>());
-    let reason = fields.map(|field| field.join(": ")).collect::<Vec<_>>().join("; ");
-    let message = failure.mensagem.or(failure.error_description).or(failure.message);
-    Refusal::new(failure.codigo.or(failure.error), message).reason(Some(reason).filter(|it| !it.is_empty())).kind(kind)
+    let fields = encoding::faults_at(&reply.lenient(), "/campos", &["campo", "mensagem"]);
+    let words = ["/mensagem", "/error_description", "/message"];
+    let refusal = Refusal::read(reply, &["/codigo", "/error"], &words, &[]).reason(fields);
+    let status = reply.json::<Value>().is_err().then(|| reply.status.to_string());
+    Refusal { code: refusal.code.or(status), kind: oauth::refusal(reply).kind, ..refusal }
 }

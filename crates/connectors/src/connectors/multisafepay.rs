@@ -45,7 +45,8 @@ impl Connector for Multisafepay {
                     return Err(reply.refuse(refusal(reply)));
                 }
                 let expiry = Expiry::after_reply(reply, LIFETIME)?;
-                Ok(Step::Done(Token::new(&answer.data.api_token, "api_token", expiry)?))
+                let token = encoding::text_at(&answer.data, "/api_token").unwrap_or_default();
+                Ok(Step::Done(Token::new(token, "api_token", expiry)?))
             }
         }
     }
@@ -55,13 +56,7 @@ impl Connector for Multisafepay {
 struct Answer {
     success: bool,
     #[serde(default)]
-    data: ApiToken,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ApiToken {
-    api_token: String,
+    data: Value,
 }
 
 /// A refusal may come with status 200.

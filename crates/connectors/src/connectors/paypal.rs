@@ -172,35 +172,10 @@ struct IdToken {
 }
 
 /// The token endpoint speaks RFC 6749 (`error`), the others PayPal's own shape (`name`).
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    error: Option<String>,
-    error_description: Option<String>,
-    name: Option<String>,
-    message: Option<String>,
-    details: Vec<Detail>,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    issue: Option<String>,
-    description: Option<String>,
-}
-
 /// <https://developer.paypal.com/api/rest/responses/>
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let kind = match failure.error.as_deref() {
-        Some("invalid_client") => Some(Kind::CredentialsRejected),
-        Some("unauthorized_client") => Some(Kind::PermissionDenied),
-        _ => None,
-    };
-    let reason = failure.details.into_iter().next().and_then(|detail| match (detail.issue, detail.description) {
-        (Some(issue), Some(description)) => Some(format!("{issue}: {description}")),
-        (issue, description) => issue.or(description),
-    });
-    Refusal::new(failure.error.or(failure.name), failure.error_description.or(failure.message))
-        .reason(reason)
-        .kind(kind)
+    let details = encoding::faults_at(&reply.lenient(), "/details", &["issue", "description"]);
+    Refusal::read(reply, &["/error", "/name"], &["/error_description", "/message"], &[])
+        .reason(details)
+        .kind(oauth::refusal(reply).kind)
 }
