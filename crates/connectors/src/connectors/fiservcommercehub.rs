@@ -64,6 +64,9 @@ impl Connector for FiservCommerceHub {
             ("multi_use_public_key", []) => merchant.call(exchange, "/ch/security/v1/keys/generate"),
             ("multi_use_public_key", [reply, ..]) => {
                 let key = reply.accept::<GeneratedKey>(refusal)?.asymmetric_key_details;
+                if key.status.is_some_and(|status| status != "ACTIVE") {
+                    return Err(Error::bad_reply("the key that Commerce Hub made is not active"));
+                }
                 // Both halves in one text is how it is usually passed on; the id also comes alone.
                 let both = format!("{}|||{}", key.key_id, key.encoded_public_key);
                 let token = Token::new(&both, "public_key", Expiry::at_date(&key.valid_to)?)?;
@@ -158,43 +161,31 @@ struct Key {
     key_id: String,
     encoded_public_key: String,
     valid_to: String,
+    status: Option<String>,
 }
 
-/// The list of errors is at the top, or inside one of the two objects.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Failure {
-    error: Vec<Fault>,
-    gateway_response: Option<Box<Failure>>,
-    error_response: Option<Box<Failure>>,
-}
-
-#[derive(Deserialize)]
-struct Fault {
-    r#type: Option<String>,
-    code: Option<String>,
-    field: Option<String>,
-    message: Option<String>,
-}
-
-impl Failure {
-    fn faults(self) -> Vec<Fault> {
-        let inner = self.error_response.into_iter().chain(self.gateway_response);
-        self.error.into_iter().chain(inner.flat_map(|inner| inner.faults())).collect()
-    }
-}
+/// Where the list of errors is: at the top, or inside one of two objects.
+const FAULTS: [&str; 4] =
+    ["/error", "/errorResponse/error", "/gatewayResponse/error", "/errorResponse/gatewayResponse/error"];
 
 /// <https://github.com/Fiserv/Commerce-Hub/blob/main/docs/Resources/Guides/Response-Codes/Error-Response.md>
 fn refusal(reply: &Reply) -> Refusal {
-    let faults = reply.lenient::<Failure>().faults();
-    let reasons: Vec<&str> =
-        faults.iter().filter_map(|fault| fault.field.as_deref().or(fault.r#type.as_deref())).collect();
-    let reasons = Some(reasons.join(", ")).filter(|reasons| !reasons.is_empty());
-    // 408 and 425 say that another time may do.
-    let kind = matches!(reply.status, 408 | 425).then_some(Kind::Unavailable);
-    let refusal = match faults.into_iter().next() {
-        Some(fault) => Refusal::new(fault.code.or(fault.r#type), fault.message),
-        None => Refusal::default(),
+    let body: Value = reply.lenient();
+    let faults: Vec<&Value> = FAULTS.iter().filter_map(|at| body.pointer(at)?.as_array()).flatten().collect();
+    let words = |fault: &&Value| {
+        let words = [word(fault, &["/field", "/type"]), word(fault, &["/message"])];
+        words.into_iter().flatten().collect::<Vec<_>>().join(": ")
     };
-    refusal.reason(reasons).kind(kind)
+    let reasons: Vec<String> = faults.iter().map(words).collect();
+    let first = faults.first();
+    let first = |names: &[&str]| first.and_then(|fault| word(fault, names));
+    Refusal::new(first(&["/code", "/type"]), first(&["/message"]))
+        .reason(Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()))
+        // Says that another time may do.
+        .kind((reply.status == 425).then_some(Kind::Unavailable))
+}
+
+/// The first of these members that is a text.
+fn word<'a>(fault: &'a Value, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| encoding::text_at(fault, name))
 }
