@@ -24,6 +24,8 @@ const INPUTS: &[Input] = &[
     Input::text_of("language", 3),
     Input::text("contract_id"),
     Input::one_of("contract_type", &["CIT", "MIT_SCHEDULED", "MIT_UNSCHEDULED"]),
+    Input::text_of("contract_expiry_date", 10),
+    Input::digits("contract_frequency", 4),
 ];
 const BUILD: &[Input] = INPUTS.split_at(8).0;
 const PAY: &[Input] = BUILD.split_at(1).1;
@@ -102,14 +104,7 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
     session.insert("amount".into(), json!(amount));
     session.insert("resultUrl".into(), json!(input.text("return_url")));
     session.insert("cancelUrl".into(), json!(input.text("cancel_url").or(input.text("return_url"))));
-    let recurrence = match (input.text("contract_id"), input.text("contract_type")) {
-        (None, None) => json!({ "action": "NO_RECURRING" }),
-        (None, Some(_)) => return Err(Error::missing_inputs(&["contract_id"], "contract_type is about a contract")),
-        (Some(id), kind) => {
-            json!({ "action": "CONTRACT_CREATION", "contractId": id, "contractType": kind.unwrap_or("CIT") })
-        }
-    };
-    session.insert("recurrence".into(), recurrence);
+    session.insert("recurrence".into(), recurrence(exchange)?);
     let currency = input.text("currency").map(str::to_ascii_uppercase);
     let order = json!({ "orderId": order_id(exchange.reference), "amount": amount, "currency": currency });
     Ok(match input.text("merchant_url") {
@@ -119,6 +114,31 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
             json!({ "version": "3", "merchantUrl": origin, "order": order, "paymentSession": session })
         }
     })
+}
+
+/// A contract by schedule has an end and a number of days between payments.
+fn recurrence(exchange: &Exchange<'_>) -> Result<Value> {
+    const SCHEDULE: [&str; 2] = ["contract_expiry_date", "contract_frequency"];
+    let input = exchange.input;
+    let kind = input.text("contract_type").unwrap_or("CIT");
+    let given = |name: &str| input.value(name).is_some();
+    let Some(id) = input.text("contract_id") else {
+        if given("contract_type") || SCHEDULE.into_iter().any(given) {
+            return Err(Error::missing_inputs(&["contract_id"], "the others are about a contract"));
+        }
+        return Ok(json!({ "action": "NO_RECURRING" }));
+    };
+    let absent: Vec<&str> = SCHEDULE.into_iter().filter(|name| kind == "MIT_SCHEDULED" && !given(name)).collect();
+    if !absent.is_empty() {
+        return Err(Error::missing_inputs(&absent, "a contract of type MIT_SCHEDULED needs it"));
+    }
+    Ok(encoding::sparse(json!({
+        "action": "CONTRACT_CREATION",
+        "contractId": id,
+        "contractType": kind,
+        "contractExpiryDate": input.text("contract_expiry_date"),
+        "contractFrequency": input.decimal("contract_frequency"),
+    })))
 }
 
 #[derive(Deserialize)]

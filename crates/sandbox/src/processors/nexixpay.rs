@@ -111,6 +111,12 @@ fn order(kind: &'static str, request: &Request, desk: &mut Desk) -> Served {
                     && ["CIT", "MIT_SCHEDULED", "MIT_UNSCHEDULED"]
                         .contains(&text("/paymentSession/recurrence/contractType")),
         ),
+        (
+            "schedule",
+            text("/paymentSession/recurrence/contractType") != "MIT_SCHEDULED"
+                || text("/paymentSession/recurrence/contractExpiryDate").len() == 10
+                    && digits("/paymentSession/recurrence/contractFrequency"),
+        ),
         ("result URL", url("resultUrl") && url("cancelUrl")),
         ("merchant URL", kind == "hpp" || origin),
         ("version", kind == "hpp" || ["1", "2", "3"].contains(&text("/version"))),
