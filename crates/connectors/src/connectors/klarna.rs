@@ -75,7 +75,7 @@ impl Connector for Klarna {
             [reply, ..] => {
                 let session: Session = reply.accept(refusal)?;
                 let categories: Vec<String> =
-                    session.payment_method_categories.into_iter().map(|category| category.identifier).collect();
+                    session.payment_method_categories.into_iter().filter_map(|category| category.identifier).collect();
                 let expiry = Expiry::after_reply(reply, exchange.ttl())?;
                 let token = Token::new(&session.client_token, "client_token", expiry)?
                     .client("session_id", session.session_id)
@@ -109,7 +109,7 @@ struct Session {
 
 #[derive(Deserialize)]
 struct Category {
-    identifier: String,
+    identifier: Option<String>,
 }
 
 fn refusal(reply: &Reply) -> Refusal {
