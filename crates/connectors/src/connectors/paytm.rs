@@ -69,8 +69,16 @@ impl Connector for Paytm {
         let (input, mid) = (exchange.input, &credentials.merchant_id);
         let pays = exchange.grant.name == "txn_token";
         let (name, least, most) = if pays { ("order_id", 1, 50) } else { ("reference_id", 10, 20) };
-        let id = input.text(name).map_or_else(|| exchange.reference_within(most, "-_"), Into::into);
-        let id = format!("{id:0>least$}");
+        let id = match input.text(name) {
+            Some(id) if pays && !id.chars().all(|c| c.is_ascii_alphanumeric() || "@-_.".contains(c)) => {
+                return Err(Error::invalid_input(name, "must be letters, digits, @, -, _ and ."));
+            }
+            Some(id) if id.chars().count() < least => {
+                return Err(Error::invalid_input(name, format!("must have {least} to {most} characters")));
+            }
+            Some(id) => id.to_owned(),
+            None => format!("{:0>least$}", exchange.reference_within(most, "-_")),
+        };
         match exchange.replies {
             [] => {
                 let (path, parameter, body) = if pays {
