@@ -144,6 +144,7 @@ fn credentials_are_as_described() {
     }
 }
 
+/// Where nobody says whether it is test or live, the key's own form does.
 #[test]
 fn keys_show_test_or_live() {
     let payload = |cad: &str, usd: &str| json!({"auth_key_map": {"CAD": {"api_key": cad}, "USD": {"api_key": usd}}});
@@ -158,6 +159,13 @@ fn keys_show_test_or_live() {
         ("payload", payload("secret_key_1", "secret_key_2"), Some(Mode::Live)),
         ("payload", payload("test_secret_key_1", "secret_key_2"), None),
         ("payload", payload("test_secret_key_1", "x"), None),
+        ("razorpay", json!({"api_key": "rzp_test_1"}), Some(Mode::Test)),
+        ("razorpay", json!({"api_key": "rzp_live_1"}), Some(Mode::Live)),
+        // Ready Basic values.
+        ("razorpay", json!({"api_key": "cnpwX3Rlc3RfMTpzZWNyZXQ="}), Some(Mode::Test)),
+        ("razorpay", json!({"api_key": "cnpwX2xpdmVfMTpzZWNyZXQ="}), Some(Mode::Live)),
+        ("razorpay", json!({"api_key": "other"}), None),
+        ("stripe", json!({"api_key": "rk_live_1"}), Some(Mode::Live)),
     ] {
         let bound = find(id).unwrap().bind(credentials.as_object().unwrap());
         assert_eq!(bound.unwrap_or_else(|error| panic!("{error}")).mode(), mode, "{id} {credentials}");

@@ -47,7 +47,8 @@ impl Connector for Razorpay {
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        Mode::of_key(credentials.api_key.expose(), &["rzp_test_"], &["rzp_live_"])
+        // A ready Basic value is the base64 of such a key and its secret.
+        Mode::of_key(credentials.api_key.expose(), &["rzp_test_", "cnpwX3Rlc3Rf"], &["rzp_live_", "cnpwX2xpdmVf"])
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
