@@ -66,6 +66,14 @@ impl Connector for Shift4 {
         let (amount, currency) = (input.integer("amount"), input.text("currency").map(str::to_ascii_uppercase));
         match (exchange.grant.name, exchange.replies) {
             ("signed_checkout_request", _) => {
+                let lacking = match (amount, &currency) {
+                    (Some(_), None) => Some("currency"),
+                    (None, Some(_)) => Some("amount"),
+                    _ => None,
+                };
+                if let Some(name) = lacking {
+                    return Err(Error::missing_inputs(&[name], "amount and currency belong together"));
+                }
                 let data = encoding::sparse(json!({
                     "charge": amount.zip(currency).map(|(amount, currency)| json!({ "amount": amount, "currency": currency })),
                     "customerId": input.text("customer_id"),
