@@ -6,6 +6,12 @@ use super::*;
 /// The version that is spoken unless the grant's `stripe_version` says otherwise.
 const VERSION: &str = "2026-10-28.endive";
 
+/// Keys that cannot make tokens here, and why.
+const UNUSABLE_KEYS: &[(&str, &str)] = &[
+    ("pk_", "a publishable key makes no tokens; give a secret or restricted key"),
+    ("sk_org_", "an organization key needs a Stripe-Context header, which is not sent; give an account's key"),
+];
+
 #[derive(Deserialize)]
 pub struct Credentials {
     api_key: Secret,
@@ -14,6 +20,8 @@ pub struct Credentials {
 const ACCOUNT: Input = Input::text("stripe_account");
 const CUSTOMER: Input = Input::text("customer");
 const STRIPE_VERSION: Input = Input::text("stripe_version");
+/// For whom or what an ephemeral key can be.
+const SUBJECTS: [&str; 4] = ["customer", "issuing_card", "nonce", "verification_session"];
 const PAYMENT_METHOD_TYPES: Input = Input::texts("payment_method_types");
 
 pub struct Stripe;
@@ -27,7 +35,7 @@ impl Connector for Stripe {
         docs: "https://docs.stripe.com/api",
         unconfirmed: &[
             "The lifetime of a Customer Session (about 30 minutes); each answer carries its own.",
-            "Organization keys (sk_org_…) need a Stripe-Context header and are not supported.",
+            "Organization keys (sk_org_…) need a Stripe-Context header, so they are refused.",
         ],
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
         credentials: &[required("api_key")],
@@ -44,7 +52,7 @@ impl Connector for Stripe {
                 PAYMENT_METHOD_TYPES,
                 Input::url("return_url"),
                 Input::currency("currency"),
-                Input::one_of("ui_mode", &["embedded_page", "elements", "embedded", "custom"]),
+                Input::one_of("ui_mode", &["embedded_page", "elements", "form", "embedded", "custom"]),
                 STRIPE_VERSION,
             ])
             .metadata(50, 40, 500),
@@ -59,11 +67,13 @@ impl Connector for Stripe {
                 ACCOUNT,
                 Input::flag("create_customer"),
                 Input::text("issuing_card"),
-                Input::text("nonce"),
+                Input::text_of("nonce", 5000),
                 Input::text("verification_session"),
                 STRIPE_VERSION,
             ])
-            .one_of(&[&["customer"], &["create_customer"], &["issuing_card", "nonce"], &["verification_session"]]),
+            .one_of(&[&["customer"], &["create_customer"], &["issuing_card", "nonce"], &["verification_session"]])
+            // It goes to the customer that is created.
+            .metadata(50, 40, 500),
             Grant::client(
                 "customer_session",
                 "let Stripe's elements list, save and remove that customer's saved methods, per enabled component",
@@ -105,24 +115,22 @@ impl Connector for Stripe {
     }
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        if credentials.api_key.expose().starts_with("pk_") {
-            return Err(Error::invalid_credential(
-                "api_key",
-                "a publishable key makes no tokens; give a secret or restricted key",
-            ));
+        for (prefix, why) in UNUSABLE_KEYS {
+            if credentials.api_key.expose().starts_with(prefix) {
+                return Err(Error::invalid_credential("api_key", *why));
+            }
         }
         match (exchange.grant.name, exchange.replies) {
-            ("ephemeral_key", []) if must_create_customer(exchange) => {
-                post(credentials, exchange, "/v1/customers", Form::new())
+            ("ephemeral_key", []) if must_create_customer(exchange)? => {
+                post(credentials, exchange, "/v1/customers", with_metadata(exchange, Form::new()))
             }
-            ("ephemeral_key", [customer]) if must_create_customer(exchange) => {
+            ("ephemeral_key", [customer]) if must_create_customer(exchange)? => {
                 let customer: Customer = customer.accept(refusal)?;
                 post(credentials, exchange, "/v1/ephemeral_keys", Form::new().field("customer", &customer.id))
             }
             ("ephemeral_key", []) => {
-                let form = ["customer", "issuing_card", "nonce", "verification_session"]
-                    .into_iter()
-                    .fold(Form::new(), |form, name| form.maybe(name, exchange.input.text(name)));
+                let form =
+                    SUBJECTS.into_iter().fold(Form::new(), |form, name| form.maybe(name, exchange.input.text(name)));
                 post(credentials, exchange, "/v1/ephemeral_keys", form)
             }
             ("ephemeral_key", [.., reply]) => {
@@ -142,11 +150,12 @@ impl Connector for Stripe {
                 Ok(Step::Done(named(token, "session_id", session.id)))
             }
             ("customer_session", []) => {
-                let form = Form::new().maybe("customer", exchange.input.text("customer"));
-                let form = match exchange.input.value("components") {
-                    Some(components) => bracketed(form, "components", components),
-                    None => form,
-                };
+                let components = exchange.input.value("components");
+                let form = components
+                    .map(|components| bracketed(Form::new(), "components", components))
+                    .filter(|form| !form.is_empty())
+                    .ok_or_else(|| Error::missing_inputs(&["components"], "enable at least one"))?
+                    .maybe("customer", exchange.input.text("customer"));
                 post(credentials, exchange, "/v1/customer_sessions", form)
             }
             ("customer_session", [reply, ..]) => {
@@ -183,8 +192,17 @@ impl Connector for Stripe {
     }
 }
 
-fn must_create_customer(exchange: &Exchange<'_>) -> bool {
-    exchange.input.flag("create_customer") == Some(true) && exchange.input.text("customer").is_none()
+fn must_create_customer(exchange: &Exchange<'_>) -> Result<bool> {
+    let named = SUBJECTS.into_iter().any(|name| exchange.input.text(name).is_some());
+    match exchange.input.flag("create_customer") {
+        Some(true) if named => {
+            Err(Error::invalid_input("create_customer", format!("not together with {}", SUBJECTS.join(", "))))
+        }
+        Some(false) if !named => {
+            Err(Error::missing_inputs(&["customer"], "create_customer is false, so the key must be for somebody else"))
+        }
+        create => Ok(create == Some(true)),
+    }
 }
 
 fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, form: Form) -> Result<Step> {
@@ -212,11 +230,10 @@ fn version<'a>(exchange: &Exchange<'a>) -> &'a str {
 
 fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
     let input = exchange.input;
-    // The modes were renamed with 2026-03-25.dahlia; versions are dates, so they compare as text.
-    let embedded = if version(exchange) < "2026-03-25" { "embedded" } else { "embedded_page" };
+    let ui_mode = ui_mode(exchange)?;
     let mut form = Form::new()
         .field("mode", "setup")
-        .field("ui_mode", input.text("ui_mode").unwrap_or(embedded))
+        .field("ui_mode", ui_mode)
         .field("expires_at", &exchange.expires_at().to_string())
         .maybe("customer", input.text("customer"))
         .maybe("currency", input.text("currency").map(str::to_ascii_lowercase).as_deref());
@@ -230,7 +247,9 @@ fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
     }
     form = match input.text("return_url") {
         Some(url) => form.field("return_url", url),
-        None if types == ["card"] => form.field("redirect_on_completion", "never"),
+        // Only the embedded form would redirect by itself.
+        None if types == ["card"] && ui_mode.starts_with("embedded") => form.field("redirect_on_completion", "never"),
+        None if types == ["card"] => form,
         None => {
             return Err(Error::missing_inputs(
                 &["return_url"],
@@ -239,6 +258,20 @@ fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
         }
     };
     Ok(with_metadata(exchange, form))
+}
+
+/// The mode as the version names it: they were renamed with 2026-03-25.dahlia. Versions are dates, so they compare as text.
+fn ui_mode(exchange: &Exchange<'_>) -> Result<&'static str> {
+    Ok(match (exchange.input.text("ui_mode"), version(exchange) < "2026-03-25") {
+        (Some("form"), true) => {
+            return Err(Error::invalid_input("ui_mode", "form needs a stripe_version from 2026-03-25.dahlia on"));
+        }
+        (Some("form"), false) => "form",
+        (Some("elements" | "custom"), true) => "custom",
+        (Some("elements" | "custom"), false) => "elements",
+        (_, true) => "embedded",
+        (_, false) => "embedded_page",
+    })
 }
 
 fn intent(exchange: &Exchange<'_>, form: Form) -> Form {
