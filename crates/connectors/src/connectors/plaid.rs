@@ -7,8 +7,19 @@ use super::*;
 const LANGUAGES: &[&str] =
     &["da", "nl", "en", "et", "fr", "de", "hi", "it", "lv", "lt", "no", "pl", "pt", "ro", "es", "sv", "vi"];
 const SCOPES: &[&str] = &["user:read", "user:write", "exchange", "mcp:dashboard"];
+const PURPOSES: &[&str] = &[
+    "ACCOUNT_REVIEW_CREDIT",
+    "ACCOUNT_REVIEW_NON_CREDIT",
+    "EXTENSION_OF_CREDIT",
+    "LEGITIMATE_BUSINESS_NEED_TENANT_SCREENING",
+    "LEGITIMATE_BUSINESS_NEED_OTHER",
+    "WRITTEN_INSTRUCTION_PREQUALIFICATION",
+    "WRITTEN_INSTRUCTION_OTHER",
+    "ELIGIBILITY_FOR_GOVT_BENEFITS",
+];
 const LIFETIME: Lifetime = Lifetime::Fixed(14_400);
 const USER: Input = Input::object("user");
+const USER_ID: Input = Input::text("user_id");
 const REDIRECT_URI: Input = Input::url("redirect_uri");
 const ANDROID_PACKAGE_NAME: Input = Input::text("android_package_name");
 const WEBHOOK: Input = Input::url("webhook");
@@ -47,18 +58,42 @@ impl Connector for Plaid {
                     WEBHOOK,
                     REDIRECT_URI,
                     ANDROID_PACKAGE_NAME,
+                    USER_ID,
+                    Input::secret("user_token"),
                     Input::text("link_customization_name"),
+                    Input::text("institution_id"),
+                    Input::one_of("consumer_report_permissible_purpose", PURPOSES),
+                    Input::flag("enable_multi_item_link"),
+                    Input::flag("financekit_supported"),
+                    Input::flag("cra_enabled"),
                     Input::object("account_filters"),
                     Input::object("hosted_link"),
-                    Input::object("payment_initiation"),
-                    Input::text("institution_id"),
+                    Input::object("update"),
+                    Input::object("institution_data"),
+                    Input::object("eu_config"),
+                    // What belongs to single products.
                     Input::object("auth"),
+                    Input::object("base_report"),
+                    Input::object("card_switch"),
+                    Input::object("cra_options"),
+                    Input::object("employment"),
+                    Input::object("identity"),
+                    Input::object("identity_verification"),
+                    Input::object("income_verification"),
+                    Input::object("investments"),
+                    Input::object("investments_auth"),
+                    Input::object("payment_configuration"),
+                    Input::object("payment_initiation"),
+                    Input::object("statements"),
+                    Input::object("transactions"),
+                    Input::object("transfer"),
                 ])
-                // Without products it can only be the update of an item.
-                .one_of(&[&["products"], &["access_token"]]),
+                // Without products it can only be the update of items: of that one, or of the user's.
+                .one_of(&[&["products"], &["access_token"], &["user_id", "update"]]),
             Grant::client("session_token", "open one Layer session for one end user", LIFETIME).inputs(&[
                 Input::text("template_id").required(),
                 USER,
+                USER_ID,
                 REDIRECT_URI,
                 ANDROID_PACKAGE_NAME,
                 WEBHOOK,
@@ -97,7 +132,10 @@ impl Connector for Plaid {
 
 fn session_call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
     let mut body = exchange.input.body();
-    if let Value::Object(user) = body.entry("user").or_insert_with(|| json!({})) {
+    // A user is named by Plaid's id, or described.
+    if !body.contains_key("user_id")
+        && let Value::Object(user) = body.entry("user").or_insert_with(|| json!({}))
+    {
         user.entry("client_user_id").or_insert_with(|| json!(exchange.reference));
     }
     Call::post(exchange.url(path)?)

@@ -137,7 +137,7 @@ fn link(body: &Value) -> Result<i64, (&'static str, bool)> {
         return Err(("country_codes", true));
     }
     text("/user/client_user_id").or(text("/user_id")).ok_or(("user", false))?;
-    let update = text("/access_token").is_some();
+    let update = text("/access_token").or(text("/user_id").filter(|_| body.get("update").is_some())).is_some();
     if !update && body.get("products").and_then(Value::as_array).is_none_or(Vec::is_empty) {
         return Err(("products", false));
     }
@@ -171,6 +171,12 @@ mod tests {
         bench.story("link_token", &answer["link_token"], &[], Some(14_400));
         let update = LINK.replace(r#""products": ["auth"]"#, r#""access_token": "access-sandbox-1""#);
         let (_, answer) = bench.ask("POST /link/token/create", KEYS, &update);
+        bench.story("link_token", &answer["link_token"], &[], Some(1800));
+        let items = update.replace(
+            r#""user": {"client_user_id": "u"}, "access_token": "access-sandbox-1""#,
+            r#""user_id": "usr_1", "update": {"item_ids": ["i"]}"#,
+        );
+        let (_, answer) = bench.ask("POST /link/token/create", KEYS, &items);
         bench.story("link_token", &answer["link_token"], &[], Some(1800));
         let layer = r#"{"template_id": "t", "user": {"client_user_id": "u"}}"#;
         let (_, answer) = bench.ask("POST /session/token/create", KEYS, layer);
