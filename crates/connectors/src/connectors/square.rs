@@ -5,7 +5,7 @@ use super::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
-    access_token: Secret,
+    access_token: Option<Secret>,
     application_id: Option<Secret>,
     application_secret: Option<Secret>,
     refresh_token: Option<Secret>,
@@ -26,7 +26,7 @@ impl Connector for Square {
         ],
         hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
         credentials: &[
-            required("access_token"),
+            optional("access_token"),
             optional("application_id").public(),
             optional("application_secret"),
             optional("refresh_token"),
@@ -37,7 +37,7 @@ impl Connector for Square {
                 .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
             Grant::client(
                 "mobile_authorization_code",
-                "authorize the retired Reader SDK once, for in-person payments at that location",
+                "authorize the retired Reader SDK once, for in-person payments at that location; live only",
                 Lifetime::Fixed(3600),
             )
             .inputs(&[Input::text_of("location_id", 191).required()]),
@@ -66,34 +66,27 @@ impl Connector for Square {
                 let mut device_code = input.body();
                 device_code.insert("product_type".into(), json!("TERMINAL_API"));
                 Call::post(exchange.url("/v2/devices/codes")?)
-                    .bearer(credentials.access_token.expose())
+                    .bearer(needed(&credentials.access_token, "access_token", exchange)?)
                     .json(&json!({ "idempotency_key": exchange.idempotency_key, "device_code": device_code }))
                     .repeatable()
                     .send()
             }
             ("mobile_authorization_code", []) => Call::post(exchange.url("/mobile/authorization-code")?)
-                .bearer(credentials.access_token.expose())
+                .bearer(needed(&credentials.access_token, "access_token", exchange)?)
                 .json(&json!({ "location_id": input.text("location_id") }))
                 .repeatable()
                 .send(),
             // Sent once: a refresh token of the PKCE flow is spent by its use.
             ("oauth_refresh", []) => {
-                let [Some(id), Some(secret), Some(token)] =
-                    [&credentials.application_id, &credentials.application_secret, &credentials.refresh_token]
-                else {
-                    let needed = "oauth_refresh needs it, application_id and application_secret";
-                    return Err(Error::invalid_credential("refresh_token", needed));
-                };
-                let mut body = json!({
-                    "client_id": id.expose(),
-                    "client_secret": secret.expose(),
+                let body = encoding::sparse(json!({
+                    "client_id": needed(&credentials.application_id, "application_id", exchange)?,
+                    // The PKCE flow has none.
+                    "client_secret": credentials.application_secret.as_ref().map(Secret::expose),
                     "grant_type": "refresh_token",
-                    "refresh_token": token.expose(),
+                    "refresh_token": needed(&credentials.refresh_token, "refresh_token", exchange)?,
                     "short_lived": true,
-                });
-                if let (Value::Object(body), false) = (&mut body, input.scopes.is_empty()) {
-                    body.insert("scopes".into(), json!(input.scopes));
-                }
+                    "scopes": (!input.scopes.is_empty()).then_some(&input.scopes),
+                }));
                 Call::post(exchange.url("/oauth2/token")?).json(&body).send()
             }
             (grant, [reply, ..]) => {
@@ -116,6 +109,12 @@ impl Connector for Square {
             _ => Err(Error::new(Kind::Internal, "Square has no such grant")),
         }
     }
+}
+
+/// A credential that not every grant needs.
+fn needed<'a>(credential: &'a Option<Secret>, name: &str, exchange: &Exchange<'_>) -> Result<&'a str> {
+    let absent = || Error::invalid_credential(name, format!("{} needs it", exchange.grant.name));
+    credential.as_ref().map(Secret::expose).ok_or_else(absent)
 }
 
 /// A text of the answer. Errors may come with status 200 and in its place.

@@ -88,8 +88,9 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
             if text("/grant_type") != Some("refresh_token") {
                 return Err(invalid("BAD_REQUEST", "grant_type must be refresh_token"));
             }
-            let all = text("/client_id").and(text("/client_secret")).and(text("/refresh_token"));
-            let refresh_token = all.ok_or_else(|| failure(401))?;
+            let given = text("/client_id").and(text("/refresh_token")).ok_or_else(|| failure(401))?;
+            // Without a secret it is the PKCE flow, whose refresh tokens are good for one use.
+            let refresh_token = if text("/client_secret").is_some() { given.to_owned() } else { next(given, desk)? };
             let short = body.get("short_lived") == Some(&Value::Bool(true));
             let end = desk.now.saturating_add(if short { 86_400 } else { 30 * 86_400 });
             let token = desk.fresh("EAAA", 60);
@@ -121,6 +122,17 @@ fn seller(request: &Request, desk: &mut Desk) -> Result<String, Answer> {
         return Err(failure(401));
     }
     Ok(token.to_owned())
+}
+
+/// The refresh token that takes this one's place.
+fn next(given: &str, desk: &mut Desk) -> Result<String, Answer> {
+    if !desk.knows(given) {
+        desk.issue(given, "refresh_token", None, &[]);
+    }
+    desk.live(given, &["refresh_token"]).map_err(|_| failure(401))?.used = true;
+    let token = desk.fresh("EQAA", 60);
+    desk.issue(&token, "refresh_token", None, &[]);
+    Ok(token)
 }
 
 fn device_code(place: &Value, desk: &mut Desk) -> Answer {
@@ -166,6 +178,20 @@ mod tests {
         for (seconds, status) in [(86_399, 200), (1, 401)] {
             bench.desk.now += seconds;
             assert_eq!(bench.ask("POST /v2/refunds", &[("authorization", &bearer)], "{}").0, status);
+        }
+    }
+
+    #[test]
+    fn without_a_secret_a_refresh_token_is_spent() {
+        let mut bench = Bench::new("square");
+        let body = |token: &str| {
+            let json = r#"{"client_id": "a", "grant_type": "refresh_token", "refresh_token": "TOKEN"}"#;
+            json.replace("TOKEN", token)
+        };
+        let (_, answer) = bench.ask("POST /oauth2/token", &[], &body("c"));
+        let second = answer["refresh_token"].as_str().unwrap().to_owned();
+        for (token, status) in [("c", 401), (second.as_str(), 200), (second.as_str(), 401)] {
+            assert_eq!(bench.ask("POST /oauth2/token", &[], &body(token)).0, status, "{token}");
         }
     }
 }
