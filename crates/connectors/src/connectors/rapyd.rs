@@ -25,6 +25,7 @@ impl Connector for Rapyd {
         docs: "https://docs.rapyd.net/en/card-token-364784.html",
         unconfirmed: &[
             "page_expiration of a checkout page comes as epoch seconds; a small number is read as a duration.",
+            "That a checkout page takes metadata, and its bounds.",
         ],
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
         credentials: &[required("access_key"), required("secret_key")],
@@ -51,7 +52,8 @@ impl Connector for Rapyd {
                     COUNTRY,
                     COMPLETE_URL,
                     CANCEL_URL,
-                ]),
+                ])
+                .metadata(50, 40, 500),
         ],
     };
 
@@ -84,6 +86,12 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
         true => ("/v1/checkout", "complete_checkout_url", "cancel_checkout_url"),
         false => ("/v1/hosted/collect/card", "complete_url", "cancel_url"),
     };
+    for name in ["complete_url", "cancel_url"] {
+        let host = input.text(name).and_then(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_ascii_lowercase));
+        if matches!(host.as_deref(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            return Err(Error::invalid_input(name, "Rapyd takes no address of localhost"));
+        }
+    }
     let body = encoding::sparse(json!({
         "customer": input.text("customer"),
         // As text, because the signature is checked over numbers without their trailing zeros.
@@ -91,7 +99,8 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
         "currency": input.text("currency").map(str::to_ascii_uppercase),
         "country": input.text("country").map(str::to_ascii_uppercase),
         "merchant_reference_id": checkout.then_some(exchange.reference),
-        "card_fields": input.value("card_fields"),
+        "card_fields": input.value("card_fields").cloned().map(without_trailing_zeros),
+        "metadata": input.metadata,
         complete_url: input.text("complete_url"),
         cancel_url: input.text("cancel_url"),
         "page_expiration": exchange.expires_at(),
@@ -111,6 +120,22 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
         .body(body, "application/json")
         .repeatable()
         .send()
+}
+
+/// Whole numbers that came as floats, as integers: the signature is checked over `10`, not `10.0`.
+#[expect(clippy::cast_possible_truncation, reason = "held against the whole number first")]
+fn without_trailing_zeros(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => json!(float as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(without_trailing_zeros).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, without_trailing_zeros(value))).collect()
+        }
+        other => other,
+    }
 }
 
 #[derive(Deserialize, Default)]
