@@ -53,7 +53,10 @@ impl Connector for Stax {
             [reply, ..] => {
                 let token = reply.accept::<Ephemeral>(refusal)?.token;
                 let documented = Expiry::after_reply(reply, DAY)?;
-                let expiry = Expiry::of_jwt(&token).unwrap_or(documented);
+                let expiry = match encoding::jwt_claims::<Map<String, Value>>(&token) {
+                    Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&token)?,
+                    _ => documented,
+                };
                 // Keys are JWTs too, but live for years. A day more is left to a clock that is ahead.
                 if expiry.epoch() > Expiry::after_reply(reply, 2 * DAY)?.epoch() {
                     return Err(Error::bad_reply("Stax's token lives longer than an ephemeral one"));
@@ -69,13 +72,15 @@ struct Ephemeral {
     token: String,
 }
 
-/// The fields at fault, each with a list of texts; `error` and `message` are no fields.
+/// The fields at fault, each with a list of texts; `error` and `message` are no fields, and may stand next to them.
 fn refusal(reply: &Reply) -> Refusal {
-    let Some((field, texts)) = reply.lenient::<Map<String, Value>>().into_iter().next() else {
+    let faults: Map<String, Value> = reply.lenient();
+    let is_field = |name: &str| !matches!(name, "error" | "message");
+    let Some((name, texts)) = faults.iter().find(|(name, _)| is_field(name)).or_else(|| faults.iter().next()) else {
         return Refusal::default();
     };
-    let message = texts.get(0).unwrap_or(&texts).as_str().map(ToOwned::to_owned);
-    let kind = (field == "is_api_key").then_some(Kind::CredentialsRejected);
-    let code = if matches!(field.as_str(), "error" | "message") { reply.status.to_string() } else { field };
+    let message = texts.get(0).unwrap_or(texts).as_str().map(ToOwned::to_owned);
+    let kind = faults.contains_key("is_api_key").then_some(Kind::CredentialsRejected);
+    let code = if is_field(name) { name.clone() } else { reply.status.to_string() };
     Refusal::new(Some(code), message).kind(kind)
 }

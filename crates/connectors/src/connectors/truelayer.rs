@@ -29,6 +29,7 @@ impl Connector for Truelayer {
             "The 15 minutes of a resource token that has no exp claim.",
             "That a client id that begins with sandbox- belongs to the sandbox.",
             "The bounds on the metadata of a payment.",
+            "Mandates (/v3/mandates) give a resource token in the same way, which is not supported.",
         ],
         hosts: &[
             Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"),
@@ -88,8 +89,10 @@ impl Connector for Truelayer {
                 if made.resource_token == login.json::<Login>()?.access_token.expose() {
                     return Err(Error::bad_reply("TrueLayer gave the app's token in place of the payment's"));
                 }
-                let expiry = Expiry::of_jwt(&made.resource_token)
-                    .or_else(|_| Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS))?;
+                let expiry = match encoding::jwt_claims::<Map<String, Value>>(&made.resource_token) {
+                    Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&made.resource_token)?,
+                    _ => Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?,
+                };
                 let token = Token::new(&made.resource_token, "resource_token", expiry)?.client("payment_id", made.id);
                 Ok(Step::Done(match exchange.input.text("return_uri") {
                     Some(uri) => token.client("return_uri", uri),
@@ -108,7 +111,7 @@ fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) ->
     if !metadata.is_empty() && body.insert("metadata".into(), json!(metadata)).is_some() {
         return Err(Error::invalid_input("payment", "its metadata and the request's own exclude each other"));
     }
-    let body = serde_json::Value::from(body).to_string();
+    let body = Value::from(body).to_string();
     // A JWS with detached content: <https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>
     let header = json!({ "alg": "ES512", "kid": kid, "tl_version": "2", "tl_headers": "Idempotency-Key" });
     let header = encoding::base64url(header.to_string());
