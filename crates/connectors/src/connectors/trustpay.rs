@@ -56,7 +56,7 @@ impl Connector for Trustpay {
             ("access_token", [reply, ..]) => {
                 let granted: Granted = reply.accept(refusal)?;
                 let (Some(token), Some(seconds)) = (granted.access_token, granted.expires_in) else {
-                    return Err(reply.refuse(refusal(reply)));
+                    return Err(without_token(reply));
                 };
                 let token_type = granted.token_type.unwrap_or("Bearer".into());
                 Ok(Step::Done(Token::new(token.expose(), token_type, Expiry::after_reply(reply, seconds)?)?))
@@ -78,14 +78,13 @@ impl Connector for Trustpay {
             }
             (_, [reply, ..]) => {
                 let intent: Intent = reply.accept(refusal)?;
-                let Some(secrets) = intent.secrets else { return Err(reply.refuse(refusal(reply))) };
+                let Some(secrets) = intent.secrets else { return Err(without_token(reply)) };
                 let init =
                     intent.init_result_data.ok_or_else(|| Error::bad_reply("TrustPay sent no data for the wallet"))?;
                 let token = Token::new(&secrets.payment, "wallet_secret", Expiry::Unpublished)?
                     .client("display_secret", secrets.display)
-                    .client("instance_id", intent.instance_id.unwrap_or_default())
                     .client("init_result_data", init.to_string());
-                Ok(Step::Done(token))
+                Ok(Step::Done(intent.instance_id.into_iter().fold(token, |token, id| token.client("instance_id", id))))
             }
         }
     }
@@ -136,6 +135,14 @@ struct Fault {
     description: Option<String>,
 }
 
+/// A success without what was asked for: a refusal where it says anything.
+fn without_token(reply: &Reply) -> Error {
+    match refusal(reply) {
+        Refusal { code: None, message: None, .. } => Error::bad_reply("TrustPay's answer lacks what is documented"),
+        refusal => reply.refuse(refusal),
+    }
+}
+
 /// Refusals may come with status 200, then the result code tells what is meant.
 fn refusal(reply: &Reply) -> Refusal {
     let Failure { result_info, description, errors } = reply.lenient();
@@ -145,8 +152,10 @@ fn refusal(reply: &Reply) -> Refusal {
         Some(1002 | 1004 | 1006) => Kind::CredentialsRejected,
         Some(1003 | 1008) => Kind::PermissionDenied,
         Some(1100) => Kind::Unavailable,
-        _ => Kind::RequestRejected,
+        Some(_) => Kind::RequestRejected,
+        None => Kind::Refused,
     });
+    let reason = reason.or_else(|| result_info.additional_info.clone());
     let message = result_info.additional_info.or(description);
     Refusal::new(code.map(|code| code.to_string()), message).reason(reason).kind(kind)
 }
