@@ -49,7 +49,7 @@ impl Connector for Revolut {
             [] => Call::post(exchange.url("/api/orders")?)
                 .bearer(credentials.secret_api_key.expose())
                 .header("revolut-api-version", VERSION)
-                .json(&order(exchange, minutes))
+                .json(&order(exchange, minutes)?)
                 .send(),
             [reply, ..] => {
                 let order: Order = reply.accept(refusal)?;
@@ -67,8 +67,15 @@ impl Connector for Revolut {
     }
 }
 
-fn order(exchange: &Exchange<'_>, minutes: i64) -> Map<String, Value> {
+fn order(exchange: &Exchange<'_>, minutes: i64) -> Result<Map<String, Value>> {
     let input = exchange.input;
+    let well_formed = |key: &String| {
+        key.starts_with(|first: char| first.is_ascii_alphabetic())
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if !input.metadata.keys().all(well_formed) {
+        return Err(Error::invalid("metadata", "a key must begin with a letter and have letters, digits and _ only"));
+    }
     let mut metadata = input.metadata.clone();
     if exchange.reference.chars().count() <= 500 {
         metadata.entry("ref".into()).or_insert_with(|| exchange.reference.into());
@@ -79,7 +86,7 @@ fn order(exchange: &Exchange<'_>, minutes: i64) -> Map<String, Value> {
     body.insert("currency".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
     body.insert("expire_pending_after".into(), json!(format!("PT{minutes}M")));
     body.insert("metadata".into(), json!(metadata));
-    body
+    Ok(body)
 }
 
 #[derive(Deserialize)]

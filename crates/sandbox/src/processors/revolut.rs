@@ -72,7 +72,14 @@ fn order(request: &Request, desk: &mut Desk) -> Served {
     let body = request.json().ok_or_else(|| error(400, "bad_request", "Could not parse JSON", desk))?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let after = text("expire_pending_after").map(|it| it.parse().as_ref().map_or(0, SignedDuration::as_secs));
-    let pairs = |it: &Value| it.as_object().is_some_and(|it| it.len() <= 50 && it.values().all(Value::is_string));
+    let key = |it: &String| {
+        it.len() <= 40
+            && it.starts_with(|first: char| first.is_ascii_alphabetic())
+            && it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let pairs = |it: &Value| {
+        it.as_object().is_some_and(|it| it.len() <= 50 && it.keys().all(key) && it.values().all(Value::is_string))
+    };
     let checks = [
         ("amount", body.get("amount").and_then(Value::as_i64).is_some_and(|it| it >= 0)),
         ("currency", text("currency").is_some_and(|it| it.len() == 3 && it.chars().all(char::is_uppercase))),
@@ -116,7 +123,9 @@ mod tests {
         assert_eq!(bench.ask("POST /api/orders/o1/refund", &HEADERS, "{}").0, 201);
         assert_eq!(bench.ask(ORDERS, &HEADERS[1..], good).0, 401);
         assert_eq!(bench.ask(ORDERS, &HEADERS[..1], good).0, 400);
-        for (from, to) in [("PT60M", "PT721H"), ("PT60M", "an hour"), ("GBP", "gbp"), ("0,", "-1,")] {
+        let key = r#"GBP", "metadata": {"1st": "x"}"#;
+        let faults = [("PT60M", "PT721H"), ("PT60M", "an hour"), ("GBP", "gbp"), ("0,", "-1,"), (r#"GBP""#, key)];
+        for (from, to) in faults {
             assert_eq!(bench.ask(ORDERS, &HEADERS, &good.replacen(from, to, 1)).0, 422, "{to}");
         }
     }
