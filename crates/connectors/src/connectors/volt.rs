@@ -137,9 +137,10 @@ struct Fault {
 
 fn refusal(reply: &Reply) -> Refusal {
     let failure: Failure = reply.lenient();
-    let wrong = matches!(failure.error.as_deref(), Some("invalid_client" | "invalid_grant"));
-    let kind = wrong.then_some(Kind::CredentialsRejected);
     let code = failure.code.map(|code| code.as_str().map_or_else(|| code.to_string(), Into::into));
+    let wrong = matches!(failure.error.as_deref(), Some("invalid_client" | "invalid_grant"))
+        || reply.status == 400 && code.as_deref() == Some("401");
+    let kind = wrong.then_some(Kind::CredentialsRejected);
     let reason = failure
         .errors
         .into_iter()
