@@ -1,6 +1,8 @@
 //! Pine Labs Online: a checkout token for one order, and the merchant's own access token.
 //! <https://developer.pinelabsonline.com/reference/generate-token>
 
+use serde::de::DeserializeOwned;
+
 use super::*;
 
 #[derive(Deserialize)]
@@ -54,7 +56,7 @@ impl Connector for PinelabsOnline {
                 .send(),
             // A refresh token may lie next to it: it is not read.
             ("access_token", [reply, ..]) => {
-                let login: Login = reply.accept(refusal)?;
+                let login: Login = answer(reply, "access_token")?;
                 let expiry = match (&login.expires_at, login.expires_in) {
                     (Some(date), _) => Expiry::at_date(date)?,
                     (None, Some(seconds)) => Expiry::after_reply(reply, seconds)?,
@@ -63,11 +65,11 @@ impl Connector for PinelabsOnline {
                 Ok(Step::Done(Token::new(login.access_token.expose(), "Bearer", expiry)?))
             }
             (_, [login]) => traced(Call::post(exchange.url("/api/checkout/v1/orders")?), exchange)
-                .bearer(login.accept::<Login>(refusal)?.access_token.expose())
+                .bearer(answer::<Login>(login, "access_token")?.access_token.expose())
                 .json(&order(exchange)?)
                 .send(),
             (_, [login, reply, ..]) => {
-                let order: Order = reply.accept(refusal)?;
+                let order: Order = answer(reply, "token")?;
                 if order.response_code.is_some_and(|code| code.0 != 200) {
                     return Err(reply.refuse(refusal(reply).kind(Some(Kind::RequestRejected))));
                 }
@@ -77,7 +79,8 @@ impl Connector for PinelabsOnline {
                     return Err(Error::bad_reply("Pine Labs gave the merchant's token in place of the order's"));
                 }
                 let token = Token::new(&token, "checkout_token", Expiry::Unpublished)?;
-                Ok(Step::Done(token.client("order_id", order.order_id.unwrap_or_default()).client("redirect_url", url)))
+                let token = token.client("redirect_url", url);
+                Ok(Step::Done(order.order_id.into_iter().fold(token, |token, id| token.client("order_id", id))))
             }
         }
     }
@@ -89,7 +92,7 @@ fn traced(call: Call, exchange: &Exchange<'_>) -> Call {
         .header("request-timestamp", &format!("{:.3}", exchange.now))
 }
 
-fn order(exchange: &Exchange<'_>) -> Result<Map<String, serde_json::Value>> {
+fn order(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let input = exchange.input;
     let mut body = Map::new();
     let optional = ["integration_mode", "pre_auth", "allowed_payment_methods", "callback_url", "notes"];
@@ -116,6 +119,17 @@ struct Order {
     order_id: Option<String>,
     redirect_url: Option<String>,
     response_code: Option<Seconds>,
+}
+
+/// What the vendor answered. A refusal may come with status 200, and then stands in the token's place.
+fn answer<T: DeserializeOwned>(reply: &Reply, token: &str) -> Result<T> {
+    let body: Map<String, Value> = reply.lenient();
+    if reply.is_success() && !body.contains_key(token) && ["code", "message"].iter().any(|it| body.contains_key(*it)) {
+        let refusal = refusal(reply);
+        let kind = refusal.kind.or(Some(Kind::RequestRejected));
+        return Err(reply.refuse(refusal.kind(kind)));
+    }
+    reply.accept(refusal)
 }
 
 /// Three shapes: RFC 6749's, the gateway's (`status`, `message`, `traceId`) and that of the other APIs (`code`, `message`).
