@@ -47,12 +47,13 @@ impl Connector for Powertranz {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
         let answer: Answer = reply.accept(refusal)?;
+        let faulty = answer.is_faulty();
         match (answer.iso_response_code.as_deref(), answer.spi_token, answer.redirect_data) {
             (Some("HP0" | "SP4"), Some(spi_token), Some(redirect_data)) => {
                 let token = Token::new(&spi_token, "spi_token", Expiry::after_reply(reply, LIFETIME)?)?;
                 Ok(Step::Done(token.client("redirect_data", redirect_data)))
             }
-            (Some("HP0" | "SP4") | None, ..) if answer.errors.is_empty() => {
+            (Some("HP0" | "SP4") | None, ..) if !faulty => {
                 Err(Error::bad_reply("PowerTranz's answer has no SPI token in it"))
             }
             _ => Err(reply.refuse(refusal(reply))),
@@ -98,13 +99,19 @@ struct Answer {
     iso_response_code: Option<String>,
     spi_token: Option<String>,
     redirect_data: Option<String>,
-    errors: Vec<Value>,
+    errors: Option<Vec<Value>>,
+}
+
+impl Answer {
+    fn is_faulty(&self) -> bool {
+        self.errors.as_ref().is_some_and(|errors| !errors.is_empty())
+    }
 }
 
 /// A request that is refused as such may come with status 200, and then with a list of its faults.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal =
         Refusal::read(reply, &["/Errors/0/Code", "/IsoResponseCode"], &["/Errors/0/Message", "/ResponseMessage"], &[]);
-    let faulty = reply.is_success() && !reply.lenient::<Answer>().errors.is_empty();
+    let faulty = reply.is_success() && reply.lenient::<Answer>().is_faulty();
     refusal.kind(faulty.then_some(Kind::RequestRejected))
 }

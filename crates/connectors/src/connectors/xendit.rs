@@ -107,11 +107,16 @@ fn session(exchange: &Exchange<'_>, session_type: &str) -> Result<Map<String, Va
     // The names are Xendit's own, but for these two, which have another place.
     let mut body = input.body();
     body.retain(|name, _| !["origins", "for_user_id"].contains(&name.as_str()));
-    let amount = input.decimal("amount").map_or(Some(0.0), |amount| amount.parse::<f64>().ok());
-    match amount {
-        Some(amount) if amount > 0.0 || session_type == "SAVE" => body.insert("amount".into(), json!(amount)),
-        _ => return Err(Error::invalid_input("amount", "a session that pays needs more than zero")),
+    let amount = input.decimal("amount").unwrap_or("0".into());
+    let (units, fraction) = amount.split_once('.').unwrap_or((&amount, ""));
+    let amount = match units.parse::<i64>() {
+        Ok(units) if fraction.bytes().all(|digit| digit == b'0') => json!(units),
+        _ => json!(amount.parse::<f64>().unwrap_or_default()),
     };
+    if amount.as_f64() == Some(0.0) && session_type == "PAY" {
+        return Err(Error::invalid_input("amount", "a session that pays needs more than zero"));
+    }
+    body.insert("amount".into(), amount);
     body.insert("reference_id".into(), json!(exchange.reference));
     body.insert("session_type".into(), json!(session_type));
     for name in ["currency", "country"] {
