@@ -35,9 +35,13 @@ impl Connector for Tsys {
         // Never called: where the page loads the library from.
         hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
         credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
-        grants: &[Grant::client("tsep_manifest", "tokenize cards for this device with TSEP", Lifetime::Fixed(DAY))
-            .by_default()
-            .inputs(&[Input::text_of("merchant_id", 20).required(), Input::minor_units("amount")])],
+        grants: &[Grant::client(
+            "tsep_manifest",
+            "tokenize cards for this device with TSEP, whose address is library_url, a question mark and the token",
+            Lifetime::Fixed(DAY),
+        )
+        .by_default()
+        .inputs(&[Input::text_of("merchant_id", 20).required(), Input::minor_units("amount")])],
     };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
