@@ -1,6 +1,6 @@
 //! The admin port: metrics and health over plain HTTP.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,6 +14,9 @@ use tokio::{net::TcpListener, sync::watch};
 
 /// Bounds of the histograms, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// How often what was measured is counted, so that it does not pile up where nobody asks.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts to collect metrics. Once per process.
 ///
@@ -34,7 +37,7 @@ pub async fn serve(
     ready: watch::Receiver<bool>,
     engine: Arc<Engine<Transport>>,
 ) {
-    let metrics = Arc::new(metrics);
+    let upkeep = keep_up(metrics.clone(), UPKEEP);
     let routes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route(
@@ -50,14 +53,20 @@ pub async fn serve(
         .route("/cache/forget/{fingerprints}", post(forget).with_state(engine))
         .route(
             "/metrics",
-            get(move || async move {
-                metrics.run_upkeep();
-                ([("content-type", "text/plain; version=0.0.4")], metrics.render())
-            }),
+            get(move || async move { ([("content-type", "text/plain; version=0.0.4")], metrics.render()) }),
         );
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(socket, routes).await {
-        tracing::error!(%error, "the admin port stopped");
+    tokio::select! {
+        Err(error) = axum::serve(socket, routes).into_future() => tracing::error!(%error, "the admin port stopped"),
+        () = upkeep => {}
+    }
+}
+
+async fn keep_up(metrics: PrometheusHandle, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
     }
 }
 
@@ -75,5 +84,23 @@ async fn forget(
             Ok(count) => (StatusCode::OK, format!("{count} forgotten\n")),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_measured_is_counted_though_nobody_asks() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        metrics::with_local_recorder(&recorder, || metrics::histogram!("canary_seconds").record(1.0));
+        let counted = || format!("{metrics:?}").contains("distributions: RwLock { data: {\"canary_seconds\"");
+        assert!(!counted());
+        let upkeep = tokio::spawn(keep_up(metrics.clone(), Duration::from_millis(10)));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        upkeep.abort();
+        assert!(counted(), "{metrics:?}");
     }
 }
