@@ -75,7 +75,7 @@ async fn forget(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(fingerprints): Path<String>,
 ) -> (StatusCode, String) {
-    if !peer.ip().is_loopback() {
+    if !is_this_machine(peer) {
         return (StatusCode::FORBIDDEN, "only from this machine\n".into());
     }
     match fingerprints.split(',').map(str::parse).collect::<Result<Vec<_>, _>>() {
@@ -87,9 +87,23 @@ async fn forget(
     }
 }
 
+/// On a socket of both families the loopback of the older one looks like `::ffff:127.0.0.1`.
+fn is_this_machine(peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_known_in_every_spelling() {
+        for (peer, ours) in
+            [("127.0.0.1:1", true), ("[::1]:1", true), ("[::ffff:127.0.0.1]:1", true), ("[::ffff:10.0.0.1]:1", false)]
+        {
+            assert_eq!(is_this_machine(peer.parse().unwrap()), ours, "{peer}");
+        }
+    }
 
     #[tokio::test]
     async fn what_was_measured_is_counted_though_nobody_asks() {
