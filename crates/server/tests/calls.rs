@@ -36,11 +36,8 @@ async fn the_documented_call_in_every_protocol() {
     }
 }
 
-#[tokio::test]
-async fn the_json_has_the_documented_keys_flat_and_in_snake_case() {
-    let served = Served::sandboxed();
-    let body = r#"{ "merchant_access_token_id": "token_001", "connector": "STRIPE", "test_mode": true }"#;
-    let reply = served.http(
+fn json_call(served: &Served, body: &str) -> String {
+    served.http(
         served.address,
         &format!(
             "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
@@ -48,7 +45,26 @@ async fn the_json_has_the_documented_keys_flat_and_in_snake_case() {
              x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_json\"}}}}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         ),
-    );
+    )
+}
+
+#[tokio::test]
+async fn a_field_of_the_json_that_nobody_knows_is_named_and_not_skipped() {
+    let served = Served::sandboxed();
+    for unknown in ["testMode", "connectorFeatureData", "merchantAccessTokenId"] {
+        let reply = json_call(&served, &format!(r#"{{"merchant_access_token_id": "token_001", "{unknown}": true}}"#));
+        assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("\"code\":\"invalid_argument\""), "{reply}");
+        assert!(reply.contains(unknown) && reply.contains("metadata, connector_feature_data, test_mode"), "{reply}");
+        assert!(reply.contains("google.rpc.BadRequest"), "{reply}");
+    }
+    assert!(served.log().contains("\"outcome\":\"INVALID_REQUEST\""), "{}", served.log());
+}
+
+#[tokio::test]
+async fn the_json_has_the_documented_keys_flat_and_in_snake_case() {
+    let served = Served::sandboxed();
+    let body = r#"{ "merchant_access_token_id": "token_001", "connector": "STRIPE", "test_mode": true }"#;
+    let reply = json_call(&served, body);
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
     assert!(reply.contains("x-request-id: my-id-1"), "{reply}");
     let json: Value =
