@@ -9,9 +9,10 @@ use std::{
 use connectors::Secret;
 use daypass::{ConnectorSettings, Keyring, Limits, Policy, Settings, canonical_id};
 use figment::{
-    Figment,
+    Figment, Provider,
     error::Kind,
-    providers::{Env, Format, Toml},
+    providers::{Env, Format, Serialized, Toml},
+    value::{Dict, Value},
 };
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
@@ -142,21 +143,9 @@ impl Config {
     /// # Errors
     /// What is wrong, with the name of the setting and never its value.
     pub fn load(file: Option<&Path>) -> Result<Self, String> {
-        let mut figment = Figment::new();
-        if let Some(file) = file {
-            if !file.is_file() {
-                return Err(format!("{}: no such file", file.display()));
-            }
-            figment = figment.merge(Toml::file_exact(file));
-        }
-        Self::of(
-            figment.merge(
-                Env::prefixed("DAYPASS_")
-                    .ignore(NOT_CONFIGURATION)
-                    .filter(|key| !is_service_link(key.as_str()))
-                    .split("__"),
-            ),
-        )
+        let mut settings = file.map(from_file).transpose()?.unwrap_or_default();
+        put_over(&mut settings, from_environment()?);
+        Self::of(&settings)
     }
 
     /// Reads a file's text alone.
@@ -164,15 +153,14 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(toml: &str) -> Result<Self, String> {
-        Self::of(Figment::new().merge(Toml::string(toml)))
+        Self::of(&from_toml(toml, "configuration")?)
     }
 
-    fn of(figment: Figment) -> Result<Self, String> {
-        let mut config: Self = figment.extract().map_err(|error| explain(&error))?;
+    fn of(settings: &Dict) -> Result<Self, String> {
+        let mut config: Self =
+            Figment::from(Serialized::defaults(settings)).extract().map_err(|error| explain(&error))?;
         config.policy.connectors =
             config.policy.connectors.iter().map(|name| canonical_id(name)).collect::<BTreeSet<_>>();
-        config.connectors =
-            std::mem::take(&mut config.connectors).into_iter().map(|(name, of)| (canonical_id(&name), of)).collect();
         Ok(config)
     }
 
@@ -214,6 +202,53 @@ impl Config {
     /// Whether plaintext is accepted on the RPC port.
     pub fn plaintext(&self) -> bool {
         self.listen.ip().is_loopback() || self.allow_plaintext_beyond_loopback
+    }
+}
+
+fn from_file(file: &Path) -> Result<Dict, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    from_toml(&text, &file.display().to_string())
+}
+
+/// Where the text is no TOML, the place is told and nothing of the line: it may hold a secret.
+fn from_toml(text: &str, name: &str) -> Result<Dict, String> {
+    Toml::from_str(text).map(canonical).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+        format!("{name}: line {line}, column {column}: cannot be read as TOML")
+    })
+}
+
+fn from_environment() -> Result<Dict, String> {
+    let variables = Env::prefixed("DAYPASS_")
+        .ignore(NOT_CONFIGURATION)
+        .filter(|key| !is_service_link(key.as_str()))
+        .split("__")
+        .data()
+        .map_err(|error| explain(&error))?;
+    Ok(variables.into_values().next().map(canonical).unwrap_or_default())
+}
+
+/// With one spelling of each connector, so that what is said of it in one place meets what is said in another.
+fn canonical(mut settings: Dict) -> Dict {
+    if let Some(Value::Dict(_, connectors)) = settings.get_mut("connectors") {
+        for (name, settings) in std::mem::take(connectors) {
+            put_over(connectors, [(canonical_id(&name), settings)].into());
+        }
+    }
+    settings
+}
+
+/// Key by key, however deep.
+fn put_over(under: &mut Dict, over: Dict) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Dict(_, under)), Value::Dict(_, over)) => put_over(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
     }
 }
 

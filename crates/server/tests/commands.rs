@@ -64,6 +64,21 @@ fn explain_shows_the_call_without_the_secrets() {
 }
 
 #[test]
+fn what_file_and_environment_say_of_a_connector_meets_whatever_its_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    std::fs::write(&file, "[connectors.PayPal]\nbase_url = \"https://f1\"\ntest_base_url = \"https://f2\"\n").unwrap();
+    let credentials = r#"{"client_id":"i","client_secret":"s-canary"}"#;
+    for (mode, host) in [("--live", "https://f1/"), ("--test", "https://e2/")] {
+        let shown = daypass(
+            &["explain", "paypal", mode, "--config", file.to_str().unwrap()],
+            &[("DAYPASS_CREDENTIALS", credentials), ("DAYPASS_CONNECTORS__PAY_PAL__TEST_BASE_URL", "https://e2")],
+        );
+        assert!(said(&shown).contains(host), "{shown:?}");
+    }
+}
+
+#[test]
 fn completions_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(said(&daypass(&["completions", shell], &[])).contains("healthcheck"), "{shell}");

@@ -54,16 +54,20 @@ fn beyond_loopback_it_wants_a_certificate_and_known_callers() {
     assert!(!started && !said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
 }
 
+/// `daypass config check`: whether it is content, and what it says otherwise.
+fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(["config", "check"])
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 #[test]
 fn configuration_faults_are_told_without_values() {
-    let check = |environment: &[(&str, &str)]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
-            .args(["config", "check"])
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
+    let check = |environment: &[(&str, &str)]| check(&[], environment);
     assert!(check(&[]).0);
     let links =
         [("DAYPASS_PORT", "tcp://10.0.0.1:80"), ("DAYPASS_SERVICE_HOST", "10.0.0.1"), ("DAYPASS_PORT_80_TCP", "x")];
@@ -80,6 +84,21 @@ fn configuration_faults_are_told_without_values() {
         assert!(!good && text.contains(said), "{name}: {text}");
         assert!(!text.contains("canary-value"), "{name}: {text}");
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_by_its_place_and_not_by_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    for (text, place) in
+        [(&b"log = 'info'\n[store]\nkey = \"canary\n"[..], "daypass.toml: line 3, column"), (b"\xff", "daypass.toml: ")]
+    {
+        std::fs::write(&file, text).unwrap();
+        let (good, said) = check(&["--config", file.to_str().unwrap()], &[]);
+        assert!(!good && said.contains(place) && !said.contains("canary"), "{said}");
+    }
+    let (good, said) = check(&["--config", folder.path().to_str().unwrap()], &[]);
+    assert!(!good && said.contains("directory"), "{said}");
 }
 
 #[tokio::test]
