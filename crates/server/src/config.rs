@@ -223,7 +223,7 @@ fn from_toml(text: &str, name: &str) -> Result<Dict, String> {
 fn from_environment() -> Result<Dict, String> {
     let variables = Env::prefixed("DAYPASS_")
         .ignore(NOT_CONFIGURATION)
-        .filter(|key| !is_service_link(key.as_str()))
+        .filter(|key| !is_service_link(key.as_str(), &Env::var_or(&format!("DAYPASS_{key}"), "")))
         .split("__")
         .data()
         .map_err(|error| explain(&error))?;
@@ -252,10 +252,21 @@ fn put_over(under: &mut Dict, over: Dict) {
     }
 }
 
-/// Whether the variable is one of those that Kubernetes sets for a service named `daypass`.
-fn is_service_link(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    key == "port" || key.starts_with("port_") || key.starts_with("service_")
+/// Whether the variable is one of those that Kubernetes sets for services: for one named `daypass`, and for its neighbours whose
+/// names begin so (`DAYPASS_REDIS_SERVICE_HOST`, `DAYPASS_REDIS_PORT_6379_TCP_ADDR`). `DAYPASS_ADMIN_PORT=9090` is a mistake.
+fn is_service_link(key: &str, value: &str) -> bool {
+    if key.contains("__") {
+        return false;
+    }
+    let key = format!("_{}_", key.to_ascii_lowercase());
+    let protocol = |rest: &str| ["tcp_", "udp_", "sctp_"].iter().any(|protocol| rest.starts_with(protocol));
+    key.ends_with("_service_host_")
+        || key.contains("_service_port_")
+        || key.ends_with("_port_") && value.contains("://")
+        || key.match_indices("_port_").any(|(at, port)| {
+            let rest = key.get(at + port.len()..).and_then(|rest| rest.split_once('_'));
+            rest.is_some_and(|(number, rest)| number.parse::<u16>().is_ok() && protocol(rest))
+        })
 }
 
 /// The error without the offending value, which may be a secret.
@@ -271,4 +282,33 @@ fn explain(error: &figment::Error) -> String {
         _ => "cannot be read".into(),
     };
     if setting.is_empty() { what } else { format!("{setting}: {what}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_services_are_told_from_settings() {
+        for (key, value, link) in [
+            ("SERVICE_HOST", "10.0.0.1", true),
+            ("SERVICE_PORT", "80", true),
+            ("PORT", "tcp://10.0.0.1:80", true),
+            ("PORT_80_TCP", "tcp://10.0.0.1:80", true),
+            ("REDIS_SERVICE_HOST", "10.0.0.1", true),
+            ("ADMIN_SERVICE_PORT_METRICS", "9090", true),
+            ("ADMIN_PORT", "tcp://10.0.0.1:9090", true),
+            ("PORT_X_PORT_6379_SCTP_ADDR", "10.0.0.1", true),
+            ("ADMIN_PORT", "9090", false),
+            ("ADMIN_LISTEN", "127.0.0.1:9090", false),
+            ("PORT_X_TCP", "x", false),
+            ("CONNECTORS__X_SERVICE_HOST", "x", false),
+        ] {
+            assert_eq!(is_service_link(key, value), link, "{key}");
+        }
+        let settings = Config::parse("no_setting = 1").unwrap_err();
+        for setting in settings.split([' ', ',']) {
+            assert!(!is_service_link(setting, "tcp://10.0.0.1:80"), "{setting}");
+        }
+    }
 }

@@ -69,11 +69,18 @@ fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
 fn configuration_faults_are_told_without_values() {
     let check = |environment: &[(&str, &str)]| check(&[], environment);
     assert!(check(&[]).0);
-    let links =
-        [("DAYPASS_PORT", "tcp://10.0.0.1:80"), ("DAYPASS_SERVICE_HOST", "10.0.0.1"), ("DAYPASS_PORT_80_TCP", "x")];
-    assert!(check(&links).0, "what Kubernetes sets for a service of that name is no configuration");
+    let links = [
+        ("DAYPASS_PORT", "tcp://10.0.0.1:80"),
+        ("DAYPASS_SERVICE_HOST", "10.0.0.1"),
+        ("DAYPASS_PORT_80_TCP", "x"),
+        ("DAYPASS_REDIS_SERVICE_HOST", "10.0.0.1"),
+        ("DAYPASS_ADMIN_PORT", "tcp://10.0.0.1:6379"),
+        ("DAYPASS_ADMIN_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
+    ];
+    assert!(check(&links).0, "what Kubernetes sets for services is no configuration");
     for (name, value, said) in [
         ("DAYPASS_LISTEN", "canary-value", "listen"),
+        ("DAYPASS_ADMIN_PORT", "9090", "admin_port"),
         ("DAYPASS_LISTNE", "127.0.0.1:1", "listne"),
         ("DAYPASS_CONNECTORS__STRIPE__TEST_BASE_URL", "http://canary-value.example", "https"),
         ("DAYPASS_CONNECTORS__STRIPF__TEST_BASE_URL", "https://a.example", "stripf"),
