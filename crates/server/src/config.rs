@@ -36,10 +36,12 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Callers and the hashes of their keys. With none (and no client certificates) everybody may call.
     pub callers: Vec<Caller>,
-    /// Says in so many words that plaintext is accepted from other machines.
+    /// Says in so many words that the RPC port accepts plaintext from other machines.
     pub allow_plaintext_beyond_loopback: bool,
     /// Says in so many words that anybody on other machines may call.
     pub allow_anonymous_beyond_loopback: bool,
+    /// Says in so many words that other machines may read metrics and health, in plaintext and without a key.
+    pub allow_admin_beyond_loopback: bool,
     /// How long calls in flight may take to finish after SIGTERM. Milliseconds.
     pub shutdown_grace_ms: u64,
     /// Most connections at a time.
@@ -126,6 +128,7 @@ impl Default for Config {
             callers: Vec::new(),
             allow_plaintext_beyond_loopback: false,
             allow_anonymous_beyond_loopback: false,
+            allow_admin_beyond_loopback: false,
             shutdown_grace_ms: 35_000,
             max_connections: 20_000,
             egress: Egress::default(),
@@ -193,8 +196,12 @@ impl Config {
                 );
             }
         }
-        if !self.admin_listen.ip().is_loopback() && !self.allow_plaintext_beyond_loopback {
-            faults.push("admin_listen: beyond loopback it needs allow_plaintext_beyond_loopback = true".into());
+        if !self.admin_listen.ip().is_loopback() && !self.allow_admin_beyond_loopback {
+            faults.push(
+                "admin_listen: beyond loopback metrics and health need allow_admin_beyond_loopback = true, whatever is \
+                 allowed on the RPC port"
+                    .into(),
+            );
         }
         faults
     }

@@ -54,6 +54,17 @@ fn beyond_loopback_it_wants_a_certificate_and_known_callers() {
     assert!(!started && !said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
 }
 
+#[test]
+fn the_admin_port_beyond_loopback_has_a_flag_of_its_own() {
+    let admin = ("DAYPASS_ADMIN_LISTEN", "0.0.0.0:9090");
+    let (good, said) = check(&[], &[admin, ("DAYPASS_ALLOW_PLAINTEXT_BEYOND_LOOPBACK", "true")]);
+    assert!(!good && said.contains("allow_admin_beyond_loopback = true"), "{said}");
+    assert!(check(&[], &[admin, ("DAYPASS_ALLOW_ADMIN_BEYOND_LOOPBACK", "true")]).0);
+    let (good, said) =
+        check(&[], &[("DAYPASS_LISTEN", "0.0.0.0:8080"), ("DAYPASS_ALLOW_ADMIN_BEYOND_LOOPBACK", "true")]);
+    assert!(!good && said.contains("allow_plaintext_beyond_loopback"), "{said}");
+}
+
 /// `daypass config check`: whether it is content, and what it says otherwise.
 fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
