@@ -151,6 +151,19 @@ impl Config {
         Self::of(&settings)
     }
 
+    /// Where the admin port of a server of this configuration listens, whatever else is wrong with it.
+    ///
+    /// # Errors
+    /// Where that is no address.
+    pub fn admin_listen(file: Option<&Path>) -> Result<SocketAddr, String> {
+        let mut settings = from_environment()?;
+        if let Some(file) = file.filter(|_| !settings.contains_key("admin_listen")) {
+            settings = from_file(file)?;
+        }
+        settings.retain(|name, _| name == "admin_listen");
+        Ok(Self::of(&settings)?.admin_listen)
+    }
+
     /// Reads a file's text alone.
     ///
     /// # Errors

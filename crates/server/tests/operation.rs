@@ -26,6 +26,14 @@ async fn metrics_and_health_tell_and_termination_drains() {
     let mut health = Command::new(env!("CARGO_BIN_EXE_daypass"));
     health.args(["healthcheck", "--admin-listen", &served.admin.to_string()]);
     assert!(health.status().unwrap().success());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    std::fs::write(&file, format!("admin_listen = \"{}\"\nno_setting = 1\n", served.admin)).unwrap();
+    for arguments in [&["healthcheck"][..], &["cache", "forget", "0123456789abcdef"]] {
+        let mut asked = Command::new(env!("CARGO_BIN_EXE_daypass"));
+        asked.args(arguments).env("DAYPASS_CONFIG", &file).env("DAYPASS_STORE__URL", "redis://no-key");
+        assert!(asked.status().unwrap().success(), "{arguments:?} needs the address and nothing else");
+    }
 
     let slow = Ask { timeout: Duration::from_secs(2), ..Ask::stripe("sk_test_slow") };
     let in_flight = served.call(&slow);

@@ -1,6 +1,6 @@
 //! One call to the admin port of a running server.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,14 +10,25 @@ use tokio::{
 
 use crate::config::Config;
 
+/// Which server is meant.
+#[derive(clap::Args)]
+pub struct Running {
+    /// Its admin address; absent: DAYPASS_ADMIN_LISTEN, else what the configuration file says, else 127.0.0.1:9090
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
+    /// Its configuration file (TOML)
+    #[arg(long, env = "DAYPASS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
 /// The status and body of the answer.
 ///
 /// # Errors
 /// Where there is none.
-pub async fn send(address: Option<SocketAddr>, method: &str, path: &str) -> Result<(u16, String), String> {
-    let address = match address {
+pub async fn send(server: &Running, method: &str, path: &str) -> Result<(u16, String), String> {
+    let address = match server.admin_listen {
         Some(address) => address,
-        None => Config::load(None)?.admin_listen,
+        None => Config::admin_listen(server.config.as_deref())?,
     };
     let request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: 0\r\n\r\n");
     let exchange = async {

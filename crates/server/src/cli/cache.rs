@@ -1,5 +1,3 @@
-use std::net::SocketAddr;
-
 use clap::Subcommand;
 use daypass::Fingerprint;
 
@@ -20,16 +18,15 @@ enum Command {
         /// being replaced)
         #[arg(value_delimiter = ',', required = true)]
         fingerprints: Vec<Fingerprint>,
-        /// The server's admin address; absent: DAYPASS_ADMIN_LISTEN, else 127.0.0.1:9090
-        #[arg(long)]
-        admin_listen: Option<SocketAddr>,
+        #[command(flatten)]
+        server: admin_call::Running,
     },
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let Command::Forget { fingerprints, admin_listen } = args.command;
+    let Command::Forget { fingerprints, server } = args.command;
     let fingerprints: Vec<String> = fingerprints.iter().map(ToString::to_string).collect();
-    match admin_call::send(admin_listen, "POST", &format!("/cache/forget/{}", fingerprints.join(","))).await? {
+    match admin_call::send(&server, "POST", &format!("/cache/forget/{}", fingerprints.join(","))).await? {
         (200, said) => {
             say!("{}", said.trim());
             Ok(())
