@@ -1,6 +1,6 @@
 //! Certificates: the operator's, or throw-away ones made at start.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc};
 
 use rustls::{
     RootCertStore, ServerConfig,
@@ -16,7 +16,7 @@ use crate::config::Tls;
 pub struct ServerTls {
     /// Certificate, key and protocol choices.
     pub config: Arc<ServerConfig>,
-    /// Where the throw-away authority's certificate is, for clients to trust.
+    /// Where the throw-away authority's certificate is, for clients to trust; nothing where it could not be written.
     pub authority_file: Option<PathBuf>,
     /// Keeps that file for as long as the server lives.
     _folder: Option<TempDir>,
@@ -54,7 +54,7 @@ pub fn configured(tls: &Tls) -> Result<ServerTls, String> {
 /// A certificate for localhost, of an authority that nobody else will ever trust. Its key is never written down.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// Where none can be made.
 pub fn throw_away() -> Result<ServerTls, String> {
     let made = || -> Result<_, rcgen::Error> {
         let mut authority = rcgen::CertificateParams::new(Vec::new())?;
@@ -69,16 +69,27 @@ pub fn throw_away() -> Result<ServerTls, String> {
         Ok((authority_certificate.pem(), certificate.der().clone(), key.serialize_der()))
     };
     let (authority, certificate, key) = made().map_err(|error| error.to_string())?;
-    let folder = tempfile::Builder::new().prefix("daypass-").tempdir().map_err(|error| error.to_string())?;
-    let file = folder.path().join("ca.pem");
-    fs::write(&file, authority).map_err(|error| format!("{}: {error}", file.display()))?;
+    let kept = || -> io::Result<_> {
+        let folder = tempfile::Builder::new().prefix("daypass-").tempdir()?;
+        let file = folder.path().join("ca.pem");
+        fs::write(&file, authority)?;
+        Ok((folder, file))
+    };
+    // Nobody asked for TLS: a file system that cannot be written is no reason not to serve.
+    let (folder, authority_file) = match kept() {
+        Ok((folder, file)) => (Some(folder), Some(file)),
+        Err(error) => {
+            tracing::warn!(%error, "the throw-away authority's certificate cannot be written; TLS clients cannot check it");
+            (None, None)
+        }
+    };
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
         .with_single_cert(vec![certificate], PrivatePkcs8KeyDer::from(key).into())
         .map_err(|error| error.to_string())?;
-    Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file: Some(file), _folder: Some(folder) })
+    Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file, _folder: folder })
 }
 
 fn with_protocols(mut config: ServerConfig) -> ServerConfig {

@@ -3,7 +3,11 @@
 
 mod common;
 
-use std::{process::Command, time::Duration};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use common::{Ask, Served, code};
 use connectrpc::ErrorCode;
@@ -60,6 +64,21 @@ fn beyond_loopback_it_wants_a_certificate_and_known_callers() {
     assert!(!started && said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
     let (started, said) = run(&[("DAYPASS_ALLOW_PLAINTEXT_BEYOND_LOOPBACK", "true")]);
     assert!(!started && !said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
+}
+
+#[test]
+fn without_a_folder_for_temporary_files_it_starts_all_the_same() {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        .env("TMPDIR", "/nonexistent")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take(2).collect();
+    let _ = server.kill();
+    let _ = server.wait();
+    assert!(said.len() == 2 && said[0].contains("cannot be written") && said[1].contains("serves gRPC"), "{said:?}");
 }
 
 #[test]
