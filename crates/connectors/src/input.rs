@@ -302,13 +302,17 @@ impl Inputs {
     ) -> Result<Self> {
         let mut violations = Vec::new();
         let mut wrong = |field: String, description: String| violations.push(FieldViolation { field, description });
+        // What is accepted is said once: with many unknown keys the answer would be too long to send.
+        let mut listed = false;
 
         for (name, value) in &values {
             match grant.inputs.iter().find(|input| input.name == name) {
                 Some(input) if input.form.accepts(value) => {}
                 Some(input) => wrong(feature(name), format!("must be {}", input.form.describe())),
+                None if listed => wrong(feature(&clamped(name)), "unknown key".into()),
                 None => {
-                    wrong(feature(&clamped(name)), format!("unknown key; {} accepts {}", grant.name, accepted(grant)))
+                    listed = true;
+                    wrong(feature(&clamped(name)), format!("unknown key; {} accepts {}", grant.name, accepted(grant)));
                 }
             }
         }
@@ -592,6 +596,9 @@ mod tests {
             assert!(fields.contains(&feature(field).as_str()), "{field} in {fields:?}");
         }
         assert!(error.message.contains("ttl_seconds, currency, return_url, note"), "{}", error.message);
+
+        let error = check(json!({"noet": "x", "onte": "x"}), None, &[]).unwrap_err();
+        assert_eq!(error.message.matches("return_url").count(), 1, "{}", error.message);
 
         let error = check(json!({"note": "x"}), None, &[]).unwrap_err();
         assert_eq!(error.kind, Kind::MissingInput);

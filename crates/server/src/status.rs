@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use buffa_types::google::protobuf::Duration as ProtoDuration;
-use connectors::{Error, Kind};
+use connectors::{Error, FieldViolation, Kind};
 use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
 
 use crate::protocol::{
     google::rpc::{self, bad_request},
     ucs::v2::OperationStatus,
 };
+
+/// Most of the request's faults that one answer tells, and most bytes of its texts. Clients refuse more than 8 KiB of gRPC
+/// trailers, and there it all is: the message twice, the details as base64.
+const MAX_VIOLATIONS: usize = 8;
+const MAX_VIOLATION_BYTES: usize = 2048;
+const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// How a kind is answered.
 pub enum Answered {
@@ -98,18 +104,10 @@ pub fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
         metadata: metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         ..Default::default()
     };
-    let mut answer = ConnectError::new(code, error.message.clone().into_owned())
+    let mut answer = ConnectError::new(code, clamped(&error.message, MAX_MESSAGE_BYTES))
         .with_detail(ErrorDetail::from_message("google.rpc.ErrorInfo", &info));
     if !error.fields.is_empty() {
-        let field_violations = error
-            .fields
-            .iter()
-            .map(|violation| bad_request::FieldViolation {
-                field: violation.field.clone(),
-                description: violation.description.clone(),
-                ..Default::default()
-            })
-            .collect();
+        let field_violations = violations(&error.fields);
         let fields = rpc::BadRequest { field_violations, ..Default::default() };
         answer = answer.with_detail(ErrorDetail::from_message("google.rpc.BadRequest", &fields));
     }
@@ -125,6 +123,42 @@ pub fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
     answer
 }
 
+/// The first of them, and how many more there are.
+fn violations(fields: &[FieldViolation]) -> Vec<bad_request::FieldViolation> {
+    let violation = |field: &str, description: String| bad_request::FieldViolation {
+        field: field.into(),
+        description,
+        ..Default::default()
+    };
+    let mut room = MAX_VIOLATION_BYTES;
+    let mut told: Vec<_> = fields
+        .iter()
+        .take(MAX_VIOLATIONS)
+        .map_while(|fault| {
+            let description =
+                clamped(&fault.description, room.checked_sub(fault.field.len()).filter(|room| *room > 0)?);
+            room -= fault.field.len() + description.len();
+            Some(violation(&fault.field, description))
+        })
+        .collect();
+    if let Some(more @ 1..) = fields.len().checked_sub(told.len()) {
+        told.push(violation("", format!("and {more} more")));
+    }
+    told
+}
+
+/// The text, or as much of its beginning as fits.
+fn clamped(text: &str, max_bytes: usize) -> String {
+    if text.len() <= max_bytes {
+        return text.into();
+    }
+    let mut end = max_bytes.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
 fn retry_after(error: &Error) -> Option<Duration> {
     match error.kind {
         Kind::Unavailable | Kind::Overloaded => Some(error.retry_after.unwrap_or(Duration::from_secs(1))),
@@ -134,7 +168,29 @@ fn retry_after(error: &Error) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use connectors::{CONNECTORS, Inputs};
+
     use super::*;
+
+    #[test]
+    fn an_answer_with_every_fault_there_can_be_fits_into_trailers() {
+        for grant in CONNECTORS.iter().flat_map(|entry| entry.meta.grants) {
+            let unknown = (0..60).map(|nth| (format!("{nth:02}{}", "漢".repeat(64)), true.into()));
+            let wrong = grant.inputs.iter().map(|input| (input.name.to_owned(), serde_json::Value::Null));
+            let given = unknown.chain(wrong).collect();
+            let error = Inputs::check(grant, given, vec![" ".into()], Some(-1), &serde_json::Map::new()).unwrap_err();
+            let answer = to_connect(&error, Some("connector"));
+            let details: usize = answer.details.iter().filter_map(|detail| Some(detail.value.as_ref()?.len())).sum();
+            let message = answer.message.as_deref().unwrap_or_default();
+            let percents: usize = message.bytes().map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 }).sum();
+            assert!(percents + (message.len() + 200) * 4 / 3 + details < 8 * 1024 - 512, "{}: {details}", grant.name);
+            assert!(error.fields.len() > 60, "{}", grant.name);
+        }
+        let faults: Vec<_> = (0..20).map(|_| FieldViolation { field: "f".into(), description: "d".into() }).collect();
+        let told = violations(&faults);
+        assert_eq!((told.len(), told[8].description.as_str()), (9, "and 12 more"));
+        assert_eq!(violations(&faults[..8]).len(), 8);
+    }
 
     #[test]
     fn every_kind_has_words_and_only_the_vendors_no_is_an_answer() {

@@ -51,7 +51,7 @@ fn refused(request_id: &str, error: Error) -> ConnectError {
 fn all_known(json: &[u8]) -> Result<(), Error> {
     // What is no JSON object is the decoder's to refuse.
     let Ok(fields) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(json) else { return Ok(()) };
-    let unknown: Vec<FieldViolation> = fields
+    let mut unknown: Vec<FieldViolation> = fields
         .keys()
         .filter(|name| !FIELDS.contains(&name.as_str()))
         .map(|name| FieldViolation {
@@ -59,8 +59,9 @@ fn all_known(json: &[u8]) -> Result<(), Error> {
             description: "unknown field".into(),
         })
         .collect();
-    let Some(first) = unknown.first() else { return Ok(()) };
-    let message = format!("{}: unknown field; accepted are {}", first.field, FIELDS.join(", "));
+    let Some(first) = unknown.first_mut() else { return Ok(()) };
+    first.description = format!("unknown field; accepted are {}", FIELDS.join(", "));
+    let message = format!("{}: {}", first.field, first.description);
     Err(Error { fields: unknown, ..Error::new(Kind::InvalidRequest, message) })
 }
 
