@@ -154,16 +154,23 @@ impl Order {
 
     /// A text of ours for the operator's eyes, with every secret taken out, also where it is encoded for a form or JSON.
     pub fn redacted(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in self.secrets() {
-            let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            let json = Value::from(secret).to_string();
-            for written in [secret, form.as_str(), json.trim_matches('"')] {
-                text = text.replace(written, "[REDACTED]");
-            }
-        }
-        text
+        redacted(text, self.secrets())
     }
+}
+
+fn redacted<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
+    let mut written: Vec<String> = secrets
+        .filter(|secret| !secret.is_empty())
+        .flat_map(|secret| {
+            let form = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            let json = Value::from(secret).to_string();
+            let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
+            [secret.to_owned(), form, json.to_owned()]
+        })
+        .collect();
+    // The longest first: one may be the beginning of another, whose rest would stay.
+    written.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    written.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[REDACTED]"))
 }
 
 fn check_reference(reference: &str) -> Result<()> {
@@ -367,4 +374,21 @@ fn read_object(json: Option<&str>, field: &'static str) -> Result<Map<String, Va
         return Err(Error::invalid(field, "may be at most 64 KiB long"));
     }
     serde_json::from_str(json).map_err(|_| Error::invalid(field, "must be a JSON object"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_begins_another_leaves_nothing_of_it() {
+        for (text, secrets, want) in [
+            ("a=key1&b=key1-and-more", &["key1", "key1-and-more"][..], "a=[REDACTED]&b=[REDACTED]"),
+            ("unharmed", &["", "x"], "unharmed"),
+            ("x=a+b%26", &["a b&"], "x=[REDACTED]"),
+            (r#"{"x":"\"q\""}"#, &["\"q\""], r#"{"x":"[REDACTED]"}"#),
+        ] {
+            assert_eq!(redacted(text, secrets.iter().copied()), want);
+        }
+    }
 }

@@ -5,6 +5,9 @@ use super::{
 use crate::status;
 
 /// Show the call that would be made to the connector, secrets redacted, without making it
+///
+/// Credentials and secret inputs are redacted as they are, and header values that are made of them. What a connector computes from
+/// them for the URL or the body, such as a signature, is shown.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
