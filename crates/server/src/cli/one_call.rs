@@ -5,9 +5,9 @@ use std::{
     path::PathBuf,
 };
 
-use daypass::{Engine, RawCredentials, Request, Transport, canonical_id};
+use daypass::{Availability, Engine, RawCredentials, Request, Transport, availability, canonical_id};
 use sandbox::Sandbox;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::sandbox::into_sandbox;
 use crate::{config::Config, server};
@@ -137,9 +137,11 @@ fn from_stdin() -> Result<String, String> {
 
 /// `{"api_key": …}` becomes `{"<connector>": {"api_key": …}}`; what is already named stays.
 fn named(connector: &str, credentials: &str) -> String {
-    match serde_json::from_str::<Map<String, Value>>(credentials) {
-        Ok(fields) if !fields.values().all(Value::is_object) => format!(r#"{{"{connector}":{credentials}}}"#),
-        _ => credentials.into(),
+    let Ok(fields) = serde_json::from_str::<Map<String, Value>>(credentials) else { return credentials.into() };
+    let known = |name: &str| !matches!(availability(&canonical_id(name)), Availability::Unknown);
+    match (fields.len(), fields.keys().next()) {
+        (1, Some(name)) if known(name) => credentials.into(),
+        _ => json!({ connector: fields }).to_string(),
     }
 }
 
@@ -167,4 +169,22 @@ fn reference() -> String {
     let mut bytes = [0; 32];
     let _ = getrandom::fill(&mut bytes);
     format!("cli_{}", connectors::Nonce(bytes).alphanumeric(16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_named_unless_they_are_already() {
+        for (credentials, want) in [
+            (r#"{"api_key":"x"}"#, r#"{"payload":{"api_key":"x"}}"#),
+            (r#"{"auth_key_map":{"USD":{}}}"#, r#"{"payload":{"auth_key_map":{"USD":{}}}}"#),
+            (r#"{"Payload":{"api_key":"x"}}"#, r#"{"Payload":{"api_key":"x"}}"#),
+            (r#"{"PinelabsOnline":{}}"#, r#"{"PinelabsOnline":{}}"#),
+            ("no JSON", "no JSON"),
+        ] {
+            assert_eq!(named("payload", credentials), want);
+        }
+    }
 }
