@@ -31,13 +31,17 @@ impl Callers {
     /// Callers with keys, and whether a verified client certificate is as good as a key.
     ///
     /// # Errors
-    /// Where a hash is not 64 hex digits.
+    /// Where a hash is not 64 hex digits, or that of no key at all.
     pub fn new(callers: &[Caller], certificates: bool) -> Result<Self, String> {
         let by_hash = callers
             .iter()
             .map(|caller| {
                 let hash = hex(&caller.key_sha256)
                     .ok_or_else(|| format!("callers: key_sha256 of {} must be 64 hex digits", caller.name))?;
+                // What `sha256sum` says where `$KEY` is not set.
+                if hash == *Sha256::digest("") {
+                    return Err(format!("callers: key_sha256 of {} is that of an empty key", caller.name));
+                }
                 Ok((hash, caller.name.clone()))
             })
             .collect::<Result<_, String>>()?;
@@ -62,7 +66,7 @@ impl Callers {
         }
         let key = context.header("authorization").and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, key) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
         });
         // The key is looked up by its hash, so the time taken tells nothing about the keys that exist.
         key.and_then(|key| self.by_hash.get(Sha256::digest(key).as_slice())).map(|name| Some(name.clone())).ok_or_else(

@@ -17,7 +17,7 @@ use figment::{
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::callers::Caller;
+use crate::callers::{Caller, Callers};
 
 /// Environment variables with our prefix that are not configuration.
 const NOT_CONFIGURATION: &[&str] = &["config", "credentials", "feature_data"];
@@ -189,6 +189,7 @@ impl Config {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.settings().faults();
         faults.extend(self.store.keyring().err());
+        faults.extend(Callers::new(&self.callers, false).err());
         if self.max_connections == 0 {
             faults.push("max_connections: must be at least 1".into());
         }

@@ -146,6 +146,18 @@ fn a_file_that_cannot_be_read_is_told_by_its_place_and_not_by_its_text() {
     assert!(!good && said.contains("directory"), "{said}");
 }
 
+#[test]
+fn a_caller_without_a_key_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // of nothing
+    for (hash, fault) in [(hash, "empty key"), ("e3b0", "64 hex digits")] {
+        std::fs::write(&file, format!("[[callers]]\nname = \"shop\"\nkey_sha256 = \"{hash}\"\n")).unwrap();
+        let (good, said) = check(&["--config", file.to_str().unwrap()], &[]);
+        assert!(!good && said.matches(fault).count() == 1, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn known_callers_only() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::Failure;
-use crate::{callers::Callers, config::Config, server, tls};
+use crate::{config::Config, server, tls};
 
 /// Look at the configuration
 #[derive(clap::Args)]
@@ -26,7 +26,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let Command::Check { config } = &args.command;
     let config = Config::load(config.as_deref())?;
     let mut faults = config.faults();
-    faults.extend(Callers::new(&config.callers, false).err());
     faults.extend(server::engine(&config).err());
     faults.extend(config.tls.as_ref().and_then(|files| tls::configured(files).err()));
     if faults.is_empty() {
