@@ -17,7 +17,10 @@ use figment::{
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::callers::{Caller, Callers};
+use crate::{
+    callers::{Caller, Callers},
+    logs,
+};
 
 /// Environment variables with our prefix that are not configuration.
 const NOT_CONFIGURATION: &[&str] = &["config", "credentials", "feature_data"];
@@ -188,6 +191,7 @@ impl Config {
     /// Everything that is wrong with it beyond its form, in words for the operator.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.settings().faults();
+        faults.extend(logs::check(&self.log).err());
         faults.extend(self.store.keyring().err());
         faults.extend(Callers::new(&self.callers, false).err());
         if self.max_connections == 0 {

@@ -21,6 +21,14 @@ pub fn start(directives: &str) -> Result<(), String> {
     started.map_err(|error| error.to_string())
 }
 
+/// Whether the directives can be read.
+///
+/// # Errors
+/// Where they cannot.
+pub fn check(directives: &str) -> Result<(), String> {
+    filter(directives).map(drop)
+}
+
 /// Log lines kept in memory, for the demo to search.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<u8>>>);

@@ -26,8 +26,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let Command::Check { config } = &args.command;
     let config = Config::load(config.as_deref())?;
     let mut faults = config.faults();
-    faults.extend(server::engine(&config).err());
-    faults.extend(config.tls.as_ref().and_then(|files| tls::configured(files).err()));
+    let tried = [server::engine(&config).err(), config.tls.as_ref().and_then(|files| tls::configured(files).err())];
+    for fault in tried.into_iter().flatten() {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
     if faults.is_empty() {
         say!("the configuration is good: RPC on {}, admin on {}", config.listen, config.admin_listen);
         return Ok(());
