@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use connectors::Audience;
+use connectors::{Audience, Input};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -55,7 +55,38 @@ impl Default for Limits {
     }
 }
 
+/// Longest time that can be set. Milliseconds.
+const MAX_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Whether a time that must pass is one that can be set, in words for the operator.
+fn time_fault(name: &str, milliseconds: u64) -> Option<String> {
+    (!(1..=MAX_MS).contains(&milliseconds)).then(|| format!("{name}: must be from 1 to {MAX_MS} milliseconds (a day)"))
+}
+
 impl Limits {
+    /// Most of anything that is counted.
+    pub const MAX_COUNT: usize = 1_000_000;
+
+    fn faults(&self) -> Vec<String> {
+        let times = [
+            ("limits.default_deadline_ms", self.default_deadline_ms),
+            ("limits.max_deadline_ms", self.max_deadline_ms),
+            ("limits.attempt_timeout_ms", self.attempt_timeout_ms),
+            ("limits.connect_timeout_ms", self.connect_timeout_ms),
+        ];
+        let counts = [
+            ("limits.max_calls_per_host", 1, self.max_calls_per_host),
+            // None may wait: whoever finds no place is refused at once.
+            ("limits.max_waiting_per_host", 0, self.max_waiting_per_host),
+            ("limits.max_callers", 1, self.max_callers),
+        ];
+        let times = times.into_iter().filter_map(|(name, time)| time_fault(name, time));
+        let counts = counts.into_iter().filter(|(_, least, count)| !(*least..=Self::MAX_COUNT).contains(count));
+        times
+            .chain(counts.map(|(name, least, _)| format!("{name}: must be from {least} to {}", Self::MAX_COUNT)))
+            .collect()
+    }
+
     /// How long a call may take whose caller asks for this much time.
     pub fn time_for(&self, asked: Option<Duration>) -> Duration {
         asked
@@ -111,7 +142,7 @@ pub struct ConnectorSettings {
 impl Settings {
     /// Everything that is wrong with them, in words for the operator.
     pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults = self.limits.faults();
         for name in self.policy.connectors.iter().filter(|name| connectors::find(name).is_none()) {
             faults.push(format!("policy.connectors: no connector named {name} gives tokens"));
         }
@@ -124,15 +155,18 @@ impl Settings {
                 faults.push(format!("connectors.{name}.{fault}"));
             }
             for (key, value) in &settings.defaults {
-                let known = entry.meta.grants.iter().flat_map(|grant| grant.inputs).find(|input| input.name == key);
-                match known {
-                    None => faults.push(format!("connectors.{name}.defaults.{key}: no grant has such an input")),
-                    Some(input) if !input.form.accepts(value) => {
-                        faults.push(format!("connectors.{name}.defaults.{key}: must be {}", input.form.describe()));
-                    }
-                    Some(_) => {}
+                let inputs = entry.meta.grants.iter().flat_map(|grant| grant.inputs).filter(|input| input.name == key);
+                if let Some(fault) = default_fault(inputs, value) {
+                    faults.push(format!("connectors.{name}.defaults.{key}: {fault}"));
                 }
             }
+            let times = [
+                ("attempt_timeout_ms", settings.attempt_timeout_ms),
+                ("connect_timeout_ms", settings.connect_timeout_ms),
+            ];
+            faults.extend(
+                times.iter().filter_map(|(key, time)| time_fault(&format!("connectors.{name}.{key}"), (*time)?)),
+            );
         }
         faults
     }
@@ -159,5 +193,50 @@ impl Settings {
     /// The settings of a connector, if there are any.
     pub fn connector(&self, id: &str) -> Option<&ConnectorSettings> {
         self.connectors.get(id)
+    }
+}
+
+/// What is wrong with a default for inputs of several grants that share a name: whichever is asked for, it must do.
+fn default_fault<'a>(inputs: impl Iterator<Item = &'a Input>, value: &Value) -> Option<String> {
+    let mut inputs = inputs.peekable();
+    if inputs.peek().is_none() {
+        return Some("no grant has such an input".into());
+    }
+    inputs.find(|input| !input.form.accepts(value)).map(|input| format!("must be {}", input.form.describe()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_bounds() {
+        let faults = |limits: Limits| Settings { limits, ..Settings::default() }.faults();
+        let good = Limits::default;
+        assert!(faults(Limits { max_waiting_per_host: 0, ..good() }).is_empty());
+        for (limits, named) in [
+            (Limits { default_deadline_ms: 0, ..good() }, "default_deadline_ms"),
+            (Limits { max_deadline_ms: u64::MAX, ..good() }, "max_deadline_ms"),
+            (Limits { attempt_timeout_ms: 0, ..good() }, "attempt_timeout_ms"),
+            (Limits { connect_timeout_ms: 0, ..good() }, "connect_timeout_ms"),
+            (Limits { max_calls_per_host: 0, ..good() }, "max_calls_per_host"),
+            (Limits { max_waiting_per_host: usize::MAX, ..good() }, "max_waiting_per_host"),
+            (Limits { max_callers: usize::MAX, ..good() }, "max_callers"),
+        ] {
+            let faults = faults(limits);
+            assert!(faults.len() == 1 && faults[0].contains(named), "{named}: {faults:?}");
+        }
+        let own = ConnectorSettings { attempt_timeout_ms: Some(0), ..ConnectorSettings::default() };
+        let settings = Settings { connectors: [("stripe".to_owned(), own)].into(), ..Settings::default() };
+        assert_eq!(settings.faults().len(), 1);
+    }
+
+    #[test]
+    fn a_default_is_held_against_every_grant_that_takes_it() {
+        let inputs = [Input::text_of("x", 5), Input::text_of("x", 3)];
+        let fault = |inputs: &[Input], value: &str| default_fault(inputs.iter(), &value.into());
+        assert_eq!(fault(&inputs, "abc"), None);
+        assert_eq!(fault(&inputs, "abcd").as_deref(), Some("must be text of 1 to 3 characters"));
+        assert_eq!(fault(&[], "abc").as_deref(), Some("no grant has such an input"));
     }
 }

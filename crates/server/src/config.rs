@@ -194,8 +194,8 @@ impl Config {
         faults.extend(logs::check(&self.log).err());
         faults.extend(self.store.keyring().err());
         faults.extend(Callers::new(&self.callers, false).err());
-        if self.max_connections == 0 {
-            faults.push("max_connections: must be at least 1".into());
+        if !(1..=Limits::MAX_COUNT).contains(&self.max_connections) {
+            faults.push(format!("max_connections: must be from 1 to {}", Limits::MAX_COUNT));
         }
         let certificates = self.tls.as_ref().is_some_and(|tls| tls.client_authorities_file.is_some());
         if !self.listen.ip().is_loopback() {

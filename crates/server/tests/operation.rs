@@ -121,6 +121,8 @@ fn configuration_faults_are_told_without_values() {
         ("DAYPASS_ADMIN_PORT", "9090", "admin_port"),
         ("DAYPASS_LOG", "daypass=canary-value", "log: expected"),
         ("DAYPASS_STORE__URL", "redis://canary-value", "store.key"),
+        ("DAYPASS_MAX_CONNECTIONS", "18446744073709551615", "max_connections"),
+        ("DAYPASS_LIMITS__MAX_CALLERS", "0", "limits.max_callers"),
         ("DAYPASS_LISTNE", "127.0.0.1:1", "listne"),
         ("DAYPASS_CONNECTORS__STRIPE__TEST_BASE_URL", "http://canary-value.example", "https"),
         ("DAYPASS_CONNECTORS__STRIPF__TEST_BASE_URL", "https://a.example", "stripf"),
