@@ -1,4 +1,4 @@
-use connectors::{Error, Kind, Result};
+use connectors::{Error, FieldViolation, Kind, Result};
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
@@ -32,7 +32,8 @@ impl RawCredentials {
     /// # Errors
     /// [`Kind::InvalidCredentials`], never with a part of the text.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        Self::of(read(json)?)
+        const HEADER: &str = "x-connector-auth";
+        Self::of(read(json, HEADER)?, HEADER)
     }
 
     /// Reads `{"config": {"<Connector>": {…}}}`.
@@ -40,19 +41,27 @@ impl RawCredentials {
     /// # Errors
     /// As [`RawCredentials::parse`].
     pub fn parse_config(json: &[u8]) -> Result<Self> {
-        let mut outer = read(json)?;
+        const HEADER: &str = "x-connector-config";
+        let mut outer = read(json, HEADER)?;
         match outer.remove("config") {
-            Some(Value::Object(inner)) => Self::of(inner),
-            _ => Err(malformed(r#"expected {"config": {"<Connector>": {…}}}"#)),
+            Some(Value::Object(inner)) => Self::of(inner, HEADER),
+            _ => Err(Self::malformed(HEADER, r#"expected {"config": {"<Connector>": {…}}}"#)),
         }
     }
 
-    fn of(named: Map<String, Value>) -> Result<Self> {
+    /// A header that cannot be read as credentials, and why.
+    pub fn malformed(header: &str, what: &str) -> Error {
+        let violation = FieldViolation { field: header.into(), description: what.into() };
+        let message = format!("{header} cannot be read: {what}");
+        Error { fields: vec![violation], ..Error::new(Kind::InvalidCredentials, message) }
+    }
+
+    fn of(named: Map<String, Value>, header: &str) -> Result<Self> {
         let mut named = named.into_iter();
         match (named.next(), named.next()) {
             (Some((connector, Value::Object(fields))), None) => Ok(Self { connector, fields }),
-            (Some(_), None) => Err(malformed("the connector's credentials must be a JSON object")),
-            _ => Err(malformed("expected exactly one connector's credentials")),
+            (Some(_), None) => Err(Self::malformed(header, "the connector's credentials must be a JSON object")),
+            _ => Err(Self::malformed(header, "expected exactly one connector's credentials")),
         }
     }
 
@@ -67,17 +76,11 @@ impl RawCredentials {
     }
 }
 
-fn read(json: &[u8]) -> Result<Map<String, Value>> {
+fn read(json: &[u8], header: &str) -> Result<Map<String, Value>> {
     if json.len() > MAX_BYTES {
-        return Err(malformed("it is longer than 64 KiB"));
+        return Err(RawCredentials::malformed(header, "it is longer than 64 KiB"));
     }
-    serde_json::from_slice(json).map_err(|_| malformed(r#"expected the JSON {"<Connector>": {…}}"#))
-}
-
-fn malformed(what: &str) -> Error {
-    let field = "x-connector-auth";
-    let violation = connectors::FieldViolation { field: field.into(), description: what.into() };
-    Error { fields: vec![violation], ..Error::new(Kind::InvalidCredentials, format!("{field} cannot be read: {what}")) }
+    serde_json::from_slice(json).map_err(|_| RawCredentials::malformed(header, "expected a JSON object"))
 }
 
 fn texts(value: &Value) -> Vec<&str> {
@@ -95,5 +98,22 @@ fn wipe(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(members) => members.values_mut().for_each(wipe),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_said_of_the_header_that_has_it() {
+        for text in
+            ["no JSON", "{}", r#"{"config": 5}"#, r#"{"config": {"A": {}, "B": {}}}"#, r#"{"config": {"A": 5}}"#]
+        {
+            let error = RawCredentials::parse_config(text.as_bytes()).unwrap_err();
+            assert_eq!(error.fields[0].field, "x-connector-config", "{text}");
+            assert!(error.message.starts_with("x-connector-config "), "{}", error.message);
+        }
+        assert_eq!(RawCredentials::parse(b"no JSON").unwrap_err().fields[0].field, "x-connector-auth");
     }
 }
