@@ -7,6 +7,8 @@ use connectrpc::RequestContext;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::rpc::single;
+
 /// A caller that may use this service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +66,7 @@ impl Callers {
         if self.certificates && context.extensions().get::<VerifiedPeer>().is_some() {
             return Ok(Some("(client certificate)".into()));
         }
-        let key = context.header("authorization").and_then(|value| value.to_str().ok()).and_then(|value| {
+        let key = single(context, "authorization").ok().flatten().and_then(|value| {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
         });

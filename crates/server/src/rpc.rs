@@ -52,10 +52,10 @@ impl TokenService {
         let deadline = self.deadline(context);
 
         let connector = message.connector;
-        let request = Request {
+        let request = |header_connector| Request {
             reference: message.merchant_access_token_id,
             connector: connector_name(connector.to_i32()),
-            header_connector: header("x-connector"),
+            header_connector,
             credentials: credentials(context),
             metadata: message.metadata.as_option().map(|text| text.value),
             feature_data: message.connector_feature_data.as_option().map(|text| text.value),
@@ -66,7 +66,10 @@ impl TokenService {
         let result = match (self.places.try_acquire(), self.callers.admit(context)) {
             (Ok(_place), Ok(caller)) => {
                 log.caller = caller;
-                self.engine.create_access_token(request, deadline, &mut log.facts).await
+                match single(context, "x-connector") {
+                    Ok(name) => self.engine.create_access_token(request(name), deadline, &mut log.facts).await,
+                    Err(fault) => Err(Error::invalid("x-connector", fault)),
+                }
             }
             (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
             (_, Err(error)) => Err(error),
@@ -116,8 +119,20 @@ fn connector_name(number: i32) -> Option<&'static str> {
     }
 }
 
+/// A header that says what the call is. One that is there twice, or that proxies read in different ways, is refused and not
+/// guessed at.
+pub fn single<'a>(context: &'a RequestContext, name: &str) -> Result<Option<&'a str>, &'static str> {
+    let mut values = context.headers().get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| "must be ASCII; JSON writes the rest as \\u…"),
+        (Some(_), Some(_)) => Err("must be sent once"),
+    }
+}
+
 fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {
-    match (context.header("x-connector-auth"), context.header("x-connector-config")) {
+    let header = |name| single(context, name).map_err(|fault| RawCredentials::malformed(name, fault));
+    match (header("x-connector-auth")?, header("x-connector-config")?) {
         (None, None) => Ok(None),
         (Some(auth), None) => RawCredentials::parse(auth.as_bytes()).map(Some),
         (None, Some(config)) => RawCredentials::parse_config(config.as_bytes()).map(Some),

@@ -192,7 +192,14 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
         ("inputs missing", Ask::adyen(), ErrorCode::InvalidArgument),
         ("one of several missing", stripe().data(json!({"grant": "ephemeral_key"})), ErrorCode::InvalidArgument),
     ];
-    for (what, ask, want) in table {
+    let sent = |name, value| Ask { headers: vec![(name, value)], ..stripe() };
+    let repeated = [
+        ("connector twice", sent("x-connector", "stripe"), ErrorCode::InvalidArgument),
+        ("credentials twice", sent("x-connector-auth", r#"{"Stripe":{"api_key":"x"}}"#), ErrorCode::Unauthenticated),
+        ("connector not ASCII", Ask { header: Some("strìpe"), ..stripe() }, ErrorCode::InvalidArgument),
+        ("credentials not ASCII", with(r#"{"Stripe":{"api_key":"sk_test_ì"}}"#), ErrorCode::Unauthenticated),
+    ];
+    for (what, ask, want) in table.into_iter().chain(repeated) {
         match served.call(&ask).await {
             Ok(answer) => panic!("{what}: {answer:?}"),
             Err(error) => {

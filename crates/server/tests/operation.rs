@@ -173,6 +173,8 @@ async fn known_callers_only() {
     assert_eq!(code(served.call(&ask).await), ErrorCode::Unauthenticated);
     let wrong = Ask { headers: vec![("authorization", "Bearer secre")], ..ask.clone() };
     assert_eq!(code(served.call(&wrong).await), ErrorCode::Unauthenticated);
+    let twice = Ask { headers: [("authorization", "Bearer secret"); 2].to_vec(), ..ask.clone() };
+    assert_eq!(code(served.call(&twice).await), ErrorCode::Unauthenticated);
     let right = Ask { headers: vec![("authorization", "Bearer secret")], ..ask };
     served.call(&right).await.unwrap();
     assert!(served.log().contains("\"caller\":\"shop\""), "{}", served.log());
