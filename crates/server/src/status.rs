@@ -193,6 +193,13 @@ mod tests {
     }
 
     #[test]
+    fn the_contract_lists_the_codes_of_refusals() {
+        let refusals = Kind::ALL.into_iter().filter(|kind| matches!(answered(*kind), Answered::AsStatus(_)));
+        let list = format!("// One of {}.", refusals.map(Kind::label).collect::<Vec<_>>().join(", "));
+        assert!(include_str!("../../../proto/ucs/v2/merchant_authentication.proto").contains(&list), "{list}");
+    }
+
+    #[test]
     fn every_kind_has_words_and_only_the_vendors_no_is_an_answer() {
         for kind in Kind::ALL {
             assert!(guidance(kind).ends_with('.'));
