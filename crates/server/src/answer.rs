@@ -43,7 +43,7 @@ pub fn success(reference: &str, pass: &Pass) -> TokenResponse {
 /// The answer of a connector that said no.
 pub fn refusal(reference: &str, status: OperationStatus, error: &Error, facts: &Facts) -> TokenResponse {
     let refusal = error.refusal.as_deref().cloned().unwrap_or_default();
-    let guidance = match (error.kind, error.retry_after) {
+    let guidance = match (error.kind, status::retry_after(error)) {
         (Kind::RateLimited, Some(delay)) => format!("Call again in {} seconds.", delay.as_secs()),
         _ => status::guidance(error.kind).into(),
     };

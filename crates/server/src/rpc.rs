@@ -103,7 +103,7 @@ fn reply(reference: &str, result: &Result<Pass, Error>, log: &CallLog) -> Servic
     if log.facts.replayed {
         response = response.with_header("x-idempotent-replayed", "true");
     }
-    if let Some(delay) = result.as_ref().err().and_then(|error| error.retry_after) {
+    if let Some(delay) = result.as_ref().err().and_then(status::retry_after) {
         response = response.with_header("retry-after", delay.as_secs().to_string());
     }
     Ok(response)

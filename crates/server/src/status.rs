@@ -17,6 +17,9 @@ const MAX_VIOLATIONS: usize = 8;
 const MAX_VIOLATION_BYTES: usize = 2048;
 const MAX_MESSAGE_BYTES: usize = 1024;
 
+/// A connector that says more than this means its own clock, or nothing.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How a kind is answered.
 pub enum Answered {
     /// The connector answered with a refusal: the call succeeded, its status says no.
@@ -159,11 +162,13 @@ fn clamped(text: &str, max_bytes: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
-fn retry_after(error: &Error) -> Option<Duration> {
-    match error.kind {
+/// When to come back, as answers say it: within a day, whatever the connector asked for.
+pub fn retry_after(error: &Error) -> Option<Duration> {
+    let delay = match error.kind {
         Kind::Unavailable | Kind::Overloaded => Some(error.retry_after.unwrap_or(Duration::from_secs(1))),
         _ => error.retry_after,
-    }
+    };
+    delay.map(|delay| delay.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -190,6 +195,20 @@ mod tests {
         let told = violations(&faults);
         assert_eq!((told.len(), told[8].description.as_str()), (9, "and 12 more"));
         assert_eq!(violations(&faults[..8]).len(), 8);
+    }
+
+    #[test]
+    fn nobody_is_told_to_wait_for_more_than_a_day() {
+        for (kind, asked, told) in [
+            (Kind::RateLimited, None, None),
+            (Kind::RateLimited, Some(60), Some(60)),
+            (Kind::RateLimited, Some(u64::MAX), Some(86_400)),
+            (Kind::Unavailable, Some(1_767_225_600), Some(86_400)),
+            (Kind::Overloaded, None, Some(1)),
+        ] {
+            let error = Error { retry_after: asked.map(Duration::from_secs), ..Error::new(kind, "") };
+            assert_eq!(retry_after(&error), told.map(Duration::from_secs), "{kind:?} {asked:?}");
+        }
     }
 
     #[test]
