@@ -21,7 +21,10 @@ mod token;
 
 use std::process::ExitCode;
 
+use ::connectors::Error;
 use clap::{Parser, Subcommand};
+
+use crate::status;
 
 /// Day passes for payment connectors: long-lived API keys in, short-lived tokens that are safe in a client out.
 #[derive(Parser)]
@@ -62,6 +65,12 @@ pub struct Failure {
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self { message, code: 1 }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { message: format!("{}: {error}", error.kind.label()), code: status::exit_code(error.kind) }
     }
 }
 

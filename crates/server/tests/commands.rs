@@ -48,6 +48,16 @@ fn token_makes_one_token_and_its_exit_code_says_whose_fault_it_was() {
         assert_eq!(refused.status.code(), Some(code), "{key}: {refused:?}");
         assert!(!format!("{refused:?}").contains(key), "{refused:?}");
     }
+    let made = daypass(&["token", "stripe", "--sandbox"], &[("DAYPASS_CREDENTIALS", ""), ("DAYPASS_FEATURE_DATA", "")]);
+    assert!(made.status.success(), "an empty variable is none: {made:?}");
+    for (arguments, environment) in [
+        (&["token", "stripe"][..], &[("DAYPASS_CREDENTIALS", "")][..]),
+        (&["token", "stripe", "--sandbox", "--input", "x"], &[]),
+        (&["explain", "stripe", "--sandbox"], &[("DAYPASS_FEATURE_DATA", "no JSON")]),
+    ] {
+        let refused = daypass(arguments, environment);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    }
     let inputs = ["--input", "currency=EUR", "--input", "return_url=https://shop.example"];
     let adyen = daypass(&[&["token", "adyen", "--sandbox"], &inputs[..]].concat(), &[]);
     assert!(adyen.status.success(), "{adyen:?}");

@@ -2,7 +2,6 @@ use super::{
     Failure,
     one_call::{self, OneCall},
 };
-use crate::status;
 
 /// Show the call that would be made to the connector, secrets redacted, without making it
 ///
@@ -16,10 +15,7 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Result<(), Failure> {
     let call = OneCall::prepare(args.call).await?;
-    let (order, first) = call.engine.explain(call.request()).map_err(|error| Failure {
-        message: format!("{}: {error}", error.kind.label()),
-        code: status::exit_code(error.kind),
-    })?;
+    let (order, first) = call.engine.explain(call.request())?;
     say!(
         "{} {} ({} token, {} mode)",
         order.meta.name,

@@ -5,11 +5,12 @@ use std::{
     path::PathBuf,
 };
 
+use connectors::{Error, Kind};
 use daypass::{Availability, Engine, RawCredentials, Request, Transport, availability, canonical_id};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 
-use super::sandbox::into_sandbox;
+use super::{Failure, sandbox::into_sandbox};
 use crate::{config::Config, server};
 
 /// A call, but for its credentials.
@@ -75,20 +76,20 @@ impl OneCall {
     ///
     /// # Errors
     /// What is missing or wrong.
-    pub async fn prepare(args: CallArgs) -> Result<Self, String> {
+    pub async fn prepare(args: CallArgs) -> Result<Self, Failure> {
         let mut config = Config::load(args.config.as_deref())?;
         let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
         let faults = config.settings().faults();
         if !faults.is_empty() {
-            return Err(faults.join("\n"));
+            return Err(faults.join("\n").into());
         }
         let connector = canonical_id(&args.connector);
         let known =
             if args.sandbox { sandbox::processor(&connector).map(|processor| processor.credentials) } else { None };
-        let credentials = match (std::env::var("DAYPASS_CREDENTIALS"), known) {
-            (Ok(credentials), _) => credentials,
-            (Err(_), Some(known)) => known.to_owned(),
-            (Err(_), None) => from_stdin()?,
+        let credentials = match (variable("DAYPASS_CREDENTIALS"), known) {
+            (Some(credentials), _) => credentials,
+            (None, Some(known)) => known.to_owned(),
+            (None, None) => from_stdin()?,
         };
         let made_up = match (args.test, args.live, args.sandbox) {
             (true, ..) => Some(true),
@@ -125,14 +126,23 @@ impl OneCall {
     }
 }
 
-fn from_stdin() -> Result<String, String> {
+/// What the environment says, unless that is nothing.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let none = || {
+        let message = "no credentials: set DAYPASS_CREDENTIALS, or pipe them in, as JSON";
+        Failure::from(Error::new(Kind::InvalidCredentials, message))
+    };
     let mut text = String::new();
     let mut stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return Err("no credentials: set DAYPASS_CREDENTIALS, or pipe them in, as JSON".into());
+        return Err(none());
     }
     stdin.read_to_string(&mut text).map_err(|error| error.to_string())?;
-    Ok(text)
+    if text.trim().is_empty() { Err(none()) } else { Ok(text) }
 }
 
 /// `{"api_key": …}` becomes `{"<connector>": {"api_key": …}}`; what is already named stays.
@@ -145,13 +155,16 @@ fn named(connector: &str, credentials: &str) -> String {
     }
 }
 
-fn feature_data(args: &CallArgs) -> Result<String, String> {
-    let mut data: Map<String, Value> = match std::env::var("DAYPASS_FEATURE_DATA") {
-        Ok(json) => serde_json::from_str(&json).map_err(|_| "DAYPASS_FEATURE_DATA must be a JSON object")?,
-        Err(_) => Map::new(),
+fn feature_data(args: &CallArgs) -> Result<String, Error> {
+    let mut data: Map<String, Value> = match variable("DAYPASS_FEATURE_DATA") {
+        Some(json) => {
+            serde_json::from_str(&json).map_err(|_| Error::invalid("DAYPASS_FEATURE_DATA", "must be a JSON object"))?
+        }
+        None => Map::new(),
     };
     for input in &args.inputs {
-        let (name, value) = input.split_once('=').ok_or_else(|| format!("--input {input}: expected NAME=VALUE"))?;
+        let (name, value) =
+            input.split_once('=').ok_or_else(|| Error::invalid("--input", format!("{input}: expected NAME=VALUE")))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         data.insert(name.into(), value);
     }
