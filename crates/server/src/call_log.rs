@@ -5,7 +5,7 @@ use std::time::Instant;
 use connectors::{Audience, Error, Kind};
 use daypass::{Facts, Pass};
 
-/// What is known about a call in progress. Dropped without [`CallLog::end`], it reports that the caller left.
+/// What is known about a call in progress. Dropped without [`CallLog::end`], it reports that the caller left, or a defect of ours.
 pub struct CallLog {
     request_id: String,
     merchant_id: Option<String>,
@@ -43,6 +43,9 @@ impl CallLog {
 
 impl Drop for CallLog {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.outcome, self.fault) = (Kind::Internal.label(), Kind::Internal.fault());
+        }
         let duration = self.started.elapsed();
         let connector = self.facts.connector.unwrap_or("none");
         let grant = self.facts.grant.unwrap_or("none");
@@ -76,6 +79,30 @@ impl Drop for CallLog {
                 .increment(u64::from(self.facts.attempts));
             metrics::histogram!("daypass_vendor_seconds", "connector" => connector)
                 .record(self.facts.vendor_time.as_secs_f64());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_call_without_an_end_was_cancelled_or_hit_a_defect() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            drop(CallLog::start(None, None));
+            let defect = std::panic::catch_unwind(|| {
+                let _log = CallLog::start(None, None);
+                panic!("on purpose");
+            });
+            assert!(defect.is_err());
+        });
+        let metrics = recorder.handle().render();
+        for outcome in ["CANCELLED", "INTERNAL"] {
+            assert!(metrics.contains(&format!("outcome=\"{outcome}\"}} 1")), "{metrics}");
         }
     }
 }
