@@ -183,7 +183,8 @@ fn lifetime(grant: &Grant) -> String {
     }
 }
 
-fn needs(grant: &Grant) -> String {
+/// The inputs that it cannot do without.
+pub fn needs(grant: &Grant) -> String {
     let mut needs: Vec<String> =
         grant.inputs.iter().filter(|input| input.required).map(|input| format!("`{}`", input.name)).collect();
     if !grant.one_of.is_empty() {

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn daypass(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_daypass"))
@@ -34,7 +34,17 @@ fn connectors_lists_the_whole_enum() {
             other => panic!("{name}: {other}"),
         }
     }
-    assert_eq!(said(&daypass(&["connectors"], &[])).lines().filter(|line| !line.starts_with(' ')).count(), 121);
+    let stripe = rows.iter().find(|row| row["connector"] == "stripe").unwrap();
+    let key = json!({"field": "api_key", "required": true, "secret": true, "accepts": "text"});
+    assert_eq!(stripe["credentials"], json!([key]));
+    let scopes = |row: &Value| row["grants"].as_array().unwrap().iter().any(|grant| grant["scopes"] == "any");
+    assert!(rows.iter().filter(|row| row["status"] == "available").any(scopes));
+
+    let list = said(&daypass(&["connectors"], &[]));
+    assert_eq!(list.lines().filter(|line| !line.starts_with(' ')).count(), 121);
+    for part in ["credentials: api_key\n", "needs customer or create_customer", "; takes ", "scopes any"] {
+        assert!(list.contains(part), "{part}: {list}");
+    }
 }
 
 #[test]

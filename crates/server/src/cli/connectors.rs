@@ -1,8 +1,7 @@
 use std::path::PathBuf;
 
 use buffa::Enumeration as _;
-use connectors::{DefaultWhen, Lifetime, Meta, Mode};
-use daypass::{Availability, availability};
+use connectors::{CredentialField, DefaultWhen, Grant, Lifetime, Meta, Mode, Scopes, find, why_not};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -34,39 +33,54 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     for connector in all {
         let id = connector.proto_name().to_ascii_lowercase();
-        match availability(&id) {
-            Availability::Available(entry) => print_grants(entry.meta),
-            Availability::Unavailable(why) => say!("{id:<20} none: {why}"),
-            Availability::Unknown => say!("{id:<20} none: {NOT_YET}"),
+        match find(&id) {
+            Some(entry) => print_grants(entry.meta),
+            None => say!("{id:<20} none: {}", why_not(&id).unwrap_or_default()),
         }
     }
     Ok(())
 }
 
-/// Said of connectors that have a token API which is not built yet.
-pub const NOT_YET: &str = "not yet";
-
 fn print_grants(meta: &Meta) {
     for (nth, grant) in meta.grants.iter().enumerate() {
         let id = if nth == 0 { meta.id } else { "" };
         let default = if grant.default == DefaultWhen::Never { ' ' } else { '*' };
-        let needs: Vec<&str> = grant.inputs.iter().filter(|input| input.required).map(|input| input.name).collect();
-        let needs = if needs.is_empty() { String::new() } else { format!("  needs {}", needs.join(", ")) };
         let lifetime = lifetime(grant.lifetime);
         let lifetime = lifetime.as_str().map_or_else(|| format!("{lifetime} s"), ToOwned::to_owned);
-        say!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}{needs}", grant.name, grant.audience.label());
+        let line = format!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}", grant.name, grant.audience.label());
+        say!("{}", format!("{line}  {}", inputs(grant)).trim_end());
     }
+    let fields: Vec<String> = meta.credentials.iter().map(shape).collect();
+    say!("{:<20} credentials: {}", "", fields.join(", "));
+}
+
+/// What can be given to a grant: needed, or taken where it is there, and scopes.
+fn inputs(grant: &Grant) -> String {
+    let alternatives = grant.one_of.concat();
+    let optional = grant.inputs.iter().filter(|input| !input.required && !alternatives.contains(&input.name));
+    let optional: Vec<&str> = optional.map(|input| input.name).collect();
+    let scopes = match grant.scopes {
+        Scopes::None => String::new(),
+        Scopes::Any => "any".into(),
+        Scopes::OneOf(known) => known.join(", "),
+    };
+    let parts = [("needs", pages::needs(grant).replace('`', "")), ("takes", optional.join(", ")), ("scopes", scopes)];
+    let parts = parts.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what} {names}"));
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// A field of credentials: what it is beyond a text that must be there.
+fn shape(field: &CredentialField) -> String {
+    let optional = if field.required { "" } else { " (optional)" };
+    let nested = if field.nested { " {…}" } else { "" };
+    format!("{}{nested}{optional}", field.name)
 }
 
 /// One connector of the enum, as `daypass connectors --json` shows it.
 fn describe(connector: Connector) -> Value {
     let id = connector.proto_name().to_ascii_lowercase();
     let mut row = json!({ "connector": id, "enum": connector.proto_name(), "number": connector.to_i32() });
-    let rest = match availability(&id) {
-        Availability::Available(entry) => available(entry.meta),
-        Availability::Unavailable(why) => unavailable(why),
-        Availability::Unknown => unavailable(NOT_YET),
-    };
+    let rest = find(&id).map_or_else(|| unavailable(why_not(&id).unwrap_or_default()), |entry| available(entry.meta));
     if let (Value::Object(row), Value::Object(rest)) = (&mut row, rest) {
         row.extend(rest);
     }
@@ -78,8 +92,14 @@ fn unavailable(why: &str) -> Value {
 }
 
 fn available(meta: &Meta) -> Value {
-    let credentials: Vec<Value> =
-        meta.credentials.iter().map(|field| json!({ "field": field.name, "required": field.required })).collect();
+    let credentials: Vec<Value> = meta
+        .credentials
+        .iter()
+        .map(|field| {
+            let accepts = if field.nested { "a JSON object" } else { "text" };
+            json!({ "field": field.name, "required": field.required, "secret": !field.public, "accepts": accepts })
+        })
+        .collect();
     let hosts: serde_json::Map<String, Value> = meta
         .hosts
         .iter()
@@ -96,6 +116,11 @@ fn available(meta: &Meta) -> Value {
                     json!({ "field": input.name, "required": input.required, "accepts": input.form.describe() })
                 })
                 .collect();
+            let scopes = match grant.scopes {
+                Scopes::None => Value::Null,
+                Scopes::Any => "any".into(),
+                Scopes::OneOf(known) => known.into(),
+            };
             let default_with = match grant.default {
                 DefaultWhen::Given(input) => Some(input),
                 DefaultWhen::Always | DefaultWhen::Never => None,
@@ -111,6 +136,7 @@ fn available(meta: &Meta) -> Value {
                 "allows": grant.allows,
                 "inputs": inputs,
                 "one_of": grant.one_of,
+                "scopes": scopes,
                 "server_parameters": grant.server_parameters,
             })
         })
