@@ -67,7 +67,7 @@ impl Callers {
             return Ok(Some("(client certificate)".into()));
         }
         let key = single(context, "authorization").ok().flatten().and_then(|value| {
-            let (scheme, key) = value.split_once(' ')?;
+            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
         });
         // The key is looked up by its hash, so the time taken tells nothing about the keys that exist.

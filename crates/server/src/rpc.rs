@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use connectors::{Error, Kind};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, Pass, RawCredentials, Request, Transport};
+use http::HeaderValue;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
@@ -66,9 +67,9 @@ impl TokenService {
         let result = match (self.places.try_acquire(), self.callers.admit(context)) {
             (Ok(_place), Ok(caller)) => {
                 log.caller = caller;
-                match single(context, "x-connector") {
+                match connector_header(context) {
                     Ok(name) => self.engine.create_access_token(request(name), deadline, &mut log.facts).await,
-                    Err(fault) => Err(Error::invalid("x-connector", fault)),
+                    Err(error) => Err(error),
                 }
             }
             (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
@@ -119,15 +120,19 @@ fn connector_name(number: i32) -> Option<&'static str> {
     }
 }
 
-/// A header that says what the call is. One that is there twice, or that proxies read in different ways, is refused and not
-/// guessed at.
-pub fn single<'a>(context: &'a RequestContext, name: &str) -> Result<Option<&'a str>, &'static str> {
+/// A header that says what the call is, or who calls. One that is there twice, or that proxies read in different ways, is refused
+/// and not guessed at.
+pub fn single<'a>(context: &'a RequestContext, name: &str) -> Result<Option<&'a HeaderValue>, &'static str> {
     let mut values = context.headers().get_all(name).iter();
     match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| "must be ASCII; JSON writes the rest as \\u…"),
-        (Some(_), Some(_)) => Err("must be sent once"),
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err("must be sent once"),
     }
+}
+
+fn connector_header(context: &RequestContext) -> Result<Option<&str>, Error> {
+    let value = single(context, "x-connector").map_err(|fault| Error::invalid("x-connector", fault))?;
+    value.map(|name| name.to_str().map_err(|_| Error::invalid("x-connector", "must be ASCII"))).transpose()
 }
 
 fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {

@@ -197,7 +197,6 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
         ("connector twice", sent("x-connector", "stripe"), ErrorCode::InvalidArgument),
         ("credentials twice", sent("x-connector-auth", r#"{"Stripe":{"api_key":"x"}}"#), ErrorCode::Unauthenticated),
         ("connector not ASCII", Ask { header: Some("strìpe"), ..stripe() }, ErrorCode::InvalidArgument),
-        ("credentials not ASCII", with(r#"{"Stripe":{"api_key":"sk_test_ì"}}"#), ErrorCode::Unauthenticated),
     ];
     for (what, ask, want) in table.into_iter().chain(repeated) {
         match served.call(&ask).await {
