@@ -195,12 +195,16 @@ impl Doorman {
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let (mut idle, mut closed) = (false, false);
         loop {
-            tokio::select! {
+            let last_moment = tokio::select! {
                 // First of all what has arrived: closing must not overtake it.
                 biased;
                 // Errors here are the peer's: it left, or sent what is not HTTP.
                 _ = connection.as_mut() => return,
-                _ = closing.wait_for(|closing| *closing), if !closed => closed = true,
+                _ = closing.wait_for(|closing| *closing), if !closed => {
+                    closed = true;
+                    // Who was let in and has not asked for anything yet is about to.
+                    !requests.any_yet()
+                }
                 () = tokio::time::sleep(if closed { LAST_MOMENT } else { IDLE_TIMEOUT / 4 }) => {
                     let quiet = requests.quiet_for();
                     // What is left are answers without an end, as a watch of the health: they have been told.
@@ -208,37 +212,53 @@ impl Doorman {
                         return;
                     }
                     idle = quiet.is_some_and(|quiet| quiet >= IDLE_TIMEOUT);
+                    false
                 }
-            }
-            if idle || closed {
+            };
+            if idle || closed && !last_moment {
                 connection.as_mut().graceful_shutdown();
             }
         }
     }
 }
 
-/// The requests of a connection that are being answered.
-struct Requests(Mutex<(usize, Instant)>);
+/// The requests of a connection.
+struct Requests(Mutex<Counts>);
+
+struct Counts {
+    under_way: usize,
+    any_yet: bool,
+    /// When the last of them ended.
+    quiet_since: Instant,
+}
 
 impl Default for Requests {
     fn default() -> Self {
-        Self(Mutex::new((0, Instant::now())))
+        Self(Mutex::new(Counts { under_way: 0, any_yet: false, quiet_since: Instant::now() }))
     }
 }
 
 impl Requests {
     fn begin(self: &Arc<Self>) -> UnderWay {
-        self.lock().0 += 1;
+        let mut counts = self.lock();
+        counts.under_way += 1;
+        counts.any_yet = true;
+        drop(counts);
         UnderWay(self.clone())
+    }
+
+    /// Whether there was one since the connection was made.
+    fn any_yet(&self) -> bool {
+        self.lock().any_yet
     }
 
     /// For how long there was none; nothing where there is one.
     fn quiet_for(&self) -> Option<Duration> {
-        let (under_way, since) = *self.lock();
-        (under_way == 0).then(|| since.elapsed())
+        let counts = self.lock();
+        (counts.under_way == 0).then(|| counts.quiet_since.elapsed())
     }
 
-    fn lock(&self) -> MutexGuard<'_, (usize, Instant)> {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -248,8 +268,9 @@ struct UnderWay(Arc<Requests>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut requests = self.0.lock();
-        *requests = (requests.0.saturating_sub(1), Instant::now());
+        let mut counts = self.0.lock();
+        counts.under_way = counts.under_way.saturating_sub(1);
+        counts.quiet_since = Instant::now();
     }
 }
 
