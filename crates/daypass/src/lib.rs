@@ -14,9 +14,11 @@ mod keyring;
 mod life;
 mod names;
 mod order;
+mod record;
 mod retry;
 mod scrub;
 mod settings;
+mod shelf;
 mod store;
 mod transport;
 
