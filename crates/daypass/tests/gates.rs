@@ -233,5 +233,5 @@ async fn one_sick_vendor_does_not_slow_the_others() {
 #[ignore = "takes a minute, and a quiet machine"]
 async fn one_sick_vendor_does_not_slow_the_others_full_size() {
     let (alone, beside) = beside_a_sick_vendor(8, 250, 200).await;
-    assert!(beside <= alone.mul_f64(1.1) + Duration::from_millis(5), "{alone:?} {beside:?}");
+    assert!(beside <= alone.mul_f64(1.1), "{alone:?} {beside:?}");
 }
