@@ -46,6 +46,7 @@ impl Connector for Mollie {
             "Sessions are in private beta: the account must be admitted, and the vendor may still change them.",
             "A session lives for 15 minutes in the vendor's example; the schema does not say so.",
             "An Apple Pay session is taken to live for five minutes, the shorter of the two lifetimes that the vendor writes of.",
+            "Metadata is taken to be any JSON; its bounds are ours.",
             "An amount of zero makes a first payment that verifies and stores a card.",
         ],
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
