@@ -95,6 +95,7 @@ impl Listener {
             };
             doorman.clone().admit(stream, place, closing.clone());
         }
+        refuse_newcomers(&self.socket);
         // Who was let in by the system before we stopped has been accepted, too. Asked of the system itself: what the runtime
         // knows of the socket may be older.
         if let Ok(socket) = self.socket.into_std() {
@@ -112,6 +113,19 @@ impl Listener {
             tracing::warn!("calls were still in flight at the end of the grace time");
         }
     }
+}
+
+/// Lets the system drop who comes to this socket from now on: nobody gets into its queue between our last look and its end, to be
+/// reset there. They come again in a second, and find it closed.
+fn refuse_newcomers(socket: &TcpListener) {
+    #[cfg(target_os = "linux")]
+    {
+        // `BPF_RET | BPF_K`, with 0 bytes to keep (socket(7), SO_ATTACH_FILTER). Those in the queue have no such filter.
+        const DROP: socket2::SockFilter = socket2::SockFilter::new(0x06, 0, 0, 0);
+        let _ = socket2::SockRef::from(socket).attach_filter(&[DROP]);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }
 
 /// What every connection is received with.
