@@ -211,10 +211,10 @@ impl<V: Vendor> Minter<V> {
             ));
         }
         let gate = self.gates.of(order.meta.id, call.uri.authority().map_or("", http::uri::Authority::as_str));
-        // An attempt that got no answer may have done its work: what lives for so long lives from the first one.
-        let sent = (self.clock.now(), self.clock.elapsed());
         let mut admission = gate.enter(deadline).await?;
         admission.first_attempt();
+        // An attempt that got no answer may have done its work: what lives for so long lives from the first one.
+        let sent = (self.clock.now(), self.clock.elapsed());
         for attempt in 1.. {
             let repeatable = call.repeatable;
             let answered = self.attempt(call, sent, order, deadline, spent).await;

@@ -182,7 +182,7 @@ impl Shelf {
     }
 
     /// The rejection that is remembered of these credentials.
-    pub fn rejection(&self, names: &Names) -> Option<Error> {
+    fn rejection(&self, names: &Names) -> Option<Error> {
         let (error, until) = self.rejected.get(&names.credentials)?;
         (until > self.clock.elapsed()).then(|| {
             count("rejection_remembered");
@@ -217,8 +217,7 @@ impl Shelf {
         };
         match put {
             Ok(false) => Kept::Elsewhere,
-            Ok(true) => Kept::Here,
-            Err(StoreError) => Kept::Here,
+            Ok(true) | Err(StoreError) => Kept::Here,
         }
     }
 
