@@ -1,12 +1,9 @@
 //! Whatever the clocks do: no answer carries a dead token, and no lifetime is longer than the truth.
-#![cfg(test)]
-
-mod world;
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use crate::world::{Ask, World, ms, told};
 use proptest::prelude::*;
-use world::{Ask, World, ms, told};
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -78,7 +75,7 @@ fn run(events: &[Event]) -> (usize, usize) {
 }
 
 proptest! {
-    // More: PROPTEST_CASES=20000 cargo test -p daypass --release --test clocks
+    // More: PROPTEST_CASES=20000 cargo test -p daypass --release --test all clocks
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(
         std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)) })]
 

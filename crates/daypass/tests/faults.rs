@@ -3,11 +3,7 @@
 //!
 //! After every call: it ended by its deadline, the blame is right, no credential shows, and a token is whole or absent. Each
 //! test prints how many calls it made. The matrix is thinned to a bound; all of it:
-//! `cargo test -p daypass --test faults -- --ignored --nocapture`
-#![cfg(test)]
-
-mod fault_server;
-mod scenes;
+//! `cargo test -p daypass --test all faults -- --ignored --nocapture`
 
 use std::{
     collections::BTreeMap,
@@ -18,9 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::fault_server::{Act, Authority, BlackHole, FaultServer, Front, lying_reply, refused, reply};
+use crate::scenes::{Outcome, Said, Scene, Shared, call, each_grant, engine, one_each, refusals, successes};
 use connectors::Kind;
-use fault_server::{Act, Authority, BlackHole, FaultServer, Front, lying_reply, refused, reply};
-use scenes::{Outcome, Said, Scene, Shared, call, each_grant, engine, one_each, refusals, successes};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 

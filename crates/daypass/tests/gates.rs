@@ -1,8 +1,4 @@
 //! What stands before each vendor's host, end to end: the breaker, the budget of retries, the bulkhead. Over real sockets.
-#![cfg(test)]
-
-mod fault_server;
-mod scenes;
 
 use std::{
     sync::{
@@ -12,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::fault_server::{Act, FaultServer, Front, reply};
+use crate::scenes::{Outcome, Scene, Shared, call, engine, successes};
 use connectors::Kind;
 use daypass::Engine;
-use fault_server::{Act, FaultServer, Front, reply};
-use scenes::{Outcome, Scene, Shared, call, engine, successes};
 use tokio::task::JoinSet;
 
 const AMPLE: Duration = Duration::from_secs(10);
@@ -228,7 +224,7 @@ async fn one_sick_vendor_does_not_slow_the_others() {
     assert!(beside < alone * 3 + Duration::from_millis(100), "{alone:?} {beside:?}");
 }
 
-/// `cargo test --release -p daypass --test gates -- --ignored --nocapture full_size`
+/// `cargo test --release -p daypass --test all gates -- --ignored --nocapture full_size`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes a minute, and a quiet machine"]
 async fn one_sick_vendor_does_not_slow_the_others_full_size() {

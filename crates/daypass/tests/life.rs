@@ -1,7 +1,4 @@
 //! A token's life between two calls.
-#![cfg(test)]
-
-mod world;
 
 use std::{
     collections::HashSet,
@@ -12,11 +9,11 @@ use std::{
     time::Duration,
 };
 
+use crate::world::{Ask, World, told};
 use connectors::Kind;
 use daypass::{ConnectorSettings, Settings};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::json;
-use world::{Ask, World, told};
 
 /// Lets everything that was started go as far as it can.
 async fn settle() {

@@ -1,9 +1,6 @@
 //! Many callers at once: one vendor call where one is enough, and nobody gets what belongs to another.
 //!
-//! The full sizes: `cargo test -p daypass --release --test load -- --ignored --nocapture`
-#![cfg(test)]
-
-mod world;
+//! The full sizes: `cargo test -p daypass --release --test all load -- --ignored --nocapture`
 
 use std::{
     sync::{
@@ -13,9 +10,9 @@ use std::{
     time::Duration,
 };
 
+use crate::world::{Ask, World, ms, told};
 use connectors::Kind;
 use serde_json::json;
-use world::{Ask, World, ms, told};
 
 /// Numbers that only look random, the same for the same seed (xorshift64*).
 struct Seeded(u64);

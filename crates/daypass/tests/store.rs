@@ -1,12 +1,9 @@
 //! One suite for both stores: what the engine may rely on, whichever it is.
-#![cfg(test)]
-
-mod redis_server;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::redis_server::{Answer, RedisServer};
 use daypass::{BackedStore, Claim, Fingerprint, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock};
-use redis_server::{Answer, RedisServer};
 use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(60);

@@ -1,11 +1,8 @@
 //! The RPC from outside: every grant of the first four connectors, every way to be refused.
-#![cfg(test)]
-
-mod common;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::{Ask, Served, code};
+use crate::common::{Ask, Served, code};
 use connectrpc::{CodecFormat, ErrorCode, Protocol};
 use daypass_server::protocol::ucs::v2::{Connector, OperationStatus, TokenAudience};
 use serde_json::{Value, json};

@@ -1,9 +1,4 @@
 //! Three processes that share one Redis: one vendor call where one is enough, and no harm from a Redis in trouble.
-#![cfg(test)]
-
-mod common;
-#[path = "../../daypass/tests/redis_server/mod.rs"]
-mod redis_server;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -16,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Ask, Served};
+use crate::common::{Ask, Served};
+use crate::redis_server::RedisServer;
 use connectrpc::{CodecFormat, Protocol};
-use redis_server::RedisServer;
 use serde_json::json;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
@@ -186,7 +181,7 @@ async fn a_cold_start_of_three_processes_makes_one_call() {
     cold_start(150, 300).await;
 }
 
-// cargo test --release -p daypass-server --test cluster -- --ignored --nocapture
+// cargo test --release -p daypass-server --test all cluster -- --ignored --nocapture
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "full size"]
 async fn a_cold_start_of_10_000_over_three_processes_makes_one_call() {

@@ -1,5 +1,4 @@
 //! The commands that end by themselves.
-#![cfg(test)]
 
 use std::process::{Command, Output};
 

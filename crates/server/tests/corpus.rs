@@ -1,5 +1,4 @@
 //! The fuzz targets over their checked-in corpus: what was found once stays found, without a fuzzer.
-#![cfg(test)]
 
 #[allow(dead_code, reason = "the fuzzer uses the rest")]
 #[path = "../../../fuzz/src/lib.rs"]

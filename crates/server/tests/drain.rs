@@ -1,7 +1,4 @@
 //! SIGTERM under load: who was let in is served, who comes later is not, and it ends in time.
-#![cfg(test)]
-
-mod common;
 
 use std::{
     sync::{
@@ -11,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Ask, Served};
+use crate::common::{Ask, Served};
 use connectrpc::{CodecFormat, ErrorCode, Protocol};
 use tokio::task::JoinSet;
 
@@ -86,7 +83,7 @@ async fn no_accepted_call_fails_when_it_is_terminated() {
     terminated_under_load(4, 16).await;
 }
 
-/// `cargo test --test drain -- --ignored --nocapture fifty`
+/// `cargo test -p daypass-server --test all drain -- --ignored --nocapture fifty`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes"]
 async fn no_accepted_call_fails_in_fifty_terminations() {

@@ -1,8 +1,5 @@
 //! Every grant of every connector, through the real service to its fake: the token, its expiry, what a client can do with it and
 //! what not, the pages' own calls, and every way of leaving something out.
-#![cfg(test)]
-
-mod common;
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +7,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::common::{Ask, Served};
 use buffa::Enumeration as _;
-use common::{Ask, Served};
 use connectors::{Audience, CONNECTORS, DefaultWhen, Grant, Lifetime, Meta};
 use connectrpc::ErrorCode;
 use daypass_server::protocol::ucs::v2::{
@@ -270,7 +267,7 @@ fn http(address: &str, method: &str, path: &str, headers: &[(&str, String)], bod
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    let reply = common::raw_http(address.parse().unwrap(), &format!("{request}\r\n{body}"));
+    let reply = crate::common::raw_http(address.parse().unwrap(), &format!("{request}\r\n{body}"));
     let status = reply.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
     (status, reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }

@@ -1,8 +1,5 @@
 //! Clients that mean harm, against the real executable. After each of them it still answers a good call, and its log tells of
 //! no panic.
-#![cfg(test)]
-
-mod common;
 
 use std::{
     io::{Read, Write},
@@ -10,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Ask, Served};
+use crate::common::{Ask, Served};
 
 const PATH: &str = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
 
@@ -217,7 +214,7 @@ async fn idle_and_slow_connections_hinder_nobody() {
     idle_connections(400).await;
 }
 
-/// Needs `ulimit -n 25000` or so: `cargo test --test hostile -- --ignored --nocapture`
+/// Needs `ulimit -n 25000` or so: `cargo test -p daypass-server --test all hostile -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "needs many files"]
 async fn ten_thousand_idle_connections_hinder_nobody() {

@@ -1,11 +1,8 @@
 //! What faults cost in memory comes back.
-#![cfg(test)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Ask, Served};
+use crate::common::{Ask, Served};
 use connectrpc::{CodecFormat, Protocol};
 use tokio::task::JoinSet;
 
@@ -78,7 +75,7 @@ async fn what_faults_cost_in_memory_comes_back() {
     memory_returns(2, 150).await;
 }
 
-/// `cargo test --release --test memory -- --ignored --nocapture`
+/// `cargo test --release -p daypass-server --test all memory -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes"]
 async fn what_many_faults_cost_in_memory_comes_back() {

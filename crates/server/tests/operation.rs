@@ -1,7 +1,4 @@
 //! The executable as its operator sees it: ports, health, drain, configuration.
-#![cfg(test)]
-
-mod common;
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Ask, Served, code};
+use crate::common::{Ask, Served, code};
 use connectrpc::ErrorCode;
 
 #[tokio::test]

@@ -1,14 +1,11 @@
 //! More calls than there is capacity, at a steady rate whatever the answers: what can be served is, the rest hears at once.
-#![cfg(test)]
-
-mod common;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use common::Served;
+use crate::common::Served;
 use connectrpc::{
     CodecFormat, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, SharedHttp2Connection},
@@ -152,7 +149,7 @@ async fn goodput_stays_and_the_rest_hears_at_once() {
     assert!(percentile(&outcomes[1].refused, 50) < Duration::from_millis(50), "{:?}", outcomes[1].refused);
 }
 
-/// `cargo test --release --test overload -- --ignored --nocapture`
+/// `cargo test --release -p daypass-server --test all overload -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes half a minute, and a quiet machine"]
 async fn goodput_stays_at_ten_times_the_capacity() {

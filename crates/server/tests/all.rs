@@ -1,0 +1,27 @@
+//! The executable from outside, over real sockets: one program, as each program costs a link of everything.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod every_grant;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod operation;
+#[cfg(test)]
+mod overload;
+#[cfg(test)]
+#[path = "../../daypass/tests/redis_server/mod.rs"]
+mod redis_server;
