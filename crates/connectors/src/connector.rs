@@ -63,6 +63,13 @@ pub struct Meta {
     pub grants: &'static [Grant],
 }
 
+impl Meta {
+    /// Whether the field of the credentials is no secret.
+    pub fn is_public(&self, credential: &str) -> bool {
+        self.credentials.iter().any(|field| field.name == credential && field.public)
+    }
+}
+
 /// A field of a connector's credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct CredentialField {

@@ -72,7 +72,12 @@ impl RawCredentials {
 
     /// Every text in them, however deep, for scrubbing.
     pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.fields.values().flat_map(texts)
+        self.values_of(|_| true)
+    }
+
+    /// Every text in the fields whose names are wanted.
+    pub(crate) fn values_of(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(name, _)| wanted(name)).flat_map(|(_, value)| texts(value))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     gate::Gates,
     life::{Life, Mint, Minted},
     order, retry,
-    scrub::scrub,
+    scrub::{contains_secret, scrub},
 };
 
 /// An attempt that was given this long and got no answer counts against the host.
@@ -184,6 +184,11 @@ impl<V: Vendor> Minter<V> {
                 order.bound.step(&exchange(order, began, Nonce(random()?), &idempotency_key, &replies))
             };
             let reply = match step().map_err(|error| scrubbed(error, order, &secrets))? {
+                Step::Done(token) if repeats_secret(&token, order, &secrets) => {
+                    return Err(Error::bad_reply(
+                        "the connector's answer repeats a credential of this call; it is not handed out",
+                    ));
+                }
                 Step::Done(token) => return Ok(token),
                 Step::Call(call) => {
                     secrets.extend(sent_secrets(&call));
@@ -357,6 +362,17 @@ fn sent_secrets(call: &Call) -> impl Iterator<Item = String> {
         let text = value.to_str().ok()?;
         Some(text.split_once(' ').map_or(text, |(_, credentials)| credentials).to_owned())
     })
+}
+
+/// Whether the token or what comes with it contains a secret of this exchange: where a connector, or a gateway before it,
+/// repeats the merchant's key, nobody gets it. `server_parameters` stay in the backend and may repeat an input.
+fn repeats_secret(token: &Token, order: &Order, sent: &[String]) -> bool {
+    let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
+    let scopes = token.scopes.iter().map(String::as_str);
+    let mut texts = [token.value.expose(), &token.token_type].into_iter().chain(scopes).chain(parameters);
+    let sent = sent.iter().map(String::as_str).filter(|sent| !order.public_values().any(|public| public == *sent));
+    let secrets: Vec<&str> = order.private_values().chain(sent).collect();
+    texts.any(|text| contains_secret(text, secrets.iter().copied()))
 }
 
 /// The error with every credential removed from the vendor's words.

@@ -148,8 +148,22 @@ impl Order {
 impl Order {
     /// The credentials and secret inputs, each as it is.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.credentials.values().chain(self.secret_inputs())
+    }
+
+    /// The credentials that are not public, and the secret inputs: what no answer may contain.
+    pub(crate) fn private_values(&self) -> impl Iterator<Item = &str> {
+        self.credentials.values_of(|name| !self.meta.is_public(name)).chain(self.secret_inputs())
+    }
+
+    /// The credentials that are ids and no secrets.
+    pub(crate) fn public_values(&self) -> impl Iterator<Item = &str> {
+        self.credentials.values_of(|name| self.meta.is_public(name))
+    }
+
+    fn secret_inputs(&self) -> impl Iterator<Item = &str> {
         let inputs = self.grant.inputs.iter().filter(|input| input.form == InputForm::Secret);
-        self.credentials.values().chain(inputs.filter_map(|input| self.inputs.text(input.name)))
+        inputs.filter_map(|input| self.inputs.text(input.name))
     }
 
     /// A text of ours for the operator's eyes, with every secret taken out, also where it is encoded for a form or JSON.

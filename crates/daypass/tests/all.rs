@@ -15,6 +15,8 @@ mod load;
 #[cfg(test)]
 mod redis_server;
 #[cfg(test)]
+mod repeated_secrets;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod store;

@@ -200,12 +200,12 @@ pub struct Outcome {
 }
 
 /// An engine in the time of a scene that sends the scene's connector to `base`.
-pub fn engine(
+pub fn engine<V: Vendor + Clone>(
     scene: &Scene,
     base: &str,
-    transport: &Shared,
+    transport: &V,
     change: impl FnOnce(&mut Settings),
-) -> Arc<Engine<Shared>> {
+) -> Arc<Engine<V>> {
     let mut settings = scene.settings(base);
     change(&mut settings);
     let now = scene.case["now"].as_i64().unwrap_or(NOW);
@@ -215,7 +215,7 @@ pub fn engine(
 }
 
 /// One call of a scene, under a reference of its own.
-pub async fn call(engine: &Engine<Shared>, scene: &Scene, time: Duration) -> Outcome {
+pub async fn call<V: Vendor>(engine: &Engine<V>, scene: &Scene, time: Duration) -> Outcome {
     static CALLS: AtomicU64 = AtomicU64::new(1);
     let reference = match scene.case["reference"].as_str() {
         Some(reference) if reference.len() <= 255 => reference.to_owned(),

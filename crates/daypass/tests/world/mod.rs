@@ -95,6 +95,8 @@ impl Script {
         let (elapsed, ahead) = (ms(self.clock.elapsed()), self.ahead_ms.load(SeqCst));
         let vendor_now = BEGAN_MS + elapsed + ahead;
         let nth = self.calls.load(SeqCst);
+        // Written backwards: a token that repeats a credential is refused.
+        let who: String = who.chars().rev().collect();
         let text = |dies: i64| format!("{who}|{dies}|{nth}").replace(' ', "_");
         let body = match call.uri.path() {
             _ if status != 200 => json!({"error": "told_to_fail"}),
@@ -133,7 +135,7 @@ pub fn ms(time: Duration) -> i64 {
 pub fn told(pass: &Pass) -> (String, i64) {
     let text = pass.token.value.expose();
     let mut parts = text.split('|');
-    (parts.next().unwrap().to_owned(), parts.next().unwrap().parse().unwrap())
+    (parts.next().unwrap().chars().rev().collect(), parts.next().unwrap().parse().unwrap())
 }
 
 /// A store that shows what is put into it, and can be told to give back something else.

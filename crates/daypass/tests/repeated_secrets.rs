@@ -1,0 +1,176 @@
+//! No CLIENT token contains a secret of its own call, whatever the connector answers.
+//!
+//! Every text of the last reply (and the header that has the token) of every CLIENT grant is replaced by every secret of the call: each credential that is not public,
+//! each secret input, each secret header that was sent (a login's token among them), as it is and inside longer texts.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use connectors::{Audience, Call, InputForm, Reply, Timestamp};
+use daypass::{Pass, TransportError, Vendor};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::scenes::{Said, Scene, call, each_grant, engine};
+
+/// A secret of a call: known before, or the nth secret header that is sent (signatures differ from call to call).
+#[derive(Clone)]
+enum Source {
+    Known(String),
+    Sent(usize),
+}
+
+/// How the last reply is changed: the nth of its texts becomes the secret, between two other texts.
+#[derive(Clone)]
+struct Change {
+    source: Source,
+    around: (&'static str, &'static str),
+    nth: usize,
+}
+
+/// Answers with the replies of a fixture, the last one changed, and notes the secret headers that were sent.
+#[derive(Clone)]
+struct Replay {
+    replies: Arc<Vec<Said>>,
+    token: String,
+    change: Option<Change>,
+    /// The number of calls, and their secret headers.
+    seen: Arc<Mutex<(usize, Vec<String>)>>,
+}
+
+impl Vendor for Replay {
+    async fn send(&self, call: Call, sent_at: Timestamp, _: Instant) -> Result<Reply, TransportError> {
+        let (calls, sent) = &mut *self.seen.lock().unwrap();
+        let secrets = call.headers.values().filter(|value| value.is_sensitive());
+        sent.extend(secrets.map(|value| value.to_str().unwrap().split(' ').next_back().unwrap().to_owned()));
+        let said = &self.replies[*calls];
+        *calls += 1;
+        let mut said = said.clone();
+        match &self.change {
+            Some(change) if *calls == self.replies.len() => {
+                let secret = match &change.source {
+                    Source::Known(secret) => secret,
+                    Source::Sent(nth) => &sent[*nth],
+                };
+                let (before, after) = change.around;
+                change_nth(&mut said, &self.token, change.nth, &format!("{before}{secret}{after}"));
+            }
+            _ => {}
+        }
+        let headers = said.headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        Ok(Reply { status: said.status, headers: headers.collect(), body: said.body.into(), sent_at })
+    }
+}
+
+/// Every text that the holder of a pass sees.
+fn shown(pass: &Pass) -> Vec<&str> {
+    let token = &pass.token;
+    let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
+    let texts = [token.value.expose(), token.token_type.as_str()].into_iter();
+    texts.chain(token.scopes.iter().map(String::as_str)).chain(parameters).collect()
+}
+
+/// Replaces the nth text of the body; after the last of them, the token in the headers.
+fn change_nth(said: &mut Said, token: &str, nth: usize, by: &str) {
+    let Some(pointer) = texts_of(&said.body).into_iter().nth(nth) else {
+        said.headers.iter_mut().for_each(|(_, value)| *value = value.replace(token, by));
+        return;
+    };
+    said.body = match serde_json::from_slice::<Value>(&said.body) {
+        Ok(mut json) => {
+            *json.pointer_mut(&pointer).unwrap() = by.into();
+            json.to_string().into_bytes()
+        }
+        Err(_) => String::from_utf8_lossy(&said.body).replace(token, by).into_bytes(),
+    };
+}
+
+/// Where the texts of a body are; one place in a body that is no JSON.
+fn texts_of(body: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(json) => texts(&json, String::new(), &mut found),
+        Err(_) => found.push(String::new()),
+    }
+    found
+}
+
+fn texts(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(at),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(nth, item)| texts(item, format!("{at}/{nth}"), found))
+        }
+        Value::Object(members) => members.iter().for_each(|(name, member)| {
+            texts(member, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+        }),
+        _ => {}
+    }
+}
+
+/// One call of the scene, and the secret headers that were sent.
+async fn play(scene: &Scene, change: Option<Change>) -> (Result<Pass, connectors::Error>, Vec<String>) {
+    let (replies, token) = (Arc::new(scene.replies.clone()), scene.token.clone());
+    let replay = Replay { replies, token, change, seen: Arc::default() };
+    let outcome = call(&engine(scene, "http://127.0.0.1:9", &replay, |_| {}), scene, Duration::from_secs(60)).await;
+    let sent = std::mem::take(&mut replay.seen.lock().unwrap().1);
+    (outcome.result, sent)
+}
+
+/// All secrets of the scene's call.
+fn sources(scene: &Scene, sent: &[String]) -> Vec<Source> {
+    let inputs = scene.grant.inputs.iter().filter(|input| input.form == InputForm::Secret);
+    let inputs = inputs.filter_map(|input| Some(scene.case["input"][input.name].as_str()?.to_owned()));
+    let public =
+        |text: &str| scene.credentials.iter().any(|(name, value)| scene.entry.meta.is_public(name) && *value == text);
+    let known = scene.canaries().into_iter().chain(inputs).map(Source::Known);
+    let sent = sent.iter().enumerate().filter(|(_, text)| !public(text)).map(|(nth, _)| Source::Sent(nth));
+    known.chain(sent).collect()
+}
+
+#[tokio::test]
+async fn no_client_token_contains_a_secret_of_its_call() {
+    let (mut calls, mut caught, mut refused) = (0, 0, BTreeMap::new());
+    for scene in each_grant().into_iter().filter(|scene| scene.grant.audience == Audience::Client) {
+        let (straight, sent) = play(&scene, None).await;
+        if let Err(error) = straight {
+            panic!("{}: {error:?}", scene.name);
+        }
+        let refused = refused.entry((scene.entry.meta.id, scene.grant.name)).or_insert(0);
+        let last = scene.replies.last().unwrap();
+        let in_header = last.headers.iter().any(|(_, value)| value.contains(&scene.token));
+        let places = texts_of(&last.body).len() + usize::from(in_header);
+        for source in sources(&scene, &sent) {
+            // Alone, inside a longer text, and where a URL is expected.
+            for around in [("", ""), ("a.", ".b"), ("https://host.example/", "?x=1")] {
+                for nth in 0..places {
+                    calls += 1;
+                    let change = Change { source: source.clone(), around, nth };
+                    let (result, sent) = play(&scene, Some(change)).await;
+                    let secret = match &source {
+                        Source::Known(secret) => secret,
+                        Source::Sent(nth) => &sent[*nth],
+                    };
+                    match result {
+                        Ok(pass) => {
+                            let told = shown(&pass).into_iter().find(|text| text.contains(secret.as_str()));
+                            assert_eq!(told, None, "{}: a secret is handed out", scene.name);
+                        }
+                        Err(error) => {
+                            *refused += 1;
+                            caught += usize::from(error.message.contains("repeats a credential"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("{calls} calls over {} CLIENT grants, {caught} replies refused for a repeated secret", refused.len());
+    // A token of another form than the secret (a JWT) is refused for its form.
+    let blind: Vec<_> = refused.iter().filter(|(_, refused)| **refused == 0).map(|(grant, _)| *grant).collect();
+    assert!(blind.is_empty(), "no changed reply of these grants was refused: {blind:?}");
+    assert!(caught > calls / 10, "the check itself was reached {caught} times");
+}
