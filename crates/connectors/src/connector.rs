@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Call, Error, Grant, Inputs, Kind, Reply, Result, Timestamp, Token,
+    secret::is_clean,
     signing::{hex, sha256},
 };
 
@@ -321,7 +322,7 @@ impl Entry {
     /// Reads credentials and gives back the connector with them in hand.
     ///
     /// # Errors
-    /// [`Kind::InvalidCredentials`], naming the field; never its value.
+    /// [`Kind::InvalidCredentials`], or [`Kind::InvalidRequest`] for blanks around a value; naming the field, never its value.
     pub fn bind(&self, credentials: &Map<String, Value>) -> Result<Box<dyn Bound>> {
         for (name, value) in credentials {
             let Some(field) = self.meta.credentials.iter().find(|field| field.name == name) else {
@@ -338,6 +339,10 @@ impl Entry {
             if !field.nested && !value.is_null() && value.as_str().is_none_or(str::is_empty) {
                 return Err(Error::invalid_credential(name, "must be a text that is not empty"));
             }
+            if let Some(place) = unclean(name, value) {
+                let description = "has blanks around it, or control characters in it: send it exactly as it was issued";
+                return Err(Error::invalid(format!("credentials.{place}"), description));
+            }
         }
         for field in self.meta.credentials.iter().filter(|field| field.required) {
             if credentials.get(field.name).is_none_or(Value::is_null) {
@@ -345,6 +350,19 @@ impl Entry {
             }
         }
         (self.bind)(credentials)
+    }
+}
+
+/// The place of the first text that cannot be a credential as it is written, however deep.
+fn unclean(place: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (!is_clean(text)).then(|| place.to_owned()),
+        Value::Array(items) => items.iter().find_map(|item| unclean(place, item)),
+        Value::Object(members) => members.iter().find_map(|(name, member)| match is_clean(name) {
+            true => unclean(&format!("{place}.{name}"), member),
+            false => Some(place.to_owned()),
+        }),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{Error, FieldViolation, Grant, Kind, Lifetime, Metadata, Result, Scopes, Secret};
+use crate::{Error, FieldViolation, Grant, Kind, Lifetime, Metadata, Result, Scopes, Secret, secret::is_clean};
 
 /// A key of `connector_feature_data`: its name, its form, whether the grant needs it.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ impl Form {
         match self {
             Form::Text(max) => format!("text of 1 to {max} characters"),
             Form::Digits(max) => format!("text of 1 to {max} characters, or a whole number"),
-            Form::Secret => "text (kept secret)".into(),
+            Form::Secret => "text without blanks around it (kept secret)".into(),
             Form::Url => "an absolute URL".into(),
             Form::Origin => "a web origin such as https://shop.example, without a path".into(),
             Form::Label => "a DNS label: letters, digits and inner hyphens".into(),
@@ -188,7 +188,7 @@ impl Form {
             (Form::Text(max), Value::String(text)) => is_text(text, max),
             (Form::Digits(max), Value::String(text)) => is_text(text, max),
             (Form::Digits(max), Value::Number(number)) => number.is_u64() && number.to_string().len() <= max,
-            (Form::Secret, Value::String(text)) => !text.is_empty(),
+            (Form::Secret, Value::String(text)) => is_clean(text),
             (Form::Url, Value::String(text)) => is_url(text),
             (Form::Origin, Value::String(text)) => is_origin(text),
             (Form::Label, Value::String(text)) => is_label(text),

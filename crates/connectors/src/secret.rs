@@ -38,3 +38,46 @@ impl<'de> Deserialize<'de> for Secret {
         String::deserialize(deserializer).map(Self::from)
     }
 }
+
+/// Whether a credential can be meant as it is written: no blank around it, no control character, nothing invisible. A copied
+/// line break would be sent as a part of the key, and would hide the prefix that tells test from live. Lines belong to PEM
+/// (RFC 7468) only.
+pub(crate) fn is_clean(text: &str) -> bool {
+    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let is_pem = text.trim_start().starts_with("-----BEGIN ");
+    let is_blank = |c: char| c.is_whitespace() || invisible(c);
+    let around = !is_pem && (text.starts_with(is_blank) || text.ends_with(is_blank));
+    let inside = text.chars().any(|c| invisible(c) || c.is_control() && !(is_pem && matches!(c, '\r' | '\n' | '\t')));
+    !text.is_empty() && !around && !inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_around_and_control_characters_are_found() {
+        for clean in
+            ["sk_test_1", "two words", "-----BEGIN PRIVATE KEY-----\r\nMIIE\n-----END PRIVATE KEY-----\n", "pä"]
+        {
+            assert!(is_clean(clean), "{clean:?}");
+        }
+        for text in [
+            "",
+            " ",
+            " k",
+            "k ",
+            "k\n",
+            "\tk",
+            "k\u{a0}",
+            "k\u{0}y",
+            "k\u{7f}",
+            "\u{feff}k",
+            "k\u{200b}",
+            "a\nb",
+            "a\r\nb",
+        ] {
+            assert!(!is_clean(text), "{text:?}");
+        }
+    }
+}

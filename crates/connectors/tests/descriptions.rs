@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputForm, Lifetime, Mode, find};
+use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputForm, Kind, Lifetime, Mode, find};
 use serde_json::{Value, json};
 
 use crate::support::credentials;
@@ -169,5 +169,33 @@ fn keys_show_test_or_live() {
     ] {
         let bound = find(id).unwrap().bind(credentials.as_object().unwrap());
         assert_eq!(bound.unwrap_or_else(|error| panic!("{error}")).mode(), mode, "{id} {credentials}");
+    }
+}
+
+/// A blank that was copied along would be sent as a part of the key, and hides whether the key is a live one.
+#[test]
+fn blanks_around_credentials_and_secret_inputs_are_refused_by_name() {
+    let dirty =
+        |text: &str| [format!(" {text}"), format!("{text}\n"), format!("\u{feff}{text}"), format!("{text}\u{0}")];
+    for entry in CONNECTORS {
+        let id = entry.meta.id;
+        let given = credentials(entry);
+        for field in entry.meta.credentials.iter().filter(|field| given[field.name].is_string()) {
+            let text = given[field.name].as_str().unwrap();
+            // Lines belong to PEM; a zero byte does not.
+            for dirty in dirty(text).iter().filter(|dirty| !text.starts_with("-----BEGIN") || dirty.ends_with('\0')) {
+                let mut given = given.clone();
+                given.insert(field.name.into(), dirty.as_str().into());
+                let Err(error) = entry.bind(&given) else { panic!("{id}: {} {dirty:?} is taken", field.name) };
+                assert_eq!(error.kind, Kind::InvalidRequest, "{id}: {error:?}");
+                assert_eq!(error.fields[0].field, format!("credentials.{}", field.name), "{id}");
+                assert!(!format!("{error:?}").contains(text), "{id}: {error:?}");
+            }
+        }
+        for grant in entry.meta.grants {
+            for input in grant.inputs.iter().filter(|input| input.form == InputForm::Secret) {
+                assert!(dirty("madeUpSecretInput").iter().all(|text| !input.form.accepts(&text.as_str().into())));
+            }
+        }
     }
 }

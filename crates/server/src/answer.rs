@@ -12,13 +12,25 @@ use crate::{
     status,
 };
 
+/// What `expires_in_seconds` says.
+#[derive(Clone, Copy)]
+pub enum ExpiresIn {
+    /// The moment of expiry, as the documentation of `ucs.v2` has it.
+    Moment,
+    /// The seconds left, as clients of the `types` package read it.
+    Duration,
+}
+
 /// The answer that carries a token.
-pub fn success(reference: &str, pass: &Pass) -> TokenResponse {
+pub fn success(reference: &str, pass: &Pass, expires_in: ExpiresIn) -> TokenResponse {
     let token = &pass.token;
     TokenResponse {
         access_token: text(&token.value).into(),
         token_type: token.token_type.clone(),
-        expires_in_seconds: pass.expires_at,
+        expires_in_seconds: match expires_in {
+            ExpiresIn::Moment => pass.expires_at,
+            ExpiresIn::Duration => pass.lifetime_seconds(),
+        },
         status: OperationStatus::SUCCESS.into(),
         status_code: u32::from(pass.status),
         merchant_access_token_id: reference.into(),
@@ -31,6 +43,7 @@ pub fn success(reference: &str, pass: &Pass) -> TokenResponse {
             .map(|(name, value)| (name.clone().into_owned(), value.clone()))
             .collect(),
         lifetime_seconds: pass.lifetime_seconds(),
+        expires_at: pass.expires_at,
         server_parameters: token
             .server_parameters
             .iter()

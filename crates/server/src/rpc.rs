@@ -9,7 +9,7 @@ use http::HeaderValue;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    answer,
+    answer::{self, ExpiresIn},
     call_log::CallLog,
     callers::Callers,
     protocol::{
@@ -27,6 +27,14 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// The header that tells how many calls to the connector were made.
 const ATTEMPTS: &str = "x-attempts";
+
+/// In what a path differs from the others.
+#[derive(Clone, Copy)]
+struct Method {
+    /// Whether the path itself asks for a SERVER token.
+    server_token: bool,
+    expires_in: ExpiresIn,
+}
 
 /// The service behind all three paths.
 pub struct TokenService {
@@ -46,7 +54,7 @@ impl TokenService {
         &self,
         context: &RequestContext,
         message: &ServiceRequest<'_, TokenRequest>,
-        server_token: bool,
+        method: Method,
     ) -> ServiceResult<TokenResponse> {
         let header = |name: &str| context.header(name).and_then(|value| value.to_str().ok());
         let mut log = CallLog::start(header(REQUEST_ID), header("x-merchant-id"));
@@ -61,7 +69,7 @@ impl TokenService {
             metadata: message.metadata.as_option().map(|text| text.value),
             feature_data: message.connector_feature_data.as_option().map(|text| text.value),
             test_mode: message.test_mode,
-            server_token,
+            server_token: method.server_token,
             fresh: header("cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache")),
         };
         let result = match (self.places.try_acquire(), self.callers.admit(context)) {
@@ -76,7 +84,7 @@ impl TokenService {
             (_, Err(error)) => Err(error),
         };
         log.end(&result);
-        reply(message.merchant_access_token_id, &result, &log)
+        reply(message.merchant_access_token_id, &result, method.expires_in, &log)
     }
 
     /// When the answer must be on its way: the caller's deadline less a margin, within the operator's bounds.
@@ -88,9 +96,14 @@ impl TokenService {
 }
 
 /// A pass or a refusal is an answer; everything else is an error.
-fn reply(reference: &str, result: &Result<Pass, Error>, log: &CallLog) -> ServiceResult<TokenResponse> {
+fn reply(
+    reference: &str,
+    result: &Result<Pass, Error>,
+    expires_in: ExpiresIn,
+    log: &CallLog,
+) -> ServiceResult<TokenResponse> {
     let body = match result {
-        Ok(pass) => answer::success(reference, pass),
+        Ok(pass) => answer::success(reference, pass, expires_in),
         Err(error) => match status::answered(error.kind) {
             Answered::AsStatus(status) => answer::refusal(reference, status, error, &log.facts),
             Answered::AsError(_) => {
@@ -155,7 +168,7 @@ impl v2::MerchantAuthenticationService for TokenService {
         context: RequestContext,
         request: ServiceRequest<'_, TokenRequest>,
     ) -> ServiceResult<TokenResponse> {
-        self.create(&context, &request, false).await
+        self.create(&context, &request, Method { server_token: false, expires_in: ExpiresIn::Moment }).await
     }
 }
 
@@ -166,7 +179,7 @@ impl types::MerchantAuthenticationService for TokenService {
         context: RequestContext,
         request: ServiceRequest<'_, TokenRequest>,
     ) -> ServiceResult<TokenResponse> {
-        self.create(&context, &request, false).await
+        self.create(&context, &request, Method { server_token: false, expires_in: ExpiresIn::Duration }).await
     }
 
     async fn create_server_authentication_token(
@@ -174,6 +187,6 @@ impl types::MerchantAuthenticationService for TokenService {
         context: RequestContext,
         request: ServiceRequest<'_, TokenRequest>,
     ) -> ServiceResult<TokenResponse> {
-        self.create(&context, &request, true).await
+        self.create(&context, &request, Method { server_token: true, expires_in: ExpiresIn::Duration }).await
     }
 }

@@ -140,6 +140,8 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
     let with = |credentials: &str| Ask { credentials: Some(credentials.into()), ..stripe() };
     let table: Vec<(&str, Ask<'_>, ErrorCode)> = vec![
         ("live key in test mode", Ask::stripe("sk_live_canary_4242424242"), ErrorCode::InvalidArgument),
+        ("blank before a live key in test mode", Ask::stripe(" sk_live_canary_4242424242"), ErrorCode::InvalidArgument),
+        ("line break after a live key", Ask::stripe("sk_live_canary_4242424242\n"), ErrorCode::InvalidArgument),
         ("test key in live mode", Ask { test_mode: Some(false), ..stripe() }, ErrorCode::InvalidArgument),
         ("header and body disagree", Ask { header: Some("adyen"), ..stripe() }, ErrorCode::InvalidArgument),
         (
@@ -252,4 +254,42 @@ async fn the_vendors_no_is_an_answer_and_its_troubles_are_errors() {
     assert!(started.elapsed() < Duration::from_millis(800), "{:?}", started.elapsed());
     let log = served.log();
     assert!(!log.contains("sk_test"), "{log}");
+}
+
+/// Clients of the `types` package keep a token for as many seconds as `expires_in_seconds` says; the moment would be decades.
+#[tokio::test]
+async fn under_types_the_expiry_is_a_duration_and_a_moment_under_ucs() {
+    let served = Served::sandboxed();
+    let credentials = r#"{"Paypal":{"client_id":"id-1","client_secret":"secret-1"}}"#;
+    let call = |reference: usize, path: &str, data: &str| -> Value {
+        let reference = format!("expiry_{reference}");
+        let body = json!({"merchant_access_token_id": reference, "connector_feature_data": data}).to_string();
+        let reply = served.http(
+            served.address,
+            &format!(
+                "POST /{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                 x-connector: paypal\r\nx-connector-auth: {credentials}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ),
+        );
+        let json = reply.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{path}: {reply}"));
+        serde_json::from_str(json).unwrap()
+    };
+    let seconds = |answer: &Value, key: &str| -> i64 {
+        answer[key].as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{key}: {answer}"))
+    };
+    let table = [
+        ("ucs.v2.MerchantAuthenticationService/CreateAccessToken", "{}", true),
+        ("types.MerchantAuthenticationService/CreateAccessToken", "{}", false),
+        ("types.MerchantAuthenticationService/CreateServerAuthenticationToken", "{}", false),
+        ("ucs.v2.MerchantAuthenticationService/CreateAccessToken", r#"{"audience":"server"}"#, true),
+    ];
+    for (nth, (path, data, is_moment)) in table.into_iter().enumerate() {
+        let before = now();
+        let answer = call(nth, path, data);
+        let (moment, left) = (seconds(&answer, "expires_at"), seconds(&answer, "lifetime_seconds"));
+        assert!((1..=86_400 * 2).contains(&left), "{path}: {answer}");
+        assert!((before..=now() + left + 1).contains(&moment) && moment > before, "{path}: {answer}");
+        assert_eq!(seconds(&answer, "expires_in_seconds"), if is_moment { moment } else { left }, "{path}: {answer}");
+    }
 }

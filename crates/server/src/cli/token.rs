@@ -24,7 +24,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let mut facts = Facts::default();
     let result = call.engine.create_access_token(call.request(), deadline, &mut facts).await;
     let (answer, code) = match &result {
-        Ok(pass) => (answer::success(&call.reference, pass), 0),
+        Ok(pass) => (answer::success(&call.reference, pass, answer::ExpiresIn::Moment), 0),
         Err(error) => match status::answered(error.kind) {
             Answered::AsStatus(status) => {
                 (answer::refusal(&call.reference, status, error, &facts), status::exit_code(error.kind))
