@@ -27,6 +27,9 @@ struct Spec {
 #[serde(deny_unknown_fields)]
 struct Described {
     content_type: String,
+    /// Headers without which the vendor refuses the call.
+    #[serde(default)]
+    headers: Vec<String>,
     body: Schema,
 }
 
@@ -85,13 +88,16 @@ impl Spec {
         else {
             return vec![format!("{made} is in no document")];
         };
-        let content_type = text_headers(&call.headers).remove("content-type").unwrap_or_default();
+        let mut headers = text_headers(&call.headers);
+        let content_type = headers.remove("content-type").unwrap_or_default();
         if content_type != described.content_type {
             return vec![format!("the content type is {content_type}")];
         }
         let form = content_type == "application/x-www-form-urlencoded";
         let body = if form { nested(form_of(&call.body)) } else { serde_json::from_slice(&call.body).unwrap() };
-        let mut faults = Vec::new();
+        let lacks = |name: &&String| !headers.contains_key(&name.to_ascii_lowercase());
+        let mut faults: Vec<_> =
+            described.headers.iter().filter(lacks).map(|name| format!("no header {name}")).collect();
         described.body.check("body", &body, form, &mut faults);
         faults
     }

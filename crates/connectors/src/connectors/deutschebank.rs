@@ -18,7 +18,12 @@ impl Connector for Deutschebank {
         id: "deutschebank",
         name: "Deutsche Bank",
         docs: "https://testmerch.directpos.de/rest-api/apidoc/v2.1/index.html",
-        unconfirmed: &["The whole token call: hosts, path, signature, answer and refusals."],
+        unconfirmed: &[
+            "The live host: the bank's Security API document names the test host alone.",
+            "The signature's key (client_key), its algorithm (HMAC-SHA-256) and the order of its parts (client_id, \
+             X-RequestDate, X-RandomValue): the document names the parts only, the rest is what an open-source router sends.",
+            "Refusals with rc and message, or as in RFC 6749: the document has cause and description.",
+        ],
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
         grants: &[Grant::server("client_credentials", "use the payment services of the merchant", Lifetime::InReply)],
@@ -39,8 +44,8 @@ impl Connector for Deutschebank {
                     .field("client_secret", &format!("V1:{signature}"))
                     .field("scope", "ftx");
                 Call::post(exchange.url("/rest-api/security/v1/token")?)
-                    .header("x-request-date", &date)
-                    .header("x-random-value", &random)
+                    .header("x-requestdate", &date)
+                    .header("x-randomvalue", &random)
                     .form(form)
                     .repeatable()
                     .send()
@@ -53,7 +58,13 @@ impl Connector for Deutschebank {
     }
 }
 
-/// The bank's own shape (`rc`) and RFC 6749's (`error`).
+/// The Security API's shape (`cause`), that of the bank's other services (`rc`) and RFC 6749's (`error`).
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/rc", "/error"], &["/message", "/error_description"], &[]).kind(oauth::refusal(reply).kind)
+    let code = &["/cause", "/rc", "/error"];
+    let refusal = Refusal::read(reply, code, &["/description", "/message", "/error_description"], &[]);
+    let kind = match refusal.code.as_deref() {
+        Some("unauthorized") => Some(Kind::CredentialsRejected),
+        _ => oauth::refusal(reply).kind,
+    };
+    refusal.kind(kind)
 }
