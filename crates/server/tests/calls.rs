@@ -79,11 +79,18 @@ async fn every_grant_with_its_inputs() {
     let adyen = json!({"currency": "EUR", "return_url": url});
     let intent = json!({"grant": "payment_intent", "amount": 1000, "currency": "EUR"});
     let components = json!({"payment_element": {"enabled": true}});
+    let old_intent = json!({
+        "grant": "setup_intent", "payment_method_types": ["card"], "stripe_version": "2026-06-24.dahlia"
+    });
     let stripe = || Ask::stripe("sk_test_grants");
     let table = [
         (stripe(), "checkout_session_setup", true),
         (stripe().data(json!({"ttl_seconds": 1900, "return_url": url})), "checkout_session_setup", true),
-        (stripe().data(json!({"customer": "cus_1"})), "ephemeral_key", true),
+        // A customer alone does not widen the default: its ephemeral key can read it.
+        (stripe().data(json!({"customer": "cus_1"})), "checkout_session_setup", true),
+        (stripe().data(json!({"stripe_version": "2026-08-26.dahlia"})), "checkout_session_setup", true),
+        (stripe().data(json!({"stripe_version": "2025-06-30.basil"})), "checkout_session_setup", true),
+        (stripe().data(json!({"grant": "ephemeral_key", "customer": "cus_1"})), "ephemeral_key", true),
         (stripe().data(json!({"grant": "ephemeral_key", "create_customer": true})), "ephemeral_key", true),
         (
             stripe().data(json!({"grant": "customer_session", "customer": "cus_1", "components": components})),
@@ -91,6 +98,8 @@ async fn every_grant_with_its_inputs() {
             true,
         ),
         (stripe().data(json!({"grant": "setup_intent"})), "setup_intent", false),
+        (stripe().data(json!({"grant": "setup_intent", "payment_method_types": ["card"]})), "setup_intent", false),
+        (stripe().data(old_intent), "setup_intent", false),
         (stripe().data(json!({"grant": "terminal_connection_token"})), "terminal_connection_token", false),
         (stripe().data(intent), "payment_intent", false),
         (Ask::adyen().data(adyen), "session_zero_value", true),

@@ -6,6 +6,11 @@ use super::*;
 /// The version that is spoken unless the grant's `stripe_version` says otherwise.
 const VERSION: &str = "2026-10-28.endive";
 
+/// The versions that brought `allowed_payment_method_types`, by the changelog of the npm package
+/// `stripe` (23.0.0 and 22.4.0). 2026-09-30.endive refuses `payment_method_types` in all three calls.
+const ALLOWED_TYPES_IN_CHECKOUT: &str = "2026-09-30";
+const ALLOWED_TYPES_IN_INTENTS: &str = "2026-07-29";
+
 /// Keys that cannot make tokens here, and why.
 const UNUSABLE_KEYS: &[(&str, &str)] = &[
     ("pk_", "a publishable key makes no tokens; give a secret or restricted key"),
@@ -61,7 +66,6 @@ impl Connector for Stripe {
                 "call the API for one customer (read it, manage its payment methods), or read one card or verification session",
                 Lifetime::Fixed(3600),
             )
-            .by_default_with("customer")
             .inputs(&[
                 CUSTOMER,
                 ACCOUNT,
@@ -88,6 +92,7 @@ impl Connector for Stripe {
                     Input::one_of("usage", &["off_session", "on_session"]),
                     Input::flag("automatic_payment_methods"),
                     Input::text_of("description", 1000),
+                    STRIPE_VERSION,
                 ])
                 .metadata(50, 40, 500),
             Grant::client("terminal_connection_token", "connect card readers through the Terminal SDK", Lifetime::Unpublished)
@@ -101,6 +106,7 @@ impl Connector for Stripe {
                     PAYMENT_METHOD_TYPES,
                     Input::flag("automatic_payment_methods"),
                     Input::text_of("description", 1000),
+                    STRIPE_VERSION,
                 ])
                 .metadata(50, 40, 500),
         ],
@@ -166,13 +172,13 @@ impl Connector for Stripe {
             }
             ("setup_intent", []) => {
                 let usage = exchange.input.text("usage").unwrap_or("off_session");
-                post(credentials, exchange, "/v1/setup_intents", intent(exchange, Form::new().field("usage", usage)))
+                post(credentials, exchange, "/v1/setup_intents", intent(exchange, Form::new().field("usage", usage))?)
             }
             ("payment_intent", []) => {
                 let amount = exchange.input.integer("amount").unwrap_or_default().to_string();
                 let currency = exchange.input.text("currency").unwrap_or_default().to_ascii_lowercase();
                 let form = Form::new().field("amount", &amount).field("currency", &currency);
-                post(credentials, exchange, "/v1/payment_intents", intent(exchange, form))
+                post(credentials, exchange, "/v1/payment_intents", intent(exchange, form)?)
             }
             ("setup_intent" | "payment_intent", [reply, ..]) => {
                 let intent: ClientSecret = reply.accept(refusal)?;
@@ -224,6 +230,7 @@ fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, form: Fo
     }
 }
 
+/// Versions are dates, so they compare as text.
 fn version<'a>(exchange: &Exchange<'a>) -> &'a str {
     exchange.input.text("stripe_version").unwrap_or(VERSION)
 }
@@ -242,9 +249,7 @@ fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
     }
     let types = input.texts("payment_method_types");
     let types = if types.is_empty() && input.text("currency").is_none() { vec!["card"] } else { types };
-    for (nth, name) in types.iter().enumerate() {
-        form = form.field(&format!("payment_method_types[{nth}]"), name);
-    }
+    form = with_types(exchange, form, &types, ALLOWED_TYPES_IN_CHECKOUT);
     form = match input.text("return_url") {
         Some(url) => form.field("return_url", url),
         // Only the embedded form would redirect by itself.
@@ -260,7 +265,7 @@ fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
     Ok(with_metadata(exchange, form))
 }
 
-/// The mode as the version names it: they were renamed with 2026-03-25.dahlia. Versions are dates, so they compare as text.
+/// The mode as the version names it: they were renamed with 2026-03-25.dahlia.
 fn ui_mode(exchange: &Exchange<'_>) -> Result<&'static str> {
     Ok(match (exchange.input.text("ui_mode"), version(exchange) < "2026-03-25") {
         (Some("form"), true) => {
@@ -274,17 +279,25 @@ fn ui_mode(exchange: &Exchange<'_>) -> Result<&'static str> {
     })
 }
 
-fn intent(exchange: &Exchange<'_>, form: Form) -> Form {
+fn intent(exchange: &Exchange<'_>, form: Form) -> Result<Form> {
     let input = exchange.input;
-    let mut form = form.maybe("customer", input.text("customer")).maybe("description", input.text("description"));
     let types = input.texts("payment_method_types");
-    for (nth, name) in types.iter().enumerate() {
-        form = form.field(&format!("payment_method_types[{nth}]"), name);
+    let automatic = input.flag("automatic_payment_methods").map(|enabled| enabled.to_string());
+    if automatic.is_some() && !types.is_empty() {
+        // Stripe takes one of the two at most.
+        return Err(Error::invalid_input("automatic_payment_methods", "not together with payment_method_types"));
     }
-    if let Some(enabled) = input.flag("automatic_payment_methods") {
-        form = form.field("automatic_payment_methods[enabled]", &enabled.to_string());
-    }
-    with_metadata(exchange, form)
+    let form = form
+        .maybe("customer", input.text("customer"))
+        .maybe("description", input.text("description"))
+        .maybe("automatic_payment_methods[enabled]", automatic.as_deref());
+    Ok(with_metadata(exchange, with_types(exchange, form, &types, ALLOWED_TYPES_IN_INTENTS)))
+}
+
+/// The payment method types under the name that the version has for them.
+fn with_types(exchange: &Exchange<'_>, form: Form, types: &[&str], allowed_since: &str) -> Form {
+    let name = if version(exchange) < allowed_since { "payment_method_types" } else { "allowed_payment_method_types" };
+    types.iter().enumerate().fold(form, |form, (nth, kind)| form.field(&format!("{name}[{nth}]"), kind))
 }
 
 fn with_metadata(exchange: &Exchange<'_>, form: Form) -> Form {

@@ -1,4 +1,5 @@
-//! Stripe, by its OpenAPI document, its 2026 fixtures and <https://docs.stripe.com/api>.
+//! Stripe, by its OpenAPI document, its 2026 fixtures, the types of its npm package `stripe` 23.1.0 and
+//! <https://docs.stripe.com/api>.
 //!
 //! Over the usual length, as it has six grants and their revocation. Where the SDKs use endpoints that Stripe does not
 //! document (`payment_pages`, `elements/sessions`, `terminal/sessions`), only the token is checked.
@@ -8,6 +9,9 @@ use crate::{
     processor::{Served, root},
 };
 use serde_json::{Value, json};
+use versions::{ui_modes, version};
+
+mod versions;
 
 const EXAMPLES: &[(&str, &str)] = &[
     ("checkout_session_setup", "{}"),
@@ -163,16 +167,6 @@ fn caller(request: &Request, desk: &mut Desk) -> Result<(String, Caller), Answer
         }
     };
     Ok((key, caller))
-}
-
-/// `YYYY-MM-DD`, from 2026 on or so with a name behind a dot. Without the header: the account's, taken to be the newest.
-fn version(request: &Request) -> Result<&str, Answer> {
-    let Some(version) = request.header("stripe-version") else { return Ok("9999") };
-    let date = version.split('.').next().unwrap_or_default();
-    if date.parse::<jiff::civil::Date>().is_ok() && date.len() == 10 {
-        return Ok(version);
-    }
-    Err(error(400, "invalid_request_error", None, &format!("Invalid Stripe API version: {version}"), None))
 }
 
 fn serve(request: &Request, desk: &mut Desk) -> Served {
@@ -354,6 +348,9 @@ fn create(
     live: bool,
     desk: &mut Desk,
 ) -> Option<Served> {
+    if let Err(refusal) = versions::check(path, form, version) {
+        return Some(Err(refusal));
+    }
     let made = match path {
         ["v1", "customers"] => new_customer(form, live, desk),
         ["v1", "ephemeral_keys"] => ephemeral_key(form, request, live, desk),
@@ -411,7 +408,7 @@ fn ephemeral_key(form: &Pairs, request: &Request, live: bool, desk: &mut Desk) -
 }
 
 fn checkout_session(form: &Pairs, version: &str, live: bool, desk: &mut Desk) -> Result<Value, Answer> {
-    let known = "adaptive_pricing after_expiration allow_promotion_codes automatic_tax billing_address_collection cancel_url \
+    let known = "adaptive_pricing after_expiration allow_promotion_codes allowed_payment_method_types automatic_tax billing_address_collection cancel_url \
         client_reference_id consent_collection currency custom_fields custom_text customer customer_account customer_creation \
         customer_email customer_update discounts expires_at invoice_creation line_items locale mode name_collection \
         optional_items origin_context payment_intent_data payment_method_collection payment_method_configuration \
@@ -420,12 +417,7 @@ fn checkout_session(form: &Pairs, version: &str, live: bool, desk: &mut Desk) ->
         shipping_options submit_type subscription_data success_url tax_id_collection ui_mode wallet_options";
     check(form, known, &["mode"])?;
     one_of(form, "mode", &["payment", "setup", "subscription"])?;
-    // The names were changed with this version.
-    let names: &[&str] = if version < "2026-03-25" {
-        &["hosted", "embedded", "custom"]
-    } else {
-        &["hosted_page", "embedded_page", "elements", "form"]
-    };
+    let names = ui_modes(version);
     one_of(form, "ui_mode", names)?;
     one_of(form, "redirect_on_completion", &["always", "if_required", "never"])?;
     one_of(form, "customer_creation", &["always", "if_required"])?;
@@ -435,6 +427,9 @@ fn checkout_session(form: &Pairs, version: &str, live: bool, desk: &mut Desk) ->
     let not_here = |name: &str| {
         invalid(None, &format!("`{name}` cannot be used with `ui_mode` {ui_mode} and these parameters."), name)
     };
+    // The version has one of the two names.
+    let named = |name: &str| ["allowed_payment_method_types", "payment_method_types"].contains(&root(name));
+    let types: Vec<_> = form.0.iter().filter(|(name, _)| named(name)).map(|(_, it)| it).collect();
     let never = form.value("redirect_on_completion") == Some("never");
     match () {
         () if hosted && !form.has("success_url") => return Err(missing("success_url")),
@@ -445,7 +440,7 @@ fn checkout_session(form: &Pairs, version: &str, live: bool, desk: &mut Desk) ->
         () if !embedded && form.has("redirect_on_completion") => return Err(not_here("redirect_on_completion")),
         () if embedded && !never && !form.has("return_url") => return Err(missing("return_url")),
         () if form.value("mode") != Some("setup") && !form.has("line_items") => return Err(missing("line_items")),
-        () if !form.has("currency") && !form.has("payment_method_types") && !form.has("line_items") => {
+        () if !form.has("currency") && types.is_empty() && !form.has("line_items") => {
             return Err(missing("currency"));
         }
         () => {}
@@ -462,8 +457,6 @@ fn checkout_session(form: &Pairs, version: &str, live: bool, desk: &mut Desk) ->
     let (id, tail) = (desk.fresh(&format!("cs_{}_", mode(live)), 58), desk.fresh("", 60));
     let client_secret = (!hosted).then(|| format!("{id}_secret_{tail}"));
     desk.issue(client_secret.as_ref().unwrap_or(&id), "checkout.session", Some(expires_at), &[("id", &id)]);
-    let types: Vec<_> =
-        form.0.iter().filter(|(name, _)| root(name) == "payment_method_types").map(|(_, it)| it).collect();
     let setup_intent = (form.value("mode") == Some("setup")).then(|| desk.fresh("seti_", 24));
     Ok(json!({"id": id, "object": "checkout.session", "mode": form.value("mode"), "ui_mode": ui_mode, "status": "open",
         "client_secret": client_secret, "url": hosted.then(|| format!("https://checkout.stripe.com/c/pay/{id}")),
@@ -484,7 +477,15 @@ fn customer_session(form: &Pairs, live: bool, desk: &mut Desk) -> Result<Value, 
     if !form.has("customer") && !form.has("customer_account") {
         check(form, "customer components", &["customer"])?;
     }
-    let components = ["buy_button", "customer_sheet", "mobile_payment_element", "payment_element", "pricing_table"];
+    let components = [
+        "active_entitlements",
+        "buy_button",
+        "customer_portal",
+        "customer_sheet",
+        "mobile_payment_element",
+        "payment_element",
+        "pricing_table",
+    ];
     let named = |name: &str| name.strip_prefix("components[").and_then(|it| it.split(']').next()).map(str::to_owned);
     let mut answered = serde_json::Map::new();
     for (name, _) in &form.0 {
@@ -510,7 +511,7 @@ fn customer_session(form: &Pairs, live: bool, desk: &mut Desk) -> Result<Value, 
 }
 
 fn setup_intent(form: &Pairs, live: bool, desk: &mut Desk) -> Result<Value, Answer> {
-    let known = "attach_to_self automatic_payment_methods confirm confirmation_token customer customer_account description \
+    let known = "allowed_payment_method_types attach_to_self automatic_payment_methods confirm confirmation_token customer customer_account description \
         excluded_payment_method_types flow_directions mandate_data on_behalf_of payment_method payment_method_configuration \
         payment_method_data payment_method_options payment_method_types return_url single_use usage use_stripe_sdk";
     check(form, known, &[])?;
@@ -519,7 +520,7 @@ fn setup_intent(form: &Pairs, live: bool, desk: &mut Desk) -> Result<Value, Answ
 }
 
 fn payment_intent(form: &Pairs, live: bool, desk: &mut Desk) -> Result<Value, Answer> {
-    let known = "amount application_fee_amount automatic_payment_methods capture_method confirm confirmation_method currency \
+    let known = "allowed_payment_method_types amount application_fee_amount automatic_payment_methods capture_method confirm confirmation_method currency \
         customer customer_account description error_on_requires_action mandate mandate_data off_session on_behalf_of \
         payment_method payment_method_configuration payment_method_data payment_method_options payment_method_types \
         radar_options receipt_email return_url setup_future_usage shipping statement_descriptor \
@@ -567,7 +568,8 @@ mod tests {
     const KEY: (&str, &str) = ("authorization", "Bearer sk_test_madeup");
     const OLD: (&str, &str) = ("stripe-version", "2025-06-30.basil");
     const SESSIONS: &str = "POST /v1/checkout/sessions";
-    const SETUP: &str = "mode=setup&ui_mode=embedded_page&payment_method_types[0]=card&redirect_on_completion=never";
+    const SETUP: &str =
+        "mode=setup&ui_mode=embedded_page&allowed_payment_method_types[0]=card&redirect_on_completion=never";
 
     fn made(bench: &mut Bench, path: &str, body: &str) -> Value {
         let (status, object) = bench.ask(&format!("POST /v1/{path}"), &[KEY, OLD], body);
@@ -609,20 +611,19 @@ mod tests {
         let mut bench = Bench::new("stripe");
         let soon = format!("{SETUP}&expires_at={}", NOW + 1_799);
         let late = format!("{SETUP}&expires_at={}", NOW + 86_401);
-        let elements = "mode=setup&ui_mode=elements&payment_method_types[0]=card";
+        let elements = "mode=setup&ui_mode=elements&allowed_payment_method_types[0]=card";
         for (call, headers, body, status, code, param) in [
             (SESSIONS, &[][..], SETUP, 401, "", ""),
             (SESSIONS, &[("authorization", "Bearer pk_test_a")], SETUP, 401, "secret_key_required", ""),
             (SESSIONS, &[("authorization", "Bearer whatever")], SETUP, 401, "", ""),
             (SESSIONS, &[("authorization", "Bearer sk_test_")], SETUP, 401, "", ""),
             (SESSIONS, &[KEY, ("content-type", "application/json")], SETUP, 400, "", ""),
-            (SESSIONS, &[KEY, ("stripe-version", "soon")], SETUP, 400, "", ""),
             (SESSIONS, &[KEY, ("stripe-account", "1")], SETUP, 403, "account_invalid", ""),
             (SESSIONS, &[KEY], "", 400, "parameter_missing", "mode"),
             (SESSIONS, &[KEY], "mode=setup&colour=red", 400, "parameter_unknown", "colour"),
             (SESSIONS, &[KEY], "mode=", 400, "parameter_invalid_empty", "mode"),
             (SESSIONS, &[KEY], "mode=sell", 400, "", "mode"),
-            (SESSIONS, &[KEY, OLD], SETUP, 400, "", "ui_mode"),
+            (SESSIONS, &[KEY, OLD], "mode=setup&ui_mode=embedded_page", 400, "", "ui_mode"),
             (SESSIONS, &[KEY], "mode=setup&ui_mode=embedded", 400, "", "ui_mode"),
             (SESSIONS, &[KEY], "mode=setup&currency=eur", 400, "parameter_missing", "success_url"),
             (SESSIONS, &[KEY], "mode=setup&ui_mode=embedded_page&currency=eur", 400, "parameter_missing", "return_url"),
