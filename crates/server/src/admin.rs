@@ -12,6 +12,8 @@ use daypass::{Engine, Transport};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::watch};
 
+use crate::logs;
+
 /// Bounds of the histograms, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
@@ -53,7 +55,11 @@ pub async fn serve(
         .route("/cache/forget/{fingerprints}", post(forget).with_state(engine))
         .route(
             "/metrics",
-            get(move || async move { ([("content-type", "text/plain; version=0.0.4")], metrics.render()) }),
+            get(move || async move {
+                // The log counts by itself: it starts before metrics are collected.
+                metrics::counter!("daypass_log_lines_lost_total").absolute(logs::lost());
+                ([("content-type", "text/plain; version=0.0.4")], metrics.render())
+            }),
         );
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {

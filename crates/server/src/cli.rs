@@ -1,5 +1,4 @@
 //! The command line. Standard output is for what was asked for, standard error for everything else.
-#![expect(clippy::print_stderr, reason = "a command line speaks there")]
 
 /// A line on standard output. A reader that has left ends the program quietly, as a pipe would.
 macro_rules! say {
@@ -24,7 +23,7 @@ use std::process::ExitCode;
 use ::connectors::Error;
 use clap::{Parser, Subcommand};
 
-use crate::status;
+use crate::{logs, status};
 
 /// Day passes for payment connectors: long-lived API keys in, short-lived tokens that are safe in a client out.
 #[derive(Parser)]
@@ -82,7 +81,7 @@ pub fn run() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("daypass: {error}");
+            logs::say(format_args!("daypass: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -100,11 +99,15 @@ pub fn run() -> ExitCode {
             Command::Completions(args) => completions::run(&args),
         }
     });
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, code }) => {
-            eprintln!("daypass: {message}");
+            logs::say(format_args!("daypass: {message}"));
             ExitCode::from(code)
         }
-    }
+    };
+    // Calls that are still in flight end here, each with its log line.
+    drop(runtime);
+    logs::flush();
+    code
 }

@@ -7,6 +7,7 @@ mod callers;
 pub mod cli;
 pub mod config;
 mod listen;
+mod log_writer;
 mod logs;
 pub mod pages;
 pub mod protocol;

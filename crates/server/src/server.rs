@@ -13,7 +13,7 @@ use crate::{
     callers::Callers,
     config::Config,
     listen::{self, Listener},
-    protocol,
+    logs, protocol,
     rpc::TokenService,
     tls::{self, ServerTls},
     undecodable::Undecodable,
@@ -160,8 +160,24 @@ pub async fn signal() {
     wait().await;
     tokio::spawn(async {
         wait().await;
+        logs::flush();
         std::process::exit(130);
     });
+}
+
+/// Takes SIGHUP, whose default is to end the process at once, from now on. It is the usual signal to
+/// read settings again, which the service does not do.
+pub fn ignore_hangups() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                tracing::warn!("SIGHUP does nothing: settings are read at the start only");
+            }
+        });
+    }
 }
 
 async fn wait() {

@@ -17,6 +17,8 @@ mod every_grant;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod operation;

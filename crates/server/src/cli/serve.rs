@@ -25,16 +25,18 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     config.listen = args.listen.unwrap_or(config.listen);
     config.admin_listen = args.admin_listen.unwrap_or(config.admin_listen);
     logs::start(&config.log)?;
+    server::ignore_hangups();
     let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
 
     let server = server::Server::bind(config).await?;
-    eprintln!("daypass serves gRPC, gRPC-Web and Connect/JSON on {}, plaintext and TLS", server.address()?);
-    eprintln!("metrics and health: http://{}/metrics, /healthz, /readyz", server.admin_address()?);
+    let (address, admin) = (server.address()?, server.admin_address()?);
+    logs::say(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
+    logs::say(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
     if let Some(file) = server.authority_file() {
-        eprintln!("throw-away certificate authority, made for this run: {}", file.display());
+        logs::say(format_args!("throw-away certificate authority, made for this run: {}", file.display()));
     }
     if let Some(sandbox) = &sandbox {
-        eprintln!("every connector goes to the sandbox at http://{}", sandbox.addr());
+        logs::say(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
     }
     server.serve(server::signal()).await?;
     Ok(())

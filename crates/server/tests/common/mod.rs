@@ -62,6 +62,11 @@ impl Served {
         Self { child, address: address.parse().unwrap(), admin: admin.parse().unwrap(), authority_file, sandbox, log }
     }
 
+    /// One that was started otherwise, at these addresses. Nobody reads its standard error.
+    pub fn unread(child: Child, address: SocketAddr, admin: SocketAddr) -> Self {
+        Self { child, address, admin, authority_file: None, sandbox: None, log: Arc::default() }
+    }
+
     pub fn sandboxed() -> Self {
         Self::start(&["--sandbox"], &[])
     }
