@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-/// Most bytes that wait. About 5000 lines: seconds of many calls, and little memory.
-const MAX_QUEUED_BYTES: usize = 2 * 1024 * 1024;
+/// Most bytes that wait. About 2500 lines: seconds of many calls, and little memory.
+const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 /// How long a writer waits before it tries again where the output is a non-blocking file and full.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
