@@ -62,7 +62,7 @@ async fn terminated_under_load(rounds: usize, callers: usize) {
         longest = longest.max(began.elapsed());
         assert!(status.success(), "round {round}: {status}");
         assert!(began.elapsed() < Duration::from_secs(8), "round {round}: {:?}", began.elapsed());
-        let log = served.log();
+        let log = served.whole_log();
         assert!(!log.contains("panicked") && !log.contains("still in flight"), "{log}");
         served_calls += tally.served.load(Ordering::SeqCst);
         late += tally.not_accepted.load(Ordering::SeqCst);
@@ -175,5 +175,6 @@ async fn the_grace_time_is_the_end() {
     assert!(result.is_err());
     let status = tokio::task::block_in_place(|| served.child.wait()).unwrap();
     assert!(status.success() && began.elapsed() < Duration::from_secs(4), "{status} {:?}", began.elapsed());
-    assert!(served.log().contains("still in flight"), "{}", served.log());
+    let log = served.whole_log();
+    assert!(log.contains("still in flight"), "{log}");
 }

@@ -188,6 +188,6 @@ async fn sighup_does_nothing_and_says_so() {
     });
     result.unwrap();
     served.call(&ask).await.unwrap();
-    until(|| served.log().contains("SIGHUP does nothing")).await;
+    until(|| served.log_so_far().contains("SIGHUP does nothing")).await;
     assert_eq!(terminated(&mut served).await.code(), Some(0));
 }

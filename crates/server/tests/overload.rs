@@ -42,7 +42,7 @@ impl Load {
             &[
                 ("DAYPASS_LIMITS__MAX_CALLS_PER_HOST", &PLACES.to_string()),
                 ("DAYPASS_LIMITS__MAX_WAITING_PER_HOST", &PLACES.to_string()),
-                ("DAYPASS_LOG", "error"),
+                ("DAYPASS_LOG", "warn"),
             ],
         ));
         let sandbox = served.sandbox.as_ref().unwrap().parse().unwrap();

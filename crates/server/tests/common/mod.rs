@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use connectrpc::{
@@ -31,7 +31,14 @@ pub struct Served {
     pub authority_file: Option<String>,
     /// `host:port` of the embedded sandbox.
     pub sandbox: Option<String>,
-    log: Arc<Mutex<String>>,
+    log: Arc<Mutex<Log>>,
+}
+
+/// What was read of a server's standard error.
+#[derive(Default)]
+struct Log {
+    text: String,
+    ended: bool,
 }
 
 impl Served {
@@ -50,14 +57,15 @@ impl Served {
         let admin = after(&next().replace("/metrics", " "), "http://");
         let authority_file = next().split("this run: ").nth(1).map(ToOwned::to_owned);
         let sandbox = arguments.contains(&"--sandbox").then(|| after(&next(), "sandbox at http://"));
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Mutex::new(Log::default()));
         let sink = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let mut log = sink.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
+                log.text.push_str(&line);
+                log.text.push('\n');
             }
+            sink.lock().unwrap().ended = true;
         });
         Self { child, address: address.parse().unwrap(), admin: admin.parse().unwrap(), authority_file, sandbox, log }
     }
@@ -71,9 +79,32 @@ impl Served {
         Self::start(&["--sandbox"], &[])
     }
 
-    /// Everything that it logged.
+    /// Everything that it logged until now. Lines wait in the server: the one that SIGHUP makes comes after
+    /// them.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        let marks = |text: &str| text.matches("SIGHUP does nothing").count();
+        let before = marks(&self.log_so_far());
+        Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        self.wait_for_log(|log| log.ended || marks(&log.text) > before)
+    }
+
+    /// Everything that it logged, once it has ended.
+    pub fn whole_log(&self) -> String {
+        self.wait_for_log(|log| log.ended)
+    }
+
+    /// What was read of its log; lines may be under way.
+    pub fn log_so_far(&self) -> String {
+        self.log.lock().unwrap().text.clone()
+    }
+
+    fn wait_for_log(&self, done: impl Fn(&Log) -> bool) -> String {
+        let began = Instant::now();
+        while !done(&self.log.lock().unwrap()) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", self.log_so_far());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.log_so_far()
     }
 
     /// SIGTERM.
