@@ -107,6 +107,8 @@ pub struct Grant {
     pub server_parameters: &'static [&'static str],
     /// The first call's bearer may serve later calls too (multi-call exchanges whose login token is reusable).
     pub shares_login: bool,
+    /// A SERVER token that is good for one purchase or one card: each reference gets its own.
+    pub never_shared: bool,
 }
 
 impl Grant {
@@ -122,6 +124,7 @@ impl Grant {
         metadata: Metadata::None,
         server_parameters: &[],
         shares_login: false,
+        never_shared: false,
     };
 
     /// A grant whose token is safe in a client.
@@ -186,6 +189,17 @@ impl Grant {
     #[must_use]
     pub const fn shares_login(self) -> Self {
         Self { shares_login: true, ..self }
+    }
+
+    /// Each reference gets a token of its own, although it is a SERVER one.
+    #[must_use]
+    pub const fn never_shared(self) -> Self {
+        Self { never_shared: true, ..self }
+    }
+
+    /// Whether references with equal credentials and inputs get the same token.
+    pub fn is_shared(&self) -> bool {
+        self.audience == Audience::Server && !self.never_shared
     }
 
     /// Whether credentials and a reference are all that it needs.

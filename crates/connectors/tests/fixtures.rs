@@ -1,6 +1,6 @@
 //! Every fixture: the calls are as written, and so is what comes of the replies.
 
-use connectors::CONNECTORS;
+use connectors::{Audience, CONNECTORS};
 
 use crate::support::{Expect, ExpectedError, ExpectedToken, scenes};
 
@@ -28,6 +28,22 @@ fn every_fixture_plays_as_written() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_for_the_backend_stands_in_nothing_that_a_client_gets() {
+    let mut count = 0;
+    for scene in scenes().iter().filter(|scene| scene.grant().audience == Audience::Client) {
+        let Some(Ok(token)) = scene.play().end else { continue };
+        let shown = ExpectedToken::from(&token);
+        for (name, secret) in &shown.server_parameters {
+            assert!(!secret.is_empty() && scene.grant().server_parameters.contains(&name.as_str()), "{}", scene.name);
+            let hides = |value: &String| !value.contains(secret.as_str());
+            assert!(hides(&shown.access_token) && shown.client_parameters.values().all(hides), "{}", scene.name);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
 }
 
 /// A reply too many would be one that the fixture's author believed to matter.

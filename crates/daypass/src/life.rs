@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use connectors::{Audience, Error, Kind, Result};
+use connectors::{Error, Kind, Result};
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
@@ -104,7 +104,7 @@ impl<M: Mint> Life<M> {
         deadline: Instant,
         spent: &mut (u32, Duration),
     ) -> Result<Obtained> {
-        let shared = order.audience == Audience::Server;
+        let shared = order.grant.is_shared();
         let wish = if fresh && shared { Wish::New } else { Wish::Any };
         let mut noted = None;
         // Who can ride along asks the store nothing: a rush for one token is one look, not one for each caller.
@@ -140,7 +140,7 @@ impl<M: Mint> Life<M> {
         deadline: Instant,
         spent: &mut (u32, Duration),
     ) -> Result<Obtained> {
-        let shared = order.audience == Audience::Server;
+        let shared = order.grant.is_shared();
         let mut flights = 0;
         loop {
             let seat = self.board(order, names, wish, deadline);

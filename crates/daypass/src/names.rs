@@ -1,4 +1,4 @@
-use connectors::{Audience, InputForm, Mode};
+use connectors::{InputForm, Mode};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -16,7 +16,7 @@ pub(crate) struct Names {
     pub credentials: [u8; 32],
     /// The caller's reference, by every key of the ring.
     pub reference: Vec<Place>,
-    /// Where a SERVER token is shared, by every key of the ring; empty for CLIENT tokens.
+    /// Where a SERVER token is shared, by every key of the ring; empty where each reference has its own.
     pub shared: Vec<Place>,
     /// Everything that was asked for but the reference: whether two calls with one reference are the same call. The same by
     /// every ring, as it is kept where rings may change.
@@ -60,10 +60,8 @@ impl Names {
             let slots = keys.names(&text).zip(&fingerprints);
             slots.map(|(slot, fingerprint)| Place { fingerprint: *fingerprint, slot }).collect()
         };
-        let shared = match order.audience {
-            Audience::Client => Vec::new(),
-            Audience::Server => places(wanted(credentials("shared"))),
-        };
+        // A CLIENT grant's token is its reference's alone, also where a backend asks for the values that came with it.
+        let shared = if order.grant.is_shared() { places(wanted(credentials("shared"))) } else { Vec::new() };
         Self {
             credentials: keys.name(
                 &credentials("credentials").part(order.mode.label()).parts(order.bases.of_mode(order.mode).iter()),

@@ -126,12 +126,64 @@ async fn values_for_the_server_come_only_when_asked_for() {
         for name in scene.grant.server_parameters {
             let value = &answer.server_parameters[*name].value;
             assert!(
-                !value.is_empty() && !answer.client_parameters.values().any(|public| public == value),
+                !value.is_empty() && !answer.client_parameters.values().any(|public| public.contains(value.as_str())),
                 "{}",
                 scene.name()
             );
+            let token = answer.access_token.as_option().unwrap();
+            assert!(!token.value.contains(value.as_str()), "{}", scene.name());
             assert!(!format!("{answer:?}").contains(value.as_str()), "{}", scene.name());
         }
+    }
+}
+
+/// One payment's token would else reach the payer of another.
+#[tokio::test]
+async fn what_is_for_one_payment_is_no_other_references_also_when_a_backend_asks() {
+    let served = Served::sandboxed();
+    let mut count = 0;
+    for scene in scenes().iter().filter(|scene| !scene.grant.is_shared()) {
+        if scene.grant.audience == Audience::Client && scene.grant.server_parameters.is_empty() {
+            continue;
+        }
+        let mut tokens = Vec::new();
+        for reference in ["first", "second", "first"] {
+            let mut ask = scene.ask(reference);
+            ask.data.as_mut().unwrap()["audience"] = "server".into();
+            let answer = served.call(&ask).await.unwrap_or_else(|error| panic!("{}: {error:?}", scene.name()));
+            tokens.push(answer.access_token.as_option().unwrap().value.clone());
+        }
+        assert!(tokens[0] != tokens[1] && tokens[0] == tokens[2], "{}", scene.name());
+        count += 1;
+    }
+    println!("{count} grants");
+}
+
+#[tokio::test]
+async fn a_server_grant_is_refused_to_who_does_not_ask_for_it() {
+    let served = Served::sandboxed();
+    for scene in scenes().iter().filter(|scene| scene.grant.audience == Audience::Server) {
+        let mut ask = scene.ask("not_asked_for");
+        ask.data.as_mut().unwrap().as_object_mut().unwrap().remove("audience");
+        let error = served.call(&ask).await.expect_err(&scene.name());
+        assert_eq!(error.code, ErrorCode::FailedPrecondition, "{}: {error:?}", scene.name());
+    }
+}
+
+#[tokio::test]
+async fn what_a_default_grant_needs_is_named_to_who_gives_credentials_alone() {
+    let served = Served::sandboxed();
+    for scene in scenes().iter().filter(|scene| scene.grant.default == DefaultWhen::Always) {
+        let mut ask = scene.ask_with("alone", &scene.credentials(), &Map::new());
+        ask.data = None;
+        let needs: Vec<_> = scene.grant.inputs.iter().filter(|input| input.required).map(|input| input.name).collect();
+        let Err(error) = served.call(&ask).await else {
+            assert!(needs.is_empty(), "{} did without {needs:?}", scene.name());
+            continue;
+        };
+        assert_eq!(error.code, ErrorCode::InvalidArgument, "{}: {error:?}", scene.name());
+        let message = error.message.unwrap_or_default();
+        assert!(needs.iter().all(|name| message.contains(name)), "{}: {message}", scene.name());
     }
 }
 

@@ -1,4 +1,4 @@
-//! CyberSource: a capture context, with which a page or an app turns card data into a transient token.
+//! CyberSource: a capture context, with which a page or a backend turns card data into a transient token.
 //! <https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html>
 //!
 //! Bank of America, Wells Fargo and Barclaycard run on the same platform and share all but the hosts.
@@ -28,14 +28,20 @@ pub(super) const GRANTS: &[Grant] = &[
         "tokenize one card or bank account in iframes on the given origins",
         Lifetime::Fixed(LIFETIME),
     )
-    .by_default_with("target_origins")
+    .by_default()
     .inputs(&[
         Input::origins("target_origins", 9).required(),
         Input::texts("allowed_card_networks"),
         Input::texts_of("allowed_payment_types", 2),
     ]),
-    Grant::client("flex_session", "tokenize one card's fields from a native app", Lifetime::Fixed(LIFETIME))
-        .by_default(),
+    // CyberSource's Flex API guide: for server-side applications only, never in a client's code. Nothing binds it to an
+    // origin, and its key is good for one card.
+    Grant::server(
+        "flex_session",
+        "tokenize one card's fields through the Flex API, from server-side applications only",
+        Lifetime::Fixed(LIFETIME),
+    )
+    .never_shared(),
 ];
 
 pub struct Cybersource;

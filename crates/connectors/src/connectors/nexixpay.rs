@@ -1,10 +1,17 @@
-//! Nexi `XPay`: a security token for its hosted page, to verify a card or to pay, or for iframe fields on the merchant's page.
+//! Nexi `XPay`: an order's hosted page, to verify a card or to pay, or its iframe fields for the merchant's page.
 //! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>
+//!
+//! The security token that comes with it proves to the shop that a notification is Nexi's: the payer must not have it.
+//! <https://developer.nexigroup.com/xpayintesa/en-EU/docs/security-best-practices/>
+
+use std::borrow::Cow;
 
 use super::*;
 
-/// The vendor's bound on an order's id, in characters.
-const MAX_ORDER_ID: usize = 27;
+/// The bound on an order's id, in characters: Nexi's portal for Italy and its own shop plugin have 18, the Build document 27.
+const MAX_ORDER_ID: usize = 18;
+/// ISO 639-2. Nexi's portal requires a language; this is the one that it takes where none is sent.
+const LANGUAGE: &str = "ita";
 const PATH: &str = "/api/phoenix-0.0/psp/api/v1/orders";
 
 #[derive(Deserialize)]
@@ -30,6 +37,7 @@ const INPUTS: &[Input] = &[
 const BUILD: &[Input] = INPUTS.split_at(8).0;
 const PAY: &[Input] = BUILD.split_at(1).1;
 const VERIFY: &[Input] = INPUTS.split_at(3).1;
+const SERVER: &[&str] = &["security_token"];
 
 pub struct Nexixpay;
 
@@ -42,7 +50,8 @@ impl Connector for Nexixpay {
         docs: "https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/",
         unconfirmed: &[
             "An amount of zero verifies a card.",
-            "The bound of 27 characters on an order's id; others stop at 18.",
+            "The bound of 18 characters on an order's id: the Build document has 27.",
+            "That a language must be sent.",
         ],
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
@@ -53,10 +62,14 @@ impl Connector for Nexixpay {
                 Lifetime::Unpublished,
             )
             .by_default()
-            .inputs(VERIFY),
-            Grant::client("hpp", "pay that one order on the hosted page", Lifetime::Unpublished).inputs(PAY),
+            .inputs(VERIFY)
+            .server_parameters(SERVER),
+            Grant::client("hpp", "pay that one order on the hosted page", Lifetime::Unpublished)
+                .inputs(PAY)
+                .server_parameters(SERVER),
             Grant::client("build", "pay that one order in iframe fields on the merchant's page", Lifetime::Unpublished)
-                .inputs(BUILD),
+                .inputs(BUILD)
+                .server_parameters(SERVER),
         ],
     };
 
@@ -69,35 +82,21 @@ impl Connector for Nexixpay {
                 .header("correlation-id", &exchange.nonce.uuid())
                 .json(&order(exchange)?)
                 .send(),
-            [reply, ..] => {
-                let started: Started = reply.accept(refusal)?;
-                let token = Token::new(&started.security_token, "security_token", Expiry::Unpublished)?
-                    .client("order_id", order_id(exchange.reference));
-                Ok(Step::Done(match started.place {
-                    Place::Page { hosted_page } => token.client("hosted_page", hosted_page),
-                    Place::Fields { session_id, fields } => {
-                        token.client("session_id", session_id).client("fields", Value::from(fields).to_string())
-                    }
-                }))
-            }
+            [reply, ..] => reply.accept::<Started>(refusal)?.token(exchange).map(Step::Done),
         }
     }
 }
 
-/// The reference where it fits, else a digest of it: the same for the same reference.
-fn order_id(reference: &str) -> String {
-    let fits = reference.len() <= MAX_ORDER_ID && reference.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if fits {
-        return reference.into();
-    }
-    signing::hex(signing::sha256(&[reference.as_bytes()])).chars().take(MAX_ORDER_ID).collect()
+fn order_id<'a>(exchange: &'a Exchange<'_>) -> Cow<'a, str> {
+    exchange.reference_within(MAX_ORDER_ID, "")
 }
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
     let input = exchange.input;
     let amount = input.integer("amount").unwrap_or(0).to_string();
     let mut session = Map::new();
-    input.copy_into(&mut session, &[("notification_url", "notificationUrl"), ("language", "language")]);
+    input.copy_into(&mut session, &[("notification_url", "notificationUrl")]);
+    session.insert("language".into(), json!(input.text("language").unwrap_or(LANGUAGE)));
     let action =
         if exchange.grant.name == "hpp_verify" { "VERIFY" } else { input.text("action_type").unwrap_or("PAY") };
     session.insert("actionType".into(), json!(action));
@@ -106,7 +105,7 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
     session.insert("cancelUrl".into(), json!(input.text("cancel_url").or(input.text("return_url"))));
     session.insert("recurrence".into(), recurrence(exchange)?);
     let currency = input.text("currency").map(str::to_ascii_uppercase);
-    let order = json!({ "orderId": order_id(exchange.reference), "amount": amount, "currency": currency });
+    let order = json!({ "orderId": order_id(exchange), "amount": amount, "currency": currency });
     Ok(match input.text("merchant_url") {
         None => json!({ "order": order, "paymentSession": session }),
         Some(origin) => {
@@ -154,6 +153,23 @@ struct Started {
 enum Place {
     Page { hosted_page: String },
     Fields { session_id: String, fields: Vec<Value> },
+}
+
+impl Started {
+    fn token(self, exchange: &Exchange<'_>) -> Result<Token> {
+        let token = match self.place {
+            Place::Page { hosted_page } => Token::new(&hosted_page, "hosted_page", Expiry::Unpublished)?,
+            Place::Fields { session_id, fields } => {
+                let token = Token::new(&session_id, "session_id", Expiry::Unpublished)?;
+                token.client("fields", Value::from(fields).to_string())
+            }
+        };
+        let is_shown = |value: &str| value.contains(&self.security_token);
+        if is_shown(token.value.expose()) || token.client_parameters.iter().any(|(_, value)| is_shown(value)) {
+            return Err(Error::bad_reply("Nexi's security token is empty, or stands where the payer sees it"));
+        }
+        Ok(token.client("order_id", order_id(exchange)).server("security_token", self.security_token))
+    }
 }
 
 /// A refused key comes without a body.

@@ -1,5 +1,7 @@
-//! PowerTranz: an SPI token for one visit to its hosted page.
+//! PowerTranz: the redirect data of one visit to its hosted page.
 //! <https://developer.powertranz.com>
+//!
+//! The SPI token that comes with it completes the payment without credentials: it is for the backend.
 
 use super::*;
 
@@ -22,14 +24,16 @@ impl Connector for Powertranz {
         docs: "https://developer.powertranz.com",
         unconfirmed: &[
             "The live host, which merchants are given with their account.",
-            "The HostedPage block of the request, and HP0 in its answer.",
-            "The token's five minutes.",
+            "The HostedPage block of the request and the five minutes: they are in a copy of the vendor's guide.",
+            "HP0 in the answer to the request, where the guide has SP4.",
+            "That the redirect data does not hold the SPI token before the payer has filled in the page.",
         ],
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
         credentials: &[required("power_tranz_id"), required("power_tranz_password")],
         grants: &[Grant::client(
             "spi_hosted_page",
-            "pay that one amount, or verify a card, on the hosted page",
+            "pay that one amount, or verify a card, on the hosted page; that page's result brings the SPI token through the \
+             browser, so a backend must look at the result itself before it ships",
             Lifetime::Fixed(LIFETIME),
         )
         .by_default()
@@ -41,7 +45,8 @@ impl Connector for Powertranz {
             Input::url("merchant_response_url").required(),
             Input::one_of("operation", &["auth", "sale", "riskmgmt"]),
             Input::flag("three_d_secure"),
-        ])],
+        ])
+        .server_parameters(&["spi_token"])],
     };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -49,9 +54,11 @@ impl Connector for Powertranz {
         let answer: Answer = reply.accept(refusal)?;
         let faulty = answer.is_faulty();
         match (answer.iso_response_code.as_deref(), answer.spi_token, answer.redirect_data) {
-            (Some("HP0" | "SP4"), Some(spi_token), Some(redirect_data)) => {
-                let token = Token::new(&spi_token, "spi_token", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.client("redirect_data", redirect_data)))
+            (Some("HP0" | "SP4"), Some(spi_token), Some(redirect_data)) if !spi_token.is_empty() => {
+                // A page has line breaks, which no token has.
+                let page = encoding::base64(&redirect_data);
+                let token = Token::new(&page, "redirect_data", Expiry::after_reply(reply, LIFETIME)?)?;
+                Ok(Step::Done(token.client("redirect_data", redirect_data).server("spi_token", spi_token)))
             }
             (Some("HP0" | "SP4") | None, ..) if !faulty => {
                 Err(Error::bad_reply("PowerTranz's answer has no SPI token in it"))

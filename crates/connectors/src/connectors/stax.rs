@@ -24,15 +24,15 @@ impl Connector for Stax {
         hosts: &[Host::main("https://apiprod.fattlabs.com", "https://apiprod.fattlabs.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
+            // The vendor does not limit it: the same calls, from any origin, as often as one likes.
+            Grant::server(
                 "ephemeral_token",
-                "call the API as that user, in the mobile SDKs or after single sign-on",
+                "call the whole API as that user, with charges, refunds, customers and stored methods",
                 Lifetime::Fixed(DAY),
             )
-            .by_default()
             .inputs(&[Input::text("user_id"), Input::text("user_email")])
             .one_of(&[&["user_id"], &["user_email"]]),
-            Grant::server("owner_ephemeral_token", "call the API as the owner of the key", Lifetime::Fixed(DAY)),
+            Grant::server("owner_ephemeral_token", "call the whole API as the owner of the key", Lifetime::Fixed(DAY)),
         ],
     };
 

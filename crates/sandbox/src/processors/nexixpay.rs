@@ -18,8 +18,8 @@ pub static NEXIXPAY: Processor = Processor {
         ClientStory {
             grant: "build",
             allowed: |pass| {
-                let call = ClientCall::new("fill a field", "POST", "/nexixpay/fe/field");
-                call.form(&[("id", "SECURITY_CODE"), ("securityToken", &pass.token)])
+                let path = format!("/nexixpay/fe/field.html?id=SECURITY_CODE&sid={}", pass.token);
+                ClientCall::new("load a field", "GET", path)
             },
             forbidden: refund,
         },
@@ -35,14 +35,18 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The end of a hosted page's address, or the whole session id.
+fn id(pass: &Pass) -> &str {
+    pass.token.rsplit('/').next().unwrap_or_default()
+}
+
 fn page(pass: &Pass) -> ClientCall {
-    let call = ClientCall::new("open the hosted page", "POST", "/nexixpay/monetaweb/page/hosted");
-    call.form(&[("securityToken", &pass.token)])
+    ClientCall::new("open the hosted page", "GET", format!("/nexixpay/monetaweb/page/hosted/{}", id(pass)))
 }
 
 fn refund(pass: &Pass) -> ClientCall {
     let path = "/nexixpay/api/phoenix-0.0/psp/api/v1/operations/op1/refunds";
-    let call = ClientCall::new("refund a payment", "POST", path).header("x-api-key", &pass.token);
+    let call = ClientCall::new("refund a payment", "POST", path).header("x-api-key", id(pass));
     call.header("correlation-id", "00000000-0000-4000-8000-000000000000").json(&json!({"amount": "100"}))
 }
 
@@ -62,8 +66,8 @@ fn failure(status: u16) -> Answer {
 
 fn serve(request: &Request, desk: &mut Desk) -> Served {
     match (request.method.as_str(), request.segments().as_slice()) {
-        ("POST", ["monetaweb", "page", "hosted"]) => shopper("hpp", request, desk),
-        ("POST", ["fe", "field"]) => shopper("build", request, desk),
+        ("GET", ["monetaweb", "page", "hosted", id]) => shopper("hpp", id, desk),
+        ("GET", ["fe", "field.html"]) => shopper("build", request.query.value("sid").unwrap_or_default(), desk),
         ("POST", ["api", "phoenix-0.0", "psp", "api", "v1", path @ ..]) => {
             request.header("x-api-key").filter(|key| !desk.knows(key)).ok_or_else(|| failure(401))?;
             let groups = request.header("correlation-id").unwrap_or_default().split('-');
@@ -81,9 +85,8 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
     }
 }
 
-fn shopper(kind: &'static str, request: &Request, desk: &mut Desk) -> Served {
-    let form = request.form();
-    let order = desk.live(form.value("securityToken").unwrap_or_default(), &[kind]).map_err(|_| failure(401))?;
+fn shopper(kind: &'static str, id: &str, desk: &mut Desk) -> Served {
+    let order = desk.live(id, &[kind]).map_err(|_| failure(401))?;
     Ok(Answer::json(200, &json!({"orderId": order.about("order")})))
 }
 
@@ -100,9 +103,10 @@ fn order(kind: &'static str, request: &Request, desk: &mut Desk) -> Served {
     let origin =
         text("/merchantUrl").split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
     let checks = [
-        ("order id", (1..=27).contains(&id.chars().count())),
+        ("order id", (1..=18).contains(&id.chars().count())),
         ("amount", digits("/order/amount") && digits("/paymentSession/amount")),
         ("currency", text("/order/currency").len() == 3),
+        ("language", text("/paymentSession/language").len() == 3),
         ("action type", ["PAY", "PREAUTH", "VERIFY"].contains(&text("/paymentSession/actionType"))),
         (
             "recurrence",
@@ -127,13 +131,14 @@ fn order(kind: &'static str, request: &Request, desk: &mut Desk) -> Served {
     if desk.find("order", id).is_some() {
         return Err(error(400, "GW0010", "The order id was used"));
     }
+    // It comes back in the notification, and opens nothing.
     let token = desk.fresh_of("", 32, b"0123456789abcdef");
-    desk.issue(&token, kind, None, &[("order", id)]);
+    let session = desk.fresh_of("", 36, b"0123456789abcdef");
+    desk.issue(&session, kind, None, &[("order", id)]);
     if kind == "hpp" {
-        let page = format!("https://xpaysandbox.nexigroup.com/monetaweb/page/hosted/{}", desk.fresh("", 12));
+        let page = format!("https://xpaysandbox.nexigroup.com/monetaweb/page/hosted/{session}");
         return Ok(Answer::json(200, &json!({"hostedPage": page, "securityToken": token, "warnings": []})));
     }
-    let session = desk.fresh_of("", 36, b"0123456789abcdef");
     let source = format!("https://xpaysandbox.nexigroup.com/fe/field.html?id=SECURITY_CODE&sid={session}");
     let fields = json!([{"type": "TEXT", "class": "CARD", "id": "SECURITY_CODE", "src": source}]);
     Ok(Answer::json(200, &json!({"sessionId": session, "securityToken": token, "fields": fields})))
@@ -146,21 +151,29 @@ mod tests {
     const HEADERS: [(&str, &str); 2] =
         [("x-api-key", "made-up"), ("correlation-id", "11111111-2222-4333-8444-555555555555")];
     const GOOD: &str = r#"{"version": "3", "merchantUrl": "https://a.example", "order": {"orderId": "o1", "amount": "1", "currency": "EUR"},
-        "paymentSession": {"actionType": "PAY", "amount": "1", "resultUrl": "https://a.example", "cancelUrl": "https://a.example"}}"#;
+        "paymentSession": {"actionType": "PAY", "amount": "1", "resultUrl": "https://a.example", "cancelUrl": "https://a.example", "language": "ita"}}"#;
 
     #[test]
-    fn a_security_token_is_for_its_order_only() {
-        for (kind, grant) in [("hpp", "hpp"), ("hpp", "hpp_verify"), ("build", "build")] {
+    fn a_page_or_a_session_is_for_its_order_only() {
+        for (kind, grant, place) in
+            [("hpp", "hpp", "hostedPage"), ("hpp", "hpp_verify", "hostedPage"), ("build", "build", "sessionId")]
+        {
             let mut bench = Bench::new("nexixpay");
             let call = format!("POST /api/phoenix-0.0/psp/api/v1/orders/{kind}");
             let (status, order) = bench.ask(&call, &HEADERS, GOOD);
             assert_eq!(status, 200);
-            bench.story(grant, &order["securityToken"], &[], None);
+            bench.story(grant, &order[place], &[], None);
+            let secret = order["securityToken"].as_str().unwrap();
+            assert!(!order[place].as_str().unwrap().contains(secret) && !order["fields"].to_string().contains(secret));
+            for path in ["monetaweb/page/hosted/", "fe/field.html?sid="] {
+                assert_eq!(bench.ask(&format!("GET /{path}{secret}"), &[], "").0, 401, "it opens nothing");
+            }
             let (status, answer) = bench.ask(&call, &HEADERS, GOOD);
             assert_eq!((status, answer["errors"][0]["code"].as_str()), (400, Some("GW0010")));
             assert_eq!(bench.ask(&call, &HEADERS[1..], GOOD).0, 401);
             assert_eq!(bench.ask(&call, &HEADERS[..1], GOOD).0, 400);
-            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("o1", &"o".repeat(28))).0, 400);
+            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("o1", &"o".repeat(19))).0, 400);
+            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("ita", "")).0, 400);
             assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("\"amount\": \"1\"", "\"amount\": 1")).0, 400);
         }
     }

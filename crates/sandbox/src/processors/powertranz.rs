@@ -1,6 +1,8 @@
-//! PowerTranz, by First Atlantic Commerce's support pages: simplified 3-D Secure and hosted pages (`/api/spi`).
+//! PowerTranz, by First Atlantic Commerce's support pages and a copy of its guide to hosted pages: simplified 3-D Secure
+//! and hosted pages (`/api/spi`). The path and the form that the redirect data sends are made up: no document has them.
 
-use crate::{Answer, ClientCall, ClientStory, Desk, Processor, Request, Served};
+use crate::{Answer, ClientCall, ClientStory, Desk, Pass, Processor, Request, Served};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 pub static POWERTRANZ: Processor = Processor {
@@ -14,14 +16,21 @@ pub static POWERTRANZ: Processor = Processor {
     clients: &[ClientStory {
         grant: "spi_hosted_page",
         allowed: |pass| {
-            ClientCall::new("complete the payment", "POST", "/powertranz/api/spi/payment").json(&json!(pass.token))
+            let call = ClientCall::new("fill in the hosted page", "POST", "/powertranz/api/spi/hpp");
+            call.form(&[("Session", &session(pass))])
         },
         forbidden: |pass| {
-            let call = ClientCall::new("refund a payment", "POST", "/powertranz/api/refund").bearer(&pass.token);
-            call.json(&json!({"Refund": true, "TransactionIdentifier": "some-transaction", "TotalAmount": 1.0}))
+            let call = ClientCall::new("complete the payment", "POST", "/powertranz/api/spi/payment");
+            call.json(&json!(session(pass)))
         },
     }],
 };
+
+/// What the redirect data sends: the value of its only field.
+fn session(pass: &Pass) -> String {
+    let page = String::from_utf8(BASE64_STANDARD.decode(&pass.token).unwrap_or_default()).unwrap_or_default();
+    page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+}
 
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "spi_hosted_page",
@@ -53,6 +62,21 @@ fn serve(request: &Request, desk: &mut Desk) -> Served {
         ["api", "spi", operation @ ("auth" | "sale" | "riskmgmt")] => {
             authenticated(request)?;
             start(operation, &body, desk)
+        }
+        // What goes to the shop through the browser once the payer has filled in the page; no money has moved.
+        ["api", "spi", "hpp"] => {
+            let issued = desk.live(request.form().value("Session").unwrap_or_default(), &["page"]);
+            let issued = issued.map_err(|_| error(400, "12", "Invalid session"))?;
+            issued.used = true;
+            let (token, end) = (issued.about("token").to_owned(), issued.expires_at);
+            let about = ["transaction", "order"].map(|name| (name, issued.about(name).to_owned()));
+            desk.issue(&token, "spi", end, &about.each_ref().map(|(name, value)| (*name, value.as_str())));
+            let [(_, id), (_, order)] = about;
+            Ok(Answer::json(
+                200,
+                &json!({"Approved": false, "TransactionIdentifier": id, "IsoResponseCode": "HP0",
+                "ResponseMessage": "HPP preprocessing complete", "OrderIdentifier": order, "SpiToken": token}),
+            ))
         }
         // The token is all that it takes.
         ["api", "spi", "payment"] => {
@@ -92,19 +116,21 @@ fn start(operation: &str, body: &Value, desk: &mut Desk) -> Served {
     for name in ["MerchantResponseUrl", "HostedPage/PageSet", "HostedPage/PageName"] {
         text(&format!("/ExtendedData/{name}")).ok_or_else(|| invalid(name))?;
     }
-    let token = desk.fresh("", 48);
-    desk.issue(&token, "spi", Some(desk.now.saturating_add(300)), &[("transaction", id), ("order", order)]);
+    let (token, session) = (desk.fresh("", 48), desk.fresh("", 32));
+    let about = [("transaction", id), ("order", order), ("token", &token)];
+    desk.issue(&session, "page", Some(desk.now.saturating_add(300)), &about);
     Ok(Answer::json(
         200,
         &json!({"TransactionType": 1, "Approved": false, "TransactionIdentifier": id, "TotalAmount": total,
-            "CurrencyCode": currency, "IsoResponseCode": "HP0", "ResponseMessage": "HPP Preprocessing complete",
+            "CurrencyCode": currency, "IsoResponseCode": "SP4", "ResponseMessage": "SPI Preprocessing complete",
             "OrderIdentifier": order, "SpiToken": token,
-            "RedirectData": format!("<!DOCTYPE html><html><body><form><input name=\"SpiToken\" value=\"{token}\"></form></body></html>")}),
+            "RedirectData": format!("<!DOCTYPE html>\r\n<html><body><form><input name=\"Session\" value=\"{session}\"></form></body></html>")}),
     ))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::{BASE64_STANDARD, Engine};
     use crate::testing::Bench;
     use serde_json::{Value, json};
 
@@ -121,11 +147,20 @@ mod tests {
     }
 
     #[test]
-    fn an_spi_token_completes_one_payment_within_five_minutes() {
+    fn a_page_is_filled_in_once_and_the_spi_token_then_completes_the_payment_within_five_minutes() {
         let mut bench = Bench::new("powertranz");
         let (_, made) = bench.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
-        assert_eq!(made["IsoResponseCode"], "HP0", "{made}");
-        bench.story("spi_hosted_page", &made["SpiToken"], &[], Some(300));
+        assert_eq!(made["IsoResponseCode"], "SP4", "{made}");
+        let (page, token) = (made["RedirectData"].as_str().unwrap(), made["SpiToken"].as_str().unwrap());
+        assert!(!page.contains(token));
+        let json = [("content-type", "application/json")];
+        let complete = |bench: &mut Bench| bench.ask("POST /api/spi/payment", &json, &made["SpiToken"].to_string()).0;
+        assert_eq!(complete(&mut bench), 400, "nobody has filled in the page");
+        bench.story("spi_hosted_page", &json!(BASE64_STANDARD.encode(page)), &[], Some(300));
+        bench.desk.now += 1;
+        assert_eq!(complete(&mut bench), 400, "too late");
+        bench.desk.now -= 1;
+        assert_eq!((complete(&mut bench), complete(&mut bench)), (200, 400), "once");
         let (_, again) = bench.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
         assert_eq!(again["Errors"][0]["Code"], "94");
     }
