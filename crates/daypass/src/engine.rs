@@ -126,10 +126,15 @@ impl<V: Vendor> Engine<V> {
         self.life.wait_for_store(limit).await
     }
 
-    /// Forgets every kept token of these credentials; how many there were.
+    /// Tells a shared store that this node ends, so that forgetting does not wait for it. The last use of the engine.
+    pub async fn leave_store(&self) {
+        self.life.leave_store().await;
+    }
+
+    /// Forgets every kept token of these credentials, on every node; how many the store held.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] where the store does not answer.
+    /// [`Kind::Unavailable`] where the store does not answer, or a node does not confirm.
     pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
         self.life.forget(credentials).await
     }

@@ -1,6 +1,6 @@
 //! A token's life between two calls: kept by reference, shared where that is right, made once, never handed out dead.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use connectors::{Error, Kind, Result};
 use moka::sync::Cache;
@@ -81,16 +81,33 @@ impl<M: Mint> Life<M> {
         self.shelf.store.wait_until_up(limit).await
     }
 
+    /// Says that this node ends.
+    pub async fn leave_store(&self) {
+        self.shelf.store.leave().await;
+    }
+
     /// Forgets everything about these credentials.
     pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
         self.shelf.rejected.invalidate_all();
-        let mut forgotten = 0;
+        let (mut values, mut unconfirmed) = (0, BTreeSet::new());
         for fingerprint in credentials {
-            forgotten += self.shelf.store.forget(*fingerprint).await.map_err(|StoreError| {
-                Error::new(Kind::Unavailable, "the store does not answer; not everything is forgotten: try again")
+            let forgotten = self.shelf.store.forget(*fingerprint).await.map_err(|StoreError| {
+                Error::new(Kind::Unavailable, "the store did not confirm; not everything is forgotten: try again")
             })?;
+            values += forgotten.values;
+            unconfirmed.extend(forgotten.unconfirmed);
         }
-        Ok(forgotten)
+        if unconfirmed.is_empty() {
+            return Ok(values);
+        }
+        let (count, nodes) = (unconfirmed.len(), Vec::from_iter(unconfirmed).join(", "));
+        Err(Error::new(
+            Kind::Unavailable,
+            format!(
+                "{values} forgotten in the store, but {count} node(s) did not confirm, and may hand out what they remember: \
+                 {nodes}; try again, and take a node that has ended off the list with HDEL daypass-nodes <node>"
+            ),
+        ))
     }
 
     /// The token for an order: a kept one where that is right, else a new one, made once for everybody who waits for it.

@@ -3,6 +3,7 @@
 mod backed;
 mod memory;
 mod redis;
+mod remembered;
 
 use std::time::Duration;
 
@@ -69,6 +70,15 @@ pub enum Claim {
     Theirs,
 }
 
+/// What came of forgetting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many values the store held.
+    pub values: u64,
+    /// The nodes that did not confirm that they remember none, each with the time since it was last heard of.
+    pub unconfirmed: Vec<String>,
+}
+
 /// How often a claim looks whether somebody else's right has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -125,6 +135,9 @@ pub trait Store: Send + Sync + 'static {
     /// Gives the right back without a value.
     async fn give_up(&self, place: Place, owner: Owner) -> Result<(), StoreError>;
 
-    /// Forgets every value of these credentials; how many there were.
-    async fn forget(&self, fingerprint: Fingerprint) -> Result<u64, StoreError>;
+    /// Forgets every value of these credentials, on every node. Done only where no node is [`Forgotten::unconfirmed`].
+    async fn forget(&self, fingerprint: Fingerprint) -> Result<Forgotten, StoreError>;
+
+    /// Says that this node ends: nobody waits for it any more. Not to be used afterwards.
+    async fn leave(&self) {}
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::redis_server::{Answer, RedisServer};
-use daypass::{BackedStore, Claim, Fingerprint, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock};
+use daypass::{BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock};
 use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -100,7 +100,7 @@ async fn the_first_value_stays(store: &dyn Store) {
     assert_eq!((before.place, before.value.as_slice()), (old_name, b"first".as_slice()));
     assert!(before.left <= LONG && before.left > LONG / 2);
     assert_eq!(value(store, &[new_name]).await, None);
-    let puts = (0..50).map(|_| async move { store.put_new(&[place(9, 3)], place(9, 3), Vec::new(), LONG).await });
+    let puts = (0..50).map(|nth| async move { store.put_new(&[place(9, 3)], place(9, 3), vec![nth], LONG).await });
     let puts = futures(puts).await;
     assert!(puts.iter().filter(|put| **put == Ok(None)).count() <= 1);
 }
@@ -176,10 +176,10 @@ async fn credentials_are_forgotten_together(store: &dyn Store) {
         steady(store, async || store.put(place(6, slot), b"x".to_vec(), LONG).await).await;
         steady(store, async || store.put(place(7, slot), b"x".to_vec(), LONG).await).await;
     }
-    assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await, 40);
+    assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await.values, 40);
     assert_eq!(value(store, &[place(6, 3)]).await, None);
     assert!(value(store, &[place(7, 3)]).await.is_some());
-    assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await, 0);
+    assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await, Forgotten::default());
 }
 
 async fn a_rush_has_one_winner(store: &dyn Store) {
@@ -225,8 +225,8 @@ async fn redis() {
     }
 }
 
-fn backed(server: &RedisServer) -> BackedStore<RedisStore> {
-    BackedStore::new(RedisStore::new(&server.url()).unwrap(), Arc::new(SystemClock::default()))
+fn backed(server: &RedisServer) -> BackedStore {
+    BackedStore::new(&server.url(), Arc::new(SystemClock::default())).unwrap()
 }
 
 /// The value at a place, by whatever answers.

@@ -45,7 +45,7 @@ impl Server {
         if !faults.is_empty() {
             return Err(faults.join("\n"));
         }
-        let engine = Arc::new(engine(&config)?);
+        let engine = Arc::new(engine(&config, true)?);
         if !engine.wait_for_store(WAIT_FOR_STORE).await {
             tracing::warn!("the store does not answer; tokens are made without it until it does");
         }
@@ -106,7 +106,7 @@ impl Server {
     /// Where metrics cannot be collected.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), String> {
         let (ready, is_ready) = watch::channel(true);
-        let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready, self.engine));
+        let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready, self.engine.clone()));
         let grace = Duration::from_millis(self.config.shutdown_grace_ms);
         let health = self.health;
         let draining = async move {
@@ -117,16 +117,17 @@ impl Server {
         };
         self.listener.serve(draining, grace).await;
         admin.abort();
+        self.engine.leave_store().await;
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-/// The engine of a configuration.
+/// The engine of a configuration: of a node that keeps tokens for its life, or of a command that ends soon.
 ///
 /// # Errors
 /// Where the certificate authorities cannot be read.
-pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
+pub fn engine(config: &Config, is_node: bool) -> Result<Engine<Transport>, String> {
     let authorities = match &config.egress.authorities_file {
         None => None,
         Some(file) => Some(std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?),
@@ -139,7 +140,8 @@ pub fn engine(config: &Config) -> Result<Engine<Transport>, String> {
     let transport = Transport::new(connect_timeouts, authorities.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store: Arc<dyn Store> = match &config.store.url {
-        Some(url) => Arc::new(BackedStore::new(RedisStore::new(url.expose())?, clock.clone())),
+        Some(url) if is_node => Arc::new(BackedStore::new(url.expose(), clock.clone())?),
+        Some(url) => Arc::new(RedisStore::new(url.expose())?),
         None => Arc::new(MemoryStore::new(clock.clone())),
     };
     Ok(Engine::new(settings, transport, clock, store, config.store.keyring()?))

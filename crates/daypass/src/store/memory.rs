@@ -7,7 +7,7 @@ use std::{
 use moka::{Expiry, sync::Cache};
 use tokio::time::{Instant, sleep};
 
-use super::{Claim, Fingerprint, Found, LOOK_EVERY, Owner, Place, Store, StoreError};
+use super::{Claim, Fingerprint, Forgotten, Found, LOOK_EVERY, Owner, Place, Store, StoreError};
 use crate::Clock;
 
 /// Most bytes of values.
@@ -57,7 +57,7 @@ impl MemoryStore {
         Self { values, leases: Mutex::default(), clock }
     }
 
-    fn find(&self, places: &[Place]) -> impl Iterator<Item = Found> {
+    pub(super) fn find(&self, places: &[Place]) -> impl Iterator<Item = Found> {
         places.iter().filter_map(|place| {
             let value = self.values.get(place)?;
             let left = value.dies.checked_sub(self.clock.elapsed()).filter(|left| !left.is_zero())?;
@@ -95,7 +95,19 @@ impl MemoryStore {
         }
     }
 
-    fn insert(&self, place: Place, value: Vec<u8>, life: Duration) {
+    pub(super) fn remove(&self, place: Place) {
+        self.values.invalidate(&place);
+    }
+
+    /// Removes every value of these credentials; how many there were.
+    pub(super) fn remove_all(&self, fingerprint: Fingerprint) -> u64 {
+        let places: Vec<Place> =
+            self.values.iter().map(|(place, _)| *place).filter(|place| place.fingerprint == fingerprint).collect();
+        places.iter().for_each(|place| self.values.invalidate(place));
+        places.len() as u64
+    }
+
+    pub(super) fn insert(&self, place: Place, value: Vec<u8>, life: Duration) {
         let dies = self.clock.elapsed() + life;
         self.values.insert(place, Value { bytes: value.into(), life, dies });
     }
@@ -177,10 +189,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn forget(&self, fingerprint: Fingerprint) -> Result<u64, StoreError> {
-        let places: Vec<Place> =
-            self.values.iter().map(|(place, _)| *place).filter(|place| place.fingerprint == fingerprint).collect();
-        places.iter().for_each(|place| self.values.invalidate(place));
-        Ok(places.len() as u64)
+    async fn forget(&self, fingerprint: Fingerprint) -> Result<Forgotten, StoreError> {
+        Ok(Forgotten { values: self.remove_all(fingerprint), unconfirmed: Vec::new() })
     }
 }

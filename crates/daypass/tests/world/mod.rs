@@ -217,7 +217,7 @@ impl Store for Spy {
         self.check()?;
         self.inner.give_up(place, owner).await
     }
-    async fn forget(&self, fingerprint: Fingerprint) -> Result<u64, StoreError> {
+    async fn forget(&self, fingerprint: Fingerprint) -> Result<daypass::Forgotten, StoreError> {
         self.check()?;
         self.inner.forget(fingerprint).await
     }

@@ -98,7 +98,7 @@ impl OneCall {
             _ => None,
         };
         Ok(Self {
-            engine: server::engine(&config)?,
+            engine: server::engine(&config, false)?,
             config,
             credentials: named(&connector, &credentials),
             reference: args.reference.clone().unwrap_or_else(reference),
