@@ -159,8 +159,8 @@ pub fn stored_values(data: &[u8]) {
         async fn give_up(&self, _: Place, _: Owner) -> Result<(), StoreError> {
             Ok(())
         }
-        async fn forget(&self, _: Fingerprint) -> Result<u64, StoreError> {
-            Ok(0)
+        async fn forget(&self, _: Fingerprint) -> Result<daypass::Forgotten, StoreError> {
+            Ok(daypass::Forgotten::default())
         }
     }
     /// A vendor that has exactly one token.

@@ -29,5 +29,7 @@ pub use engine::{Engine, Facts, Pass};
 pub use keyring::Keyring;
 pub use order::{Availability, Order, Request, availability, canonical_id};
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};
-pub use store::{BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, StoreError};
+pub use store::{
+    BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, StoreError,
+};
 pub use transport::{ConnectTimeouts, Transport, TransportError, Vendor};

@@ -21,4 +21,6 @@ mod scenes;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod store_trouble;
+#[cfg(test)]
 mod world;

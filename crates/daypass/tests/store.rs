@@ -3,26 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::redis_server::{Answer, RedisServer};
-use daypass::{BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock};
+use daypass::{
+    BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock,
+};
 use tokio::time::Instant;
 
-const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(150);
 
-fn place(credentials: u8, slot: u8) -> Place {
+pub fn place(credentials: u8, slot: u8) -> Place {
     Place { fingerprint: Fingerprint([credentials; 8]), slot: [slot; 32] }
 }
 
-fn owner(nth: u8) -> Owner {
+pub fn owner(nth: u8) -> Owner {
     [nth; 16]
 }
 
 /// The value at these places, once the store answers: a busy machine may make a shared one look slow for a moment.
-async fn value(store: &dyn Store, places: &[Place]) -> Option<Vec<u8>> {
+pub async fn value(store: &dyn Store, places: &[Place]) -> Option<Vec<u8>> {
     steady(store, async || store.get(places).await).await.into_iter().next().map(|found| found.value)
 }
 
-async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass::StoreError>) -> T {
+pub async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass::StoreError>) -> T {
     for _ in 0..50 {
         assert!(store.wait_until_up(Duration::from_secs(10)).await, "the store does not answer");
         if let Ok(done) = work().await {
@@ -33,7 +35,7 @@ async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass:
 }
 
 /// A claim that does not wait for another's right to end.
-async fn claim(store: &dyn Store, look_at: &[Place], at: Place, nth: u8, lease: Duration) -> Claim {
+pub async fn claim(store: &dyn Store, look_at: &[Place], at: Place, nth: u8, lease: Duration) -> Claim {
     steady(store, async || store.claim(look_at, at, owner(nth), lease, Instant::now()).await).await
 }
 
@@ -47,7 +49,7 @@ async fn until_gone(store: &dyn Store, at: Place) {
     panic!("the value does not go");
 }
 
-async fn suite(store: &dyn Store) {
+pub async fn suite(store: &dyn Store) {
     values_come_back_until_they_expire(store).await;
     places_are_alternatives(store).await;
     the_first_value_stays(store).await;
@@ -225,12 +227,12 @@ async fn redis() {
     }
 }
 
-fn backed(server: &RedisServer) -> BackedStore {
+pub fn backed(server: &RedisServer) -> BackedStore {
     BackedStore::new(&server.url(), Arc::new(SystemClock::default())).unwrap()
 }
 
 /// The value at a place, by whatever answers.
-async fn read(store: &dyn Store, at: Place) -> Option<Vec<u8>> {
+pub async fn read(store: &dyn Store, at: Place) -> Option<Vec<u8>> {
     store.get(&[at]).await.unwrap().pop().map(|found| found.value)
 }
 
@@ -280,7 +282,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     assert_eq!(value(&other, &[before]).await, None, "gone there means gone");
 }
 
-async fn until(holds: impl AsyncFn() -> bool) {
+pub async fn until(holds: impl AsyncFn() -> bool) {
     for _ in 0..1000 {
         if holds().await {
             return;

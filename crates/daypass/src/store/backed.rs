@@ -3,8 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Claim, Fingerprint, Forgotten, Found, Owner, Place, RedisStore, Store, StoreError,
-    redis::Offered,
+    Claim, Fingerprint, Forgotten, Found, Owner, Place, RedisStore, Store, StoreError, redis::Offered,
     remembered::Remembered,
 };
 use crate::Clock;

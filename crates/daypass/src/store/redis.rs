@@ -19,7 +19,9 @@ use self::{
     link::{KEEP_NODE, Link, OPERATION_TIMEOUT, Trouble, attempt},
     scripts::{FORGOTTEN, NODES, Row, found, hex, lease_key, milliseconds, value_key},
 };
-use super::{Claim, Fingerprint, Forgotten, Found, LOOK_EVERY, Owner, Place, Store, StoreError, remembered::Remembered};
+use super::{
+    Claim, Fingerprint, Forgotten, Found, LOOK_EVERY, Owner, Place, Store, StoreError, remembered::Remembered,
+};
 
 /// Who knows that another node is making the value bears with a slow store for this long: it is sooner there than made again.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -26,7 +26,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let Command::Check { config } = &args.command;
     let config = Config::load(config.as_deref())?;
     let mut faults = config.faults();
-    let tried = [server::engine(&config, false).err(), config.tls.as_ref().and_then(|files| tls::configured(files).err())];
+    let tried =
+        [server::engine(&config, false).err(), config.tls.as_ref().and_then(|files| tls::configured(files).err())];
     for fault in tried.into_iter().flatten() {
         if !faults.contains(&fault) {
             faults.push(fault);

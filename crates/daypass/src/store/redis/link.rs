@@ -41,8 +41,22 @@ const MAX_UNDER_WAY: usize = 64;
 
 /// Codes of Redis' errors that a metric may carry. Others are counted together.
 const CODES: [&str; 16] = [
-    "ERR", "NOPERM", "NOAUTH", "WRONGPASS", "READONLY", "MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN", "LOADING",
-    "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "BUSY",
+    "ERR",
+    "NOPERM",
+    "NOAUTH",
+    "WRONGPASS",
+    "READONLY",
+    "MOVED",
+    "ASK",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "TRYAGAIN",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOREPLICAS",
+    "OOM",
+    "BUSY",
 ];
 
 /// Why an operation was not done.

@@ -1,0 +1,141 @@
+//! A shared store that closes connections, refuses, or is out of reach of one node: what is forgotten stays forgotten.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    redis_server::{Answer, RedisServer},
+    store::{LONG, backed, claim, owner, place, read, steady, suite, until, value},
+};
+use daypass::{BackedStore, Claim, Fingerprint, Forgotten, RedisStore, Store, SystemClock};
+use tokio::time::Instant;
+
+/// Everything but scripts: a common hardening, under which no lease works.
+const WITHOUT_SCRIPTS: &[&str] = &["on", ">pw", "~*", "+@all", "-@scripting"];
+
+/// A store that logs in as this user, who has these rights.
+fn backed_as(server: &RedisServer, user: &str, rights: &[&str]) -> BackedStore {
+    let answer = server.command(&[&["ACL", "SETUSER", user][..], rights].concat());
+    assert_eq!(answer, Answer::Bytes(b"OK".to_vec()));
+    let url = format!("redis://{user}:pw@127.0.0.1:{}", server.port);
+    BackedStore::new(&url, Arc::new(SystemClock::default())).unwrap()
+}
+
+/// Two nodes that both remember a value of the shared store.
+async fn two_that_remember(server: &RedisServer) -> [BackedStore; 2] {
+    let nodes = [backed(server), backed_as(server, "b", &["on", ">pw", "~*", "+@all"])];
+    steady(&nodes[0], async || nodes[0].put(place(1, 1), b"kept".to_vec(), LONG).await).await;
+    until(async || value(&nodes[1], &[place(1, 1)]).await.is_some()).await;
+    nodes
+}
+
+async fn forget(store: &dyn Store) -> Forgotten {
+    store.forget(Fingerprint([1; 8])).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_is_replaced_before_the_store_counts_as_lost() {
+    let Some(server) = RedisServer::start() else { return };
+    let store = RedisStore::new(&server.url()).unwrap();
+    let at = place(1, 1);
+    steady(&store, async || store.put(at, b"kept".to_vec(), LONG).await).await;
+    let mut done = 0;
+    for nth in 0..20 {
+        assert!(store.wait_until_up(LONG).await);
+        server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+        done += u32::from(match nth % 3 {
+            0 => store.get(&[at]).await.is_ok_and(|found| found.len() == 1),
+            1 => store.claim(&[], at, owner(1), LONG, Instant::now()).await == Ok(Claim::Ours),
+            _ => store.settle(at, owner(1), b"kept".to_vec(), LONG).await == Ok(true),
+        });
+    }
+    // A machine that does not let the store's thread run makes one or another come too late.
+    assert!(done > 10, "{done} of 20");
+}
+
+#[tokio::test]
+async fn what_one_node_forgets_no_other_remembers() {
+    let Some(mut server) = RedisServer::start() else { return };
+    let [one, other] = two_that_remember(&server).await;
+    assert_eq!(forget(&one).await, Forgotten { values: 1, unconfirmed: Vec::new() });
+    server.kill();
+    for node in [&one, &other] {
+        until(async || !node.wait_until_up(Duration::ZERO).await).await;
+        assert_eq!(read(node, place(1, 1)).await, None);
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_kept_to_itself_is_not_offered_after_it_was_forgotten() {
+    let Some(mut server) = RedisServer::start() else { return };
+    let [one, other] = two_that_remember(&server).await;
+    let [forgotten, replaced] = [2, 3].map(|slot| place(1, slot));
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    for at in [forgotten, replaced] {
+        other.put(at, b"other".to_vec(), LONG).await.unwrap();
+    }
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    // Another node's value, once it was seen, goes before the own one.
+    steady(&one, async || one.put(replaced, b"one".to_vec(), LONG).await).await;
+    until(async || value(&other, &[replaced]).await.as_deref() == Some(b"one")).await;
+    server.signal("STOP");
+    assert_eq!(read(&other, replaced).await.as_deref(), Some(b"one".as_slice()));
+    server.signal("CONT");
+
+    assert_eq!(forget(&one).await.unconfirmed, Vec::<String>::new());
+    for at in [forgotten, replaced] {
+        assert_eq!(claim(&other, &[at], at, 1, LONG).await, Claim::Ours);
+        assert_eq!(value(&one, &[at]).await, None);
+    }
+    server.kill();
+    assert_eq!(read(&other, forgotten).await, None);
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_is_named_and_forgets_before_anything_else() {
+    let Some(server) = RedisServer::start() else { return };
+    let [one, other] = two_that_remember(&server).await;
+    server.command(&["ACL", "SETUSER", "b", "off"]);
+    server.command(&["CLIENT", "KILL", "USER", "b"]);
+    until(async || !other.wait_until_up(Duration::ZERO).await).await;
+    assert_eq!(read(&other, place(1, 1)).await.as_deref(), Some(b"kept".as_slice()));
+    let cut_off = forget(&one).await;
+    assert_eq!((cut_off.values, cut_off.unconfirmed.len()), (1, 1), "{cut_off:?}");
+    assert!(cut_off.unconfirmed[0].contains("silent for"), "{cut_off:?}");
+
+    server.command(&["ACL", "SETUSER", "b", "on"]);
+    assert!(other.wait_until_up(LONG).await, "a password that is accepted again is tried again");
+    assert_eq!(read(&other, place(1, 1)).await, None);
+    assert_eq!(forget(&one).await, Forgotten::default());
+}
+
+#[tokio::test]
+async fn who_left_is_not_waited_for() {
+    let Some(server) = RedisServer::start() else { return };
+    let [one, other] = two_that_remember(&server).await;
+    other.leave().await;
+    assert_eq!(forget(&one).await, Forgotten { values: 1, unconfirmed: Vec::new() });
+    drop(two_that_remember(&server).await);
+    assert_eq!(forget(&one).await.unconfirmed.len(), 2, "they may still live");
+}
+
+#[tokio::test]
+async fn without_the_rights_nothing_is_forgotten_and_nothing_shared() {
+    let Some(server) = RedisServer::start() else { return };
+    let store = backed_as(&server, "noscripts", WITHOUT_SCRIPTS);
+    assert!(!store.wait_until_up(Duration::from_millis(500)).await);
+    store.put(place(1, 1), b"kept".to_vec(), LONG).await.unwrap();
+    assert_eq!(read(&store, place(1, 1)).await.as_deref(), Some(b"kept".as_slice()), "only the sharing is lost");
+    assert!(store.forget(Fingerprint([1; 8])).await.is_err());
+    assert_eq!(read(&store, place(1, 1)).await, None);
+    assert_eq!(server.dump(), []);
+}
+
+#[tokio::test]
+async fn the_rights_that_the_readme_lists_are_enough() {
+    let Some(server) = RedisServer::start() else { return };
+    let (_, rights) = include_str!("../../../README.md").split_once("ACL SETUSER daypass on '>password' ").unwrap();
+    let (rights, _) = rights.split_once("\n\n").unwrap();
+    let rights: Vec<&str> = rights.split_whitespace().filter(|word| *word != "#").collect();
+    assert!(rights.contains(&"+evalsha") && !rights.contains(&"+@all"), "{rights:?}");
+    suite(&backed_as(&server, "daypass", &[&["on", ">pw"][..], &rights].concat())).await;
+}
