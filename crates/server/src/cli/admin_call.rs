@@ -21,11 +21,11 @@ pub struct Running {
     config: Option<PathBuf>,
 }
 
-/// The status and body of the answer.
+/// The status and body of the answer, if it comes within this time.
 ///
 /// # Errors
 /// Where there is none.
-pub async fn send(server: &Running, method: &str, path: &str) -> Result<(u16, String), String> {
+pub async fn send(server: &Running, method: &str, path: &str, limit: Duration) -> Result<(u16, String), String> {
     let address = match server.admin_listen {
         Some(address) => address,
         None => Config::admin_listen(server.config.as_deref())?,
@@ -38,9 +38,9 @@ pub async fn send(server: &Running, method: &str, path: &str) -> Result<(u16, St
         stream.take(64 * 1024).read_to_string(&mut reply).await?;
         std::io::Result::Ok(reply)
     };
-    let reply = match timeout(Duration::from_secs(5), exchange).await {
+    let reply = match timeout(limit, exchange).await {
         Ok(reply) => reply.map_err(|error| format!("{address}: {error}"))?,
-        Err(_) => return Err(format!("{address}: no answer within 5 s")),
+        Err(_) => return Err(format!("{address}: no answer within {} s", limit.as_secs())),
     };
     let (head, body) = reply.split_once("\r\n\r\n").ok_or_else(|| format!("{address}: not an HTTP answer"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use clap::Subcommand;
 use daypass::Fingerprint;
 
@@ -12,7 +14,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Forget every kept token of one set of credentials, in the store of a running server
+    /// Forget every kept token of one set of credentials, in the store of a running server and on every node that shares it
     Forget {
         /// The fingerprint of the credentials, as `credentials` in the logs shows it (two, with a comma, while the store's key is
         /// being replaced)
@@ -23,10 +25,13 @@ enum Command {
     },
 }
 
+/// All nodes have to confirm, for each fingerprint.
+const LIMIT: Duration = Duration::from_secs(60);
+
 pub async fn run(args: Args) -> Result<(), Failure> {
     let Command::Forget { fingerprints, server } = args.command;
     let fingerprints: Vec<String> = fingerprints.iter().map(ToString::to_string).collect();
-    match admin_call::send(&server, "POST", &format!("/cache/forget/{}", fingerprints.join(","))).await? {
+    match admin_call::send(&server, "POST", &format!("/cache/forget/{}", fingerprints.join(",")), LIMIT).await? {
         (200, said) => {
             say!("{}", said.trim());
             Ok(())

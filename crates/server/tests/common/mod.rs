@@ -52,12 +52,19 @@ impl Served {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut next = || lines.next().expect("a line of the server's").unwrap();
+        let log = Arc::new(Mutex::new(Log::default()));
+        // What it says at start may stand among the first lines of its log.
+        let mut next = || loop {
+            let line = lines.next().expect("a line of the server's").unwrap();
+            match line.starts_with('{') {
+                true => log.lock().unwrap().text.push_str(&format!("{line}\n")),
+                false => break line,
+            }
+        };
         let address = after(&next(), "JSON on ");
         let admin = after(&next().replace("/metrics", " "), "http://");
         let authority_file = next().split("this run: ").nth(1).map(ToOwned::to_owned);
         let sandbox = arguments.contains(&"--sandbox").then(|| after(&next(), "sandbox at http://"));
-        let log = Arc::new(Mutex::new(Log::default()));
         let sink = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {

@@ -27,7 +27,7 @@ pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(15);
 /// In how many steps that time is counted.
 const STEPS: u32 = 3;
 /// Longest that it may take once more where the connection was closed and has to be made first.
-const RECONNECT_TIMEOUT: Duration = Duration::from_millis(150);
+const RECONNECT_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often a store in trouble is asked whether it is back.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// A store that is well gets a heartbeat at every so many of these times.
@@ -234,8 +234,7 @@ fn connect(client: &Client) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(1)))
         .set_response_timeout(Some(Duration::from_secs(1)))
-        .set_number_of_retries(1)
-        .set_max_delay(Duration::from_millis(200));
+        .set_number_of_retries(0);
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
