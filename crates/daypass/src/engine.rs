@@ -126,7 +126,8 @@ impl<V: Vendor> Engine<V> {
         self.life.wait_for_store(limit).await
     }
 
-    /// Tells a shared store that this node ends, so that forgetting does not wait for it. The last use of the engine.
+    /// Tells a shared store that this node ends, so that forgetting does not wait for it. The last
+    /// use of the engine.
     pub async fn leave_store(&self) {
         self.life.leave_store().await;
     }

@@ -75,7 +75,8 @@ pub enum Claim {
 pub struct Forgotten {
     /// How many values the store held.
     pub values: u64,
-    /// The nodes that did not confirm that they remember none, each with the time since it was last heard of.
+    /// The nodes that did not confirm that they remember none, each with the time since it was last
+    /// heard of.
     pub unconfirmed: Vec<String>,
 }
 
@@ -135,7 +136,8 @@ pub trait Store: Send + Sync + 'static {
     /// Gives the right back without a value.
     async fn give_up(&self, place: Place, owner: Owner) -> Result<(), StoreError>;
 
-    /// Forgets every value of these credentials, on every node. Done only where no node is [`Forgotten::unconfirmed`].
+    /// Forgets every value of these credentials, on every node. Done only where no node is
+    /// [`Forgotten::unconfirmed`].
     async fn forget(&self, fingerprint: Fingerprint) -> Result<Forgotten, StoreError>;
 
     /// Says that this node ends: nobody waits for it any more. Not to be used afterwards.

@@ -1,4 +1,5 @@
-//! A shared store that closes connections, refuses, or is out of reach of one node: what is forgotten stays forgotten.
+//! A shared store that closes connections, refuses, or is out of reach of one node: what is
+//! forgotten stays forgotten.
 
 use std::{sync::Arc, time::Duration};
 

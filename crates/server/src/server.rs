@@ -123,7 +123,8 @@ impl Server {
     }
 }
 
-/// The engine of a configuration: of a node that keeps tokens for its life, or of a command that ends soon.
+/// The engine of a configuration: of a node that keeps tokens for its life, or of a command that
+/// ends soon.
 ///
 /// # Errors
 /// Where the certificate authorities cannot be read.

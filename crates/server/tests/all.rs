@@ -5,6 +5,8 @@ mod calls;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod cluster_forget;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod common;

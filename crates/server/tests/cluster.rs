@@ -22,7 +22,7 @@ const LEASE: Duration = Duration::from_secs(3);
 
 /// A vendor that counts its calls, answers them after a while, and leaves the first few without an answer.
 #[derive(Clone)]
-struct Vendor {
+pub struct Vendor {
     url: String,
     calls: Arc<AtomicUsize>,
     unanswered: Arc<AtomicUsize>,
@@ -31,7 +31,7 @@ struct Vendor {
 }
 
 impl Vendor {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let vendor = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -86,7 +86,7 @@ impl Vendor {
         }
     }
 
-    fn calls(&self) -> usize {
+    pub fn calls(&self) -> usize {
         self.calls.load(SeqCst)
     }
 
@@ -108,7 +108,7 @@ impl Drop for Vendor {
     }
 }
 
-fn node(vendor: &Vendor, redis: Option<&str>) -> Served {
+pub fn node(vendor: &Vendor, redis: Option<&str>) -> Served {
     let mut environment = vec![("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", vendor.url.as_str())];
     if let Some(url) = redis {
         environment.extend([("DAYPASS_STORE__URL", url), ("DAYPASS_STORE__KEY", KEY)]);
@@ -116,12 +116,12 @@ fn node(vendor: &Vendor, redis: Option<&str>) -> Served {
     Served::start(&[], &environment)
 }
 
-fn cluster(vendor: &Vendor, redis: &RedisServer) -> [Served; 3] {
+pub fn cluster(vendor: &Vendor, redis: &RedisServer) -> [Served; 3] {
     [(); 3].map(|()| node(vendor, Some(&redis.url())))
 }
 
 /// A SERVER token for this merchant, whatever the reference.
-fn server<'a>(merchant: &str, reference: &'a str) -> Ask<'a> {
+pub fn server<'a>(merchant: &str, reference: &'a str) -> Ask<'a> {
     Ask { data: Some(json!({"audience": "server"})), ..client(merchant, reference) }
 }
 
@@ -131,13 +131,13 @@ fn client<'a>(merchant: &str, reference: &'a str) -> Ask<'a> {
     Ask { reference: reference.into(), credentials: Some(credentials.to_string()), timeout, ..Ask::paypal() }
 }
 
-async fn token(served: &Served, ask: &Ask<'_>) -> String {
+pub async fn token(served: &Served, ask: &Ask<'_>) -> String {
     let answer = served.call(ask).await.unwrap_or_else(|error| panic!("{error:?}\n{}", served.log()));
     assert!(answer.access_token.is_set(), "{answer:?}");
     format!("{:?}", answer.access_token.as_option().unwrap().value)
 }
 
-fn get(served: &Served, path: &str) -> String {
+pub fn get(served: &Served, path: &str) -> String {
     served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
 }
 
@@ -252,7 +252,7 @@ fn client_ask(reference: &str) -> Ask<'_> {
 }
 
 /// How long it takes until two nodes hand out the same token again.
-async fn until_shared(nodes: &[Served], what: &str) -> Duration {
+pub async fn until_shared(nodes: &[Served], what: &str) -> Duration {
     let began = Instant::now();
     for nth in 0.. {
         let merchant = format!("m-{what}-{nth}");
@@ -318,121 +318,6 @@ async fn redis_holds_no_credential_and_no_token_in_the_clear() {
     for node in &nodes {
         assert!(!node.log().contains("canary-secret") && !node.log().contains("tok-canary"), "{}", node.log());
     }
-}
-
-/// What the log of this node calls the credentials of its last call.
-fn fingerprint(node: &Served) -> String {
-    let log = node.log();
-    let line = log.lines().rev().find(|line| line.contains("\"message\":\"call\"")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    let text = line["credentials"].as_str().or(line["fields"]["credentials"].as_str());
-    text.unwrap_or_else(|| panic!("{line}")).to_owned()
-}
-
-/// `daypass cache forget` at a node: whether it succeeded, and what it said.
-fn forget(node: &Served, fingerprint: &str) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
-        .args(["cache", "forget", fingerprint, "--admin-listen", &node.admin.to_string()])
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap().trim().to_owned()).concat();
-    (output.status.success(), said)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_log_calls_the_credentials_can_be_forgotten_everywhere() {
-    let Some(mut redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
-    let nodes = cluster(&vendor, &redis);
-    until_shared(&nodes, "forget").await;
-    let other = token(&nodes[0], &server("n", "1")).await;
-    let before = token(&nodes[0], &server("m", "1")).await;
-    assert_eq!(token(&nodes[2], &server("m", "1")).await, before);
-    let m = fingerprint(&nodes[0]);
-    assert_eq!(forget(&nodes[1], &m), (true, "2 forgotten".into()));
-    // Each node remembers what it saw, for such a time.
-    redis.kill();
-    for node in &nodes {
-        assert_ne!(token(node, &server("m", "1")).await, before);
-    }
-    assert_eq!(token(&nodes[0], &server("n", "1")).await, other, "only these credentials");
-    assert!(!forget(&nodes[1], &m).0, "the store is gone");
-    assert!(!forget(&nodes[1], "nonsense").0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_does_not_confirm_makes_forgetting_fail() {
-    let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
-    let [one, mut other, third] = cluster(&vendor, &redis);
-    let before = token(&one, &server("m", "1")).await;
-    let m = fingerprint(&one);
-    assert_eq!(token(&other, &server("m", "1")).await, before);
-    let signal = |node: &Served, signal: &str| {
-        let status = Command::new("kill").args([&format!("-{signal}"), &node.child.id().to_string()]).status();
-        assert!(status.unwrap().success());
-    };
-    signal(&other, "STOP");
-    let (done, said) = forget(&one, &m);
-    assert!(!done && said.contains("1 node(s) did not confirm"), "{said}");
-    assert!(said.contains(&format!("/{}/", other.child.id())), "{said}");
-    signal(&other, "CONT");
-    assert_ne!(token(&other, &server("m", "1")).await, before);
-    assert!(forget(&one, &m).0);
-
-    // A node that ends in order is not waited for.
-    other.terminate();
-    other.child.wait().unwrap();
-    assert!(forget(&one, &m).0);
-    assert!(forget(&third, &m).0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_that_redis_closes_cost_no_token_and_do_not_part_the_nodes() {
-    let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
-    let nodes = cluster(&vendor, &redis);
-    until_shared(&nodes, "closed").await;
-    let (calls, mut parted) = (vendor.calls(), 0);
-    for nth in 0..10 {
-        let merchant = format!("closed-{nth}");
-        redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
-        let mut tokens = Vec::new();
-        for node in &nodes {
-            tokens.push(token(node, &server(&merchant, "1")).await);
-        }
-        parted += usize::from(tokens.iter().any(|token| *token != tokens[0]));
-        let began = Instant::now();
-        loop {
-            let one = token(&nodes[0], &server(&merchant, "2")).await;
-            let other = token(&nodes[1], &server(&merchant, "2")).await;
-            if one == other && other == token(&nodes[2], &server(&merchant, "2")).await {
-                break;
-            }
-            assert!(began.elapsed() < Duration::from_secs(20), "the nodes stay parted");
-        }
-    }
-    println!("10 merchants, connections closed before each: {} vendor calls, {parted} parted", vendor.calls() - calls);
-    // A machine that does not let the store's thread run makes one or another come too late.
-    assert!(parted < 5, "{parted} of 10");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_the_rights_is_told_and_cannot_forget() {
-    let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
-    redis.command(&["ACL", "SETUSER", "u", "on", ">canary-pw", "~*", "+@all", "-@scripting"]);
-    let url = format!("redis://u:canary-pw@127.0.0.1:{}", redis.port);
-    let nodes = [node(&vendor, Some(&url)), node(&vendor, Some(&url))];
-    let before = token(&nodes[0], &server("m", "1")).await;
-    let (done, said) = forget(&nodes[0], &fingerprint(&nodes[0]));
-    assert!(!done && said.contains("not everything is forgotten"), "{said}");
-    assert_ne!(token(&nodes[0], &server("m", "1")).await, before);
-    let log = nodes[0].log();
-    let refusals = log.lines().filter(|line| line.contains("NOPERM") && line.contains("evalsha")).count();
-    assert_eq!(refusals, 1, "once, not at each call: {log}");
-    assert!(get(&nodes[0], "/metrics").contains("daypass_store_refusals_total{code=\"NOPERM\"}"));
-    assert!(!log.contains("canary"), "{log}");
 }
 
 #[test]

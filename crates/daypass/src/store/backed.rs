@@ -31,7 +31,8 @@ impl BackedStore {
     async fn offer(&self, look_at: &[Place]) -> Option<Found> {
         let since = self.here.times_forgotten();
         let (mark, ours) = look_at.iter().find_map(|place| {
-            // In this order: a value that is there after the mark was obeyed is younger than the mark.
+            // In this order: a value that is there after the mark was obeyed is younger than the
+            // mark.
             let mark = self.here.mark(place.fingerprint);
             Some((mark, self.here.refused.find(std::slice::from_ref(place)).next()?))
         })?;

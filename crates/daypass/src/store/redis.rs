@@ -1,4 +1,5 @@
-//! The store that nodes share. `scripts` holds what runs inside Redis, `link` the connection and the heartbeat.
+//! The store that nodes share. `scripts` holds what runs inside Redis, `link` the connection and
+//! the heartbeat.
 
 mod link;
 mod scripts;
@@ -33,7 +34,8 @@ const SCAN_COUNT: usize = 1000;
 const FORGET_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long other nodes have for confirming that they forgot: several heartbeats.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
-/// A store that did not know this node has lost its data, or is new: so long the others have for making themselves known.
+/// A store that did not know this node has lost its data, or is new: so long the others have for
+/// making themselves known.
 const GATHER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A store that the processes of a cluster share: Redis 6 or later, or Valkey.
@@ -143,7 +145,8 @@ impl RedisStore {
         })
     }
 
-    /// Puts a value that this node remembered, unless another is there, or it was forgotten under another mark than this.
+    /// Puts a value that this node remembered, unless another is there, or it was forgotten under
+    /// another mark than this.
     pub(super) async fn offer(
         &self,
         place: Place,

@@ -36,7 +36,8 @@ impl Remembered {
         self.forgotten.read().unwrap_or_else(PoisonError::into_inner).times
     }
 
-    /// Remembers, unless something was forgotten since: an answer that was under way at that time may hold it.
+    /// Remembers, unless something was forgotten since: an answer that was under way at that time
+    /// may hold it.
     pub fn unless_forgotten(&self, since: u64, remember: impl FnOnce()) {
         let forgotten = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         if forgotten.times == since {

@@ -1,4 +1,5 @@
-//! The connection to Redis: whether it is up, what an operation on it may cost, and the node's heartbeat.
+//! The connection to Redis: whether it is up, what an operation on it may cost, and the node's
+//! heartbeat.
 
 use std::{
     collections::HashMap,
@@ -36,7 +37,8 @@ const PROBES_PER_HEARTBEAT: u32 = 4;
 pub(super) const KEEP_NODE: Duration = Duration::from_secs(24 * 3600);
 /// How often a refusal that lasts is logged.
 const REFUSAL_EVERY: Duration = Duration::from_secs(60);
-/// Most operations under way at a time: in a rush the others wait, which is not held against the store.
+/// Most operations under way at a time: in a rush the others wait, which is not held against the
+/// store.
 const MAX_UNDER_WAY: usize = 64;
 
 /// Codes of Redis' errors that a metric may carry. Others are counted together.
@@ -81,7 +83,8 @@ pub(super) struct Link {
     pub up: AtomicBool,
     pub under_way: Semaphore,
     pub scripts: Scripts,
-    /// What the node remembers, and its name. Nothing where it does not remember: then nobody has to wait for it.
+    /// What the node remembers, and its name. Nothing where it does not remember: then nobody has
+    /// to wait for it.
     memory: Option<(Arc<Remembered>, String)>,
     /// The last mark that the memory has obeyed.
     obeyed: Mutex<String>,
@@ -97,7 +100,8 @@ impl Link {
         Ok(Self {
             connection: Mutex::new(connect(&client)?),
             client,
-            // Down until the first heartbeat: a store that is not there must not delay the first calls.
+            // Down until the first heartbeat: a store that is not there must not delay the first
+            // calls.
             up: AtomicBool::new(false),
             under_way: Semaphore::new(MAX_UNDER_WAY),
             scripts: Scripts::new(),
@@ -137,7 +141,8 @@ impl Link {
                         if missed {
                             tracing::info!("the store is back");
                         }
-                        // Not before the marks were obeyed: what was forgotten meanwhile is not offered to the store again.
+                        // Not before the marks were obeyed: what was forgotten meanwhile is not
+                        // offered to the store again.
                         link.up.store(true, Ordering::Relaxed);
                     }
                     Ok(()) => {}
@@ -150,7 +155,8 @@ impl Link {
         }
     }
 
-    /// A heartbeat. From a store in trouble also another one, in time: the first has made the connection.
+    /// A heartbeat. From a store in trouble also another one, in time: the first has made the
+    /// connection.
     async fn probe(&self, was_up: bool) -> Result<(), Trouble> {
         match self.heartbeat().await {
             Err(Trouble::Broken) => self.heartbeat().await?,
@@ -170,12 +176,14 @@ impl Link {
         }
         self.up.store(false, Ordering::Relaxed);
         if !was_up && let Ok(new) = connect(&self.client) {
-            // The old one may be dead without knowing it, or keep the error that it met when it was made.
+            // The old one may be dead without knowing it, or keep the error that it met when it was
+            // made.
             *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = new;
         }
     }
 
-    /// Tells the store that this node lives and what it has forgotten, and forgets what the store says.
+    /// Tells the store that this node lives and what it has forgotten, and forgets what the store
+    /// says.
     async fn heartbeat(&self) -> Result<(), Trouble> {
         let name = self.memory.as_ref().map_or("", |(_, name)| name);
         loop {
@@ -255,7 +263,8 @@ fn pairs(marks: &[String]) -> HashMap<Fingerprint, u64> {
     marks.chunks(2).filter_map(pair).collect()
 }
 
-/// Does an operation within this time. Where the connection turns out to be closed, it is made anew and the operation repeated.
+/// Does an operation within this time. Where the connection turns out to be closed, it is made anew
+/// and the operation repeated.
 pub(super) async fn attempt<T, F>(limit: Duration, operation: impl Fn() -> F) -> Result<T, Trouble>
 where
     F: Future<Output = RedisResult<T>>,
@@ -273,7 +282,8 @@ where
 /// The operation's result, if it comes in time.
 async fn in_time<T>(limit: Duration, operation: impl Future<Output = T>) -> Option<T> {
     let too_late = async {
-        // In steps: on a machine where everybody waits to be let run, this thread is late for each of them as the store is.
+        // In steps: on a machine where everybody waits to be let run, this thread is late for each
+        // of them as the store is.
         for _ in 0..STEPS {
             sleep(limit / STEPS).await;
         }

@@ -1,6 +1,7 @@
 //! The scripts that run inside Redis, each in one step, and the keys that they use.
 //!
-//! Each may be repeated where its answer was lost: the second run changes nothing and answers as the first did.
+//! Each may be repeated where its answer was lost: the second run changes nothing and answers as
+//! the first did.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ const GET: &str = "
     end
     return found";
 
-/// Puts a value at the last of KEYS, unless one of the others has one: `{{nth, value, milliseconds left}}`.
+/// Puts a value at the last of KEYS, unless one of the others has one: `{{nth, value, milliseconds
+/// left}}`.
 const PUT_NEW: &str = "
     for nth = 1, #KEYS - 1 do
         local value = redis.call('GET', KEYS[nth])
@@ -27,8 +29,9 @@ const PUT_NEW: &str = "
     redis.call('SET', KEYS[#KEYS], ARGV[1], 'PX', ARGV[2])
     return {}";
 
-/// Puts a value that a node remembered, unless another is there (`{1, value, milliseconds left}`) or its credentials
-/// (ARGV 3) were forgotten under another mark than the node knows (ARGV 4): `{-1, '', 0}`. Put: `{0, '', 0}`.
+/// Puts a value that a node remembered, unless another is there (`{1, value, milliseconds left}`)
+/// or its credentials (ARGV 3) were forgotten under another mark than the node knows (ARGV 4):
+/// `{-1, '', 0}`. Put: `{0, '', 0}`.
 const OFFER: &str = "
     local value = redis.call('GET', KEYS[1])
     if value then return {1, value, redis.call('PTTL', KEYS[1])} end
@@ -37,8 +40,8 @@ const OFFER: &str = "
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return {0, '', 0}";
 
-/// The first value at all but the last of KEYS, which is the lease; without a value the lease is taken: `{-1, '', 0}` ours,
-/// `{-2, '', milliseconds}` somebody else's.
+/// The first value at all but the last of KEYS, which is the lease; without a value the lease is
+/// taken: `{-1, '', 0}` ours, `{-2, '', milliseconds}` somebody else's.
 const CLAIM: &str = "
     for nth = 1, #KEYS - 1 do
         local value = redis.call('GET', KEYS[nth])
@@ -50,7 +53,8 @@ const CLAIM: &str = "
     redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
     return {-1, '', 0}";
 
-/// Puts the value if the lease is still the owner's, or if it is gone (evicted, or run out) and nobody has put another.
+/// Puts the value if the lease is still the owner's, or if it is gone (evicted, or run out) and
+/// nobody has put another.
 const SETTLE: &str = "
     local holder, value = redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])
     if value == ARGV[2] then return 1 end
@@ -69,9 +73,10 @@ const GIVE_UP: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
     return 1";
 
-/// A node's sign of life. KEYS: the nodes, the marks. ARGV: the node's name, the last mark that it has obeyed, and for how long
-/// both are kept. Where that is the last mark of all, the node is noted as having obeyed it. Answers
-/// `{last mark, whether the node was known, why it could not be noted, {credentials, mark, …} where the node has not got them}`.
+/// A node's sign of life. KEYS: the nodes, the marks. ARGV: the node's name, the last mark that it
+/// has obeyed, and for how long both are kept. Where that is the last mark of all, the node is
+/// noted as having obeyed it. Answers `{last mark, whether the node was known, why it could not be
+/// noted, {credentials, mark, …} where the node has not got them}`.
 const HEARTBEAT: &str = "
     local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or '0'
     local marks = {}
@@ -84,7 +89,8 @@ const HEARTBEAT: &str = "
     if type(noted) == 'table' and noted.err then fault = noted.err else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
     return {last, known, fault, marks}";
 
-/// Marks credentials (ARGV 1) as forgotten, above all earlier marks. Marks that are as old as ARGV 2 go.
+/// Marks credentials (ARGV 1) as forgotten, above all earlier marks. Marks that are as old as ARGV
+/// 2 go.
 const MARK: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -95,8 +101,8 @@ const MARK: &str = "
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     return mark";
 
-/// The nodes that have not obeyed a mark (ARGV 1) yet, with the seconds since their last sign of life. Those that have not been
-/// heard of for as long as ARGV 2 are taken off the list.
+/// The nodes that have not obeyed a mark (ARGV 1) yet, with the seconds since their last sign of
+/// life. Those that have not been heard of for as long as ARGV 2 are taken off the list.
 const UNCONFIRMED: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
