@@ -14,7 +14,8 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Forget every kept token of one set of credentials, in the store of a running server and on every node that shares it
+    /// Forget every kept token of one set of credentials, in the store of a running server and on
+    /// every node that shares it
     Forget {
         /// The fingerprint of the credentials, as `credentials` in the logs shows it (two, with a comma, while the store's key is
         /// being replaced)
