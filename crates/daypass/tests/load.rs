@@ -38,9 +38,7 @@ async fn cold_start(callers: usize, cancelled: bool, seed: u64) {
             tokio::spawn(async move { ask.of(&engine).await })
         })
         .collect();
-    while world.calls() == 0 {
-        tokio::task::yield_now().await;
-    }
+    world.until_called(1).await;
     let (mut leave, mut stay) = (Vec::new(), Vec::new());
     for caller in callers {
         if cancelled && random.below(2) == 0 { leave.push(caller) } else { stay.push(caller) }
@@ -83,9 +81,7 @@ async fn the_caller_that_started_a_flight_may_leave() {
     world.script.gated.store(true, SeqCst);
     let engine = world.engine.clone();
     let leader = tokio::spawn(async move { Ask::client().of(&engine).await });
-    while world.calls() == 0 {
-        tokio::task::yield_now().await;
-    }
+    world.until_called(1).await;
     leader.abort();
     assert!(leader.await.is_err());
     world.script.gate.add_permits(1);
@@ -129,15 +125,13 @@ async fn a_defect_that_stays_is_told_and_does_not_go_on_for_ever() {
     world.ask(&Ask::server()).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_a_leader_with_less_time_is_answered() {
     let world = World::new();
     world.script.gated.store(true, SeqCst);
     let engine = world.engine.clone();
     let hasty = tokio::spawn(async move { Ask::server().within(Duration::from_millis(100)).of(&engine).await });
-    while world.calls() == 0 {
-        tokio::task::yield_now().await;
-    }
+    world.until_called(1).await;
     let patient: Vec<_> = (0..100)
         .map(|nth| {
             let engine = world.engine.clone();
@@ -145,9 +139,7 @@ async fn who_waits_for_a_leader_with_less_time_is_answered() {
         })
         .collect();
     assert_eq!(hasty.await.unwrap().unwrap_err().kind, Kind::Timeout);
-    while world.calls() < 2 {
-        tokio::task::yield_now().await;
-    }
+    world.until_called(2).await;
     world.script.gate.add_permits(1);
     for caller in patient {
         caller.await.unwrap().unwrap();
@@ -166,9 +158,7 @@ async fn one_failure_is_told_to_all_who_waited_for_it_and_the_next_call_starts_a
             tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
         })
         .collect();
-    while world.calls() == 0 {
-        tokio::task::yield_now().await;
-    }
+    world.until_called(1).await;
     world.script.gate.add_permits(1000);
     for caller in callers {
         assert_eq!(caller.await.unwrap().unwrap_err().kind, Kind::Unavailable);

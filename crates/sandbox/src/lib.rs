@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(sandbox.answered("stripe"), 0, "it went away with its client");
         let mut waiting = TcpStream::connect(sandbox.addr()).await.unwrap();
         waiting.write_all(format!("GET /stripe/v1/x HTTP/1.1\r\nhost: a\r\n{slow}\r\n").as_bytes()).await.unwrap();
-        tokio::time::timeout(GRACE * 2, sandbox.shutdown()).await.expect("a shutdown does not wait for it");
+        tokio::time::timeout(SLOW / 2, sandbox.shutdown()).await.expect("a shutdown does not wait for it");
     }
 
     #[tokio::test]

@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_measured_is_counted_though_nobody_asks() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();

@@ -7,20 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{Ask, Served};
+use crate::common::{Ask, HANGS, Served};
 
 const PATH: &str = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
 
-/// A good call succeeds, in good time, and nothing panicked so far.
+/// A good call succeeds, and nothing panicked so far.
 async fn well(served: &Served, after: &str) {
     static CALLS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let nth = CALLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let reference = format!("good_{nth}");
-    let began = Instant::now();
     let answer = served.call(&Ask { reference, ..Ask::stripe("sk_test_good") }).await;
     assert!(answer.is_ok(), "after {after}: {answer:?}");
-    assert!(began.elapsed() < Duration::from_secs(5), "after {after}: {:?}", began.elapsed());
-    let log = served.log();
+    assert_no_panic(&served.log(), after);
+}
+
+fn assert_no_panic(log: &str, after: &str) {
     assert!(!log.contains("panicked") && !log.contains("a defect stopped"), "after {after}: {log}");
 }
 
@@ -28,7 +29,7 @@ async fn well(served: &Served, after: &str) {
 fn send(served: &Served, bytes: &[u8], wait: Duration) -> String {
     let mut stream = TcpStream::connect(served.address).unwrap();
     stream.set_read_timeout(Some(wait)).unwrap();
-    stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_write_timeout(Some(HANGS)).unwrap();
     let _ = stream.write_all(bytes);
     let mut reply = [0; 4096];
     let read = stream.read(&mut reply).unwrap_or(0);
@@ -45,13 +46,13 @@ fn post(headers: &str, body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn headers_that_are_too_long_too_many_or_not_text() {
-    let served = Served::sandboxed();
+    let mut served = Served::sandboxed();
     let json = "content-type: application/json\r\n";
     let long = |bytes: usize| post(&format!("{json}x-connector-auth: {}\r\n", "a".repeat(bytes)), b"{}");
     let many = |count: usize| {
         post(&(0..count).map(|nth| format!("x-{nth}: v\r\n")).chain([json.into()]).collect::<String>(), b"{}")
     };
-    let wait = Duration::from_secs(10);
+    let wait = HANGS;
     for (what, request, status) in [
         ("64 KiB in a header", long(64 * 1024), "400 401 431"),
         ("127 KiB in a header", long(127 * 1024), "400 401 431"),
@@ -83,12 +84,14 @@ async fn headers_that_are_too_long_too_many_or_not_text() {
         assert!(!reply.contains("canary"), "{reply}");
         well(&served, "a header that is not text").await;
     }
-    assert!(!served.log().contains("canary"));
+    let log = served.stop();
+    assert_no_panic(&log, "all of them");
+    assert!(!log.contains("canary"), "{log}");
 }
 
 #[tokio::test]
 async fn messages_that_cannot_be_read() {
-    let served = Served::sandboxed();
+    let mut served = Served::sandboxed();
     let nested = "[".repeat(100_000);
     let deep = format!("{}1{}", "{\"error\":".repeat(5_000), "}".repeat(5_000));
     let long = format!("{{\"merchant_access_token_id\": \"{}\"}}", "canary".repeat(100_000));
@@ -124,7 +127,7 @@ async fn messages_that_cannot_be_read() {
                 let mut bytes = if framed { vec![0, 0xff, 0xff, 0xff, 0xff] } else { Vec::new() };
                 bytes.extend_from_slice(body);
                 let reply =
-                    send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), Duration::from_secs(10));
+                    send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), HANGS);
                 assert!(reply.starts_with("HTTP/1.1 "), "{content_type} {framed} {:?}: {reply}", body.get(..20));
                 assert!(!reply.to_lowercase().contains("canary"), "{content_type}: {reply}");
                 count += 1;
@@ -136,16 +139,18 @@ async fn messages_that_cannot_be_read() {
         [("GET", PATH), ("POST", "/"), ("POST", "/%00/%ff"), ("TRACE", PATH), ("PRI", "*"), ("POST", "//..")]
     {
         let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        send(&served, request.as_bytes(), Duration::from_secs(10));
+        send(&served, request.as_bytes(), HANGS);
         well(&served, path).await;
     }
-    assert!(!served.log().to_lowercase().contains("canary"), "{}", served.log());
+    let log = served.stop();
+    assert_no_panic(&log, "all of them");
+    assert!(!log.to_lowercase().contains("canary"), "{log}");
     println!("{count} messages that cannot be read");
 }
 
 #[tokio::test]
 async fn connections_that_break_off_at_every_byte() {
-    let served = Served::sandboxed();
+    let mut served = Served::sandboxed();
     let body = br#"{"merchant_access_token_id": "cut", "connector": "STRIPE", "test_mode": true}"#;
     let auth = "content-type: application/json\r\nx-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_cut\"}}\r\n";
     let whole = post(auth, body);
@@ -169,6 +174,7 @@ async fn connections_that_break_off_at_every_byte() {
         drop(stream);
     }
     well(&served, "cut handshakes").await;
+    assert_no_panic(&served.stop(), "all of them");
 }
 
 /// Opens connections that say nothing, a byte, or half a request, and holds them while good calls go on.
@@ -203,7 +209,7 @@ async fn idle_connections(wanted: usize) {
             Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
             _ => break began.elapsed(),
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "slow headers are still read");
+        assert!(began.elapsed() < HANGS, "slow headers are still read");
     };
     println!("slow headers were cut off after {ended:?}");
     well(&served, "slow headers").await;
@@ -214,7 +220,8 @@ async fn idle_and_slow_connections_hinder_nobody() {
     idle_connections(400).await;
 }
 
-/// Needs `ulimit -n 25000` or so: `cargo test -p daypass-server --test all hostile -- --ignored --nocapture`
+/// The full size; needs `ulimit -n 25000` or so.
+/// `cargo test --release -p daypass-server --test all hostile -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "needs many files"]
 async fn ten_thousand_idle_connections_hinder_nobody() {
@@ -222,54 +229,46 @@ async fn ten_thousand_idle_connections_hinder_nobody() {
     idle_connections(10_000).await;
 }
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
+/// A frame of HTTP/2 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    bytes.extend_from_slice(&[kind, flags]);
+    bytes.extend_from_slice(&stream.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
 /// Streams are opened and taken back at once, over and over, until the server has had enough of that connection.
 #[tokio::test]
 async fn rapid_resets_end_the_connection() {
-    let served = Served::sandboxed();
-    let mut opened = 0;
+    let mut served = Served::sandboxed();
+    // `:method POST`, `:scheme http`, `:path /`, and that it is all; then `CANCEL`.
+    let pairs = (0..20_000_u32).flat_map(|nth| {
+        let stream = nth * 2 + 1;
+        [frame(1, 4, stream, &[0x83, 0x86, 0x84]), frame(3, 0, stream, &8_u32.to_be_bytes())].concat()
+    });
+    let bytes: Vec<u8> = [PREFACE, SETTINGS].concat().into_iter().chain(pairs).collect();
     for _ in 0..3 {
-        let stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
-        let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let began = Instant::now();
-        for _ in 0..20_000 {
-            let request = http::Request::post(format!("http://x{PATH}"))
-                .header("content-type", "application/grpc")
-                .header("te", "trailers")
-                .body(())
-                .unwrap();
-            let Ok(ready) = client.clone().ready().await else { break };
-            client = ready;
-            let Ok((_answer, mut sending)) = client.send_request(request, false) else { break };
-            sending.send_reset(h2::Reason::CANCEL);
-            opened += 1;
-            if opened % 64 == 0 {
-                tokio::task::yield_now().await;
-            }
-            if began.elapsed() > Duration::from_secs(3) {
-                break;
-            }
-        }
-        drop(client);
-        let ended = tokio::time::timeout(Duration::from_secs(5), connection).await;
-        println!("{opened} streams reset so far; the connection ended with {ended:?}");
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        stream.set_read_timeout(Some(HANGS)).unwrap();
+        // The server need not read all of it.
+        let _ = stream.write_all(&bytes);
+        let mut reply = Vec::new();
+        let ended = stream.read_to_end(&mut reply).map_err(|error| error.kind());
+        let reset = Err(std::io::ErrorKind::ConnectionReset);
+        assert!(ended.is_ok() || ended == reset, "the connection goes on: {ended:?}");
         well(&served, "rapid resets").await;
     }
+    assert_no_panic(&served.stop(), "all of them");
 }
 
 /// Frames that no client sends.
 #[tokio::test]
 async fn http2_that_is_not_as_specified() {
-    let served = Served::sandboxed();
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
-    let settings = b"\0\0\0\x04\0\0\0\0\0".as_slice();
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
-        bytes.extend_from_slice(&[kind, flags]);
-        bytes.extend_from_slice(&stream.to_be_bytes());
-        bytes.extend_from_slice(payload);
-        bytes
-    };
+    let mut served = Served::sandboxed();
     let open = frame(1, 0, 1, &[0x82, 0x86, 0x84]);
     let continuations = || -> Vec<u8> { (0..5_000).flat_map(|_| frame(9, 0, 1, b"\0\x01a\x01b")).collect() };
     let empty_continuations = || -> Vec<u8> { (0..50_000).flat_map(|_| frame(9, 0, 1, b"")).collect() };
@@ -282,13 +281,14 @@ async fn http2_that_is_not_as_specified() {
         ("empty continuations without an end", [open, empty_continuations()].concat()),
         ("a window of nothing", frame(8, 0, 0, &[0; 4])),
         ("a window too large", frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff])),
-        ("many settings", (0..20_000).flat_map(|_| settings.to_vec()).collect()),
+        ("many settings", (0..20_000).flat_map(|_| SETTINGS.to_vec()).collect()),
         ("many pings", (0..20_000).flat_map(|_| frame(6, 0, 0, &[0; 8])).collect()),
         ("many priorities", (0..20_000_u32).flat_map(|nth| frame(2, 0, nth * 2 + 1, &[0; 5])).collect()),
         ("unknown frames", (0..20_000).flat_map(|_| frame(0x77, 0xff, 1, &[0; 5])).collect()),
     ];
     for (what, frames) in table {
-        send(&served, &[preface, settings, &frames].concat(), Duration::from_millis(300));
+        send(&served, &[PREFACE, SETTINGS, &frames].concat(), Duration::from_millis(300));
         well(&served, what).await;
     }
+    assert_no_panic(&served.stop(), "all of them");
 }

@@ -1,4 +1,5 @@
-//! What faults cost in memory comes back.
+//! What faults cost in memory comes back. What stays of each call is held against a bound that any leak of a call exceeds in the
+//! end; the allocator's own noise is spread over more calls in the full size, so that its bound is tighter.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ async fn round(served: &Served, nth: usize, calls: usize) {
     }
 }
 
-async fn memory_returns(rounds: usize, calls: usize) {
+async fn memory_returns(rounds: usize, calls: usize, bytes_per_call: u64) {
     let served = Served::start(&["--sandbox"], &[("DAYPASS_LOG", "error")]);
     let began = Instant::now();
     // What is bounded fills at first: pools, caches, the allocator's arenas.
@@ -67,17 +68,18 @@ async fn memory_returns(rounds: usize, calls: usize) {
     let made = rounds * calls * FAULTS.len();
     println!("{before} KiB before {made} calls with faults, {after} KiB after them ({:?})", began.elapsed());
     let growth = after.saturating_sub(before) * 1024 / made as u64;
-    assert!(growth < 1024, "{growth} bytes stay of each call: {before} KiB, {after} KiB");
+    assert!(growth < bytes_per_call, "{growth} bytes stay of each call: {before} KiB, {after} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_faults_cost_in_memory_comes_back() {
-    memory_returns(2, 150).await;
+    memory_returns(2, 150, 4096).await;
 }
 
+/// Measures the memory that many calls leave behind.
 /// `cargo test --release -p daypass-server --test all memory -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes"]
 async fn what_many_faults_cost_in_memory_comes_back() {
-    memory_returns(20, 1_000).await;
+    memory_returns(20, 1_000, 1024).await;
 }

@@ -1,17 +1,16 @@
-//! The executable as its operator sees it: ports, health, drain, configuration.
+//! The executable as its operator sees it: ports, health, configuration.
 
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use crate::common::{Ask, Served, code};
 use connectrpc::ErrorCode;
 
 #[tokio::test]
-async fn metrics_and_health_tell_and_termination_drains() {
-    let mut served = Served::sandboxed();
+async fn metrics_and_health_tell() {
+    let served = Served::sandboxed();
     served.call(&Ask::stripe("sk_test_canary_metrics")).await.unwrap();
     let get =
         |path: &str| served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
@@ -35,16 +34,6 @@ async fn metrics_and_health_tell_and_termination_drains() {
         asked.args(arguments).env("DAYPASS_CONFIG", &file).env("DAYPASS_STORE__URL", "redis://no-key");
         assert!(asked.status().unwrap().success(), "{arguments:?} needs the address and nothing else");
     }
-
-    let slow = Ask { timeout: Duration::from_secs(2), ..Ask::stripe("sk_test_slow") };
-    let in_flight = served.call(&slow);
-    let (result, ()) = tokio::join!(in_flight, async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        served.terminate();
-    });
-    assert_eq!(code(result), ErrorCode::DeadlineExceeded, "a call in flight ends in its own time");
-    let status = served.child.wait().unwrap();
-    assert!(status.success(), "{status}");
 }
 
 #[test]
@@ -174,5 +163,5 @@ async fn known_callers_only() {
     assert_eq!(code(served.call(&twice).await), ErrorCode::Unauthenticated);
     let right = Ask { headers: vec![("authorization", "Bearer secret")], ..ask };
     served.call(&right).await.unwrap();
-    assert!(served.log().contains("\"caller\":\"shop\""), "{}", served.log());
+    served.logged("\"caller\":\"shop\"");
 }

@@ -265,9 +265,11 @@ pub fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: u
     bytes
 }
 
-/// A port on which nobody listens.
-pub async fn refused() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// A port on which nobody listens, as long as the socket that holds it lives.
+pub fn refused() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    (socket.local_addr().unwrap(), socket)
 }
 
 /// A socket that listens, never accepts, and has no room for one more connection: what is sent there gets no answer at all.

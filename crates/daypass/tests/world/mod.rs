@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     future::Future,
     sync::{
         Arc, Mutex,
@@ -36,6 +36,8 @@ pub struct Script {
     /// What the vendor's own clock is ahead.
     pub ahead_ms: AtomicI64,
     pub panics: AtomicUsize,
+    /// Status and `retry-after` of the next answers; after them every answer has the status above.
+    pub next: Mutex<VecDeque<(u16, Option<u32>)>>,
     /// Where set, each answer waits for a permit.
     pub gated: AtomicBool,
     pub gate: Semaphore,
@@ -90,7 +92,8 @@ impl Script {
             let known = self.known.lock().unwrap();
             known.get(id).is_some_and(|known| known != secret)
         });
-        let status = if refused { 401 } else { self.status.load(SeqCst) };
+        let (status, retry_after) = self.next.lock().unwrap().pop_front().unwrap_or((self.status.load(SeqCst), None));
+        let status = if refused { 401 } else { status };
         let lives = self.expires_in.load(SeqCst);
         let (elapsed, ahead) = (ms(self.clock.elapsed()), self.ahead_ms.load(SeqCst));
         let vendor_now = BEGAN_MS + elapsed + ahead;
@@ -123,6 +126,9 @@ impl Script {
         let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert("date", date.parse().unwrap());
+        if let Some(seconds) = retry_after {
+            headers.insert("retry-after", seconds.into());
+        }
         Reply { status, headers, body: body.to_string().into(), sent_at }
     }
 }
@@ -257,6 +263,7 @@ impl World {
             steps_ms: AtomicI64::new(0),
             ahead_ms: AtomicI64::new(0),
             panics: AtomicUsize::new(0),
+            next: Mutex::default(),
             gated: AtomicBool::new(false),
             gate: Semaphore::new(0),
             known: Mutex::default(),
@@ -279,6 +286,13 @@ impl World {
 
     pub fn calls(&self) -> usize {
         self.script.calls.load(SeqCst)
+    }
+
+    /// Waits until the vendor was called so many times. Time that is paused passes only where nobody has anything to do.
+    pub async fn until_called(&self, calls: usize) {
+        while self.calls() < calls {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub async fn ask(&self, ask: &Ask) -> Result<Given> {

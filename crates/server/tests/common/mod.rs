@@ -1,10 +1,12 @@
 //! The real executable on real sockets.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+mod held_vendor;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -20,6 +22,11 @@ use daypass_server::protocol::ucs::v2::{
 };
 use serde_json::{Value, json};
 
+pub use held_vendor::HeldVendor;
+
+/// What takes longer than this hangs. No test asserts how fast anything is.
+pub const HANGS: Duration = Duration::from_secs(60);
+
 /// Calls over the connections of one client.
 pub type Client = MerchantAuthenticationServiceClient<HttpClient>;
 
@@ -32,6 +39,15 @@ pub struct Served {
     /// `host:port` of the embedded sandbox.
     pub sandbox: Option<String>,
     log: Arc<Mutex<Log>>,
+}
+
+/// Waits until something holds.
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < HANGS, "this does not come to hold: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// What was read of a server's standard error.
@@ -74,7 +90,8 @@ impl Served {
             }
             sink.lock().unwrap().ended = true;
         });
-        Self { child, address: address.parse().unwrap(), admin: admin.parse().unwrap(), authority_file, sandbox, log }
+        let (address, admin) = (address.parse().unwrap(), admin.parse().unwrap());
+        Self { child, address, admin, authority_file, sandbox, log }
     }
 
     /// One that was started otherwise, at these addresses. Nobody reads its standard error.
@@ -114,9 +131,45 @@ impl Served {
         self.log_so_far()
     }
 
+    /// Waits until its log has this.
+    pub fn logged(&self, text: &str) {
+        let began = Instant::now();
+        while !self.log().contains(text) {
+            assert!(began.elapsed() < HANGS, "{text:?} is not in {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// SIGTERM.
     pub fn terminate(&self) {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for its end, and for all of its log.
+    pub fn wait(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < HANGS, "it does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        self.whole_log();
+        status
+    }
+
+    /// Ends it in good order; all that it logged.
+    pub fn stop(&mut self) -> String {
+        self.terminate();
+        let status = self.wait();
+        assert!(status.success(), "{status}");
+        self.log()
     }
 
     /// One call as a client of this protocol makes it.
@@ -157,7 +210,7 @@ impl Served {
 /// A raw HTTP/1.1 exchange.
 pub fn raw_http(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(HANGS)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut reply = Vec::new();
     let _ = stream.read_to_end(&mut reply);
@@ -234,7 +287,7 @@ impl Ask<'_> {
             metadata: None,
             test_mode: Some(true),
             headers: Vec::new(),
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
         }
     }
 
