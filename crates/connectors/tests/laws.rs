@@ -301,11 +301,20 @@ fn origin(call: &Call) -> String {
     format!("{}://{}", call.uri.scheme_str().unwrap(), call.uri.authority().unwrap())
 }
 
+/// Every text in every place of every scene.
+#[test]
+#[ignore = "all of the matrix"]
+fn nobody_steers_where_any_call_goes() {
+    for scene in successes() {
+        HOSTILE.iter().flat_map(|text| steered(&scene, text)).for_each(check_hosts);
+    }
+}
+
 #[test]
 fn nobody_steers_where_a_call_goes() {
     let scenes = successes();
-    for scene in &scenes {
-        HOSTILE.iter().flat_map(|text| steered(scene, text)).for_each(check_hosts);
+    for (nth, scene) in scenes.iter().enumerate() {
+        HOSTILE.iter().skip(nth % 4).step_by(4).flat_map(|text| steered(scene, text)).for_each(check_hosts);
     }
     let config = ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(at in any::<Index>(), text in any::<String>())| {

@@ -77,7 +77,7 @@ fn run(events: &[Event]) -> (usize, usize) {
 proptest! {
     // More: PROPTEST_CASES=20000 cargo test -p daypass --release --test all clocks
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)) })]
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)) })]
 
     #[test]
     fn no_answer_carries_a_dead_token_or_too_long_a_lifetime(events in events()) {

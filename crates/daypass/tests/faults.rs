@@ -90,13 +90,13 @@ fn thin<T: Clone>(items: &[T], wanted: usize, offset: usize) -> Vec<T> {
     items.iter().enumerate().filter_map(of).collect()
 }
 
-/// Runs something for every scene, a few at a time; each has a fault server of its own.
+/// Runs something for every scene, as many at a time as wait for something most of the time; each has a fault server of its own.
 async fn for_each<F: Future<Output = ()> + Send + 'static>(
     scenes: Vec<Scene>,
     run: impl Fn(usize, Scene, FaultServer) -> F,
 ) {
     let authority = Authority::new();
-    let places = Arc::new(Semaphore::new(4));
+    let places = Arc::new(Semaphore::new(16));
     let mut tasks = tokio::task::JoinSet::new();
     for (nth, scene) in scenes.into_iter().enumerate() {
         let work = run(nth, scene, FaultServer::with_authority(Front::Plain, &authority).await);
@@ -414,7 +414,7 @@ async fn redirects_are_never_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_are_not_as_documented() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(in_body(each_grant()), |_, scene, server| {
+    for_each(in_body(each_grant()), |nth, scene, server| {
         let tally = tally.clone();
         async move {
             let good = scene.replies.last().unwrap();
@@ -424,7 +424,9 @@ async fn bodies_that_are_not_as_documented() {
             let html = b"<!DOCTYPE html><html><body>Sign in to the airport's network</body></html>";
             let doubled = text.replacen('{', "{\"access_token\":1,\"id\":[],", 1);
             let nested = "[".repeat(200_000);
-            let long = format!("{{\"access_token\":\"{}\"}}", "x".repeat(10 << 20));
+            // The bound on bodies is the transport's, the same for all: some connectors are enough.
+            let mega = if nth.is_multiple_of(8) { 10 } else { 2 };
+            let long = format!("{{\"access_token\":\"{}\"}}", "x".repeat(mega << 20));
             let not_unicode: Vec<u8> = good.body.iter().map(|byte| if *byte == b'"' { 0xff } else { *byte }).collect();
             // 10 MB of nothing in 10 KB, as a bomb is.
             let bomb = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3].into_iter().chain([0; 10_000]).collect::<Vec<u8>>();
@@ -440,7 +442,7 @@ async fn bodies_that_are_not_as_documented() {
                 ("UTF-16 with a mark", &with_mark),
                 ("not Unicode", &not_unicode),
                 ("nested", nested.as_bytes()),
-                ("10 MB", long.as_bytes()),
+                ("too long", long.as_bytes()),
                 ("a bomb without saying so", &bomb),
                 ("a zero", b"\0"),
             ];

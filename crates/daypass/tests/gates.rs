@@ -190,7 +190,8 @@ async fn one_sick_vendor_does_not_stop_the_others() {
     let mut waiting = JoinSet::new();
     for _ in 0..100 {
         let (engine, sick) = (vendors.engine.clone(), vendors.sick.clone());
-        waiting.spawn(async move { call(&engine, &sick, AMPLE * 2).await.result.map(drop).map_err(|error| error.kind) });
+        waiting
+            .spawn(async move { call(&engine, &sick, AMPLE * 2).await.result.map(drop).map_err(|error| error.kind) });
     }
     for _ in 0..100 - 2 * PLACES {
         assert_eq!(waiting.join_next().await.unwrap().unwrap(), Err(Kind::Overloaded));

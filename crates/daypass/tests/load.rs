@@ -233,7 +233,7 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_what_belongs_to_another() {
-    crowd(20_000, 50, 4).await;
+    crowd(5_000, 50, 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

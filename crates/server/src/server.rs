@@ -158,14 +158,17 @@ fn router(service: TokenService) -> Result<(Router, Arc<connectrpc_health::Stati
     Ok(connectrpc_health::install_static(router, names))
 }
 
-/// SIGTERM or SIGINT. The second one ends the process at once.
-pub async fn signal() {
-    wait().await;
-    tokio::spawn(async {
-        wait().await;
-        logs::flush();
-        std::process::exit(130);
-    });
+/// SIGTERM or SIGINT, heard from the moment of this call. The second one ends the process at once.
+pub fn signal() -> impl Future<Output = ()> {
+    let mut signals = Signals::listen();
+    async move {
+        signals.next().await;
+        tokio::spawn(async move {
+            signals.next().await;
+            logs::flush();
+            std::process::exit(130);
+        });
+    }
 }
 
 /// Takes SIGHUP, whose default is to end the process at once, from now on. It is the usual signal to
@@ -183,17 +186,32 @@ pub fn ignore_hangups() {
     }
 }
 
-async fn wait() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+/// The signals that end the service.
+#[cfg(unix)]
+struct Signals([std::io::Result<tokio::signal::unix::Signal>; 2]);
+#[cfg(not(unix))]
+struct Signals;
+
+impl Signals {
+    fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Self([SignalKind::terminate(), SignalKind::interrupt()].map(signal))
+        }
+        #[cfg(not(unix))]
+        Self
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Self([Ok(terminate), Ok(interrupt)]) = self {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }

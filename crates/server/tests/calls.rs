@@ -29,8 +29,9 @@ async fn the_documented_call_in_every_protocol() {
         assert!(!answer.token_type.is_empty() && answer.access_token.is_set());
         let (expires, left) = (answer.expires_in_seconds.unwrap(), answer.lifetime_seconds.unwrap());
         let after = now();
+        // Cut to a whole second, and a second less because the vendor names the moment.
         assert!((before + 3599..=after + 3600).contains(&expires), "{expires}");
-        assert!((expires - after - 1..=expires - before).contains(&left), "{left} of {expires}");
+        assert!((expires - after - 2..=expires - before).contains(&left), "{left} of {expires}");
     }
 }
 

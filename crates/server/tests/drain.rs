@@ -54,7 +54,8 @@ fn who_is_in_the_queue_of_the_socket_is_served() {
     }
     let mut waiting: Vec<TcpStream> = (0..32)
         .map(|nth| {
-            let body = format!(r#"{{"merchant_access_token_id": "queue_{nth}", "connector": "STRIPE", "test_mode": true}}"#);
+            let body =
+                format!(r#"{{"merchant_access_token_id": "queue_{nth}", "connector": "STRIPE", "test_mode": true}}"#);
             let mut stream = TcpStream::connect(served.address).unwrap();
             stream.set_read_timeout(Some(HANGS)).unwrap();
             let head = "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: x\r\n\

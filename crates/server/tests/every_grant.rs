@@ -106,7 +106,8 @@ async fn every_grant_gives_a_token_of_its_audience_that_expires_as_said() {
             (_, Some(at), Some(left)) => {
                 let after = now();
                 assert!(at > before && left > 0, "{name}: {at} {left}");
-                let moment = before + left..=after + left + 1;
+                // Cut to a whole second, and a second less where the vendor names the moment.
+                let moment = before + left..=after + left + 2;
                 assert!(moment.contains(&at), "{name}: {at} and {left} are not the same moment");
             }
             (_, at, left) => panic!("{name}: {at:?} {left:?}"),

@@ -126,8 +126,7 @@ async fn messages_that_cannot_be_read() {
                 // gRPC frames: a flag and a length, here also one that lies.
                 let mut bytes = if framed { vec![0, 0xff, 0xff, 0xff, 0xff] } else { Vec::new() };
                 bytes.extend_from_slice(body);
-                let reply =
-                    send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), HANGS);
+                let reply = send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), HANGS);
                 assert!(reply.starts_with("HTTP/1.1 "), "{content_type} {framed} {:?}: {reply}", body.get(..20));
                 assert!(!reply.to_lowercase().contains("canary"), "{content_type}: {reply}");
                 count += 1;

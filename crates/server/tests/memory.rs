@@ -73,7 +73,7 @@ async fn memory_returns(rounds: usize, calls: usize, bytes_per_call: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_faults_cost_in_memory_comes_back() {
-    memory_returns(2, 150, 4096).await;
+    memory_returns(2, 100, 4096).await;
 }
 
 /// Measures the memory that many calls leave behind.

@@ -28,7 +28,11 @@ struct Load {
 }
 
 impl Load {
-    fn start(arguments: &[&str], environment: &[(&str, &str)], connector: (Connector, &'static str, &'static str)) -> Self {
+    fn start(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        connector: (Connector, &'static str, &'static str),
+    ) -> Self {
         let places = PLACES.to_string();
         let mut all = vec![
             ("DAYPASS_LIMITS__MAX_CALLS_PER_HOST", places.as_str()),

@@ -29,6 +29,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
 
     let server = server::Server::bind(config).await?;
+    // The signals are caught before the process says that it is up.
+    let signal = server::signal();
     let (address, admin) = (server.address()?, server.admin_address()?);
     logs::say(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
     logs::say(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
@@ -38,6 +40,6 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     if let Some(sandbox) = &sandbox {
         logs::say(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
     }
-    server.serve(server::signal()).await?;
+    server.serve(signal).await?;
     Ok(())
 }
