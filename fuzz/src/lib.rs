@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use connectors::{CONNECTORS, Entry, Exchange, Inputs, Mode, Nonce, Reply, Step, Timestamp};
+use connectors::{CONNECTORS, Exchange, Inputs, Mode, Nonce, Registration, Reply, Step, Timestamp};
 use daypass::{
-    Claim, Clock, Engine, Facts, Fingerprint, Found, Keyring, ManualClock, Order, Owner, Place, RawCredentials,
-    Request, Settings, Store, StoreError, TransportError, Vendor,
+    CallReport, Claim, Clock, Engine, Fingerprint, Found, HttpSend, IncomingRequest, Keyring, ManualClock, Owner,
+    Place, RawCredentials, Settings, Store, StoreError, TokenRequest, TransportError,
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -54,7 +54,7 @@ pub fn feature_data(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     for (feature_data, metadata) in [(Some(text), None), (None, Some(text)), (Some(text), Some(text))] {
         let request = request(entry, feature_data, metadata);
-        match Order::check(request, entry, &Settings::default()) {
+        match TokenRequest::check(request, entry, &Settings::default()) {
             Err(error) => assert!(matches!(error.kind.fault(), "caller"), "{error:?}"),
             Ok(order) => {
                 let bases = order.bases.of_mode(order.mode).to_vec();
@@ -165,7 +165,7 @@ pub fn stored_values(data: &[u8]) {
     }
     /// A vendor that has exactly one token.
     struct OneToken;
-    impl Vendor for OneToken {
+    impl HttpSend for OneToken {
         async fn send(&self, _: connectors::Call, sent_at: Timestamp, _: Instant) -> Result<Reply, TransportError> {
             let body = r#"{"access_token":"minted","token_type":"Bearer","expires_in":900,"scope":""}"#;
             Ok(Reply { status: 200, headers: http::HeaderMap::new(), body: body.into(), sent_at })
@@ -182,7 +182,7 @@ pub fn stored_values(data: &[u8]) {
     runtime.block_on(async {
         let request = request(entry, Some(r#"{"audience": "server"}"#), None);
         let deadline = Instant::now() + Duration::from_secs(10);
-        let pass = engine.create_access_token(request, deadline, &mut Facts::default()).await;
+        let pass = engine.create_access_token(request, deadline, &mut CallReport::default()).await;
         assert_eq!(pass.expect("a token of the vendor").token.value.expose(), "minted");
     });
 }
@@ -196,7 +196,7 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
-fn chosen(data: &[u8]) -> Option<(&'static Entry, &[u8])> {
+fn chosen(data: &[u8]) -> Option<(&'static Registration, &[u8])> {
     let (chosen, rest) = data.split_first()?;
     Some((CONNECTORS.get(usize::from(*chosen) % CONNECTORS.len())?, rest))
 }
@@ -206,13 +206,17 @@ fn now() -> Timestamp {
 }
 
 /// Made-up credentials with every field of the connector's.
-fn credentials(entry: &Entry) -> Map<String, Value> {
+fn credentials(entry: &Registration) -> Map<String, Value> {
     entry.meta.credentials.iter().map(|field| (field.name.to_owned(), "sk_test_made_up_0001".into())).collect()
 }
 
-fn request<'a>(entry: &'static Entry, feature_data: Option<&'a str>, metadata: Option<&'a str>) -> Request<'a> {
+fn request<'a>(
+    entry: &'static Registration,
+    feature_data: Option<&'a str>,
+    metadata: Option<&'a str>,
+) -> IncomingRequest<'a> {
     let json = Value::Object([(entry.meta.id.to_owned(), Value::Object(credentials(entry)))].into_iter().collect());
-    Request {
+    IncomingRequest {
         reference: "tok_1",
         connector: Some(entry.meta.id),
         header_connector: None,
@@ -225,7 +229,7 @@ fn request<'a>(entry: &'static Entry, feature_data: Option<&'a str>, metadata: O
     }
 }
 
-fn step(order: &Order, bases: &[String], replies: &[Reply]) -> connectors::Result<Step> {
+fn step(order: &TokenRequest, bases: &[String], replies: &[Reply]) -> connectors::Result<Step> {
     order.bound.step(&Exchange {
         grant: order.grant,
         mode: order.mode,

@@ -92,7 +92,7 @@ impl Call {
 
     /// The body as a form.
     #[must_use]
-    pub fn form(self, form: Form) -> Self {
+    pub fn form(self, form: FormBody) -> Self {
         self.body(form.0.into_bytes(), "application/x-www-form-urlencoded")
     }
 
@@ -153,9 +153,9 @@ impl Call {
 
 /// A body of `application/x-www-form-urlencoded` pairs, in the order in which they are added.
 #[derive(Clone, Default)]
-pub struct Form(String);
+pub struct FormBody(String);
 
-impl Form {
+impl FormBody {
     /// A form without pairs.
     pub fn new() -> Self {
         Self::default()

@@ -309,21 +309,21 @@ impl Exchange<'_> {
     }
 }
 
-type Bind = fn(&Map<String, Value>) -> Result<Box<dyn Bound>>;
+type Bind = fn(&Map<String, Value>) -> Result<Box<dyn BoundConnector>>;
 
 /// A connector of the list, with its types hidden.
-pub struct Entry {
+pub struct Registration {
     /// Everything about it that is data.
     pub meta: &'static Meta,
     bind: Bind,
 }
 
-impl Entry {
+impl Registration {
     /// Reads credentials and gives back the connector with them in hand.
     ///
     /// # Errors
     /// [`Kind::InvalidCredentials`], or [`Kind::InvalidRequest`] for blanks around a value; naming the field, never its value.
-    pub fn bind(&self, credentials: &Map<String, Value>) -> Result<Box<dyn Bound>> {
+    pub fn bind(&self, credentials: &Map<String, Value>) -> Result<Box<dyn BoundConnector>> {
         for (name, value) in credentials {
             let Some(field) = self.meta.credentials.iter().find(|field| field.name == name) else {
                 let known: Vec<&str> = self.meta.credentials.iter().map(|field| field.name).collect();
@@ -367,7 +367,7 @@ fn unclean(place: &str, value: &Value) -> Option<String> {
 }
 
 /// A connector with credentials in hand.
-pub trait Bound: Send + Sync {
+pub trait BoundConnector: Send + Sync {
     /// See [`Connector::mode`].
     fn mode(&self) -> Option<Mode>;
 
@@ -380,7 +380,7 @@ pub trait Bound: Send + Sync {
 
 struct WithCredentials<C: Connector>(C::Credentials);
 
-impl<C: Connector> Bound for WithCredentials<C> {
+impl<C: Connector> BoundConnector for WithCredentials<C> {
     fn mode(&self) -> Option<Mode> {
         C::mode(&self.0)
     }
@@ -397,8 +397,8 @@ impl<C: Connector> Static<C> {
 }
 
 /// A line of the list.
-pub const fn entry<C: Connector>() -> Entry {
-    Entry {
+pub const fn entry<C: Connector>() -> Registration {
+    Registration {
         meta: Static::<C>::META,
         bind: |credentials| {
             let credentials = C::Credentials::deserialize(credentials)

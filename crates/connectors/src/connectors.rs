@@ -71,14 +71,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Call, Connector, Entry, Error, Exchange, Expiry, Form, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal,
-    Reply, Result, Scopes, Seconds, Secret, Step, Timestamp, Token, encoding, entry, oauth, optional, required,
-    signing,
+    Call, Connector, Error, Exchange, Expiry, FormBody, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal,
+    Registration, Reply, Result, Scopes, Seconds, Secret, Step, Timestamp, Token, encoding, entry, oauth, optional,
+    required, signing,
 };
 
 /// Every connector that gives tokens, in alphabetical order.
 #[rustfmt::skip] // One line each.
-pub static CONNECTORS: &[Entry] = &[
+pub static CONNECTORS: &[Registration] = &[
     entry::<aci::Aci>(),
     entry::<adyen::Adyen>(),
     entry::<adyenplatform::Adyenplatform>(),
@@ -146,6 +146,6 @@ pub static CONNECTORS: &[Entry] = &[
 ];
 
 /// The connector of that name (lower case, as in the enum).
-pub fn find(id: &str) -> Option<&'static Entry> {
+pub fn find(id: &str) -> Option<&'static Registration> {
     CONNECTORS.iter().find(|entry| entry.meta.id == id)
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{Error, FieldViolation, Grant, Kind, Lifetime, Metadata, Result, Scopes, Secret, secret::is_clean};
 
-/// A key of `connector_feature_data`: its name, its form, whether the grant needs it.
+/// A key of `connector_feature_data`: its name, its kind, whether the grant needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
     /// The key.
@@ -12,12 +12,12 @@ pub struct Input {
     /// Whether the grant cannot do without it.
     pub required: bool,
     /// Its form.
-    pub form: Form,
+    pub kind: InputKind,
 }
 
 /// The forms that an input can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum InputKind {
     /// Text of 1 to this many characters.
     Text(usize),
     /// The same, or a whole number that stands for its digits.
@@ -53,103 +53,103 @@ pub enum Form {
 }
 
 impl Input {
-    const fn new(name: &'static str, form: Form) -> Self {
-        Self { name, required: false, form }
+    const fn new(name: &'static str, kind: InputKind) -> Self {
+        Self { name, required: false, kind }
     }
 
     /// Text of up to 255 characters.
     pub const fn text(name: &'static str) -> Self {
-        Self::new(name, Form::Text(255))
+        Self::new(name, InputKind::Text(255))
     }
 
     /// Text that is never shown.
     pub const fn secret(name: &'static str) -> Self {
-        Self::new(name, Form::Secret)
+        Self::new(name, InputKind::Secret)
     }
 
     /// An absolute URL.
     pub const fn url(name: &'static str) -> Self {
-        Self::new(name, Form::Url)
+        Self::new(name, InputKind::Url)
     }
 
     /// A web origin.
     pub const fn origin(name: &'static str) -> Self {
-        Self::new(name, Form::Origin)
+        Self::new(name, InputKind::Origin)
     }
 
     /// A DNS label.
     pub const fn label(name: &'static str) -> Self {
-        Self::new(name, Form::Label)
+        Self::new(name, InputKind::Label)
     }
 
     /// A currency code.
     pub const fn currency(name: &'static str) -> Self {
-        Self::new(name, Form::Currency)
+        Self::new(name, InputKind::Currency)
     }
 
     /// A country code.
     pub const fn country(name: &'static str) -> Self {
-        Self::new(name, Form::Country)
+        Self::new(name, InputKind::Country)
     }
 
     /// An amount in minor units, zero included.
     pub const fn minor_units(name: &'static str) -> Self {
-        Self::new(name, Form::Integer(0, 999_999_999_999))
+        Self::new(name, InputKind::Integer(0, 999_999_999_999))
     }
 
     /// An amount in major units.
     pub const fn decimal(name: &'static str) -> Self {
-        Self::new(name, Form::Decimal)
+        Self::new(name, InputKind::Decimal)
     }
 
     /// A flag.
     pub const fn flag(name: &'static str) -> Self {
-        Self::new(name, Form::Flag)
+        Self::new(name, InputKind::Flag)
     }
 
     /// A list of up to 50 texts.
     pub const fn texts(name: &'static str) -> Self {
-        Self::new(name, Form::Texts(50))
+        Self::new(name, InputKind::Texts(50))
     }
 
     /// A JSON object.
     pub const fn object(name: &'static str) -> Self {
-        Self::new(name, Form::Object)
+        Self::new(name, InputKind::Object)
     }
 
     /// A list of JSON objects.
     pub const fn objects(name: &'static str) -> Self {
-        Self::new(name, Form::Objects)
+        Self::new(name, InputKind::Objects)
     }
 
     /// One of several texts.
     pub const fn one_of(name: &'static str, accepted: &'static [&'static str]) -> Self {
-        Self::new(name, Form::OneOf(accepted))
+        Self::new(name, InputKind::OneOf(accepted))
     }
 
     /// A whole number within bounds.
     pub const fn integer(name: &'static str, min: i64, max: i64) -> Self {
-        Self::new(name, Form::Integer(min, max))
+        Self::new(name, InputKind::Integer(min, max))
     }
 
     /// Text of up to `max` characters.
     pub const fn text_of(name: &'static str, max: usize) -> Self {
-        Self::new(name, Form::Text(max))
+        Self::new(name, InputKind::Text(max))
     }
 
     /// Text of up to `max` characters, or a whole number.
     pub const fn digits(name: &'static str, max: usize) -> Self {
-        Self::new(name, Form::Digits(max))
+        Self::new(name, InputKind::Digits(max))
     }
 
     /// A list of up to `max` texts.
     pub const fn texts_of(name: &'static str, max: usize) -> Self {
-        Self::new(name, Form::Texts(max))
+        Self::new(name, InputKind::Texts(max))
     }
 
     /// A list of up to `max` web origins.
     pub const fn origins(name: &'static str, max: usize) -> Self {
-        Self::new(name, Form::Origins(max))
+        Self::new(name, InputKind::Origins(max))
     }
 
     /// Makes it one that the grant cannot do without.
@@ -159,54 +159,56 @@ impl Input {
     }
 }
 
-impl Form {
+impl InputKind {
     /// What is accepted, for error messages and documentation.
     pub fn describe(self) -> String {
         match self {
-            Form::Text(max) => format!("text of 1 to {max} characters"),
-            Form::Digits(max) => format!("text of 1 to {max} characters, or a whole number"),
-            Form::Secret => "text without blanks around it (kept secret)".into(),
-            Form::Url => "an absolute URL".into(),
-            Form::Origin => "a web origin such as https://shop.example, without a path".into(),
-            Form::Label => "a DNS label: letters, digits and inner hyphens".into(),
-            Form::Currency => "a three-letter currency code".into(),
-            Form::Country => "a two-letter country code".into(),
-            Form::Integer(min, max) => format!("a whole number from {min} to {max}"),
-            Form::Decimal => "an amount in major units, such as \"10.50\"".into(),
-            Form::Flag => "true or false".into(),
-            Form::OneOf(accepted) => format!("one of {}", accepted.join(", ")),
-            Form::Texts(max) => format!("a list of 1 to {max} texts"),
-            Form::Origins(max) => format!("a list of 1 to {max} web origins such as https://shop.example"),
-            Form::Object => "a JSON object".into(),
-            Form::Objects => "a list of JSON objects".into(),
+            InputKind::Text(max) => format!("text of 1 to {max} characters"),
+            InputKind::Digits(max) => format!("text of 1 to {max} characters, or a whole number"),
+            InputKind::Secret => "text without blanks around it (kept secret)".into(),
+            InputKind::Url => "an absolute URL".into(),
+            InputKind::Origin => "a web origin such as https://shop.example, without a path".into(),
+            InputKind::Label => "a DNS label: letters, digits and inner hyphens".into(),
+            InputKind::Currency => "a three-letter currency code".into(),
+            InputKind::Country => "a two-letter country code".into(),
+            InputKind::Integer(min, max) => format!("a whole number from {min} to {max}"),
+            InputKind::Decimal => "an amount in major units, such as \"10.50\"".into(),
+            InputKind::Flag => "true or false".into(),
+            InputKind::OneOf(accepted) => format!("one of {}", accepted.join(", ")),
+            InputKind::Texts(max) => format!("a list of 1 to {max} texts"),
+            InputKind::Origins(max) => format!("a list of 1 to {max} web origins such as https://shop.example"),
+            InputKind::Object => "a JSON object".into(),
+            InputKind::Objects => "a list of JSON objects".into(),
         }
     }
 
     /// Whether a value has this form.
     pub fn accepts(self, value: &Value) -> bool {
         match (self, value) {
-            (Form::Text(max), Value::String(text)) => is_text(text, max),
-            (Form::Digits(max), Value::String(text)) => is_text(text, max),
-            (Form::Digits(max), Value::Number(number)) => number.is_u64() && number.to_string().len() <= max,
-            (Form::Secret, Value::String(text)) => is_clean(text),
-            (Form::Url, Value::String(text)) => is_url(text),
-            (Form::Origin, Value::String(text)) => is_origin(text),
-            (Form::Label, Value::String(text)) => is_label(text),
-            (Form::Currency, Value::String(text)) => is_letters(text, 3),
-            (Form::Country, Value::String(text)) => is_letters(text, 2),
-            (Form::Integer(min, max), Value::Number(number)) => {
+            (InputKind::Text(max), Value::String(text)) => is_text(text, max),
+            (InputKind::Digits(max), Value::String(text)) => is_text(text, max),
+            (InputKind::Digits(max), Value::Number(number)) => number.is_u64() && number.to_string().len() <= max,
+            (InputKind::Secret, Value::String(text)) => is_clean(text),
+            (InputKind::Url, Value::String(text)) => is_url(text),
+            (InputKind::Origin, Value::String(text)) => is_origin(text),
+            (InputKind::Label, Value::String(text)) => is_label(text),
+            (InputKind::Currency, Value::String(text)) => is_letters(text, 3),
+            (InputKind::Country, Value::String(text)) => is_letters(text, 2),
+            (InputKind::Integer(min, max), Value::Number(number)) => {
                 number.as_i64().is_some_and(|number| (min..=max).contains(&number))
             }
-            (Form::Decimal, Value::String(text)) => is_decimal(text),
-            (Form::Decimal, Value::Number(number)) => is_decimal(&number.to_string()),
-            (Form::Flag, Value::Bool(_)) => true,
-            (Form::OneOf(accepted), Value::String(text)) => accepted.contains(&text.as_str()),
-            (Form::Texts(max), Value::Array(items)) => {
+            (InputKind::Decimal, Value::String(text)) => is_decimal(text),
+            (InputKind::Decimal, Value::Number(number)) => is_decimal(&number.to_string()),
+            (InputKind::Flag, Value::Bool(_)) => true,
+            (InputKind::OneOf(accepted), Value::String(text)) => accepted.contains(&text.as_str()),
+            (InputKind::Texts(max), Value::Array(items)) => {
                 all(items, max, |item| item.as_str().is_some_and(|text| is_text(text, 255)))
             }
-            (Form::Origins(max), Value::Array(items)) => all(items, max, |item| item.as_str().is_some_and(is_origin)),
-            (Form::Object, Value::Object(_)) => true,
-            (Form::Objects, Value::Array(items)) => all(items, 100, Value::is_object),
+            (InputKind::Origins(max), Value::Array(items)) => {
+                all(items, max, |item| item.as_str().is_some_and(is_origin))
+            }
+            (InputKind::Object, Value::Object(_)) => true,
+            (InputKind::Objects, Value::Array(items)) => all(items, 100, Value::is_object),
             _ => false,
         }
     }
@@ -288,7 +290,7 @@ impl std::fmt::Debug for Inputs {
 }
 
 impl Inputs {
-    /// Holds the caller's keys against what the grant takes. Nothing is ignored: an unknown key, a wrong form, a lifetime or
+    /// Holds the caller's keys against what the grant takes. Nothing is ignored: an unknown key, a wrong kind, a lifetime or
     /// scope that the vendor cannot honour is an error that names the field and says what is accepted.
     ///
     /// # Errors
@@ -307,8 +309,8 @@ impl Inputs {
 
         for (name, value) in &values {
             match grant.inputs.iter().find(|input| input.name == name) {
-                Some(input) if input.form.accepts(value) => {}
-                Some(input) => wrong(feature(name), format!("must be {}", input.form.describe())),
+                Some(input) if input.kind.accepts(value) => {}
+                Some(input) => wrong(feature(name), format!("must be {}", input.kind.describe())),
                 None if listed => wrong(feature(&clamped(name)), "unknown key".into()),
                 None => {
                     listed = true;
@@ -505,47 +507,47 @@ mod tests {
     #[test]
     fn forms_accept_and_refuse() {
         let table = [
-            (Form::Text(3), json!("abc"), true),
-            (Form::Text(3), json!("abcd"), false),
-            (Form::Text(3), json!(""), false),
-            (Form::Text(9), json!("a\r\nb"), false),
-            (Form::Digits(3), json!("1a"), true),
-            (Form::Digits(3), json!(1), true),
-            (Form::Digits(3), json!(1000), false),
-            (Form::Digits(3), json!(1.5), false),
-            (Form::Digits(3), json!(-1), false),
-            (Form::Label, json!("0123abc-Co"), true),
-            (Form::Label, json!("evil.example/"), false),
-            (Form::Label, json!("-a"), false),
-            (Form::Url, json!("https://shop.example/r?x={ID}"), true),
-            (Form::Url, json!("app://back"), true),
-            (Form::Url, json!("my-app://"), true),
-            (Form::Url, json!("https://"), false),
-            (Form::Url, json!("HTTP://"), false),
-            (Form::Url, json!("://"), false),
-            (Form::Url, json!("shop.example"), false),
-            (Form::Origin, json!("https://shop.example:8443"), true),
-            (Form::Origin, json!("https://shop.example/path"), false),
-            (Form::Origin, json!("http://shop.example"), false),
-            (Form::Origin, json!("http://localhost:3000"), true),
-            (Form::Origin, json!("https://a@shop.example"), false),
-            (Form::Currency, json!("EUR"), true),
-            (Form::Currency, json!("EURO"), false),
-            (Form::Decimal, json!("10.50"), true),
-            (Form::Decimal, json!(10.5), true),
-            (Form::Decimal, json!("1e3"), false),
-            (Form::Decimal, json!("-1"), false),
-            (Form::Integer(0, 5), json!(5), true),
-            (Form::Integer(0, 5), json!("5"), false),
-            (Form::Integer(0, 5), json!(5.5), false),
-            (Form::Flag, json!("true"), false),
-            (Form::OneOf(&["a", "b"]), json!("b"), true),
-            (Form::Texts(2), json!(["a", "b", "c"]), false),
-            (Form::Objects, json!([{"a": 1}]), true),
-            (Form::Objects, json!([1]), false),
+            (InputKind::Text(3), json!("abc"), true),
+            (InputKind::Text(3), json!("abcd"), false),
+            (InputKind::Text(3), json!(""), false),
+            (InputKind::Text(9), json!("a\r\nb"), false),
+            (InputKind::Digits(3), json!("1a"), true),
+            (InputKind::Digits(3), json!(1), true),
+            (InputKind::Digits(3), json!(1000), false),
+            (InputKind::Digits(3), json!(1.5), false),
+            (InputKind::Digits(3), json!(-1), false),
+            (InputKind::Label, json!("0123abc-Co"), true),
+            (InputKind::Label, json!("evil.example/"), false),
+            (InputKind::Label, json!("-a"), false),
+            (InputKind::Url, json!("https://shop.example/r?x={ID}"), true),
+            (InputKind::Url, json!("app://back"), true),
+            (InputKind::Url, json!("my-app://"), true),
+            (InputKind::Url, json!("https://"), false),
+            (InputKind::Url, json!("HTTP://"), false),
+            (InputKind::Url, json!("://"), false),
+            (InputKind::Url, json!("shop.example"), false),
+            (InputKind::Origin, json!("https://shop.example:8443"), true),
+            (InputKind::Origin, json!("https://shop.example/path"), false),
+            (InputKind::Origin, json!("http://shop.example"), false),
+            (InputKind::Origin, json!("http://localhost:3000"), true),
+            (InputKind::Origin, json!("https://a@shop.example"), false),
+            (InputKind::Currency, json!("EUR"), true),
+            (InputKind::Currency, json!("EURO"), false),
+            (InputKind::Decimal, json!("10.50"), true),
+            (InputKind::Decimal, json!(10.5), true),
+            (InputKind::Decimal, json!("1e3"), false),
+            (InputKind::Decimal, json!("-1"), false),
+            (InputKind::Integer(0, 5), json!(5), true),
+            (InputKind::Integer(0, 5), json!("5"), false),
+            (InputKind::Integer(0, 5), json!(5.5), false),
+            (InputKind::Flag, json!("true"), false),
+            (InputKind::OneOf(&["a", "b"]), json!("b"), true),
+            (InputKind::Texts(2), json!(["a", "b", "c"]), false),
+            (InputKind::Objects, json!([{"a": 1}]), true),
+            (InputKind::Objects, json!([1]), false),
         ];
-        for (form, value, accepted) in table {
-            assert_eq!(form.accepts(&value), accepted, "{form:?} {value}");
+        for (kind, value, accepted) in table {
+            assert_eq!(kind.accepts(&value), accepted, "{kind:?} {value}");
         }
     }
 

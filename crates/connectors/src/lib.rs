@@ -19,15 +19,16 @@ mod signing;
 mod token;
 mod unavailable;
 
-pub use call::{Call, Form, Reply};
+pub use call::{Call, FormBody, Reply};
 pub use connector::{
-    Bound, Connector, CredentialField, Entry, Exchange, Host, Meta, Mode, Nonce, Step, entry, optional, required,
+    BoundConnector, Connector, CredentialField, Exchange, Host, Meta, Mode, Nonce, Registration, Step, entry, optional,
+    required,
 };
 pub use connectors::{CONNECTORS, find};
 pub use encoding::{base64url_decode, jwt_claims};
 pub use error::{Error, FieldViolation, Kind, Refusal, Result};
 pub use grant::{Audience, DefaultWhen, Grant, Lifetime, Metadata, Scopes};
-pub use input::{Form as InputForm, Input, Inputs};
+pub use input::{Input, InputKind, Inputs};
 pub use jiff::Timestamp;
 pub use secret::Secret;
 pub use token::{Expiry, Seconds, Token};

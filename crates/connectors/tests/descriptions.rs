@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputForm, Kind, Lifetime, Mode, find};
+use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputKind, Kind, Lifetime, Mode, find};
 use serde_json::{Value, json};
 
 use crate::support::credentials;
@@ -63,7 +63,7 @@ fn hosts_are_origins_and_test_is_not_live() {
             else {
                 continue;
             };
-            let takes = |inputs: &[Input]| inputs.iter().any(|i| i.name == label && i.form == InputForm::Label);
+            let takes = |inputs: &[Input]| inputs.iter().any(|i| i.name == label && i.kind == InputKind::Label);
             let all = entry.meta.grants.iter().all(|grant| takes(grant.inputs));
             let credential = entry.meta.credentials.iter().any(|field| field.name == label && field.public);
             assert!(all || credential, "{}: every grant takes the label {label} of its host", entry.meta.id);
@@ -193,8 +193,8 @@ fn blanks_around_credentials_and_secret_inputs_are_refused_by_name() {
             }
         }
         for grant in entry.meta.grants {
-            for input in grant.inputs.iter().filter(|input| input.form == InputForm::Secret) {
-                assert!(dirty("madeUpSecretInput").iter().all(|text| !input.form.accepts(&text.as_str().into())));
+            for input in grant.inputs.iter().filter(|input| input.kind == InputKind::Secret) {
+                assert!(dirty("madeUpSecretInput").iter().all(|text| !input.kind.accepts(&text.as_str().into())));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Laws that hold for every connector of the list, whatever the caller, the operator or the vendor sends.
 
-use connectors::{Call, Expiry, InputForm, Lifetime, Reply};
+use connectors::{Call, Expiry, InputKind, Lifetime, Reply};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value};
@@ -184,7 +184,7 @@ fn secrets(scene: &Scene) -> Vec<String> {
     let public = |name: &str| scene.entry.meta.credentials.iter().any(|field| field.name == name && field.public);
     let credentials = scene.credentials.iter().filter(|(name, _)| !public(name));
     let secret =
-        |name: &str| scene.grant().inputs.iter().any(|input| input.name == name && input.form == InputForm::Secret);
+        |name: &str| scene.grant().inputs.iter().any(|input| input.name == name && input.kind == InputKind::Secret);
     let inputs = scene.case.input.iter().filter(|(name, _)| secret(name));
     credentials.chain(inputs).filter_map(|(_, value)| value.as_str().map(Into::into)).collect()
 }

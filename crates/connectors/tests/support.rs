@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use connectors::{
-    Call, Entry, Error, Exchange, Expiry, Grant, Host, Inputs, Mode, Nonce, Reply, Result, Step, Timestamp, Token, find,
+    Call, Error, Exchange, Expiry, Grant, Host, Inputs, Mode, Nonce, Registration, Reply, Result, Step, Timestamp,
+    Token, find,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -207,7 +208,7 @@ pub fn form_of(body: &[u8]) -> BTreeMap<String, String> {
 #[derive(Clone)]
 pub struct Scene {
     pub name: String,
-    pub entry: &'static Entry,
+    pub entry: &'static Registration,
     pub case: Case,
     /// `credentials.json` with the case's own fields over it.
     pub credentials: Map<String, Value>,
@@ -316,13 +317,13 @@ fn read(folder: &str) -> Vec<Scene> {
 }
 
 /// The made-up credentials of a connector's fixtures.
-pub fn credentials(entry: &Entry) -> Map<String, Value> {
+pub fn credentials(entry: &Registration) -> Map<String, Value> {
     let path = fixtures().join(entry.meta.id).join("credentials.json");
     serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The cut-down document of the vendor's, where it publishes one.
-pub fn spec(entry: &Entry) -> Option<Vec<u8>> {
+pub fn spec(entry: &Registration) -> Option<Vec<u8>> {
     let path = fixtures().join(entry.meta.id).join("spec.json");
     path.exists().then(|| bytes(&path))
 }

@@ -5,12 +5,12 @@ use crate::ConnectorSettings;
 
 /// Where the calls of one connector go: the vendor's hosts, or the operator's in their place.
 #[derive(Clone, Debug)]
-pub struct Bases {
+pub struct BaseUrls {
     live: Vec<String>,
     test: Vec<String>,
 }
 
-impl Bases {
+impl BaseUrls {
     /// The vendor's hosts with the operator's replacements. A replaced main host stands for every host of the connector that is
     /// not replaced by its own key.
     ///
@@ -111,11 +111,11 @@ mod tests {
     #[test]
     fn a_replaced_main_host_stands_for_all() {
         let settings = with(&[("test_base_url", "http://127.0.0.1:9/")]);
-        let bases = Bases::of(&META, Some(&settings)).unwrap();
+        let bases = BaseUrls::of(&META, Some(&settings)).unwrap();
         assert_eq!(bases.of_mode(Mode::Test), ["http://127.0.0.1:9", "http://127.0.0.1:9"]);
         assert_eq!(bases.of_mode(Mode::Live), ["https://{prefix}-live.vendor.example", "https://auth.vendor.example"]);
         let settings = with(&[("auth_base_url", "https://a.example"), ("base_url", "https://b.example")]);
-        let bases = Bases::of(&META, Some(&settings)).unwrap();
+        let bases = BaseUrls::of(&META, Some(&settings)).unwrap();
         assert_eq!(bases.of_mode(Mode::Live), ["https://b.example", "https://a.example"]);
     }
 
@@ -136,12 +136,12 @@ mod tests {
         ] {
             assert_eq!(check(url).is_ok(), good, "{url}");
         }
-        assert!(Bases::of(&META, Some(&with(&[("bse_url", "https://a.example")]))).is_err());
+        assert!(BaseUrls::of(&META, Some(&with(&[("bse_url", "https://a.example")]))).is_err());
     }
 
     #[test]
     fn calls_go_to_the_bases_and_nowhere_else() {
-        let bases = Bases::of(&META, None).unwrap();
+        let bases = BaseUrls::of(&META, None).unwrap();
         for (uri, allowed) in [
             ("https://abc-live.vendor.example/v1", true),
             ("https://auth.vendor.example/v1", true),

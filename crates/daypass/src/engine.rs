@@ -6,7 +6,7 @@ use connectors::{
 use tokio::time::Instant;
 
 use crate::{
-    Clock, Fingerprint, Keyring, Order, Request, Settings, Store, TransportError, Vendor,
+    Clock, Fingerprint, HttpSend, IncomingRequest, Keyring, Settings, Store, TokenRequest, TransportError,
     gate::Gates,
     life::{Life, Mint, Minted},
     order, retry,
@@ -24,7 +24,7 @@ const MAX_CALLS: usize = 6;
 
 /// A token of which we know who may hold it and when it dies.
 #[derive(Clone, Debug)]
-pub struct Pass {
+pub struct IssuedToken {
     /// The token and what came with it.
     pub token: Token,
     /// The grant that made it.
@@ -39,7 +39,7 @@ pub struct Pass {
     pub status: u16,
 }
 
-impl Pass {
+impl IssuedToken {
     /// Whole seconds of life left.
     pub fn lifetime_seconds(&self) -> Option<i64> {
         self.left.map(|left| i64::try_from(left.as_secs()).unwrap_or(i64::MAX))
@@ -48,7 +48,7 @@ impl Pass {
 
 /// What there is to say about a call in a log line or a metric. Never a secret.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct CallReport {
     /// The connector.
     pub connector: Option<&'static str>,
     /// The grant.
@@ -69,23 +69,23 @@ pub struct Facts {
 
 /// Everything that a call passes through.
 pub struct Engine<V> {
-    life: Life<Minter<V>>,
-    minter: Arc<Minter<V>>,
+    life: Life<Exchanger<V>>,
+    minter: Arc<Exchanger<V>>,
 }
 
 /// Drives exchanges with vendors.
-struct Minter<V> {
+struct Exchanger<V> {
     settings: Settings,
     vendor: V,
     clock: Arc<dyn Clock>,
     gates: Gates,
 }
 
-impl<V: Vendor> Engine<V> {
+impl<V: HttpSend> Engine<V> {
     /// An engine.
     pub fn new(settings: Settings, vendor: V, clock: Arc<dyn Clock>, store: Arc<dyn Store>, keys: Keyring) -> Self {
         let gates = Gates::new(settings.limits.max_calls_per_host, settings.limits.max_waiting_per_host);
-        let minter = Arc::new(Minter { settings, vendor, clock: clock.clone(), gates });
+        let minter = Arc::new(Exchanger { settings, vendor, clock: clock.clone(), gates });
         Self { life: Life::new(minter.clone(), store, keys, clock), minter }
     }
 
@@ -97,27 +97,27 @@ impl<V: Vendor> Engine<V> {
     /// One call: check the request, look for a token that may be handed out again, else talk to the vendor.
     ///
     /// # Errors
-    /// Every [`Kind`]; `facts` says how far it came.
+    /// Every [`Kind`]; `report` says how far it came.
     pub async fn create_access_token(
         &self,
-        request: Request<'_>,
+        request: IncomingRequest<'_>,
         deadline: Instant,
-        facts: &mut Facts,
-    ) -> Result<Pass> {
+        report: &mut CallReport,
+    ) -> Result<IssuedToken> {
         let entry = order::connector(&request)?;
-        facts.connector = Some(entry.meta.id);
+        report.connector = Some(entry.meta.id);
         let fresh = request.fresh;
-        let order = Arc::new(Order::check(request, entry, self.settings())?);
+        let order = Arc::new(TokenRequest::check(request, entry, self.settings())?);
         let names = Arc::new(self.life.names(&order));
-        facts.grant = Some(order.grant.name);
-        facts.audience = Some(order.audience);
-        facts.mode = Some(order.mode.label());
-        facts.credentials.clone_from(&names.fingerprints);
+        report.grant = Some(order.grant.name);
+        report.audience = Some(order.audience);
+        report.mode = Some(order.mode.label());
+        report.credentials.clone_from(&names.fingerprints);
         let mut spent = (0, Duration::ZERO);
         let obtained = self.life.obtain(order, names, fresh, deadline, &mut spent).await;
-        (facts.attempts, facts.vendor_time) = spent;
+        (report.attempts, report.vendor_time) = spent;
         let obtained = obtained?;
-        facts.replayed = obtained.replayed;
+        report.replayed = obtained.replayed;
         Ok(obtained.pass)
     }
 
@@ -144,9 +144,9 @@ impl<V: Vendor> Engine<V> {
     ///
     /// # Errors
     /// The caller's mistakes.
-    pub fn explain(&self, request: Request<'_>) -> Result<(Order, Option<Call>)> {
+    pub fn explain(&self, request: IncomingRequest<'_>) -> Result<(TokenRequest, Option<Call>)> {
         let entry = order::connector(&request)?;
-        let order = Order::check(request, entry, self.settings())?;
+        let order = TokenRequest::check(request, entry, self.settings())?;
         let key = Nonce(random()?).uuid();
         let step = order.bound.step(&exchange(&order, self.minter.clock.now(), Nonce(random()?), &key, &[]))?;
         match step {
@@ -156,8 +156,8 @@ impl<V: Vendor> Engine<V> {
     }
 }
 
-impl<V: Vendor> Mint for Minter<V> {
-    async fn mint(&self, order: &Order, deadline: Instant) -> Minted {
+impl<V: HttpSend> Mint for Exchanger<V> {
+    async fn mint(&self, order: &TokenRequest, deadline: Instant) -> Minted {
         let mut spent = Spent::default();
         // Lands before those who wait for it give up, so that they hear how it went and what it took.
         let deadline = deadline.checked_sub(LANDING).unwrap_or(deadline);
@@ -177,9 +177,9 @@ struct Spent {
     last: Option<(u16, Option<Timestamp>, Duration)>,
 }
 
-impl<V: Vendor> Minter<V> {
+impl<V: HttpSend> Exchanger<V> {
     /// The conversation with the vendor, from the first call to the token.
-    async fn exchange(&self, order: &Order, deadline: Instant, spent: &mut Spent) -> Result<Token> {
+    async fn exchange(&self, order: &TokenRequest, deadline: Instant, spent: &mut Spent) -> Result<Token> {
         let began = self.clock.now();
         let idempotency_key = Nonce(random()?).uuid();
         let mut replies = Vec::new();
@@ -211,7 +211,7 @@ impl<V: Vendor> Minter<V> {
         &self,
         mut call: Call,
         again: &impl Fn() -> Result<Step>,
-        order: &Order,
+        order: &TokenRequest,
         deadline: Instant,
         spent: &mut Spent,
     ) -> Result<Reply> {
@@ -259,7 +259,7 @@ impl<V: Vendor> Minter<V> {
         &self,
         call: Call,
         (sent_at, sent): (Timestamp, Duration),
-        order: &Order,
+        order: &TokenRequest,
         deadline: Instant,
         spent: &mut Spent,
     ) -> std::result::Result<Reply, TransportError> {
@@ -285,7 +285,7 @@ impl<V: Vendor> Minter<V> {
     }
 
     /// Makes sure that what is handed out is alive, by every clock that has a say.
-    fn pass(&self, order: &Order, mut token: Token, spent: &Spent) -> Result<Pass> {
+    fn pass(&self, order: &TokenRequest, mut token: Token, spent: &Spent) -> Result<IssuedToken> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let left = match token.expiry {
             Expiry::UntilUsed | Expiry::Unpublished => None,
@@ -317,7 +317,7 @@ impl<V: Vendor> Minter<V> {
         if order.audience == Audience::Client {
             token.server_parameters.clear();
         }
-        Ok(Pass {
+        Ok(IssuedToken {
             token,
             grant: order.grant.name,
             audience: order.audience,
@@ -337,7 +337,7 @@ fn as_milliseconds(time: Duration) -> i64 {
 }
 
 fn exchange<'a>(
-    order: &'a Order,
+    order: &'a TokenRequest,
     now: Timestamp,
     nonce: Nonce,
     idempotency_key: &'a str,
@@ -372,7 +372,7 @@ fn sent_secrets(call: &Call) -> impl Iterator<Item = String> {
 
 /// Whether the token or what comes with it contains a secret of this exchange: where a connector, or a gateway before it,
 /// repeats the merchant's key, nobody gets it. `server_parameters` stay in the backend and may repeat an input.
-fn repeats_secret(token: &Token, order: &Order, sent: &[String]) -> bool {
+fn repeats_secret(token: &Token, order: &TokenRequest, sent: &[String]) -> bool {
     let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
     let scopes = token.scopes.iter().map(String::as_str);
     let mut texts = [token.value.expose(), &token.token_type].into_iter().chain(scopes).chain(parameters);
@@ -382,7 +382,7 @@ fn repeats_secret(token: &Token, order: &Order, sent: &[String]) -> bool {
 }
 
 /// The error with every credential removed from the vendor's words.
-fn scrubbed(mut error: Error, order: &Order, sent: &[String]) -> Error {
+fn scrubbed(mut error: Error, order: &TokenRequest, sent: &[String]) -> Error {
     let Some(refusal) = error.refusal.take() else { return error };
     let secrets: Vec<&str> = order.secrets().chain(sent.iter().map(String::as_str)).collect();
     let clean = |text: Option<String>| text.map(|text| scrub(&text, secrets.iter().copied()));

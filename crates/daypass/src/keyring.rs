@@ -48,12 +48,12 @@ impl Keyring {
     }
 
     /// A keyed hash of a text of ours, by every key of the ring, the current one first.
-    pub(crate) fn names<'a>(&'a self, of: &'a Digestible) -> impl Iterator<Item = [u8; 32]> + 'a {
+    pub(crate) fn names<'a>(&'a self, of: &'a HashInput) -> impl Iterator<Item = [u8; 32]> + 'a {
         self.0.iter().map(|key| mac(&key.naming, &of.0))
     }
 
     /// A keyed hash by the current key.
-    pub(crate) fn name(&self, of: &Digestible) -> [u8; 32] {
+    pub(crate) fn name(&self, of: &HashInput) -> [u8; 32] {
         self.names(of).next().unwrap_or_default()
     }
 
@@ -115,9 +115,9 @@ fn decode(text: &str) -> Option<[u8; 32]> {
 
 /// Parts of a text to hash, each preceded by its length, so that no two lists of parts give the same text.
 #[derive(Default)]
-pub(crate) struct Digestible(Vec<u8>);
+pub(crate) struct HashInput(Vec<u8>);
 
-impl Digestible {
+impl HashInput {
     /// A text of that purpose, so that texts of two purposes never meet.
     pub fn of(purpose: &str) -> Self {
         Self::default().part(purpose)
@@ -143,7 +143,7 @@ impl Digestible {
     }
 }
 
-impl Drop for Digestible {
+impl Drop for HashInput {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.0);
     }
@@ -181,7 +181,7 @@ mod tests {
         let sealed = old.seal(b"place", b"value").unwrap();
         assert!(both.open(b"place", &sealed).is_some());
         assert!(new.open(b"place", &sealed).is_none());
-        let of = || Digestible::of("test").part("x");
+        let of = || HashInput::of("test").part("x");
         assert_eq!(both.names(&of()).collect::<Vec<_>>(), [new.name(&of()), old.name(&of())]);
     }
 
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn parts_do_not_run_together() {
         let ring = ring(1, &[]);
-        let name = |parts: &[&str]| ring.name(&Digestible::of("test").parts(parts.iter()));
+        let name = |parts: &[&str]| ring.name(&HashInput::of("test").parts(parts.iter()));
         assert_ne!(name(&["ab", "c"]), name(&["a", "bc"]));
         assert_ne!(name(&["a"]), name(&["a", ""]));
     }

@@ -24,12 +24,12 @@ mod transport;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::RawCredentials;
-pub use egress::Bases;
-pub use engine::{Engine, Facts, Pass};
+pub use egress::BaseUrls;
+pub use engine::{CallReport, Engine, IssuedToken};
 pub use keyring::Keyring;
-pub use order::{Availability, Order, Request, availability, canonical_id};
+pub use order::{Availability, IncomingRequest, TokenRequest, availability, canonical_id};
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};
 pub use store::{
-    BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, StoreError,
+    Claim, FallbackStore, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, StoreError,
 };
-pub use transport::{ConnectTimeouts, Transport, TransportError, Vendor};
+pub use transport::{ConnectTimeouts, HttpSend, Transport, TransportError};

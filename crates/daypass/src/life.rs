@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Clock, Order, Pass,
+    Clock, IssuedToken, TokenRequest,
     flights::{Flights, Seat},
     keyring::Keyring,
     names::Names,
@@ -25,14 +25,14 @@ const MAX_FLIGHTS: usize = 3;
 /// Makes tokens, for whoever keeps them.
 pub(crate) trait Mint: Send + Sync + 'static {
     /// Talks to the vendor.
-    fn mint(&self, order: &Order, deadline: Instant) -> impl Future<Output = Minted> + Send;
+    fn mint(&self, order: &TokenRequest, deadline: Instant) -> impl Future<Output = Minted> + Send;
 }
 
 /// What came of talking to the vendor.
 #[derive(Clone)]
 pub(crate) struct Minted {
     /// The token, or why there is none.
-    pub result: Result<Pass>,
+    pub result: Result<IssuedToken>,
     /// Calls that were made.
     pub attempts: u32,
     /// Time spent on them.
@@ -40,7 +40,7 @@ pub(crate) struct Minted {
 }
 
 impl Minted {
-    pub(crate) fn without_call(result: Result<Pass>) -> Self {
+    pub(crate) fn without_call(result: Result<IssuedToken>) -> Self {
         Self { result, attempts: 0, vendor_time: Duration::ZERO }
     }
 }
@@ -48,7 +48,7 @@ impl Minted {
 /// What a caller gets, and how.
 pub(crate) struct Obtained {
     /// The token.
-    pub pass: Pass,
+    pub pass: IssuedToken,
     /// Whether the same reference got it before.
     pub replayed: bool,
 }
@@ -72,7 +72,7 @@ impl<M: Mint> Life<M> {
     }
 
     /// The names of an order.
-    pub fn names(&self, order: &Order) -> Names {
+    pub fn names(&self, order: &TokenRequest) -> Names {
         Names::of(order, &self.shelf.keys)
     }
 
@@ -115,7 +115,7 @@ impl<M: Mint> Life<M> {
     /// `fresh` asks for a new SERVER token. `spent` tells what talking to the vendor took, where this call started it.
     pub async fn obtain(
         &self,
-        order: Arc<Order>,
+        order: Arc<TokenRequest>,
         names: Arc<Names>,
         fresh: bool,
         deadline: Instant,
@@ -150,7 +150,7 @@ impl<M: Mint> Life<M> {
     /// The token of the flight for it, started if there is none. `noted` is for how long the note of the reference stands.
     async fn fly(
         &self,
-        order: &Arc<Order>,
+        order: &Arc<TokenRequest>,
         names: &Arc<Names>,
         wish: Wish,
         noted: Option<Duration>,
@@ -205,7 +205,7 @@ impl<M: Mint> Life<M> {
         }
     }
 
-    fn refresh(&self, order: &Arc<Order>, names: &Arc<Names>) {
+    fn refresh(&self, order: &Arc<TokenRequest>, names: &Arc<Names>) {
         let now = self.shelf.clock.elapsed();
         if self.refreshed.get(&names.place()).is_some_and(|until| until > now) {
             return;
@@ -215,7 +215,7 @@ impl<M: Mint> Life<M> {
         drop(self.board(order, names, Wish::Replace, Instant::now() + REFRESH_DEADLINE));
     }
 
-    fn board(&self, order: &Arc<Order>, names: &Arc<Names>, wish: Wish, deadline: Instant) -> Seat<Landed> {
+    fn board(&self, order: &Arc<TokenRequest>, names: &Arc<Names>, wish: Wish, deadline: Instant) -> Seat<Landed> {
         let (shelf, mint, order, names) = (self.shelf.clone(), self.mint.clone(), order.clone(), names.clone());
         let key = (names.place(), wish);
         self.flights.board(&key, || async move { shelf.make(&*mint, &order, &names, wish, deadline).await })

@@ -1,9 +1,9 @@
-use connectors::{InputForm, Mode};
+use connectors::{InputKind, Mode};
 use zeroize::Zeroizing;
 
 use crate::{
-    Order,
-    keyring::{Digestible, Keyring},
+    TokenRequest,
+    keyring::{HashInput, Keyring},
     store::{Fingerprint, Place},
 };
 
@@ -25,21 +25,21 @@ pub(crate) struct Names {
 
 impl Names {
     /// The names of an order.
-    pub fn of(order: &Order, keys: &Keyring) -> Self {
-        let secret = |name: &str| order.grant.inputs.iter().any(|it| it.name == name && it.form == InputForm::Secret);
+    pub fn of(order: &TokenRequest, keys: &Keyring) -> Self {
+        let secret = |name: &str| order.grant.inputs.iter().any(|it| it.name == name && it.kind == InputKind::Secret);
         let inputs = order.inputs.iter().filter(|(name, _)| secret(name));
         let fields = order.credentials.fields().iter().map(|(name, value)| (name.as_str(), value)).chain(inputs);
         let mut fields: Vec<(&str, Zeroizing<String>)> =
             fields.map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
         fields.sort_by_key(|(name, _)| *name);
         let credentials = |purpose: &str| {
-            let text = Digestible::of(purpose).part(order.meta.id);
+            let text = HashInput::of(purpose).part(order.meta.id);
             text.parts(fields.iter().map(|(name, _)| name)).parts(fields.iter().map(|(_, value)| value.as_bytes()))
         };
-        let hosts = |text: Digestible| {
+        let hosts = |text: HashInput| {
             text.parts(order.bases.of_mode(Mode::Test).iter()).parts(order.bases.of_mode(Mode::Live).iter())
         };
-        let wanted = |text: Digestible| {
+        let wanted = |text: HashInput| {
             let inputs: Vec<String> =
                 order.inputs.iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]).collect();
             text.part(order.mode.label())
@@ -56,7 +56,7 @@ impl Names {
             .names(&credentials("fingerprint"))
             .map(|[a, b, c, d, e, f, g, h, ..]| Fingerprint([a, b, c, d, e, f, g, h]))
             .collect();
-        let places = |text: Digestible| -> Vec<Place> {
+        let places = |text: HashInput| -> Vec<Place> {
             let slots = keys.names(&text).zip(&fingerprints);
             slots.map(|(slot, fingerprint)| Place { fingerprint: *fingerprint, slot }).collect()
         };
@@ -68,7 +68,7 @@ impl Names {
             ),
             reference: places(hosts(credentials("reference")).part(&order.reference)),
             shared,
-            request: wanted(Digestible::of("request")).digest(),
+            request: wanted(HashInput::of("request")).digest(),
             fingerprints,
         }
     }

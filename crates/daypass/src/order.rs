@@ -1,15 +1,16 @@
 use connectors::{
-    Audience, Bound, DefaultWhen, Entry, Error, FieldViolation, Grant, InputForm, Inputs, Kind, Meta, Mode, Result,
+    Audience, BoundConnector, DefaultWhen, Error, FieldViolation, Grant, InputKind, Inputs, Kind, Meta, Mode,
+    Registration, Result,
 };
 use serde_json::{Map, Value};
 
-use crate::{Bases, RawCredentials, Settings};
+use crate::{BaseUrls, RawCredentials, Settings};
 
 /// Longest JSON text that is read from a field of the request, in bytes.
 const MAX_JSON_BYTES: usize = 64 * 1024;
 
 /// One call as it came in, before anything of it is believed.
-pub struct Request<'a> {
+pub struct IncomingRequest<'a> {
     /// The caller's reference.
     pub reference: &'a str,
     /// The connector that the body names.
@@ -33,7 +34,7 @@ pub struct Request<'a> {
 /// Whether a connector of the enum gives tokens.
 pub enum Availability {
     /// It does.
-    Available(&'static Entry),
+    Available(&'static Registration),
     /// It does not, for this reason.
     Unavailable(&'static str),
     /// There is no such connector.
@@ -64,13 +65,13 @@ pub fn canonical_id(name: &str) -> String {
 }
 
 /// A request that has been held against everything it can be held against without asking the vendor.
-pub struct Order {
+pub struct TokenRequest {
     /// The caller's reference.
     pub reference: String,
     /// What is known about the connector.
     pub meta: &'static Meta,
     /// The connector with the credentials in hand.
-    pub bound: Box<dyn Bound>,
+    pub bound: Box<dyn BoundConnector>,
     /// The credentials as they came, for scrubbing and for telling one from another.
     pub credentials: RawCredentials,
     /// The grant.
@@ -82,21 +83,21 @@ pub struct Order {
     /// The inputs, checked.
     pub inputs: Inputs,
     /// Where calls go.
-    pub bases: Bases,
+    pub bases: BaseUrls,
 }
 
-impl std::fmt::Debug for Order {
+impl std::fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Order({} {} {:?})", self.meta.id, self.grant.name, self.mode)
+        write!(f, "TokenRequest({} {} {:?})", self.meta.id, self.grant.name, self.mode)
     }
 }
 
-impl Order {
+impl TokenRequest {
     /// Checks a request to its connector, to the last input. What is wrong here never reaches a vendor.
     ///
     /// # Errors
     /// The caller's mistake, with the fields at fault, or the operator's policy.
-    pub fn check(request: Request<'_>, entry: &'static Entry, settings: &Settings) -> Result<Self> {
+    pub fn check(request: IncomingRequest<'_>, entry: &'static Registration, settings: &Settings) -> Result<Self> {
         check_reference(request.reference)?;
         let id = entry.meta.id;
         if let Some(why) = settings.policy.denies(id, Audience::Client) {
@@ -129,7 +130,7 @@ impl Order {
         }
         let metadata = read_object(request.metadata, "metadata")?;
         let inputs = Inputs::check(grant, values, wishes.scopes, wishes.ttl_seconds, &metadata)?;
-        let bases = Bases::of(entry.meta, settings_of_connector)
+        let bases = BaseUrls::of(entry.meta, settings_of_connector)
             .map_err(|_| Error::new(Kind::Internal, "the connector's configured hosts are not valid"))?;
         Ok(Self {
             reference: request.reference.into(),
@@ -145,7 +146,7 @@ impl Order {
     }
 }
 
-impl Order {
+impl TokenRequest {
     /// The credentials and secret inputs, each as it is.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.credentials.values().chain(self.secret_inputs())
@@ -162,7 +163,7 @@ impl Order {
     }
 
     fn secret_inputs(&self) -> impl Iterator<Item = &str> {
-        let inputs = self.grant.inputs.iter().filter(|input| input.form == InputForm::Secret);
+        let inputs = self.grant.inputs.iter().filter(|input| input.kind == InputKind::Secret);
         inputs.filter_map(|input| self.inputs.text(input.name))
     }
 
@@ -199,7 +200,7 @@ fn check_reference(reference: &str) -> Result<()> {
 ///
 /// # Errors
 /// Where none is named, several are, or the one that is gives no tokens.
-pub(crate) fn connector(request: &Request<'_>) -> Result<&'static Entry> {
+pub(crate) fn connector(request: &IncomingRequest<'_>) -> Result<&'static Registration> {
     let named = [
         ("connector", request.connector),
         ("x-connector", request.header_connector),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    Order, Pass,
+    IssuedToken, TokenRequest,
     keyring::Keyring,
     store::{Found, Place},
 };
@@ -38,7 +38,7 @@ impl Record {
     }
 
     /// A token that lives for so long from now.
-    pub fn of(request: [u8; 32], pass: &Pass, left: Duration) -> Self {
+    pub fn of(request: [u8; 32], pass: &IssuedToken, left: Duration) -> Self {
         let token = &pass.token;
         let client = token.client_parameters.iter().map(|(name, value)| (name.clone().into_owned(), value.clone()));
         let server = token.server_parameters.iter();
@@ -79,7 +79,7 @@ impl Record {
     }
 
     /// Its token, with what is left of it: the least of what the wall clock and the store say.
-    pub fn pass(self, left: Duration, now: Timestamp, order: &Order) -> Option<Pass> {
+    pub fn pass(self, left: Duration, now: Timestamp, order: &TokenRequest) -> Option<IssuedToken> {
         let kept = self.pass?;
         let left = match kept.expires_at {
             None => None,
@@ -97,7 +97,7 @@ impl Record {
             client_parameters: kept.client_parameters.into_iter().map(|(name, value)| (name.into(), value)).collect(),
             server_parameters: server.map(|(name, value)| (name.into(), Secret::from(value.as_str()))).collect(),
         };
-        Some(Pass {
+        Some(IssuedToken {
             token,
             grant: order.grant.name,
             audience: order.audience,

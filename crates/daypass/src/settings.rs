@@ -7,7 +7,7 @@ use connectors::{Audience, Input};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Bases, canonical_id};
+use crate::{BaseUrls, canonical_id};
 
 /// What the operator decides about the engine.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -151,7 +151,7 @@ impl Settings {
                 faults.push(format!("connectors.{name}: no such connector gives tokens"));
                 continue;
             };
-            if let Err(fault) = Bases::of(entry.meta, Some(settings)) {
+            if let Err(fault) = BaseUrls::of(entry.meta, Some(settings)) {
                 faults.push(format!("connectors.{name}.{fault}"));
             }
             for (key, value) in &settings.defaults {
@@ -183,7 +183,7 @@ impl Settings {
             .iter()
             .filter_map(|(id, settings)| {
                 let limit = Duration::from_millis(settings.connect_timeout_ms?);
-                let bases = Bases::of(connectors::find(id)?.meta, Some(settings)).ok()?;
+                let bases = BaseUrls::of(connectors::find(id)?.meta, Some(settings)).ok()?;
                 Some(bases.authorities().into_iter().map(move |authority| (authority, limit)))
             })
             .flatten()
@@ -202,7 +202,7 @@ fn default_fault<'a>(inputs: impl Iterator<Item = &'a Input>, value: &Value) -> 
     if inputs.peek().is_none() {
         return Some("no grant has such an input".into());
     }
-    inputs.find(|input| !input.form.accepts(value)).map(|input| format!("must be {}", input.form.describe()))
+    inputs.find(|input| !input.kind.accepts(value)).map(|input| format!("must be {}", input.kind.describe()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Clock, Order, Pass,
+    Clock, IssuedToken, TokenRequest,
     keyring::Keyring,
     life::{Mint, Minted},
     names::Names,
@@ -90,7 +90,14 @@ impl Shelf {
     }
 
     /// One flight: a kept token, or the right to make one, the exchange, the token into the store.
-    pub async fn make<M: Mint>(&self, mint: &M, order: &Order, names: &Names, wish: Wish, deadline: Instant) -> Landed {
+    pub async fn make<M: Mint>(
+        &self,
+        mint: &M,
+        order: &TokenRequest,
+        names: &Names,
+        wish: Wish,
+        deadline: Instant,
+    ) -> Landed {
         let (place, mut owner) = (names.place(), Owner::default());
         let _ = getrandom::fill(&mut owner);
         let landed = |minted| Landed { request: names.request, minted, from_store: false };
@@ -129,7 +136,7 @@ impl Shelf {
     }
 
     /// Who may make the token, or that it is there already.
-    async fn right(&self, order: &Order, names: &Names, wish: Wish, owner: Owner, deadline: Instant) -> Right {
+    async fn right(&self, order: &TokenRequest, names: &Names, wish: Wish, owner: Owner, deadline: Instant) -> Right {
         let place = names.place();
         let (look_at, until, least) = match wish {
             // A new one is made whoever else makes one.
@@ -162,7 +169,7 @@ impl Shelf {
     }
 
     /// A flight's end with what the store holds, if it may be handed out and, where that matters, is not due to be replaced.
-    fn landed(&self, order: &Order, found: &Found, jitter: Option<u32>) -> Option<Landed> {
+    fn landed(&self, order: &TokenRequest, found: &Found, jitter: Option<u32>) -> Option<Landed> {
         let record = self.open(found)?;
         let (request, life) = (record.request, record.life());
         if record.is_note() {
@@ -176,7 +183,7 @@ impl Shelf {
         Some(Landed { request, minted: Minted::without_call(Ok(pass)), from_store: true })
     }
 
-    async fn kept(&self, order: &Order, names: &Names, jitter: Option<u32>) -> Option<Landed> {
+    async fn kept(&self, order: &TokenRequest, names: &Names, jitter: Option<u32>) -> Option<Landed> {
         let found = self.store.get(names.token()).await.ok()?;
         found.iter().find_map(|found| self.landed(order, found, jitter))
     }
@@ -205,7 +212,7 @@ impl Shelf {
     }
 
     /// Puts a token into the store, if it lives long enough to be handed out again.
-    async fn keep(&self, pass: &Pass, place: Place, names: &Names, owner: Option<Owner>) -> Kept {
+    async fn keep(&self, pass: &IssuedToken, place: Place, names: &Names, owner: Option<Owner>) -> Kept {
         let left = pass.left.unwrap_or(KEEP_UNENDING);
         let record = Record::of(names.request, pass, left);
         let sealed = if left > MARGIN { record.seal(&self.keys, place) } else { None };
@@ -262,7 +269,7 @@ impl Shelf {
     }
 
     /// A kept token as it may be handed out now: what is left of it is the least of what the wall clock and the store say.
-    pub fn pass(&self, record: Record, left: Duration, order: &Order) -> Option<Pass> {
+    pub fn pass(&self, record: Record, left: Duration, order: &TokenRequest) -> Option<IssuedToken> {
         let pass = record.pass(left, self.clock.now(), order)?;
         pass.left.is_none_or(|left| left > MARGIN).then_some(pass)
     }

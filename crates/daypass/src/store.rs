@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use backed::BackedStore;
+pub use backed::FallbackStore;
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
 

@@ -23,7 +23,7 @@ use tower_service::Service;
 pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// Makes one attempt at one call.
-pub trait Vendor: Send + Sync + 'static {
+pub trait HttpSend: Send + Sync + 'static {
     /// Sends the call and reads the whole answer, by `deadline` at the latest.
     fn send(
         &self,
@@ -135,7 +135,7 @@ fn client(tls: rustls::ClientConfig, timeouts: &ConnectTimeouts) -> Client<Conne
         .build(Timed { inner: https, timeouts: timeouts.clone() })
 }
 
-impl Vendor for Transport {
+impl HttpSend for Transport {
     async fn send(&self, call: Call, sent_at: Timestamp, deadline: Instant) -> Result<Reply, TransportError> {
         let own;
         let client = match &call.client_certificate {

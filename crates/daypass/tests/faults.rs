@@ -39,7 +39,7 @@ impl Tally {
     /// What holds after every call, whatever the vendor did.
     fn check(&self, scene: &Scene, outcome: &Outcome, time: Duration, what: &str) {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.attempts.fetch_add(outcome.facts.attempts as usize, Ordering::Relaxed);
+        self.attempts.fetch_add(outcome.report.attempts as usize, Ordering::Relaxed);
         let context = format!("{} {what}", scene.name);
         let late = outcome.took.saturating_sub(time);
         self.latest_ms.fetch_max(late.as_millis() as usize, Ordering::Relaxed);
@@ -150,7 +150,7 @@ async fn documented_successes_succeed_over_the_wire() {
             let token = outcome.result.unwrap_or_else(|error| panic!("{}: {error:?}", scene.name)).token;
             assert_eq!(token.value.expose(), scene.token, "{}", scene.name);
             assert_eq!(server.requests(), scene.replies.len(), "{}", scene.name);
-            assert_eq!(outcome.facts.attempts as usize, scene.replies.len(), "{}", scene.name);
+            assert_eq!(outcome.report.attempts as usize, scene.replies.len(), "{}", scene.name);
         }
     })
     .await;
@@ -187,7 +187,7 @@ async fn no_connection_is_unavailable_and_tried_again() {
             for (what, outcome) in futures(calls).await {
                 tally.check(&scene, &outcome, AMPLE, what);
                 assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", scene.name);
-                assert_eq!(outcome.facts.attempts, 3, "{} {what}: nothing was sent, so it is safe", scene.name);
+                assert_eq!(outcome.report.attempts, 3, "{} {what}: nothing was sent, so it is safe", scene.name);
             }
             // The same with less time than making a connection may take.
             let calls = ways.iter().map(|(what, base)| {
@@ -278,7 +278,7 @@ async fn broken_and_silent(silent: usize) {
                 let outcome = alone(&scene, &server.base(), &transport, time).await;
                 tally.check(&scene, &outcome, time, what);
                 assert_eq!(kind(&outcome), Some(expected), "{} {what}: {:?}", scene.name, outcome.result);
-                let (told, before) = (outcome.facts.attempts as usize, scene.replies.len() - 1);
+                let (told, before) = (outcome.report.attempts as usize, scene.replies.len() - 1);
                 let seen = server.requests();
                 // A deadline may come before the last request arrives, and before the engine counts its attempt.
                 assert!(told == seen || expected == Kind::Timeout, "{} {what}: {told} {seen}", scene.name);

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use connectors::{Audience, Call, InputForm, Reply, Timestamp};
-use daypass::{Pass, TransportError, Vendor};
+use connectors::{Audience, Call, InputKind, Reply, Timestamp};
+use daypass::{HttpSend, IssuedToken, TransportError};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ struct Replay {
     seen: Arc<Mutex<(usize, Vec<String>)>>,
 }
 
-impl Vendor for Replay {
+impl HttpSend for Replay {
     async fn send(&self, call: Call, sent_at: Timestamp, _: Instant) -> Result<Reply, TransportError> {
         let (calls, sent) = &mut *self.seen.lock().unwrap();
         let secrets = call.headers.values().filter(|value| value.is_sensitive());
@@ -66,7 +66,7 @@ impl Vendor for Replay {
 }
 
 /// Every text that the holder of a pass sees.
-fn shown(pass: &Pass) -> Vec<&str> {
+fn shown(pass: &IssuedToken) -> Vec<&str> {
     let token = &pass.token;
     let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
     let texts = [token.value.expose(), token.token_type.as_str()].into_iter();
@@ -112,7 +112,7 @@ fn texts(value: &Value, at: String, found: &mut Vec<String>) {
 }
 
 /// One call of the scene, and the secret headers that were sent.
-async fn play(scene: &Scene, change: Option<Change>) -> (Result<Pass, connectors::Error>, Vec<String>) {
+async fn play(scene: &Scene, change: Option<Change>) -> (Result<IssuedToken, connectors::Error>, Vec<String>) {
     let (replies, token) = (Arc::new(scene.replies.clone()), scene.token.clone());
     let replay = Replay { replies, token, change, seen: Arc::default() };
     let outcome = call(&engine(scene, "http://127.0.0.1:9", &replay, |_| {}), scene, Duration::from_secs(60)).await;
@@ -122,7 +122,7 @@ async fn play(scene: &Scene, change: Option<Change>) -> (Result<Pass, connectors
 
 /// All secrets of the scene's call.
 fn sources(scene: &Scene, sent: &[String]) -> Vec<Source> {
-    let inputs = scene.grant.inputs.iter().filter(|input| input.form == InputForm::Secret);
+    let inputs = scene.grant.inputs.iter().filter(|input| input.kind == InputKind::Secret);
     let inputs = inputs.filter_map(|input| Some(scene.case["input"][input.name].as_str()?.to_owned()));
     let public =
         |text: &str| scene.credentials.iter().any(|(name, value)| scene.entry.meta.is_public(name) && *value == text);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::redis_server::{Answer, RedisServer};
 use daypass::{
-    BackedStore, Claim, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock,
+    Claim, FallbackStore, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock,
 };
 use tokio::time::Instant;
 
@@ -227,8 +227,8 @@ async fn redis() {
     }
 }
 
-pub fn backed(server: &RedisServer) -> BackedStore {
-    BackedStore::new(&server.url(), Arc::new(SystemClock::default())).unwrap()
+pub fn backed(server: &RedisServer) -> FallbackStore {
+    FallbackStore::new(&server.url(), Arc::new(SystemClock::default())).unwrap()
 }
 
 /// The value at a place, by whatever answers.

@@ -7,22 +7,22 @@ use crate::{
     redis_server::{Answer, RedisServer},
     store::{LONG, backed, claim, owner, place, read, steady, suite, until, value},
 };
-use daypass::{BackedStore, Claim, Fingerprint, Forgotten, RedisStore, Store, SystemClock};
+use daypass::{Claim, FallbackStore, Fingerprint, Forgotten, RedisStore, Store, SystemClock};
 use tokio::time::Instant;
 
 /// Everything but scripts: a common hardening, under which no lease works.
 const WITHOUT_SCRIPTS: &[&str] = &["on", ">pw", "~*", "+@all", "-@scripting"];
 
 /// A store that logs in as this user, who has these rights.
-fn backed_as(server: &RedisServer, user: &str, rights: &[&str]) -> BackedStore {
+fn backed_as(server: &RedisServer, user: &str, rights: &[&str]) -> FallbackStore {
     let answer = server.command(&[&["ACL", "SETUSER", user][..], rights].concat());
     assert_eq!(answer, Answer::Bytes(b"OK".to_vec()));
     let url = format!("redis://{user}:pw@127.0.0.1:{}", server.port);
-    BackedStore::new(&url, Arc::new(SystemClock::default())).unwrap()
+    FallbackStore::new(&url, Arc::new(SystemClock::default())).unwrap()
 }
 
 /// Two nodes that both remember a value of the shared store.
-async fn two_that_remember(server: &RedisServer) -> [BackedStore; 2] {
+async fn two_that_remember(server: &RedisServer) -> [FallbackStore; 2] {
     let nodes = [backed(server), backed_as(server, "b", &["on", ">pw", "~*", "+@all"])];
     steady(&nodes[0], async || nodes[0].put(place(1, 1), b"kept".to_vec(), LONG).await).await;
     until(async || value(&nodes[1], &[place(1, 1)]).await.is_some()).await;

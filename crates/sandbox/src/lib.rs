@@ -1,8 +1,8 @@
 //! Fake payment processors behind one loopback listener, each under a path prefix: `/<connector>`.
 //!
-//! A fake is a pure function from a request and a [`Desk`] to an answer, written from the vendor's own documents. It
+//! A fake is a pure function from a request and a [`VendorState`] to an answer, written from the vendor's own documents. It
 //! checks what the vendor checks and refuses in the vendor's words. A fake is one file in `processors/` and one line in
-//! [`PROCESSORS`].
+//! [`VENDORS`].
 //!
 //! Any well-formed credentials are good. A word inside a credential makes it fail in the vendor's way:
 //!
@@ -29,28 +29,28 @@
 //! `{"advance_seconds": N}`. A client that sends the vendor an absolute moment must live in the same time.
 //! `GET /_sandbox/seen?connector=stripe` tells what was asked: method, path and status, no query, headers or bodies.
 
-mod desk;
 mod fault;
 mod graphql;
-mod house;
-mod processor;
-mod processors;
 mod signing;
+mod state;
 #[cfg(test)]
 mod testing;
+mod vendor;
+mod vendor_state;
+mod vendors;
 
-pub use desk::{Dead, Desk, Issued, Once};
 pub use fault::{FAULTS, Fault};
-pub use processor::{Answer, ClientCall, ClientStory, Pairs, Pass, Processor, Request, Served, refused};
-pub use processors::PROCESSORS;
+pub use vendor::{Answer, ClientCall, ClientToken, FakeVendor, Handled, Pairs, Request, TokenUse, refused};
+pub use vendor_state::{Idempotent, Issued, TokenError, VendorState};
+pub use vendors::VENDORS;
 
-use house::House;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use state::SandboxState;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -65,14 +65,14 @@ const SLOW: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The fake of a connector, by its lower-case name.
-pub fn processor(name: &str) -> Option<&'static Processor> {
-    PROCESSORS.iter().copied().find(|processor| processor.name == name)
+pub fn fake_vendor(name: &str) -> Option<&'static FakeVendor> {
+    VENDORS.iter().copied().find(|processor| processor.name == name)
 }
 
 /// A running sandbox. Dropping it stops it, too.
 pub struct Sandbox {
     addr: SocketAddr,
-    house: Arc<House>,
+    state: Arc<SandboxState>,
     stop: oneshot::Sender<()>,
     listening: JoinHandle<()>,
 }
@@ -86,10 +86,10 @@ impl Sandbox {
     /// Answers on a listener that is bound to a loopback address.
     pub fn on(listener: TcpListener) -> io::Result<Self> {
         let addr = loopback(listener.local_addr()?)?;
-        let house = Arc::new(House::default());
+        let state = Arc::new(SandboxState::default());
         let (stop, stopped) = oneshot::channel();
-        let listening = tokio::spawn(listen(listener, house.clone(), stopped));
-        Ok(Self { addr, house, stop, listening })
+        let listening = tokio::spawn(listen(listener, state.clone(), stopped));
+        Ok(Self { addr, state, stop, listening })
     }
 
     /// Where it listens.
@@ -104,12 +104,12 @@ impl Sandbox {
 
     /// Moves the sandbox's time forward.
     pub fn advance(&self, seconds: u32) {
-        self.house.advance(seconds);
+        self.state.advance(seconds);
     }
 
     /// The sandbox's time, Unix seconds.
     pub fn now(&self) -> i64 {
-        self.house.now()
+        self.state.now()
     }
 
     /// Breaks a connector's fake, or mends it.
@@ -117,12 +117,12 @@ impl Sandbox {
     /// # Errors
     /// Where there is no fake of that name.
     pub fn set_fault(&self, connector: &str, fault: Option<Fault>) -> Result<(), String> {
-        self.house.set_fault(connector, fault)
+        self.state.set_fault(connector, fault)
     }
 
     /// How many requests a connector's fake has answered.
     pub fn answered(&self, connector: &str) -> u64 {
-        self.house.answered(connector)
+        self.state.answered(connector)
     }
 
     /// Stops listening, lets answers under way finish for two seconds, then closes.
@@ -140,7 +140,7 @@ fn loopback(addr: SocketAddr) -> io::Result<SocketAddr> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("the sandbox listens on loopback only, not on {addr}")))
 }
 
-async fn listen(listener: TcpListener, house: Arc<House>, mut stopped: oneshot::Receiver<()>) {
+async fn listen(listener: TcpListener, state: Arc<SandboxState>, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
@@ -148,7 +148,7 @@ async fn listen(listener: TcpListener, house: Arc<House>, mut stopped: oneshot::
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(serve(stream, house.clone(), graceful.watcher())); }
+                Ok((stream, _)) => { connections.spawn(serve(stream, state.clone(), graceful.watcher())); }
                 // Out of file handles, most likely: wait for some to close.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
@@ -158,9 +158,9 @@ async fn listen(listener: TcpListener, house: Arc<House>, mut stopped: oneshot::
     let _in_time = tokio::time::timeout(GRACE, graceful.shutdown()).await;
 }
 
-async fn serve(stream: TcpStream, house: Arc<House>, watcher: hyper_util::server::graceful::Watcher) {
+async fn serve(stream: TcpStream, state: Arc<SandboxState>, watcher: hyper_util::server::graceful::Watcher) {
     let Ok((stream, line)) = in_two_hands(stream) else { return };
-    let service = service_fn(|request| answer(house.clone(), request, &line));
+    let service = service_fn(|request| answer(state.clone(), request, &line));
     let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     // A client that went away is no concern of the fakes.
     let _closed = watcher.watch(connection).await;
@@ -180,7 +180,7 @@ fn reset(line: &std::net::TcpStream) -> io::Error {
 }
 
 async fn answer(
-    house: Arc<House>,
+    state: Arc<SandboxState>,
     request: hyper::Request<Incoming>,
     line: &std::net::TcpStream,
 ) -> Result<hyper::Response<Full<bytes::Bytes>>, io::Error> {
@@ -193,22 +193,22 @@ async fn answer(
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             });
             let request = Request::new(head.method.as_str(), target, headers.collect(), body.to_bytes());
-            match house.fault(&request.connector) {
+            match state.fault(&request.connector) {
                 Some(Fault::Slow(pause)) => tokio::time::sleep(pause).await,
                 Some(Fault::Reset) => {
-                    house.unanswered(&request, 0);
+                    state.unanswered(&request, 0);
                     return Err(reset(line));
                 }
                 Some(Fault::Hang) => {
-                    house.unanswered(&request, 0);
+                    state.unanswered(&request, 0);
                     return std::future::pending().await;
                 }
                 _ => {}
             }
-            if house.is_slow(&request) {
+            if state.is_slow(&request) {
                 tokio::time::sleep(SLOW).await;
             }
-            house.answer(&request)
+            state.answer(&request)
         }
     };
     let mut response = hyper::Response::builder().status(answer.status);

@@ -1,19 +1,19 @@
 //! What the tests of all fakes share.
 
-use crate::{Answer, ClientCall, Desk, PROCESSORS, Pass, Processor, Request, processor, refused};
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, VENDORS, VendorState, fake_vendor, refused};
 use serde_json::Value;
 
 pub(crate) const NOW: i64 = 1_800_000_000;
 
-/// One fake with its desk.
+/// One fake with its state.
 pub(crate) struct Bench {
-    pub processor: &'static Processor,
-    pub desk: Desk,
+    pub processor: &'static FakeVendor,
+    pub state: VendorState,
 }
 
 impl Bench {
     pub(crate) fn new(name: &str) -> Self {
-        Self { processor: processor(name).expect("a fake"), desk: Desk::new(7, NOW) }
+        Self { processor: fake_vendor(name).expect("a fake"), state: VendorState::new(7, NOW) }
     }
 
     /// Sends a request; a body in braces is JSON, another one a form, unless the headers say otherwise.
@@ -25,7 +25,7 @@ impl Bench {
             .chain(headers.iter().copied())
             .map(|(name, value)| (name.to_string(), value.to_string()));
         let target = format!("/{}{path}", self.processor.name);
-        self.processor.answer(&Request::new(method, &target, headers.collect(), body.to_owned()), &mut self.desk)
+        self.processor.answer(&Request::new(method, &target, headers.collect(), body.to_owned()), &mut self.state)
     }
 
     pub(crate) fn ask(&mut self, call: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
@@ -35,7 +35,7 @@ impl Bench {
 
     pub(crate) fn client(&mut self, call: &ClientCall) -> Answer {
         let headers = call.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        self.processor.answer(&Request::new(call.method, &call.path, headers, call.body.clone()), &mut self.desk)
+        self.processor.answer(&Request::new(call.method, &call.path, headers, call.body.clone()), &mut self.state)
     }
 
     /// A token that was just made does what its grant is for, nothing else, and not after its end.
@@ -43,7 +43,7 @@ impl Bench {
         let story = self.processor.clients.iter().find(|story| story.grant == grant).expect("the grant's story");
         let parameters = parameters.iter().map(|value| (value.to_string(), value.to_string())).collect();
         let token = token.as_str().unwrap_or_else(|| panic!("{grant}: no token")).to_owned();
-        let pass = Pass { token, client_parameters: parameters, reference: "tok_1".to_owned() };
+        let pass = ClientToken { token, client_parameters: parameters, reference: "tok_1".to_owned() };
         let refuses = |bench: &mut Self, call: &ClientCall| {
             let answer = bench.client(call);
             refused(answer.status, &answer.body)
@@ -51,30 +51,30 @@ impl Bench {
         let (allowed, forbidden) = ((story.allowed)(&pass), (story.forbidden)(&pass));
         assert!(refuses(self, &forbidden), "{grant}: {}", forbidden.title);
         if let Some(lifetime) = lifetime {
-            let made = self.desk.now;
-            self.desk.now = made + lifetime;
+            let made = self.state.now;
+            self.state.now = made + lifetime;
             assert!(refuses(self, &allowed), "{grant}: alive after its end");
-            self.desk.now = made + lifetime - 1;
+            self.state.now = made + lifetime - 1;
         }
         assert!(!refuses(self, &allowed), "{grant}: {}: {:?}", allowed.title, self.client(&allowed));
-        let stranger = Pass { token: "c3RyYW5nZXI=".to_owned(), ..pass };
+        let stranger = ClientToken { token: "c3RyYW5nZXI=".to_owned(), ..pass };
         assert!(refuses(self, &(story.allowed)(&stranger)), "{grant}: takes any token");
     }
 }
 
 #[test]
 fn credentials_are_objects_and_names_are_in_order() {
-    for processor in PROCESSORS {
+    for processor in VENDORS {
         let credentials = serde_json::from_str::<Value>(processor.credentials).expect(processor.name);
         assert!(credentials.is_object(), "{}", processor.name);
     }
-    assert!(PROCESSORS.is_sorted_by_key(|processor| processor.name), "the list is by name");
+    assert!(VENDORS.is_sorted_by_key(|processor| processor.name), "the list is by name");
 }
 
 /// Every switch, in every place where a credential can be.
 #[test]
 fn a_word_in_a_credential_makes_any_fake_fail() {
-    for processor in PROCESSORS {
+    for processor in VENDORS {
         let places =
             ["Bearer sk_test_WORD".to_owned(), "Basic ".to_owned()].into_iter().map(|it| ("authorization", it));
         let places = places.chain(processor.secrets.iter().map(|name| (*name, "a_WORD".to_owned())));
@@ -118,9 +118,9 @@ fn no_request_makes_a_fake_panic() {
         "\"é\"",
         "mode=setup&expires_at=9e9",
     ];
-    for processor in PROCESSORS {
+    for processor in VENDORS {
         let mut bench = Bench::new(processor.name);
-        let pass = Pass { token: "é_secret_".to_owned(), ..Pass::default() };
+        let pass = ClientToken { token: "é_secret_".to_owned(), ..ClientToken::default() };
         let mut paths: Vec<String> = processor
             .clients
             .iter()
@@ -135,7 +135,7 @@ fn no_request_makes_a_fake_panic() {
             for round in 0..400 {
                 let mut body = odd[round % odd.len()].as_bytes().to_vec();
                 if round >= odd.len() {
-                    let noise = bench.desk.bytes(1 + round % 8);
+                    let noise = bench.state.bytes(1 + round % 8);
                     let at = round % (body.len() + 1);
                     body.splice(at..at, noise);
                 }
@@ -152,7 +152,7 @@ fn no_request_makes_a_fake_panic() {
                 ];
                 let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
                 let method = ["POST", "GET", "DELETE", "é"][round / 7 % 4];
-                processor.answer(&Request::new(method, &path, headers, body), &mut bench.desk);
+                processor.answer(&Request::new(method, &path, headers, body), &mut bench.state);
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use buffa_types::google::protobuf::StringValue;
 use connectors::{Audience, Error, Kind, Secret};
-use daypass::{Facts, Pass};
+use daypass::{CallReport, IssuedToken};
 
 use crate::{
     protocol::ucs::v2::{
-        ConnectorErrorDetails, ErrorInfo, MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse,
-        OperationStatus, TokenAudience, UnifiedErrorDetails,
+        ConnectorErrorDetails, ErrorInfo,
+        MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage, OperationStatus, TokenAudience,
+        UnifiedErrorDetails,
     },
     status,
 };
@@ -22,9 +23,9 @@ pub enum ExpiresIn {
 }
 
 /// The answer that carries a token.
-pub fn success(reference: &str, pass: &Pass, expires_in: ExpiresIn) -> TokenResponse {
+pub fn success(reference: &str, pass: &IssuedToken, expires_in: ExpiresIn) -> TokenResponseMessage {
     let token = &pass.token;
-    TokenResponse {
+    TokenResponseMessage {
         access_token: text(&token.value).into(),
         token_type: token.token_type.clone(),
         expires_in_seconds: match expires_in {
@@ -54,7 +55,7 @@ pub fn success(reference: &str, pass: &Pass, expires_in: ExpiresIn) -> TokenResp
 }
 
 /// The answer of a connector that said no.
-pub fn refusal(reference: &str, status: OperationStatus, error: &Error, facts: &Facts) -> TokenResponse {
+pub fn refusal(reference: &str, status: OperationStatus, error: &Error, report: &CallReport) -> TokenResponseMessage {
     let refusal = error.refusal.as_deref().cloned().unwrap_or_default();
     let guidance = match (error.kind, status::retry_after(error)) {
         (Kind::RateLimited, Some(delay)) => format!("Call again in {} seconds.", delay.as_secs()),
@@ -74,13 +75,13 @@ pub fn refusal(reference: &str, status: OperationStatus, error: &Error, facts: &
         reason: refusal.reason,
         ..Default::default()
     };
-    TokenResponse {
+    TokenResponseMessage {
         status: status.into(),
         error: ErrorInfo { unified_details: unified.into(), connector_details: connector.into(), ..Default::default() }
             .into(),
         status_code: u32::from(refusal.status),
         merchant_access_token_id: reference.into(),
-        grant: facts.grant.unwrap_or_default().into(),
+        grant: report.grant.unwrap_or_default().into(),
         ..Default::default()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use connectors::{Audience, Error, Kind};
-use daypass::{Facts, Pass};
+use daypass::{CallReport, IssuedToken};
 
 /// What is known about a call in progress. Dropped without [`CallLog::end`], it reports that the caller left, or a defect of ours.
 pub struct CallLog {
@@ -12,7 +12,7 @@ pub struct CallLog {
     /// The caller that was admitted.
     pub caller: Option<String>,
     /// What the engine learns on the way.
-    pub facts: Facts,
+    pub report: CallReport,
     started: Instant,
     outcome: &'static str,
     fault: &'static str,
@@ -25,7 +25,7 @@ impl CallLog {
             request_id: request_id.unwrap_or_default().into(),
             merchant_id: merchant_id.map(|id| id.chars().take(128).collect()),
             caller: None,
-            facts: Facts::default(),
+            report: CallReport::default(),
             started: Instant::now(),
             outcome: Kind::Cancelled.label(),
             fault: Kind::Cancelled.fault(),
@@ -33,7 +33,7 @@ impl CallLog {
     }
 
     /// Notes how it went.
-    pub fn end(&mut self, result: &Result<Pass, Error>) {
+    pub fn end(&mut self, result: &Result<IssuedToken, Error>) {
         (self.outcome, self.fault) = match result {
             Ok(_) => ("SUCCESS", "none"),
             Err(error) => (error.kind.label(), error.kind.fault()),
@@ -47,9 +47,9 @@ impl Drop for CallLog {
             (self.outcome, self.fault) = (Kind::Internal.label(), Kind::Internal.fault());
         }
         let duration = self.started.elapsed();
-        let connector = self.facts.connector.unwrap_or("none");
-        let grant = self.facts.grant.unwrap_or("none");
-        let credentials: Vec<String> = self.facts.credentials.iter().map(ToString::to_string).collect();
+        let connector = self.report.connector.unwrap_or("none");
+        let grant = self.report.grant.unwrap_or("none");
+        let credentials: Vec<String> = self.report.credentials.iter().map(ToString::to_string).collect();
         let credentials = Some(credentials.join(",")).filter(|credentials| !credentials.is_empty());
         tracing::info!(
             target: "daypass::call",
@@ -58,14 +58,14 @@ impl Drop for CallLog {
             caller = self.caller,
             connector,
             grant,
-            audience = self.facts.audience.map(Audience::label),
-            mode = self.facts.mode,
+            audience = self.report.audience.map(Audience::label),
+            mode = self.report.mode,
             credentials,
-            replayed = self.facts.replayed,
+            replayed = self.report.replayed,
             outcome = self.outcome,
             fault = self.fault,
-            attempts = self.facts.attempts,
-            vendor_ms = u64::try_from(self.facts.vendor_time.as_millis()).unwrap_or(u64::MAX),
+            attempts = self.report.attempts,
+            vendor_ms = u64::try_from(self.report.vendor_time.as_millis()).unwrap_or(u64::MAX),
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             "call"
         );
@@ -74,11 +74,11 @@ impl Drop for CallLog {
         )
         .increment(1);
         metrics::histogram!("daypass_call_seconds", "connector" => connector).record(duration.as_secs_f64());
-        if self.facts.attempts > 0 {
+        if self.report.attempts > 0 {
             metrics::counter!("daypass_vendor_attempts_total", "connector" => connector)
-                .increment(u64::from(self.facts.attempts));
+                .increment(u64::from(self.report.attempts));
             metrics::histogram!("daypass_vendor_seconds", "connector" => connector)
-                .record(self.facts.vendor_time.as_secs_f64());
+                .record(self.report.vendor_time.as_secs_f64());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use buffa::Enumeration as _;
 use connectors::{CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, Mode, Scopes, UNAVAILABLE};
-use sandbox::Processor;
+use sandbox::FakeVendor;
 use serde_json::{Map, Value};
 
 use crate::protocol::ucs::v2::Connector;
@@ -57,10 +57,10 @@ fn page(meta: &Meta) -> String {
     for grant in meta.grants {
         describe(&mut text, grant);
     }
-    if let Some(fake) = sandbox::processor(meta.id) {
+    if let Some(fake) = sandbox::fake_vendor(meta.id) {
         try_it(&mut text, meta, proto_name, fake);
     }
-    text.push_str("\n## What these facts rest on\n\n");
+    text.push_str("\n## What these report rest on\n\n");
     if meta.unconfirmed.is_empty() {
         text.push_str("The vendor's own documents.\n");
     } else {
@@ -111,12 +111,12 @@ fn describe(text: &mut String, grant: &Grant) {
         text.push_str("\n| input | accepts | |\n|---|---|---|\n");
         for input in grant.inputs {
             let required = if input.required { "required" } else { "" };
-            let _ = writeln!(text, "| `{}` | {} | {required} |", input.name, input.form.describe());
+            let _ = writeln!(text, "| `{}` | {} | {required} |", input.name, input.kind.describe());
         }
     }
 }
 
-fn try_it(text: &mut String, meta: &Meta, proto_name: &str, fake: &Processor) {
+fn try_it(text: &mut String, meta: &Meta, proto_name: &str, fake: &FakeVendor) {
     text.push_str("\n## Try it\n\nAgainst `daypass serve --sandbox`:\n");
     let credentials = format!("{{\"{}\":{}}}", credentials_name(meta.id), compact(fake.credentials));
     for (nth, (grant, example)) in fake.examples.iter().enumerate() {

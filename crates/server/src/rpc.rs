@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use connectors::{Error, Kind};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
-use daypass::{Engine, Pass, RawCredentials, Request, Transport};
+use daypass::{Engine, IncomingRequest, IssuedToken, RawCredentials, Transport};
 use http::HeaderValue;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -15,8 +15,8 @@ use crate::{
     protocol::{
         types,
         ucs::v2::{
-            self, Connector, MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequest,
-            MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse,
+            self, Connector, MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
+            MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage,
         },
     },
     status::{self, Answered},
@@ -53,15 +53,15 @@ impl TokenService {
     async fn create(
         &self,
         context: &RequestContext,
-        message: &ServiceRequest<'_, TokenRequest>,
+        message: &ServiceRequest<'_, TokenRequestMessage>,
         method: Method,
-    ) -> ServiceResult<TokenResponse> {
+    ) -> ServiceResult<TokenResponseMessage> {
         let header = |name: &str| context.header(name).and_then(|value| value.to_str().ok());
         let mut log = CallLog::start(header(REQUEST_ID), header("x-merchant-id"));
         let deadline = self.deadline(context);
 
         let connector = message.connector;
-        let request = |header_connector| Request {
+        let request = |header_connector| IncomingRequest {
             reference: message.merchant_access_token_id,
             connector: connector_name(connector.to_i32()),
             header_connector,
@@ -76,7 +76,7 @@ impl TokenService {
             (Ok(_place), Ok(caller)) => {
                 log.caller = caller;
                 match connector_header(context) {
-                    Ok(name) => self.engine.create_access_token(request(name), deadline, &mut log.facts).await,
+                    Ok(name) => self.engine.create_access_token(request(name), deadline, &mut log.report).await,
                     Err(error) => Err(error),
                 }
             }
@@ -98,23 +98,23 @@ impl TokenService {
 /// A pass or a refusal is an answer; everything else is an error.
 fn reply(
     reference: &str,
-    result: &Result<Pass, Error>,
+    result: &Result<IssuedToken, Error>,
     expires_in: ExpiresIn,
     log: &CallLog,
-) -> ServiceResult<TokenResponse> {
+) -> ServiceResult<TokenResponseMessage> {
     let body = match result {
         Ok(pass) => answer::success(reference, pass, expires_in),
         Err(error) => match status::answered(error.kind) {
-            Answered::AsStatus(status) => answer::refusal(reference, status, error, &log.facts),
+            Answered::AsStatus(status) => answer::refusal(reference, status, error, &log.report),
             Answered::AsError(_) => {
-                let mut failed = status::to_connect(error, log.facts.connector);
-                failed.response_headers_mut().insert(ATTEMPTS, log.facts.attempts.into());
+                let mut failed = status::to_connect(error, log.report.connector);
+                failed.response_headers_mut().insert(ATTEMPTS, log.report.attempts.into());
                 return Err(failed);
             }
         },
     };
-    let mut response = Response::new(body).with_header(ATTEMPTS, log.facts.attempts.to_string());
-    if log.facts.replayed {
+    let mut response = Response::new(body).with_header(ATTEMPTS, log.report.attempts.to_string());
+    if log.report.replayed {
         response = response.with_header("x-idempotent-replayed", "true");
     }
     if let Some(delay) = result.as_ref().err().and_then(status::retry_after) {
@@ -166,8 +166,8 @@ impl v2::MerchantAuthenticationService for TokenService {
     async fn create_access_token(
         &self,
         context: RequestContext,
-        request: ServiceRequest<'_, TokenRequest>,
-    ) -> ServiceResult<TokenResponse> {
+        request: ServiceRequest<'_, TokenRequestMessage>,
+    ) -> ServiceResult<TokenResponseMessage> {
         self.create(&context, &request, Method { server_token: false, expires_in: ExpiresIn::Moment }).await
     }
 }
@@ -177,16 +177,16 @@ impl types::MerchantAuthenticationService for TokenService {
     async fn create_access_token(
         &self,
         context: RequestContext,
-        request: ServiceRequest<'_, TokenRequest>,
-    ) -> ServiceResult<TokenResponse> {
+        request: ServiceRequest<'_, TokenRequestMessage>,
+    ) -> ServiceResult<TokenResponseMessage> {
         self.create(&context, &request, Method { server_token: false, expires_in: ExpiresIn::Duration }).await
     }
 
     async fn create_server_authentication_token(
         &self,
         context: RequestContext,
-        request: ServiceRequest<'_, TokenRequest>,
-    ) -> ServiceResult<TokenResponse> {
+        request: ServiceRequest<'_, TokenRequestMessage>,
+    ) -> ServiceResult<TokenResponseMessage> {
         self.create(&context, &request, Method { server_token: true, expires_in: ExpiresIn::Duration }).await
     }
 }

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_reflection::Reflector;
-use daypass::{BackedStore, Clock, ConnectTimeouts, Engine, MemoryStore, RedisStore, Store, SystemClock, Transport};
+use daypass::{Clock, ConnectTimeouts, Engine, FallbackStore, MemoryStore, RedisStore, Store, SystemClock, Transport};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -141,7 +141,7 @@ pub fn engine(config: &Config, is_node: bool) -> Result<Engine<Transport>, Strin
     let transport = Transport::new(connect_timeouts, authorities.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store: Arc<dyn Store> = match &config.store.url {
-        Some(url) if is_node => Arc::new(BackedStore::new(url.expose(), clock.clone())?),
+        Some(url) if is_node => Arc::new(FallbackStore::new(url.expose(), clock.clone())?),
         Some(url) => Arc::new(RedisStore::new(url.expose())?),
         None => Arc::new(MemoryStore::new(clock.clone())),
     };

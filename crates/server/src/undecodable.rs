@@ -68,12 +68,14 @@ fn all_known(json: &[u8]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ucs::v2::{Connector, MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequest};
+    use crate::protocol::ucs::v2::{
+        Connector, MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
+    };
 
     #[test]
     fn the_fields_are_those_of_the_message() {
         let text = || buffa_types::google::protobuf::StringValue { value: "{}".into(), ..Default::default() };
-        let request = TokenRequest {
+        let request = TokenRequestMessage {
             merchant_access_token_id: "r".into(),
             connector: Connector::STRIPE.into(),
             metadata: text().into(),

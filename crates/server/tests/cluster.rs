@@ -22,7 +22,7 @@ const LEASE: Duration = Duration::from_secs(3);
 
 /// A vendor that counts its calls, answers them after a while, and leaves the first few without an answer.
 #[derive(Clone)]
-pub struct Vendor {
+pub struct HttpSend {
     url: String,
     calls: Arc<AtomicUsize>,
     unanswered: Arc<AtomicUsize>,
@@ -30,7 +30,7 @@ pub struct Vendor {
     ended: Arc<AtomicBool>,
 }
 
-impl Vendor {
+impl HttpSend {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let vendor = Self {
@@ -99,7 +99,7 @@ impl Vendor {
     }
 }
 
-impl Drop for Vendor {
+impl Drop for HttpSend {
     fn drop(&mut self) {
         // The test's own, not those of its threads.
         if Arc::strong_count(&self.ended) <= 2 {
@@ -108,7 +108,7 @@ impl Drop for Vendor {
     }
 }
 
-pub fn node(vendor: &Vendor, redis: Option<&str>) -> Served {
+pub fn node(vendor: &HttpSend, redis: Option<&str>) -> Served {
     let mut environment = vec![("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", vendor.url.as_str())];
     if let Some(url) = redis {
         environment.extend([("DAYPASS_STORE__URL", url), ("DAYPASS_STORE__KEY", KEY)]);
@@ -116,7 +116,7 @@ pub fn node(vendor: &Vendor, redis: Option<&str>) -> Served {
     Served::start(&[], &environment)
 }
 
-pub fn cluster(vendor: &Vendor, redis: &RedisServer) -> [Served; 3] {
+pub fn cluster(vendor: &HttpSend, redis: &RedisServer) -> [Served; 3] {
     [(); 3].map(|()| node(vendor, Some(&redis.url())))
 }
 
@@ -149,7 +149,7 @@ fn counted(served: &Served, event: &str) -> u64 {
 /// So many callers at once over three nodes; the vendor takes longer than they need to arrive.
 async fn cold_start(callers: usize, takes_ms: usize) {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     vendor.takes_ms.store(takes_ms, SeqCst);
     let nodes = cluster(&vendor, &redis);
     let began = Instant::now();
@@ -191,7 +191,7 @@ async fn a_cold_start_of_10_000_over_three_processes_makes_one_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_leader_delays_the_others_by_its_lease() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     vendor.unanswered.store(1, SeqCst);
     let [mut leader, second, third] = cluster(&vendor, &redis);
     let (mut killed, mut answered) = (None, Vec::new());
@@ -268,7 +268,7 @@ pub async fn until_shared(nodes: &[Served], what: &str) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_in_trouble_costs_no_call_and_little_time() {
     let Some(mut redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     let nodes = cluster(&vendor, &redis);
     let alone = node(&vendor, None);
     let most = Duration::from_millis(20);
@@ -300,7 +300,7 @@ async fn a_redis_in_trouble_costs_no_call_and_little_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_holds_no_credential_and_no_token_in_the_clear() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     let nodes = cluster(&vendor, &redis);
     until_shared(&nodes, "canary").await;
     for (nth, node) in nodes.iter().enumerate() {
@@ -342,7 +342,7 @@ fn a_shared_store_wants_a_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_tell_what_became_of_kept_tokens() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     let nodes = [node(&vendor, Some(&redis.url())), node(&vendor, Some(&redis.url()))];
     until_shared(&nodes, "metrics").await;
     let served = &nodes[0];

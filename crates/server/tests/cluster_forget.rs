@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::cluster::{Vendor, cluster, get, node, server, token, until_shared};
+use crate::cluster::{HttpSend, cluster, get, node, server, token, until_shared};
 use crate::common::Served;
 use crate::redis_server::RedisServer;
 
@@ -32,7 +32,7 @@ fn forget(node: &Served, fingerprint: &str) -> (bool, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_log_calls_the_credentials_can_be_forgotten_everywhere() {
     let Some(mut redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     let nodes = cluster(&vendor, &redis);
     until_shared(&nodes, "forget").await;
     let other = token(&nodes[0], &server("n", "1")).await;
@@ -53,7 +53,7 @@ async fn what_the_log_calls_the_credentials_can_be_forgotten_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_does_not_confirm_makes_forgetting_fail() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     let [one, mut other, third] = cluster(&vendor, &redis);
     let before = token(&one, &server("m", "1")).await;
     let m = fingerprint(&one);
@@ -80,7 +80,7 @@ async fn a_node_that_does_not_confirm_makes_forgetting_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_redis_closes_cost_no_token_and_do_not_part_the_nodes() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     let nodes = cluster(&vendor, &redis);
     until_shared(&nodes, "closed").await;
     let (calls, mut parted) = (vendor.calls(), 0);
@@ -110,7 +110,7 @@ async fn connections_that_redis_closes_cost_no_token_and_do_not_part_the_nodes()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_without_the_rights_is_told_and_cannot_forget() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = Vendor::start();
+    let vendor = HttpSend::start();
     redis.command(&["ACL", "SETUSER", "u", "on", ">canary-pw", "~*", "+@all", "-@scripting"]);
     let url = format!("redis://u:canary-pw@127.0.0.1:{}", redis.port);
     let nodes = [node(&vendor, Some(&url)), node(&vendor, Some(&url))];

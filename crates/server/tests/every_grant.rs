@@ -12,9 +12,10 @@ use buffa::Enumeration as _;
 use connectors::{Audience, CONNECTORS, DefaultWhen, Grant, Lifetime, Meta};
 use connectrpc::ErrorCode;
 use daypass_server::protocol::ucs::v2::{
-    Connector, MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse, OperationStatus, TokenAudience,
+    Connector, MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage, OperationStatus,
+    TokenAudience,
 };
-use sandbox::{ClientCall, Pass, Processor};
+use sandbox::{ClientCall, ClientToken, FakeVendor};
 use serde_json::{Map, Value, json};
 
 fn now() -> i64 {
@@ -24,7 +25,7 @@ fn now() -> i64 {
 struct Scene {
     meta: &'static Meta,
     grant: &'static Grant,
-    fake: &'static Processor,
+    fake: &'static FakeVendor,
     inputs: Map<String, Value>,
     nth: usize,
 }
@@ -34,7 +35,7 @@ fn scenes() -> Vec<Scene> {
         .iter()
         .flat_map(|entry| {
             let meta = entry.meta;
-            let fake = sandbox::processor(meta.id).unwrap_or_else(|| panic!("{} has no fake", meta.id));
+            let fake = sandbox::fake_vendor(meta.id).unwrap_or_else(|| panic!("{} has no fake", meta.id));
             meta.grants.iter().map(move |grant| {
                 let (_, example) = fake
                     .examples
@@ -64,7 +65,7 @@ impl Scene {
         for field in self.meta.credentials.iter().filter(|field| !field.public) {
             credentials.get_mut(field.name).into_iter().for_each(|value| append(value, word));
         }
-        for input in self.grant.inputs.iter().filter(|input| input.form == connectors::InputForm::Secret) {
+        for input in self.grant.inputs.iter().filter(|input| input.kind == connectors::InputKind::Secret) {
             inputs.get_mut(input.name).into_iter().for_each(|value| append(value, word));
         }
         (credentials, inputs)
@@ -306,8 +307,8 @@ async fn a_client_can_do_what_the_grant_allows_and_nothing_else_and_not_for_ever
     }
 }
 
-fn pass(answer: &TokenResponse, reference: &str) -> Pass {
-    Pass {
+fn pass(answer: &TokenResponseMessage, reference: &str) -> ClientToken {
+    ClientToken {
         token: answer.access_token.as_option().map(|token| token.value.clone()).unwrap_or_default(),
         client_parameters: answer.client_parameters.clone().into_iter().collect(),
         reference: reference.into(),

@@ -12,7 +12,7 @@ use connectrpc::{
 };
 use daypass_server::protocol::ucs::v2::{
     Connector, MerchantAuthenticationServiceClient,
-    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequest,
+    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
 };
 use tokio::task::JoinSet;
 
@@ -58,7 +58,7 @@ impl Load {
                 .with_timeout(timeout)
                 .with_header("x-connector", name)
                 .with_header("x-connector-auth", credentials);
-            let request = TokenRequest {
+            let request = TokenRequestMessage {
                 merchant_access_token_id: reference,
                 connector: connector.into(),
                 test_mode: Some(true),

@@ -74,7 +74,7 @@ impl Connector for Aci {
     }
 }
 
-fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> {
+fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<FormBody> {
     let input = exchange.input;
     if exchange.mode == Mode::Live && input.text("test_mode").is_some() {
         return Err(Error::invalid_input("test_mode", "is for test mode only"));
@@ -83,7 +83,7 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> 
     let reference = Some(exchange.reference).filter(|reference| (8..=255).contains(&reference.chars().count()));
     let currency = input.text("currency").map(str::to_ascii_uppercase);
     let registers = input.flag("create_registration").unwrap_or(exchange.grant.name == "registration_checkout");
-    let form = Form::new()
+    let form = FormBody::new()
         .field("entityId", &credentials.entity_id)
         .maybe("merchantTransactionId", reference)
         .maybe("createRegistration", registers.then_some("true"))
@@ -99,7 +99,7 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> 
 }
 
 /// Members of objects get names with dots: `billing.city`.
-fn dotted(form: Form, name: &str, value: &Value) -> Form {
+fn dotted(form: FormBody, name: &str, value: &Value) -> FormBody {
     match value {
         Value::Object(members) => {
             members.iter().fold(form, |form, (member, value)| dotted(form, &format!("{name}.{member}"), value))

@@ -45,7 +45,7 @@ impl Connector for Bluesnap {
             [] => {
                 let input = exchange.input;
                 let flag = |name| input.flag(name).map(|flag| if flag { "true" } else { "false" });
-                let query = Form::new()
+                let query = FormBody::new()
                     .maybe("shopperId", input.text("shopper_id"))
                     .maybe("authenticationrequired3ds", flag("authentication_required_3ds"))
                     .maybe("challengerequested3ds", flag("challenge_requested_3ds"));

@@ -4,7 +4,7 @@
 use http::Uri;
 
 use super::*;
-use crate::InputForm;
+use crate::InputKind;
 
 /// The vendor's bound on the redirect URL, in characters.
 const MAX_REDIRECT_URL: usize = 250;
@@ -67,8 +67,9 @@ impl Connector for Chargebee {
                     return Err(Error::invalid_input("redirect_url", most));
                 }
                 let path = if portal { "portal_sessions" } else { "hosted_pages/manage_payment_sources" };
-                let form =
-                    Form::new().maybe("customer[id]", input.text("customer_id")).maybe("redirect_url", redirect_url);
+                let form = FormBody::new()
+                    .maybe("customer[id]", input.text("customer_id"))
+                    .maybe("redirect_url", redirect_url);
                 Call::post(url(credentials, exchange, &format!("/api/v2/{path}"))?)
                     .basic(credentials.api_key.expose(), "")
                     .header("chargebee-idempotency-key", exchange.idempotency_key)
@@ -107,8 +108,8 @@ fn url(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result
         Mode::Live => credentials.site.as_str(),
         Mode::Test => credentials.site.strip_suffix("-test").unwrap_or(&credentials.site),
     };
-    if !InputForm::Label.accepts(&Value::from(site)) {
-        return Err(Error::invalid_credential("site", format!("must be {}", InputForm::Label.describe())));
+    if !InputKind::Label.accepts(&Value::from(site)) {
+        return Err(Error::invalid_credential("site", format!("must be {}", InputKind::Label.describe())));
     }
     let bases: Vec<String> = exchange.bases.iter().map(|base| base.replace("{site}", site)).collect();
     Exchange { bases: &bases, ..*exchange }.url(path)

@@ -104,7 +104,7 @@ impl Connector for Checkout {
         let input = exchange.input;
         let client_id = input.text("client_id").unwrap_or_default();
         let client_secret = input.text("client_secret").unwrap_or_default();
-        let form = Form::new().field("grant_type", "client_credentials");
+        let form = FormBody::new().field("grant_type", "client_credentials");
         // Each account has hosts of its own, next to those that all share.
         let own = usize::from(input.text("url_prefix").is_some());
         match (exchange.grant.name, exchange.replies) {

@@ -38,7 +38,7 @@ impl Connector for Deutschebank {
                 // The key itself never travels: what the form calls client_secret is a signature over id and headers.
                 let signed = [client_id.as_bytes(), date.as_bytes(), random.as_bytes()];
                 let signature = encoding::base64(signing::hmac_sha256(credentials.client_key.expose(), &signed));
-                let form = Form::new()
+                let form = FormBody::new()
                     .field("grant_type", "client_credentials")
                     .field("client_id", client_id)
                     .field("client_secret", &format!("V1:{signature}"))

@@ -69,7 +69,7 @@ impl Connector for Elavon {
     }
 }
 
-fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Form> {
+fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<FormBody> {
     let input = exchange.input;
     let amount = input.amount("ssl_amount", 2)?;
     let kind = match (input.text("ssl_transaction_type"), &amount) {
@@ -81,7 +81,7 @@ fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<For
         (Some(_), None) => return Err(Error::missing_inputs(&["ssl_amount"], "the transaction's type needs it")),
         (Some(kind), Some(_)) => kind,
     };
-    let form = Form::new()
+    let form = FormBody::new()
         .field("ssl_merchant_id", &credentials.ssl_merchant_id)
         .field("ssl_user_id", credentials.ssl_user_id.expose())
         .field("ssl_pin", credentials.ssl_pin.expose())

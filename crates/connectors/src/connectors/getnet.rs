@@ -36,7 +36,7 @@ impl Connector for Getnet {
         match exchange.replies {
             [] => Call::post(exchange.url("/authentication/oauth2/access_token")?)
                 .basic(credentials.api_key.expose(), credentials.api_secret.expose())
-                .form(Form::new().field("grant_type", "client_credentials"))
+                .form(FormBody::new().field("grant_type", "client_credentials"))
                 .repeatable()
                 .send(),
             [reply, ..] => {

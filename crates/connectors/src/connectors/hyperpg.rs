@@ -71,7 +71,7 @@ impl Connector for Hyperpg {
         match (exchange.grant.name, exchange.replies) {
             ("customer_client_auth_token", []) => customer(credentials, exchange),
             ("order_client_auth_token", []) => {
-                let form = order(exchange)?.iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
+                let form = order(exchange)?.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
                 let form = form.field(ASK, "true");
                 identified(credentials, exchange, Call::post(exchange.url("/orders")?)).form(form).send()
             }
@@ -82,7 +82,7 @@ impl Connector for Hyperpg {
             }
             ("session_sdk_payload", [reply, ..]) => {
                 let sdk = reply.accept::<Session>(refusal)?.sdk_payload;
-                let bound = sdk.get("payload").and_then(|payload| Bound::deserialize(payload).ok());
+                let bound = sdk.get("payload").and_then(|payload| BoundConnector::deserialize(payload).ok());
                 let bound = bound.ok_or_else(|| Error::bad_reply("the SDK payload has no client auth token in it"))?;
                 Ok(Step::Done(token(&bound)?.client("sdk_payload", sdk.to_string())))
             }
@@ -111,7 +111,7 @@ fn customer(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> 
         let path = format!("/customers/{}?{ASK}=true", Exchange::segment(id));
         return identified(credentials, exchange, Call::get(exchange.url(&path)?)).send();
     }
-    let form = Form::new().field("object_reference_id", id).field(ASK, "true");
+    let form = FormBody::new().field("object_reference_id", id).field(ASK, "true");
     let form = CONTACT.iter().fold(form, |form, contact| form.maybe(contact.name, input.text(contact.name)));
     identified(credentials, exchange, Call::post(exchange.url("/customers")?)).form(form).repeatable().send()
 }
@@ -134,13 +134,13 @@ fn order_id<'a>(exchange: &'a Exchange<'_>) -> Result<Cow<'a, str>> {
     }
 }
 
-fn token(bound: &Bound) -> Result<Token> {
+fn token(bound: &BoundConnector) -> Result<Token> {
     Token::new(&bound.client_auth_token, "client_auth_token", Expiry::at_date(&bound.client_auth_token_expiry)?)
 }
 
 #[derive(Deserialize)]
 struct Answer {
-    juspay: Bound,
+    juspay: BoundConnector,
 }
 
 #[derive(Deserialize)]
@@ -149,7 +149,7 @@ struct Session {
 }
 
 #[derive(Deserialize)]
-struct Bound {
+struct BoundConnector {
     #[serde(alias = "clientAuthToken")]
     client_auth_token: String,
     #[serde(alias = "clientAuthTokenExpiry")]

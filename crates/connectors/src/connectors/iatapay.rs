@@ -34,7 +34,7 @@ impl Connector for Iatapay {
         match exchange.replies {
             [] => Call::post(exchange.url("/api/v1/oauth/token")?)
                 .basic(credentials.client_id.expose(), credentials.client_secret.expose())
-                .form(Form::new().field("grant_type", "client_credentials").field("scope", "payment"))
+                .form(FormBody::new().field("grant_type", "client_credentials").field("scope", "payment"))
                 .repeatable()
                 .send(),
             [reply, ..] => {

@@ -42,7 +42,7 @@ impl Connector for Itaubank {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match exchange.replies {
             [] => {
-                let form = Form::new()
+                let form = FormBody::new()
                     .field("grant_type", "client_credentials")
                     .field("client_id", credentials.client_id.expose())
                     .field("client_secret", credentials.client_secret.expose());

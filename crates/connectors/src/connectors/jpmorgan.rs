@@ -54,7 +54,7 @@ impl Connector for Jpmorgan {
                 };
                 Call::post(exchange.url("/am/oauth2/alpha/access_token")?)
                     .basic(credentials.client_id.expose(), credentials.client_secret.expose())
-                    .form(Form::new().field("grant_type", "client_credentials").field("scope", scope))
+                    .form(FormBody::new().field("grant_type", "client_credentials").field("scope", scope))
                     .repeatable()
                     .send()
             }

@@ -55,7 +55,7 @@ impl Connector for Moneris {
         match (exchange.grant.name, exchange.replies) {
             ("oauth_client_credentials", []) => {
                 let scope = if input.scopes.is_empty() { "payment.write".into() } else { input.scopes.join(" ") };
-                let form = Form::new()
+                let form = FormBody::new()
                     .field("grant_type", "client_credentials")
                     .field("client_id", &credentials.client_id)
                     .field("client_secret", credentials.client_secret.expose())

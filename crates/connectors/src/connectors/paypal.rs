@@ -52,7 +52,7 @@ impl Connector for Paypal {
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         let input = exchange.input;
-        let form = Form::new().field("grant_type", "client_credentials");
+        let form = FormBody::new().field("grant_type", "client_credentials");
         match (exchange.grant.name, exchange.replies) {
             ("client_token", []) => {
                 let domains = input.texts("domains").join(",");
@@ -113,7 +113,7 @@ impl Connector for Paypal {
     }
 }
 
-fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, form: Form) -> Result<Call> {
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, form: FormBody) -> Result<Call> {
     Ok(Call::post(exchange.url("/v1/oauth2/token")?)
         .basic(&credentials.client_id, credentials.client_secret.expose())
         .header("accept", "application/json")

@@ -98,7 +98,7 @@ impl Connector for Paytm {
                 } else {
                     ("token/create", "referenceId", json!({ "mid": mid, "referenceId": id }))
                 };
-                let query = Form::new().field("mid", mid).field(parameter, &id);
+                let query = FormBody::new().field("mid", mid).field(parameter, &id);
                 let uri = exchange.url(&format!("/theia/api/v1/{path}?{}", query.as_str()))?;
                 // Its text is signed, so the envelope is put around that text as it stands.
                 let body = body.to_string();

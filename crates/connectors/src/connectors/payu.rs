@@ -62,7 +62,7 @@ impl Connector for Payu {
         let [reply, ..] = exchange.replies else {
             // Merchant key and salt of PayU India are no OAuth client, so a pair of its own goes first.
             let client_id = input.text("client_id").unwrap_or(&credentials.api_key);
-            let form = Form::new()
+            let form = FormBody::new()
                 .field("grant_type", grant)
                 .field("client_id", client_id)
                 .field("client_secret", input.text("client_secret").unwrap_or(credentials.api_secret.expose()));

@@ -66,7 +66,7 @@ impl Connector for Phonepe {
                 }
                 let path =
                     if live { "/apis/identity-manager/v1/oauth/token" } else { "/apis/pg-sandbox/v1/oauth/token" };
-                let form = Form::new()
+                let form = FormBody::new()
                     .maybe("client_id", input.text("client_id"))
                     .maybe("client_version", input.decimal("client_version").as_deref())
                     .maybe("client_secret", input.text("client_secret"))

@@ -42,7 +42,7 @@ impl Connector for Stax {
             [] => {
                 let user = match (input.text("user_id"), input.text("user_email")) {
                     (Some(_), Some(_)) => return Err(Error::invalid_input("user_email", "not together with user_id")),
-                    (id, email) => Form::new().maybe("user_id", id).maybe("user_email", email),
+                    (id, email) => FormBody::new().maybe("user_id", id).maybe("user_email", email),
                 };
                 let query = if user.is_empty() { String::new() } else { format!("?{}", user.as_str()) };
                 Call::get(exchange.url(&format!("/ephemeral{query}"))?)

@@ -128,15 +128,16 @@ impl Connector for Stripe {
         }
         match (exchange.grant.name, exchange.replies) {
             ("ephemeral_key", []) if must_create_customer(exchange)? => {
-                post(credentials, exchange, "/v1/customers", with_metadata(exchange, Form::new()))
+                post(credentials, exchange, "/v1/customers", with_metadata(exchange, FormBody::new()))
             }
             ("ephemeral_key", [customer]) if must_create_customer(exchange)? => {
                 let customer: Customer = customer.accept(refusal)?;
-                post(credentials, exchange, "/v1/ephemeral_keys", Form::new().field("customer", &customer.id))
+                post(credentials, exchange, "/v1/ephemeral_keys", FormBody::new().field("customer", &customer.id))
             }
             ("ephemeral_key", []) => {
-                let form =
-                    SUBJECTS.into_iter().fold(Form::new(), |form, name| form.maybe(name, exchange.input.text(name)));
+                let form = SUBJECTS
+                    .into_iter()
+                    .fold(FormBody::new(), |form, name| form.maybe(name, exchange.input.text(name)));
                 post(credentials, exchange, "/v1/ephemeral_keys", form)
             }
             ("ephemeral_key", [.., reply]) => {
@@ -158,7 +159,7 @@ impl Connector for Stripe {
             ("customer_session", []) => {
                 let components = exchange.input.value("components");
                 let form = components
-                    .map(|components| bracketed(Form::new(), "components", components))
+                    .map(|components| bracketed(FormBody::new(), "components", components))
                     .filter(|form| !form.is_empty())
                     .ok_or_else(|| Error::missing_inputs(&["components"], "enable at least one"))?
                     .maybe("customer", exchange.input.text("customer"));
@@ -172,12 +173,17 @@ impl Connector for Stripe {
             }
             ("setup_intent", []) => {
                 let usage = exchange.input.text("usage").unwrap_or("off_session");
-                post(credentials, exchange, "/v1/setup_intents", intent(exchange, Form::new().field("usage", usage))?)
+                post(
+                    credentials,
+                    exchange,
+                    "/v1/setup_intents",
+                    intent(exchange, FormBody::new().field("usage", usage))?,
+                )
             }
             ("payment_intent", []) => {
                 let amount = exchange.input.integer("amount").unwrap_or_default().to_string();
                 let currency = exchange.input.text("currency").unwrap_or_default().to_ascii_lowercase();
-                let form = Form::new().field("amount", &amount).field("currency", &currency);
+                let form = FormBody::new().field("amount", &amount).field("currency", &currency);
                 post(credentials, exchange, "/v1/payment_intents", intent(exchange, form)?)
             }
             ("setup_intent" | "payment_intent", [reply, ..]) => {
@@ -186,7 +192,7 @@ impl Connector for Stripe {
                 Ok(Step::Done(named(token, "intent_id", intent.id)))
             }
             ("terminal_connection_token", []) => {
-                let form = Form::new().maybe("location", exchange.input.text("location"));
+                let form = FormBody::new().maybe("location", exchange.input.text("location"));
                 post(credentials, exchange, "/v1/terminal/connection_tokens", form)
             }
             ("terminal_connection_token", [reply, ..]) => {
@@ -211,7 +217,7 @@ fn must_create_customer(exchange: &Exchange<'_>) -> Result<bool> {
     }
 }
 
-fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, form: Form) -> Result<Step> {
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, form: FormBody) -> Result<Step> {
     // Two calls of one exchange are two operations, so each has a key of its own.
     let idempotency_key = match exchange.replies.len() {
         0 => exchange.idempotency_key.to_owned(),
@@ -235,10 +241,10 @@ fn version<'a>(exchange: &Exchange<'a>) -> &'a str {
     exchange.input.text("stripe_version").unwrap_or(VERSION)
 }
 
-fn checkout_session(exchange: &Exchange<'_>) -> Result<Form> {
+fn checkout_session(exchange: &Exchange<'_>) -> Result<FormBody> {
     let input = exchange.input;
     let ui_mode = ui_mode(exchange)?;
-    let mut form = Form::new()
+    let mut form = FormBody::new()
         .field("mode", "setup")
         .field("ui_mode", ui_mode)
         .field("expires_at", &exchange.expires_at().to_string())
@@ -279,7 +285,7 @@ fn ui_mode(exchange: &Exchange<'_>) -> Result<&'static str> {
     })
 }
 
-fn intent(exchange: &Exchange<'_>, form: Form) -> Result<Form> {
+fn intent(exchange: &Exchange<'_>, form: FormBody) -> Result<FormBody> {
     let input = exchange.input;
     let types = input.texts("payment_method_types");
     let automatic = input.flag("automatic_payment_methods").map(|enabled| enabled.to_string());
@@ -295,12 +301,12 @@ fn intent(exchange: &Exchange<'_>, form: Form) -> Result<Form> {
 }
 
 /// The payment method types under the name that the version has for them.
-fn with_types(exchange: &Exchange<'_>, form: Form, types: &[&str], allowed_since: &str) -> Form {
+fn with_types(exchange: &Exchange<'_>, form: FormBody, types: &[&str], allowed_since: &str) -> FormBody {
     let name = if version(exchange) < allowed_since { "payment_method_types" } else { "allowed_payment_method_types" };
     types.iter().enumerate().fold(form, |form, (nth, kind)| form.field(&format!("{name}[{nth}]"), kind))
 }
 
-fn with_metadata(exchange: &Exchange<'_>, form: Form) -> Form {
+fn with_metadata(exchange: &Exchange<'_>, form: FormBody) -> FormBody {
     exchange.input.metadata.iter().fold(form, |form, (key, value)| form.field(&format!("metadata[{key}]"), value))
 }
 
@@ -312,7 +318,7 @@ fn named(token: Token, name: &'static str, id: Option<String>) -> Token {
 }
 
 /// Nested names in brackets, as Stripe writes them.
-fn bracketed(form: Form, name: &str, value: &serde_json::Value) -> Form {
+fn bracketed(form: FormBody, name: &str, value: &serde_json::Value) -> FormBody {
     use serde_json::Value;
     match value {
         Value::Object(members) => {

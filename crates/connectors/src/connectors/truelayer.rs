@@ -69,7 +69,7 @@ impl Connector for Truelayer {
                     signing_key(credentials)?;
                 }
                 let scopes = exchange.input.scopes.join(" ");
-                let form = Form::new()
+                let form = FormBody::new()
                     .field("grant_type", "client_credentials")
                     .field("client_id", &credentials.client_id)
                     .field("client_secret", credentials.client_secret.expose())

@@ -50,7 +50,7 @@ impl Connector for Trustpay {
         match (exchange.grant.name, exchange.replies) {
             ("access_token", []) => Call::post(exchange.url("/api/oauth2/token")?)
                 .basic(credentials.project_id.expose(), credentials.secret_key.expose())
-                .form(Form::new().field("grant_type", "client_credentials"))
+                .form(FormBody::new().field("grant_type", "client_credentials"))
                 .repeatable()
                 .send(),
             ("access_token", [reply, ..]) => {
@@ -66,7 +66,7 @@ impl Connector for Trustpay {
                     Some("apple_pay") => "initApplePay",
                     _ => "initGooglePay",
                 };
-                let form = Form::new()
+                let form = FormBody::new()
                     .maybe("amount", input.decimal("amount").as_deref())
                     .field("currency", &input.text("currency").unwrap_or_default().to_ascii_uppercase())
                     .field("reference", exchange.reference)

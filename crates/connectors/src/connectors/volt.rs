@@ -53,7 +53,8 @@ impl Connector for Volt {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         match (exchange.grant.name, exchange.replies) {
             ("embedded_payment", []) => {
-                let form = login(credentials).iter().fold(Form::new(), |form, (name, value)| form.field(name, value));
+                let form =
+                    login(credentials).iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
                 Call::post(exchange.url_at(1, "/oauth")?).form(form).repeatable().send()
             }
             (_, []) => {

@@ -42,7 +42,7 @@ impl Connector for Wise {
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         let input = exchange.input;
         let [reply, ..] = exchange.replies else {
-            let form = |grant_type| Form::new().field("grant_type", grant_type);
+            let form = |grant_type| FormBody::new().field("grant_type", grant_type);
             let form = match exchange.grant.name {
                 "client_credentials" => form("client_credentials"),
                 "user_refresh_token" => {

@@ -12,12 +12,12 @@ use crate::Clock;
 ///
 /// What the shared store says goes before what is remembered here; what it did not take is offered again when it is asked for.
 /// The shared store knows this node, and `forget` waits until it has forgotten too.
-pub struct BackedStore {
+pub struct FallbackStore {
     shared: RedisStore,
     here: Arc<Remembered>,
 }
 
-impl BackedStore {
+impl FallbackStore {
     /// The store at this URL (see [`RedisStore::new`]), backed.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl BackedStore {
 }
 
 #[async_trait::async_trait]
-impl Store for BackedStore {
+impl Store for FallbackStore {
     async fn wait_until_up(&self, limit: Duration) -> bool {
         self.shared.wait_until_up(limit).await
     }

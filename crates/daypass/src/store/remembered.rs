@@ -8,7 +8,7 @@ use std::{
 use super::{Fingerprint, Found, MemoryStore, Place};
 use crate::Clock;
 
-/// The memory of a [`BackedStore`](super::BackedStore). The shared store's heartbeat clears it.
+/// The memory of a [`FallbackStore`](super::FallbackStore). The shared store's heartbeat clears it.
 pub(super) struct Remembered {
     /// Values that the shared store was last seen to hold.
     pub taken: MemoryStore,

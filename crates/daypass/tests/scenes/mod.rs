@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connectors::{Audience, CONNECTORS, Entry, Error, Grant, Timestamp};
+use connectors::{Audience, CONNECTORS, Error, Grant, Registration, Timestamp};
 use daypass::{
-    Clock, ConnectTimeouts, ConnectorSettings, Engine, Facts, Keyring, ManualClock, MemoryStore, Pass, RawCredentials,
-    Request, Settings, Transport, TransportError, Vendor,
+    CallReport, Clock, ConnectTimeouts, ConnectorSettings, Engine, HttpSend, IncomingRequest, IssuedToken, Keyring,
+    ManualClock, MemoryStore, RawCredentials, Settings, Transport, TransportError,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ const NOW: i64 = 1_767_225_600;
 #[derive(Clone)]
 pub struct Scene {
     pub name: String,
-    pub entry: &'static Entry,
+    pub entry: &'static Registration,
     pub grant: &'static Grant,
     pub credentials: Map<String, Value>,
     pub case: Value,
@@ -118,7 +118,9 @@ pub fn successes() -> Vec<Scene> {
 pub fn one_each() -> Vec<Scene> {
     let size = |scene: &Scene| scene.replies.iter().map(|said| said.body.len() + 1_000).sum::<usize>();
     let all = successes();
-    let of = |entry: &Entry| all.iter().filter(|scene| scene.entry.meta.id == entry.meta.id).min_by_key(|it| size(it));
+    let of = |entry: &Registration| {
+        all.iter().filter(|scene| scene.entry.meta.id == entry.meta.id).min_by_key(|it| size(it))
+    };
     CONNECTORS.iter().filter_map(of).cloned().collect()
 }
 
@@ -142,7 +144,7 @@ pub fn refusals() -> Vec<Scene> {
     all.filter(|scene| scene.case["expect"]["error"].is_object() && !scene.replies.is_empty()).collect()
 }
 
-fn cases(entry: &'static Entry) -> Vec<Scene> {
+fn cases(entry: &'static Registration) -> Vec<Scene> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/fixtures").join(entry.meta.id);
     let read = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
     let credentials = read(&folder.join("credentials.json"));
@@ -181,7 +183,7 @@ impl Shared {
     }
 }
 
-impl Vendor for Shared {
+impl HttpSend for Shared {
     async fn send(
         &self,
         call: connectors::Call,
@@ -194,13 +196,13 @@ impl Vendor for Shared {
 
 /// What came of a call.
 pub struct Outcome {
-    pub result: Result<Pass, Error>,
-    pub facts: Facts,
+    pub result: Result<IssuedToken, Error>,
+    pub report: CallReport,
     pub took: Duration,
 }
 
 /// An engine in the time of a scene that sends the scene's connector to `base`.
-pub fn engine<V: Vendor + Clone>(
+pub fn engine<V: HttpSend + Clone>(
     scene: &Scene,
     base: &str,
     transport: &V,
@@ -215,7 +217,7 @@ pub fn engine<V: Vendor + Clone>(
 }
 
 /// One call of a scene, under a reference of its own.
-pub async fn call<V: Vendor>(engine: &Engine<V>, scene: &Scene, time: Duration) -> Outcome {
+pub async fn call<V: HttpSend>(engine: &Engine<V>, scene: &Scene, time: Duration) -> Outcome {
     static CALLS: AtomicU64 = AtomicU64::new(1);
     let reference = match scene.case["reference"].as_str() {
         Some(reference) if reference.len() <= 255 => reference.to_owned(),
@@ -224,7 +226,7 @@ pub async fn call<V: Vendor>(engine: &Engine<V>, scene: &Scene, time: Duration) 
     let credentials = json!({scene.entry.meta.id: scene.credentials}).to_string();
     let (metadata, data) = (scene.case["metadata"].clone(), scene.feature_data());
     let metadata = if metadata.is_null() { None } else { Some(metadata.to_string()) };
-    let request = Request {
+    let request = IncomingRequest {
         reference: &reference,
         connector: Some(scene.entry.meta.id),
         header_connector: None,
@@ -235,8 +237,8 @@ pub async fn call<V: Vendor>(engine: &Engine<V>, scene: &Scene, time: Duration) 
         server_token: false,
         fresh: true,
     };
-    let mut facts = Facts::default();
+    let mut report = CallReport::default();
     let began = Instant::now();
-    let result = engine.create_access_token(request, tokio::time::Instant::now() + time, &mut facts).await;
-    Outcome { result, facts, took: began.elapsed() }
+    let result = engine.create_access_token(request, tokio::time::Instant::now() + time, &mut report).await;
+    Outcome { result, report, took: began.elapsed() }
 }

@@ -14,8 +14,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use connectors::{Call, Kind, Reply, Result, Timestamp};
 use daypass::{
-    Claim, Clock, Engine, Facts, Fingerprint, Found, Keyring, ManualClock, MemoryStore, Owner, Pass, Place,
-    RawCredentials, Request, Settings, Store, StoreError, TransportError, Vendor,
+    CallReport, Claim, Clock, Engine, Fingerprint, Found, HttpSend, IncomingRequest, IssuedToken, Keyring, ManualClock,
+    MemoryStore, Owner, Place, RawCredentials, Settings, Store, StoreError, TransportError,
 };
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::Instant};
@@ -48,7 +48,7 @@ pub struct Script {
 #[derive(Clone)]
 pub struct Scripted(pub Arc<Script>);
 
-impl Vendor for Scripted {
+impl HttpSend for Scripted {
     fn send(
         &self,
         call: Call,
@@ -138,7 +138,7 @@ pub fn ms(time: Duration) -> i64 {
 }
 
 /// Whose token it is, and when it dies on the clock that only goes forwards.
-pub fn told(pass: &Pass) -> (String, i64) {
+pub fn told(pass: &IssuedToken) -> (String, i64) {
     let text = pass.token.value.expose();
     let mut parts = text.split('|');
     (parts.next().unwrap().chars().rev().collect(), parts.next().unwrap().parse().unwrap())
@@ -306,7 +306,7 @@ fn engine(script: &Arc<Script>, store: &Arc<Spy>, settings: Settings, keys: &[u8
 
 #[derive(Debug)]
 pub struct Given {
-    pub pass: Pass,
+    pub pass: IssuedToken,
     pub replayed: bool,
     pub attempts: u32,
     pub fingerprints: Vec<Fingerprint>,
@@ -389,7 +389,7 @@ impl Ask {
 
     pub async fn of(&self, engine: &Engine<Scripted>) -> Result<Given> {
         let data = self.data.to_string();
-        let request = Request {
+        let request = IncomingRequest {
             reference: &self.reference,
             connector: None,
             header_connector: None,
@@ -400,9 +400,9 @@ impl Ask {
             server_token: false,
             fresh: self.fresh,
         };
-        let mut facts = Facts::default();
-        let pass = engine.create_access_token(request, Instant::now() + self.deadline, &mut facts).await?;
-        let (replayed, attempts, fingerprints) = (facts.replayed, facts.attempts, facts.credentials);
+        let mut report = CallReport::default();
+        let pass = engine.create_access_token(request, Instant::now() + self.deadline, &mut report).await?;
+        let (replayed, attempts, fingerprints) = (report.replayed, report.attempts, report.credentials);
         Ok(Given { pass, replayed, attempts, fingerprints })
     }
 }

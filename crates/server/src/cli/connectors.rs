@@ -113,7 +113,7 @@ fn available(meta: &Meta) -> Value {
                 .inputs
                 .iter()
                 .map(|input| {
-                    json!({ "field": input.name, "required": input.required, "accepts": input.form.describe() })
+                    json!({ "field": input.name, "required": input.required, "accepts": input.kind.describe() })
                 })
                 .collect();
             let scopes = match grant.scopes {

@@ -6,8 +6,8 @@ use connectrpc::{
     Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass::{ConnectTimeouts, Transport, Vendor};
-use sandbox::{ClientCall, Pass, Sandbox};
+use daypass::{ConnectTimeouts, HttpSend, Transport};
+use sandbox::{ClientCall, ClientToken, Sandbox};
 use tokio::time::Instant;
 
 use super::{Failure, sandbox::into_sandbox};
@@ -16,7 +16,7 @@ use crate::{
     logs,
     protocol::ucs::v2::{
         Connector, MerchantAuthenticationServiceClient, MerchantAuthenticationServiceCreateAccessTokenRequest,
-        MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse, OperationStatus, TokenAudience,
+        MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage, OperationStatus, TokenAudience,
     },
     server::{self, Server},
 };
@@ -118,12 +118,12 @@ impl Story<'_> {
         ensure(answer.merchant_access_token_id == REFERENCE, "the reference is echoed")?;
         let lifetime = answer.lifetime_seconds.ok_or("the token has no lifetime")?;
 
-        let pass = Pass {
+        let pass = ClientToken {
             token: answer.access_token.as_option().map(|token| token.value.clone()).unwrap_or_default(),
             client_parameters: answer.client_parameters.clone().into_iter().collect::<BTreeMap<_, _>>(),
             reference: REFERENCE.into(),
         };
-        let client = sandbox::processor("stripe")
+        let client = sandbox::fake_vendor("stripe")
             .and_then(|stripe| stripe.clients.iter().find(|client| client.grant == answer.grant))
             .ok_or("the sandbox knows no client of this grant")?;
         let (allowed, forbidden) = ((client.allowed)(&pass), (client.forbidden)(&pass));
@@ -140,7 +140,7 @@ impl Story<'_> {
 
         // A fresh pass, so that what fails is its age and not that it has been used.
         let second = self.call_named("token_to_expire").await?;
-        let second = Pass {
+        let second = ClientToken {
             token: second.access_token.as_option().map(|token| token.value.clone()).unwrap_or_default(),
             client_parameters: second.client_parameters.into_iter().collect(),
             reference: "token_to_expire".into(),
@@ -164,12 +164,12 @@ impl Story<'_> {
         Ok(())
     }
 
-    async fn call(&self) -> Result<TokenResponse, String> {
+    async fn call(&self) -> Result<TokenResponseMessage, String> {
         self.call_named(REFERENCE).await
     }
 
     /// The documented call, over the real protocol.
-    async fn call_named(&self, reference: &str) -> Result<TokenResponse, String> {
+    async fn call_named(&self, reference: &str) -> Result<TokenResponseMessage, String> {
         let target = format!("http://{}", self.address).parse().map_err(|_| "the address is no URL")?;
         let config = ClientConfig::new(target).with_protocol(Protocol::Grpc);
         let client = MerchantAuthenticationServiceClient::new(HttpClient::plaintext_http2_only(), config);

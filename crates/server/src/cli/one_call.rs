@@ -6,7 +6,7 @@ use std::{
 };
 
 use connectors::{Error, Kind};
-use daypass::{Availability, Engine, RawCredentials, Request, Transport, availability, canonical_id};
+use daypass::{Availability, Engine, IncomingRequest, RawCredentials, Transport, availability, canonical_id};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 
@@ -85,7 +85,7 @@ impl OneCall {
         }
         let connector = canonical_id(&args.connector);
         let known =
-            if args.sandbox { sandbox::processor(&connector).map(|processor| processor.credentials) } else { None };
+            if args.sandbox { sandbox::fake_vendor(&connector).map(|processor| processor.credentials) } else { None };
         let credentials = match (variable("DAYPASS_CREDENTIALS"), known) {
             (Some(credentials), _) => credentials,
             (None, Some(known)) => known.to_owned(),
@@ -111,8 +111,8 @@ impl OneCall {
     }
 
     /// The request for the engine.
-    pub fn request(&self) -> Request<'_> {
-        Request {
+    pub fn request(&self) -> IncomingRequest<'_> {
+        IncomingRequest {
             reference: &self.reference,
             connector: Some(&self.connector),
             header_connector: None,

@@ -29,7 +29,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         sandbox.set_fault(connector, Some(*fault))?;
     }
     say!("fake processors on http://{}", sandbox.addr());
-    for processor in sandbox::PROCESSORS.iter().copied() {
+    for processor in sandbox::VENDORS.iter().copied() {
         say!("  {:<20} {}", processor.name, sandbox.base_url(processor.name));
     }
     say!(
@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
 /// Starts a sandbox and points every connector at it, test and live.
 pub async fn into_sandbox(config: &mut Config) -> Result<Sandbox, String> {
     let sandbox = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.map_err(|error| error.to_string())?;
-    for processor in sandbox::PROCESSORS.iter().copied() {
+    for processor in sandbox::VENDORS.iter().copied() {
         let settings = config.connectors.entry(canonical_id(processor.name)).or_default();
         settings.base_urls.clear();
         for key in ["base_url", "test_base_url"] {

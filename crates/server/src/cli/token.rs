@@ -1,4 +1,4 @@
-use daypass::Facts;
+use daypass::CallReport;
 use tokio::time::Instant;
 
 use super::{
@@ -21,13 +21,13 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let call = OneCall::prepare(args.call).await?;
     logs::start("warn")?;
     let deadline = Instant::now() + call.config.limits.time_for(None);
-    let mut facts = Facts::default();
-    let result = call.engine.create_access_token(call.request(), deadline, &mut facts).await;
+    let mut report = CallReport::default();
+    let result = call.engine.create_access_token(call.request(), deadline, &mut report).await;
     let (answer, code) = match &result {
         Ok(pass) => (answer::success(&call.reference, pass, answer::ExpiresIn::Moment), 0),
         Err(error) => match status::answered(error.kind) {
             Answered::AsStatus(status) => {
-                (answer::refusal(&call.reference, status, error, &facts), status::exit_code(error.kind))
+                (answer::refusal(&call.reference, status, error, &report), status::exit_code(error.kind))
             }
             Answered::AsError(_) => {
                 let message = format!("{}: {error}\n{}", error.kind.label(), status::guidance(error.kind));

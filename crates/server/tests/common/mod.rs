@@ -17,8 +17,8 @@ use connectrpc::{
 };
 use daypass_server::protocol::ucs::v2::{
     Connector, MerchantAuthenticationServiceClient,
-    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequest,
-    MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponse,
+    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
+    MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage,
 };
 use serde_json::{Value, json};
 
@@ -178,7 +178,7 @@ impl Served {
         protocol: Protocol,
         codec: CodecFormat,
         ask: &Ask<'_>,
-    ) -> Result<TokenResponse, ConnectError> {
+    ) -> Result<TokenResponseMessage, ConnectError> {
         ask.send(&self.client_as(protocol, codec)).await
     }
 
@@ -191,7 +191,7 @@ impl Served {
         MerchantAuthenticationServiceClient::new(http, config)
     }
 
-    pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponse, ConnectError> {
+    pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponseMessage, ConnectError> {
         self.call_as(Protocol::Grpc, CodecFormat::Proto, ask).await
     }
 
@@ -249,12 +249,12 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     /// Makes the call with this client.
-    pub async fn send(&self, client: &Client) -> Result<TokenResponse, ConnectError> {
+    pub async fn send(&self, client: &Client) -> Result<TokenResponseMessage, ConnectError> {
         self.respond(client).await.map(|(_, answer)| answer)
     }
 
     /// The same, with the answer's headers.
-    pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, TokenResponse), ConnectError> {
+    pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, TokenResponseMessage), ConnectError> {
         let mut options = CallOptions::default().with_timeout(self.timeout);
         if let Some(connector) = self.header {
             options = options.with_header("x-connector", connector);
@@ -265,7 +265,7 @@ impl Ask<'_> {
         for (name, value) in &self.headers {
             options = options.with_header(*name, *value);
         }
-        let request = TokenRequest {
+        let request = TokenRequestMessage {
             merchant_access_token_id: self.reference.clone(),
             connector: self.connector.into(),
             connector_feature_data: text(self.data.as_ref().map(ToString::to_string)).into(),
@@ -319,7 +319,7 @@ impl Ask<'_> {
 }
 
 /// The code of a call that must fail.
-pub fn code(result: Result<TokenResponse, ConnectError>) -> ErrorCode {
+pub fn code(result: Result<TokenResponseMessage, ConnectError>) -> ErrorCode {
     match result {
         Ok(answer) => panic!("succeeded: {answer:?}"),
         Err(error) => error.code,

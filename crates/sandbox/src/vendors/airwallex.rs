@@ -1,0 +1,183 @@
+//! Airwallex, by its API reference (login, customers, payment intents) and its Android SDK.
+//!
+//! The lifetime of a customer's secret is not published; an hour is taken.
+
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub static AIRWALLEX: FakeVendor = FakeVendor {
+    name: "airwallex",
+    credentials: r#"{"api_key": "sandbox-api-key", "client_id": "sandbox-client"}"#,
+    secrets: &["x-api-key", "x-client-id"],
+    request_id: None,
+    serve,
+    failure,
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "customer_client_secret",
+            allowed: |pass| consents(pass, pass.starting("cus_")),
+            forbidden: |pass| consents(pass, "cus_somebodyelse"),
+        },
+        TokenUse {
+            grant: "payment_intent_client_secret",
+            allowed: |pass| {
+                let path = format!("/airwallex/api/v1/pa/payment_intents/{}/confirm", pass.starting("int_"));
+                let card = json!({"request_id": "r1", "payment_method": {"type": "card"}});
+                ClientCall::new("confirm the payment", "POST", path).header("client-secret", &pass.token).json(&card)
+            },
+            forbidden: |pass| {
+                ClientCall::new("refund the payment", "POST", "/airwallex/api/v1/pa/refunds/create")
+                    .bearer(&pass.token)
+                    .json(&json!({"payment_intent_id": pass.starting("int_")}))
+            },
+        },
+    ],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("customer_client_secret", r#"{"customer_id": "cus_0001"}"#),
+    ("payment_intent_client_secret", r#"{"amount": "10.50", "currency": "EUR"}"#),
+    ("access_token", "{}"),
+];
+
+fn consents(pass: &ClientToken, customer: &str) -> ClientCall {
+    let path = format!("/airwallex/api/v1/pa/payment_consents?customer_id={customer}");
+    ClientCall::new("list a customer's consents", "GET", path).header("client-secret", &pass.token)
+}
+
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    Answer::json(status, &json!({"code": code, "message": message, "trace_id": "sandbox", "details": {}}))
+}
+
+fn failure(status: u16, _: &mut VendorState) -> Answer {
+    match status {
+        401 => unauthorized(),
+        403 => error(403, "forbidden", "The key lacks a permission"),
+        429 => error(429, "too_many_requests", "Too many requests"),
+        500.. => error(status, "service_unavailable", "The service is out of order"),
+        _ => error(status, "validation_error", "The request was refused"),
+    }
+}
+
+fn unauthorized() -> Answer {
+    error(401, "unauthorized", "Access denied, authentication failed")
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let Some(path) = request.path.strip_prefix("/api/v1/") else { return Err(missing()) };
+    match (request.method.as_str(), path.split('/').collect::<Vec<_>>().as_slice()) {
+        ("POST", ["authentication", "login"]) => {
+            request.header("x-client-id").and(request.header("x-api-key")).ok_or_else(unauthorized)?;
+            let token = state.jwt("HS256", &json!({"iat": state.now, "exp": state.now + 1_800, "type": "client"}));
+            state.issue(&token, "access_token", Some(state.now + 1_800), &[]);
+            Ok(Answer::json(201, &json!({"token": token, "expires_at": date(state.now + 1_800)})))
+        }
+        ("GET", ["pa", "customers", customer, "generate_client_secret"]) => {
+            login(request, state)?;
+            if !customer.starts_with("cus_") {
+                return Err(error(404, "resource_not_found", "The customer does not exist"));
+            }
+            let claims =
+                json!({"iat": state.now, "exp": state.now + 3_600, "type": "client-secret", "customer_id": customer});
+            let secret = state.jwt("HS256", &claims);
+            state.issue(&secret, "customer", Some(state.now + 3_600), &[("id", customer)]);
+            Ok(Answer::json(200, &json!({"client_secret": secret, "expired_time": date(state.now + 3_600)})))
+        }
+        ("POST", ["pa", "payment_intents", "create"]) => {
+            login(request, state)?;
+            intent(&request.json().unwrap_or_default(), state)
+        }
+        ("GET", ["pa", "payment_consents"]) => {
+            client(request, "customer", request.query.value("customer_id").unwrap_or_default(), state)?;
+            Ok(Answer::json(200, &json!({"has_more": false, "items": []})))
+        }
+        ("POST", ["pa", "payment_intents", id, "confirm"]) => {
+            client(request, "intent", id, state)?;
+            Ok(Answer::json(200, &json!({"id": id, "status": "SUCCEEDED"})))
+        }
+        ("POST", ["pa", "refunds", "create"]) => {
+            login(request, state)?;
+            Ok(Answer::json(201, &json!({"id": state.fresh("rfd_", 20), "status": "RECEIVED"})))
+        }
+        _ => Err(missing()),
+    }
+}
+
+fn missing() -> Answer {
+    error(404, "not_found", "The path does not exist")
+}
+
+fn login(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
+    let token = request.bearer().ok_or_else(unauthorized)?;
+    state.live(token, &["access_token"]).map(|_| ()).map_err(|_| unauthorized())
+}
+
+/// A client's own secret, for what it was made for.
+fn client(request: &Request, kind: &'static str, id: &str, state: &mut VendorState) -> Result<(), Answer> {
+    let secret = request.header("client-secret").unwrap_or_default();
+    let live = state.live(secret, &[kind]).map_err(|_| unauthorized())?;
+    if live.about("id") == id { Ok(()) } else { Err(error(403, "forbidden", "The secret is for another object")) }
+}
+
+fn intent(body: &Value, state: &mut VendorState) -> Handled {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let wrong = |name: &str| {
+        let body = json!({"code": "validation_error", "message": format!("{name} is wrong"), "source": name});
+        Answer::json(400, &body)
+    };
+    body.get("amount").and_then(Value::as_f64).filter(|amount| *amount > 0.0).ok_or_else(|| wrong("amount"))?;
+    text("currency").filter(|currency| currency.len() == 3).ok_or_else(|| wrong("currency"))?;
+    text("merchant_order_id").ok_or_else(|| wrong("merchant_order_id"))?;
+    text("request_id").filter(|id| id.len() == 36).ok_or_else(|| wrong("request_id"))?;
+    let id = state.fresh("int_", 26);
+    let secret = state
+        .jwt("HS256", &json!({"iat": state.now, "exp": state.now + 3_600, "type": "client-secret", "intent_id": id}));
+    state.issue(&secret, "intent", Some(state.now + 3_600), &[("id", &id)]);
+    Ok(Answer::json(201, &json!({"id": id, "status": "REQUIRES_PAYMENT_METHOD", "client_secret": secret})))
+}
+
+/// The offset has no colon.
+fn date(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    const KEYS: [(&str, &str); 2] = [("x-client-id", "c"), ("x-api-key", "k")];
+
+    #[test]
+    fn each_secret_is_for_its_own_object() {
+        let mut bench = Bench::new("airwallex");
+        let (status, login) = bench.ask("POST /api/v1/authentication/login", &KEYS, "{}");
+        assert_eq!((status, &login["expires_at"]), (201, &"2027-01-15T08:30:00+0000".into()));
+        let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
+        let bearer = [("authorization", bearer.as_str())];
+        let (_, made) = bench.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &bearer, "");
+        bench.story("customer_client_secret", &made["client_secret"], &["cus_1"], Some(3_600));
+        let mut bench = Bench::new("airwallex");
+        let (_, login) = bench.ask("POST /api/v1/authentication/login", &KEYS, "{}");
+        let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
+        let bearer = [("authorization", bearer.as_str())];
+        let body = r#"{"amount": 1.5, "currency": "EUR", "merchant_order_id": "o", "request_id": "00000000-0000-4000-8000-000000000001"}"#;
+        let (status, made) = bench.ask("POST /api/v1/pa/payment_intents/create", &bearer, body);
+        assert_eq!(status, 201);
+        bench.story(
+            "payment_intent_client_secret",
+            &made["client_secret"],
+            &[made["id"].as_str().unwrap()],
+            Some(3_600),
+        );
+    }
+
+    #[test]
+    fn refuses_as_airwallex_does() {
+        let mut bench = Bench::new("airwallex");
+        assert_eq!(bench.ask("POST /api/v1/authentication/login", &KEYS[..1], "{}").0, 401);
+        assert_eq!(bench.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &KEYS, "").0, 401);
+        assert_eq!(bench.ask("POST /authentication/login", &KEYS, "{}").0, 404);
+    }
+}

@@ -1,0 +1,259 @@
+//! Braintree's GraphQL API, by its published schema and <https://developer.paypal.com/braintree/graphql/>.
+//!
+//! Refusals come with status 200 and `errors`. The XML gateway is not here.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState,
+    graphql::{self, Field},
+    vendor::Handled,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+const EXAMPLES: &[(&str, &str)] = &[("client_token", "{}")];
+
+pub static BRAINTREE: FakeVendor = FakeVendor {
+    name: "braintree",
+    credentials: r#"{"public_key": "sandbox_public", "private_key": "sandbox_private"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure,
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "client_token",
+        allowed: |pass| {
+            let query = "mutation Tokenize($input: TokenizeCreditCardInput!) { tokenizeCreditCard(input: $input) { paymentMethod { id usage } } }";
+            let card = json!({"number": "4111111111111111", "expirationYear": "2030", "expirationMonth": "12"});
+            client("tokenize a card", query, &json!({"input": {"creditCard": card}}), pass)
+        },
+        forbidden: |pass| {
+            let query = "mutation Refund($input: RefundTransactionInput!) { refundTransaction(input: $input) { refund { id } } }";
+            client("refund a transaction", query, &json!({"input": {"transactionId": "some-transaction"}}), pass)
+        },
+    }],
+};
+
+/// What the SDKs do with a client token: the fingerprint inside it is their bearer.
+fn client(title: &'static str, query: &str, variables: &Value, pass: &ClientToken) -> ClientCall {
+    let inside = BASE64_STANDARD
+        .decode(&pass.token)
+        .ok()
+        .and_then(|it| serde_json::from_slice::<Value>(&it).ok())
+        .unwrap_or_default();
+    let fingerprint = inside.get("authorizationFingerprint").and_then(Value::as_str).unwrap_or_default();
+    let call = ClientCall::new(title, "POST", "/braintree/graphql").bearer(fingerprint);
+    call.header("braintree-version", "2019-01-01").json(&json!({"query": query, "variables": variables}))
+}
+
+fn error(status: u16, class: Option<&str>, code: Option<&str>, message: &str, state: &mut VendorState) -> Answer {
+    let mut error = json!({"message": message});
+    if let (Some(class), Some(error)) = (class, error.as_object_mut()) {
+        let kind = if class == "NOT_FOUND" || class == "VALIDATION" { "user_error" } else { "developer_error" };
+        let mut extensions = json!({"errorClass": class, "errorType": kind});
+        extensions.as_object_mut().and_then(|it| it.insert("legacyCode".to_owned(), json!(code?)));
+        error.insert("extensions".to_owned(), extensions);
+    }
+    Answer::json(status, &json!({"data": null, "errors": [error], "extensions": {"requestId": state.fresh("", 36)}}))
+}
+
+fn failure(status: u16, state: &mut VendorState) -> Answer {
+    match status {
+        401 => error(200, Some("AUTHENTICATION"), None, "Authentication credentials are invalid", state),
+        403 => error(200, Some("AUTHORIZATION"), None, "The key may not do this", state),
+        429 => error(200, Some("RESOURCE_LIMIT"), None, "Too many requests", state),
+        500 => error(500, Some("INTERNAL"), None, "An internal error occurred", state),
+        501.. => error(status, Some("SERVICE_AVAILABILITY"), None, "The service is not available", state),
+        _ => error(status, None, None, "The request was refused", state),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    if (request.method.as_str(), request.path.as_str()) != ("POST", "/graphql") {
+        return Err(Answer::text(404, "Not Found"));
+    }
+    // A merchant with a key pair, or a client with a fingerprint.
+    let merchant = request.basic().filter(|(public, private)| !public.is_empty() && !private.is_empty());
+    if merchant.is_none() && request.bearer().is_none_or(|token| state.live(token, &["client_token"]).is_err()) {
+        return Err(failure(401, state));
+    }
+    if request.header("braintree-version").is_none_or(|it| it.len() != 10 || it.parse::<jiff::civil::Date>().is_err()) {
+        return Err(error(
+            200,
+            Some("VALIDATION"),
+            None,
+            "The Braintree-Version header must be a date, YYYY-MM-DD",
+            state,
+        ));
+    }
+    let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
+    let variables = body.get("variables").cloned().unwrap_or_default();
+    let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
+    let parsed = graphql::parse(query, &variables);
+    let [field] = parsed.as_ref().map(|(_, fields)| fields.as_slice()).unwrap_or_default() else {
+        return Err(error(200, None, None, "The body has no query of one field that could be read", state));
+    };
+    let kind = parsed.as_ref().map_or("", |(kind, _)| kind.as_str());
+    let made = match (kind, field.name.as_str(), &merchant) {
+        ("query", "ping", _) => json!("pong"),
+        ("mutation", "tokenizeCreditCard", _) => tokenize(field, state)?,
+        ("mutation", "createClientToken", Some((public_key, _))) => client_token(field, public_key, state)?,
+        ("mutation", "refundTransaction", Some(_)) => {
+            json!({"refund": {"id": state.fresh("", 12), "status": "SUBMITTED_FOR_SETTLEMENT"}})
+        }
+        ("mutation", "createClientToken" | "refundTransaction", None) => return Err(failure(403, state)),
+        (_, name, _) => return Err(undefined(name, kind, state)),
+    };
+    let selected = graphql::select(&made, &field.fields).map_err(|name| undefined(&name, &field.name, state))?;
+    let data = json!({(field.alias.as_str()): selected});
+    Ok(Answer::json(200, &json!({"data": data, "extensions": {"requestId": state.fresh("", 36)}})))
+}
+
+fn undefined(name: &str, within: &str, state: &mut VendorState) -> Answer {
+    error(200, None, None, &format!("Field '{name}' is not defined in '{within}'"), state)
+}
+
+/// Refuses members of an input that the schema does not have.
+fn known(value: &Value, kind: &str, members: &[&str], state: &mut VendorState) -> Result<(), Answer> {
+    let unknown = match value {
+        Value::Null => None,
+        Value::Object(value) => value.keys().find(|name| !members.contains(&name.as_str())).cloned(),
+        _ => Some("(not an object)".to_owned()),
+    };
+    let message =
+        |name| format!("Variable 'input' has an invalid value: '{name}' is not defined for input object type '{kind}'");
+    unknown.map_or(Ok(()), |name| Err(error(200, None, None, &message(name), state)))
+}
+
+fn client_token(field: &Field, public_key: &str, state: &mut VendorState) -> Result<Value, Answer> {
+    let empty = Value::Null;
+    let input = field.arguments.get("input").unwrap_or(&empty);
+    known(input, "CreateClientTokenInput", &["clientMutationId", "clientToken"], state)?;
+    let about = input.get("clientToken").unwrap_or(&empty);
+    known(about, "ClientTokenInput", &["merchantAccountId", "customerId", "domains"], state)?;
+    let text = |value: &Value, name: &str| value.get(name).is_none_or(|it| it.is_null() || it.is_string());
+    let domains = about
+        .get("domains")
+        .is_none_or(|it| it.is_null() || it.as_array().is_some_and(|list| list.iter().all(Value::is_string)));
+    if !text(input, "clientMutationId") || !text(about, "merchantAccountId") || !text(about, "customerId") || !domains {
+        return Err(error(200, None, None, "Variable 'input' has a value of the wrong type", state));
+    }
+    let member = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    if member(input, "clientMutationId").is_some_and(|id| id.chars().count() > 255) {
+        return Err(error(200, Some("VALIDATION"), None, "clientMutationId has at most 255 characters", state));
+    }
+    let (account, customer) = (member(about, "merchantAccountId"), member(about, "customerId"));
+    if customer.as_ref().is_some_and(|id| id.contains("missing")) {
+        let message = "Customer specified by customer_id does not exist";
+        return Err(error(200, Some("VALIDATION"), Some("92804"), message, state));
+    }
+    let expires_at = state.now.saturating_add(86_400);
+    let claims = json!({"exp": expires_at, "jti": state.fresh("", 36), "sub": "sandboxmerchant",
+        "iss": "https://api.sandbox.braintreegateway.com",
+        "merchant": {"public_id": "sandboxmerchant", "verify_card_by_default": false}, "rights": ["manage_vault"],
+        "scope": ["Braintree:Vault"], "options": {"merchant_account_id": account, "customer_id": customer}});
+    let fingerprint = state.jwt("ES256", &claims);
+    let about = [("customer", customer.as_deref().unwrap_or_default()), ("public_key", public_key)];
+    state.issue(&fingerprint, "client_token", Some(expires_at), &about);
+    let api = "https://api.sandbox.braintreegateway.com:443/merchants/sandboxmerchant/client_api";
+    let graph = json!({"url": "https://payments.sandbox.braintree-api.com/graphql", "date": "2018-05-08",
+        "features": ["tokenize_credit_cards"]});
+    let token = json!({"version": 2, "authorizationFingerprint": fingerprint, "environment": "sandbox",
+        "merchantId": "sandboxmerchant", "configUrl": format!("{api}/v1/configuration"), "clientApiUrl": api,
+        "assetsUrl": "https://assets.braintreegateway.com", "graphQL": graph});
+    let token = BASE64_STANDARD.encode(token.to_string());
+    Ok(json!({"clientToken": token, "clientMutationId": member(input, "clientMutationId")}))
+}
+
+fn tokenize(field: &Field, state: &mut VendorState) -> Result<Value, Answer> {
+    let number = field.arguments.get("input").and_then(|input| input.pointer("/creditCard/number"));
+    if !number.and_then(Value::as_str).is_some_and(|it| (12..=19).contains(&it.len())) {
+        return Err(error(200, Some("VALIDATION"), Some("81714"), "Credit card number is required", state));
+    }
+    Ok(json!({"paymentMethod": {"id": state.fresh("tokencc_", 32), "usage": "SINGLE_USE"}}))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Bench, NOW};
+    use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+    use serde_json::{Value, json};
+
+    const HEADERS: [(&str, &str); 2] = [("authorization", "Basic YTpi"), ("braintree-version", "2019-01-01")];
+    const QUERY: &str = "mutation M($input: CreateClientTokenInput) { createClientToken(input: $input) { clientToken clientMutationId } }";
+
+    fn ask(headers: &[(&str, &str)], query: &str, input: Value) -> Value {
+        let body = json!({"query": query, "variables": {"input": input}}).to_string();
+        Bench::new("braintree").ask("POST /graphql", headers, &body).1
+    }
+
+    #[test]
+    fn a_client_token_tokenizes_for_a_day() {
+        let mut bench = Bench::new("braintree");
+        let input = json!({"clientMutationId": "tok_1", "clientToken": {"customerId": "c", "domains": ["a.example"]}});
+        let body = json!({"query": QUERY, "variables": {"input": input}}).to_string();
+        let (status, body) = bench.ask("POST /graphql", &HEADERS, &body);
+        let made = &body["data"]["createClientToken"];
+        assert_eq!((status, &made["clientMutationId"]), (200, &json!("tok_1")), "{body}");
+        let inside: Value =
+            serde_json::from_slice(&BASE64_STANDARD.decode(made["clientToken"].as_str().unwrap()).unwrap()).unwrap();
+        let parts: Vec<_> = inside["authorizationFingerprint"].as_str().unwrap().split('.').collect();
+        let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+        assert_eq!((parts.len(), &claims["exp"]), (3, &json!(NOW + 86_400)));
+        bench.story("client_token", &made["clientToken"], &[], Some(86_400));
+    }
+
+    #[test]
+    fn takes_the_input_in_any_form() {
+        for query in [
+            "mutation { createClientToken { clientToken } }",
+            "mutation { it: createClientToken(input: {clientToken: {merchantAccountId: \"m\"}}) { clientToken } }",
+        ] {
+            let answer = ask(&HEADERS, query, Value::Null);
+            let data =
+                answer["data"].as_object().and_then(|data| data.values().next()).unwrap_or_else(|| panic!("{answer}"));
+            assert_eq!(data.as_object().map(|it| it.len()), Some(1), "only what was selected");
+        }
+    }
+
+    #[test]
+    fn a_key_pair_may_refund() {
+        let answer =
+            ask(&HEADERS, "mutation R($input: I!) { refundTransaction(input: $input) { refund { id } } }", json!({}));
+        assert!(answer["data"]["refundTransaction"]["refund"]["id"].is_string());
+    }
+
+    #[test]
+    fn refuses_as_braintree_does() {
+        let no_version = [HEADERS[0]];
+        let bearer = [("authorization", "Bearer a.b.c"), HEADERS[1]];
+        let wrong_type = [HEADERS[0], HEADERS[1], ("content-type", "text/plain")];
+        for (headers, query, input, class) in [
+            (&[HEADERS[1]][..], QUERY, json!({}), Some("AUTHENTICATION")),
+            (&bearer, QUERY, json!({}), Some("AUTHENTICATION")),
+            (&no_version, QUERY, json!({}), Some("VALIDATION")),
+            (&wrong_type, QUERY, json!({}), None),
+            (&HEADERS, "mutation {", json!({}), None),
+            (&HEADERS, "query { createClientToken { clientToken } }", json!({}), None),
+            (&HEADERS, "mutation { createClientToken { token } }", json!({}), None),
+            (&HEADERS, QUERY, json!({"token": 1}), None),
+            (&HEADERS, QUERY, json!({"clientToken": {"version": 2}}), None),
+            (&HEADERS, QUERY, json!({"clientToken": {"domains": "a.example"}}), None),
+            (&HEADERS, QUERY, json!({"clientMutationId": "x".repeat(256)}), Some("VALIDATION")),
+            (&HEADERS, QUERY, json!({"clientToken": {"customerId": "missing"}}), Some("VALIDATION")),
+        ] {
+            let answer = ask(headers, query, input.clone());
+            assert_eq!(answer["errors"][0]["extensions"]["errorClass"].as_str(), class, "{query} {input}: {answer}");
+            assert!(answer["errors"][0]["message"].is_string() && answer["data"].is_null());
+        }
+    }
+
+    #[test]
+    fn a_client_may_not_make_tokens_or_refund() {
+        let mut bench = Bench::new("braintree");
+        bench.state.issue("f", "client_token", None, &[]);
+        let body = json!({"query": QUERY}).to_string();
+        let (_, answer) = bench.ask("POST /graphql", &[("authorization", "Bearer f"), HEADERS[1]], &body);
+        assert_eq!(answer["errors"][0]["extensions"]["errorClass"], "AUTHORIZATION");
+    }
+}

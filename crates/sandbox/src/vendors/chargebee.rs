@@ -1,0 +1,183 @@
+//! Chargebee's portal sessions and hosted pages, by its OpenAPI document v1 and <https://apidocs.chargebee.com/docs/api>.
+
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
+use serde_json::json;
+
+pub const EXAMPLES: &[(&str, &str)] =
+    &[("portal_session", r#"{"customer_id": "cust_1"}"#), ("manage_payment_sources", r#"{"customer_id": "cust_1"}"#)];
+
+pub static CHARGEBEE: FakeVendor = FakeVendor {
+    name: "chargebee",
+    credentials: r#"{"api_key": "test_sandbox", "site": "sandbox-test"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "portal_session",
+            allowed: |pass| {
+                let path = format!("/chargebee/portal/v2/authenticate?token={}", pass.token);
+                ClientCall::new("open the portal", "GET", path)
+            },
+            forbidden: customers,
+        },
+        TokenUse {
+            grant: "manage_payment_sources",
+            allowed: |pass| ClientCall::new("open the page", "GET", format!("/chargebee/pages/v3/{}/", pass.token)),
+            forbidden: customers,
+        },
+    ],
+};
+
+fn customers(pass: &ClientToken) -> ClientCall {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let login = BASE64_STANDARD.encode(format!("{}:", pass.token));
+    ClientCall::new("read all customers", "GET", "/chargebee/api/v2/customers")
+        .header("authorization", format!("Basic {login}"))
+}
+
+fn error(status: u16, kind: Option<&str>, code: &str, message: &str, param: Option<&str>) -> Answer {
+    let body =
+        json!({"message": message, "type": kind, "api_error_code": code, "param": param, "http_status_code": status});
+    let present = body.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    Answer::json(status, &present.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, None, "api_authentication_failed", "Sorry, authentication failed. Invalid api key", None),
+        403 => error(403, None, "api_authorization_failed", "Sorry, the api key may not do this", None),
+        429 => error(429, Some("operation_failed"), "api_request_limit_exceeded", "Too many requests", None),
+        503 => error(503, Some("operation_failed"), "internal_temporary_error", "Temporary error, try again", None),
+        500.. => error(status, Some("operation_failed"), "internal_error", "Internal error", None),
+        _ => error(status, Some("invalid_request"), "invalid_request", "The request was refused", None),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let kind = match (request.method.as_str(), request.segments().as_slice()) {
+        ("GET", ["portal", "v2", "authenticate"]) => {
+            let token = request.query.value("token").unwrap_or_default();
+            return state.live(token, &["portal_session"]).map_err(|_| failure(401)).map(|session| {
+                session.used = true;
+                Answer::of(200, "text/html", format!("<html><body>{}</body></html>", session.about("customer")))
+            });
+        }
+        ("GET", ["pages", "v3", id, ""]) => {
+            let page =
+                state.live(id, &["manage_payment_sources"]).map_err(|_| Answer::text(404, "This page has expired"))?;
+            return Ok(Answer::of(200, "text/html", format!("<html><body>{}</body></html>", page.about("customer"))));
+        }
+        ("GET", ["api", "v2", "customers"]) => "",
+        ("POST", ["api", "v2", "portal_sessions"]) => "portal_session",
+        ("POST", ["api", "v2", "hosted_pages", "manage_payment_sources"]) => "manage_payment_sources",
+        _ => return Err(error(404, Some("invalid_request"), "resource_not_found", "There is no such resource", None)),
+    };
+    let merchant =
+        request.basic().filter(|(key, password)| !key.is_empty() && password.is_empty() && !state.knows(key));
+    let (key, _) = merchant.ok_or_else(|| failure(401))?;
+    if kind.is_empty() {
+        return Ok(Answer::json(200, &json!({"list": []})));
+    }
+    let once = request.header("chargebee-idempotency-key");
+    if once.is_some_and(|once| once.chars().count() > 100) {
+        return Err(error(400, Some("invalid_request"), "param_wrong_value", "The idempotency key is too long", None));
+    }
+    let make = |state: &mut VendorState| page(kind, request, state).unwrap_or_else(|refusal| refusal);
+    match state.once(once.map(|once| format!("{key}\n{once}")), 1_800, request, make) {
+        Idempotent::First(answer) => Ok(answer),
+        Idempotent::Replay(answer) => Ok(answer.with("chargebee-idempotency-replayed", "true")),
+        Idempotent::Conflict => Err(error(
+            400,
+            Some("invalid_request"),
+            "invalid_request",
+            "The idempotency key was used for another request",
+            None,
+        )),
+    }
+}
+
+fn page(kind: &'static str, request: &Request, state: &mut VendorState) -> Handled {
+    let wrong = |name: &str, message: &str| {
+        error(400, Some("invalid_request"), "param_wrong_value", &format!("{name} : {message}"), Some(name))
+    };
+    if request.content_type() != "application/x-www-form-urlencoded" {
+        return Err(error(415, Some("invalid_request"), "invalid_request", "The body must be a form", None));
+    }
+    let form = request.form();
+    if let Some((name, _)) = form.0.iter().find(|(name, _)| !["customer[id]", "redirect_url"].contains(&name.as_str()))
+    {
+        return Err(wrong(name, "is not a parameter of this call"));
+    }
+    let customer = form.value("customer[id]").unwrap_or_default();
+    if customer.is_empty() || customer.chars().count() > 50 {
+        return Err(wrong("customer[id]", "must have 1 to 50 characters"));
+    }
+    if form.value("redirect_url").is_some_and(|url| !url.contains("://") || url.chars().count() > 250) {
+        return Err(wrong("redirect_url", "must be a URL of at most 250 characters"));
+    }
+    if customer.contains("missing") {
+        return Err(error(
+            404,
+            Some("invalid_request"),
+            "resource_not_found",
+            &format!("{customer} not found"),
+            Some("customer[id]"),
+        ));
+    }
+    let (now, token, id) = (state.now, state.fresh("cd", 40), state.fresh("portal_", 20));
+    let lifetime = if kind == "portal_session" { 3_600 } else { 432_000 };
+    let expires_at = now.saturating_add(lifetime);
+    state.issue(&token, kind, Some(expires_at), &[("customer", customer)]);
+    Ok(Answer::json(
+        200,
+        &if kind == "portal_session" {
+            let url = format!("https://sandbox-test.chargebeeportal.com/portal/v2/authenticate?token={token}");
+            json!({"portal_session": {"id": id, "token": token, "access_url": url, "status": "created", "created_at": now,
+            "expires_at": expires_at, "object": "portal_session", "customer_id": customer, "linked_customers": []}})
+        } else {
+            let url = format!("https://sandbox-test.chargebee.com/pages/v3/{token}/");
+            json!({"hosted_page": {"id": token, "type": kind, "url": url, "state": "created", "embed": true, "created_at": now,
+            "expires_at": expires_at, "object": "hosted_page"}})
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    /// `a:`.
+    const KEY: (&str, &str) = ("authorization", "Basic YTo=");
+    const MAKE: &str = "POST /api/v2/portal_sessions";
+
+    #[test]
+    fn a_page_is_for_one_customer() {
+        let mut bench = Bench::new("chargebee");
+        let headers = [KEY, ("chargebee-idempotency-key", "k")];
+        let (_, body) = bench.ask(MAKE, &headers, "customer[id]=c");
+        let again = bench.send(MAKE, &headers, "customer[id]=c");
+        assert!(again.headers.contains(&("chargebee-idempotency-replayed", "true".to_owned())));
+        bench.story("portal_session", &body["portal_session"]["token"], &[], Some(3_600));
+        let (_, body) = bench.ask("POST /api/v2/hosted_pages/manage_payment_sources", &[KEY], "customer[id]=c");
+        bench.story("manage_payment_sources", &body["hosted_page"]["id"], &[], Some(432_000));
+    }
+
+    #[test]
+    fn refuses_as_chargebee_does() {
+        let url = format!("customer[id]=c&redirect_url=https://{}", "a".repeat(250));
+        for (headers, form, status, code) in [
+            (&[][..], "customer[id]=c", 401, "api_authentication_failed"),
+            (&[("authorization", "Basic YTpi")], "customer[id]=c", 401, "api_authentication_failed"),
+            (&[KEY], "", 400, "param_wrong_value"),
+            (&[KEY], "customer[id]=c&colour=red", 400, "param_wrong_value"),
+            (&[KEY], &url, 400, "param_wrong_value"),
+            (&[KEY], "customer[id]=missing", 404, "resource_not_found"),
+        ] {
+            let (got, body) = Bench::new("chargebee").ask(MAKE, headers, form);
+            assert_eq!((got, body["api_error_code"].as_str()), (status, Some(code)), "{form}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! CyberSource's capture contexts, by its REST SDK and <https://developer.cybersource.com>: Microform and Flex API sessions
+//! and the tokens that pages and apps make with them.
+//!
+//! Bank of America, Barclaycard and Wells Fargo are the same platform under other names.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState,
+    signing::{base64, hmac_sha256, http_date, is_fresh, sha256},
+};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const KEY_ID: &str = "5a4d1c3e-0000-4000-8000-sandbox00001";
+const MERCHANT: &str = "sandbox_merchant";
+const SECRET: &str = "c2FuZGJveC1zaGFyZWQtc2VjcmV0LW9mLTMyLWJ5dGU=";
+
+/// All but the name and the stories, whose paths have the name in them.
+pub(super) const PLATFORM: FakeVendor = FakeVendor {
+    name: "cybersource",
+    credentials: r#"{"api_key": "5a4d1c3e-0000-4000-8000-sandbox00001", "merchant_account": "sandbox_merchant", "api_secret": "c2FuZGJveC1zaGFyZWQtc2VjcmV0LW9mLTMyLWJ5dGU="}"#,
+    secrets: &["signature", "v-c-merchant-id"],
+    request_id: Some("v-c-correlation-id"),
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "microform_session",
+            allowed: |pass| tokenize("cybersource", pass),
+            forbidden: |pass| refund("cybersource", pass),
+        },
+        TokenUse {
+            grant: "flex_session",
+            allowed: |pass| tokenize("cybersource", pass),
+            forbidden: |pass| refund("cybersource", pass),
+        },
+    ],
+};
+
+pub static CYBERSOURCE: FakeVendor = PLATFORM;
+
+pub const EXAMPLES: &[(&str, &str)] =
+    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];
+
+fn decoded(part: Option<&str>) -> Value {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(part.unwrap_or_default()).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// What Microform does: it encrypts the card for the key in the capture context, and names that key.
+pub(super) fn tokenize(name: &str, pass: &ClientToken) -> ClientCall {
+    let claims = decoded(pass.token.split('.').nth(1));
+    let kid = claims.pointer("/flx/jwk/kid").and_then(Value::as_str).unwrap_or_default();
+    let header = json!({"alg": "RSA-OAEP", "enc": "A256GCM", "kid": kid}).to_string();
+    let mut call = ClientCall::new("tokenize a card", "POST", format!("/{name}/flex/v2/tokens"));
+    call.body = format!("{}.a2V5.aXY.Y2FyZA.dGFn", BASE64_URL_SAFE_NO_PAD.encode(header));
+    call.header("content-type", "application/jwt; charset=UTF-8")
+}
+
+pub(super) fn refund(name: &str, pass: &ClientToken) -> ClientCall {
+    let call =
+        ClientCall::new("refund a payment", "POST", format!("/{name}/pts/v2/payments/7000000000000000001/refunds"));
+    let body = json!({"orderInformation": {"amountDetails": {"totalAmount": "1.00", "currency": "USD"}}});
+    call.bearer(&pass.token).json(&body)
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => Answer::json(401, &json!({"response": {"rmsg": "Authentication Failed"}})),
+        404 => Answer::json(
+            404,
+            &json!({"errors": [{"type": "notFound", "message": "The requested resource is not found"}]}),
+        ),
+        403 => session_error(403, "FORBIDDEN", "The product is not enabled for this merchant", json!([])),
+        429 => Answer::json(429, &json!({"response": {"rmsg": "Too Many Requests"}})),
+        500.. => session_error(status, "SYSTEM_ERROR", "General system failure", json!([])),
+        _ => session_error(status, "INVALID_REQUEST", "The request was refused", json!([])),
+    }
+}
+
+fn session_error(status: u16, reason: &str, message: &str, details: Value) -> Answer {
+    let answer =
+        json!({"status": status, "reason": reason, "message": message, "correlationId": "sandbox", "details": details});
+    Answer::json(status, &json!({"responseStatus": answer}))
+}
+
+fn invalid(location: &str, message: &str) -> Answer {
+    session_error(
+        400,
+        "VALIDATION_ERROR",
+        "Field validation errors",
+        json!([{"location": location, "message": message}]),
+    )
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    if request.method != "POST" {
+        return Err(failure(404));
+    }
+    match request.segments().as_slice() {
+        ["microform", "v2", "sessions"] => {
+            signed(request, state)?;
+            let origins = microform(&request.json().unwrap_or_default())?;
+            let library = json!({"clientLibrary": "https://testflex.cybersource.com/microform/bundle/v2/flex-microform.min.js",
+                "clientLibraryIntegrity": format!("sha256-{}", base64(sha256(b"microform"))), "targetOrigins": origins});
+            Ok(capture_context(json!([{"data": library, "type": "mf-2.1.0"}]), state))
+        }
+        ["flex", "v2", "sessions"] => {
+            signed(request, state)?;
+            let body = request.json().unwrap_or_default();
+            if !body.pointer("/fields/paymentInformation/card/number").is_some_and(Value::is_object) {
+                return Err(invalid("fields", "card number is required"));
+            }
+            Ok(capture_context(json!([]), state))
+        }
+        ["flex", "v2", "tokens"] => {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let header = decoded(body.split('.').next());
+            let kid = header.get("kid").and_then(Value::as_str).unwrap_or_default();
+            if body.split('.').count() != 5 || state.live(kid, &["capture_context"]).is_err() {
+                return Err(invalid("kid", "The capture context is unknown or has expired"));
+            }
+            let claims = json!({"iss": "Flex/00", "exp": state.now.saturating_add(900), "type": "mf-2.1.0", "jti": state.fresh("", 32)});
+            Ok(Answer::of(201, "application/jwt", state.jwt("RS256", &claims)))
+        }
+        ["pts", "v2", "payments", _, "refunds"] => {
+            signed(request, state)?;
+            Ok(Answer::json(201, &json!({"id": state.fresh_of("7", 21, b"0123456789"), "status": "PENDING"})))
+        }
+        _ => Err(failure(404)),
+    }
+}
+
+/// The origins, where the body asks for a Microform as it must.
+fn microform(body: &Value) -> Result<Value, Answer> {
+    let texts = |name: &str| body.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_origin = |it: &Value| {
+        let (scheme, host) = it.as_str().and_then(|it| it.split_once("://")).unwrap_or_default();
+        !host.is_empty()
+            && !host.contains(['/', '*'])
+            && (scheme == "https" || scheme == "http" && host.starts_with("localhost"))
+    };
+    let origins = texts("targetOrigins");
+    if !(1..=9).contains(&origins.len()) || !origins.iter().all(is_origin) {
+        return Err(invalid("targetOrigins", "must be 1 to 9 origins with https"));
+    }
+    if !body.get("clientVersion").and_then(Value::as_str).is_some_and(|it| it.starts_with("v2")) {
+        return Err(invalid("clientVersion", "is required"));
+    }
+    let types = texts("allowedPaymentTypes");
+    if (types.is_empty() || types.contains(&json!("CARD"))) && texts("allowedCardNetworks").is_empty() {
+        return Err(invalid("allowedCardNetworks", "at least one is required"));
+    }
+    Ok(json!(origins))
+}
+
+/// A JWT whose one-time key lives for 15 minutes.
+fn capture_context(ctx: Value, state: &mut VendorState) -> Answer {
+    let (kid, expires_at) = (state.fresh("08", 30), state.now.saturating_add(900));
+    state.issue(&kid, "capture_context", Some(expires_at), &[]);
+    let jwk = json!({"kty": "RSA", "use": "enc", "e": "AQAB", "n": state.fresh("", 342), "kid": kid});
+    let flx = json!({"path": "/flex/v2/tokens", "data": state.fresh("", 64), "origin": "https://testflex.cybersource.com", "jwk": jwk});
+    let claims = json!({"flx": flx, "ctx": ctx, "iss": "Flex API", "iat": state.now, "exp": expires_at, "jti": state.fresh("", 16)});
+    Answer::of(201, "application/jwt", state.jwt("RS256", &claims))
+}
+
+/// HTTP signature: every named line, in the order named, with the bytes as they came.
+fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
+    let parts = request.header("signature").unwrap_or_default().split(", ").filter_map(|part| part.split_once('='));
+    let parts: BTreeMap<&str, &str> = parts.map(|(name, value)| (name, value.trim_matches('"'))).collect();
+    let names: Vec<&str> = parts.get("headers").map(|names| names.split(' ').collect()).unwrap_or_default();
+    let line = |name: &&str| match *name {
+        "request-target" | "(request-target)" => format!("{name}: post {}", request.target),
+        name => format!("{name}: {}", request.header(name).unwrap_or_default()),
+    };
+    let text = names.iter().map(line).collect::<Vec<_>>().join("\n");
+    let key = BASE64_STANDARD.decode(SECRET).unwrap_or_default();
+    let good = parts.get("keyid") == Some(&KEY_ID)
+        && parts.get("algorithm") == Some(&"HmacSHA256")
+        && ["host", "date", "digest", "v-c-merchant-id"].iter().all(|name| names.contains(name))
+        && names.iter().any(|name| name.trim_matches(['(', ')']) == "request-target")
+        && request.header("v-c-merchant-id") == Some(MERCHANT)
+        && request.header("digest") == Some(&format!("SHA-256={}", base64(sha256(&request.body))))
+        && request.header("date").and_then(http_date).is_some_and(|date| is_fresh(date, state.now))
+        && request.content_type() == "application/json"
+        && parts.get("signature") == Some(&base64(hmac_sha256(&key, text.as_bytes())).as_str());
+    good.then_some(()).ok_or_else(|| failure(401))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    fn ask(bench: &mut Bench, path: &str, body: &str, merchant: &str, date: &str) -> Answer {
+        let digest = format!("SHA-256={}", base64(sha256(body.as_bytes())));
+        let name = bench.processor.name;
+        let text = format!(
+            "host: a\ndate: {date}\nrequest-target: post /{name}{path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
+        );
+        let signature = base64(hmac_sha256(BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
+        let signature = format!(
+            "keyid=\"{KEY_ID}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{signature}\""
+        );
+        let headers = [
+            ("host", "a"),
+            ("date", date),
+            ("digest", &digest),
+            ("v-c-merchant-id", merchant),
+            ("signature", &signature),
+        ];
+        bench.send(&format!("POST {path}"), &headers, body)
+    }
+
+    const NOW: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
+    const MICROFORM: &str =
+        r#"{"targetOrigins": ["https://a.example"], "clientVersion": "v2", "allowedCardNetworks": ["VISA"]}"#;
+    const FLEX: &str = r#"{"fields": {"paymentInformation": {"card": {"number": {}}}}}"#;
+
+    #[test]
+    fn a_capture_context_tokenizes_for_a_quarter_of_an_hour() {
+        for name in ["cybersource", "bankofamerica", "barclaycard", "wellsfargo"] {
+            for (path, body, grant) in [
+                ("/microform/v2/sessions", MICROFORM, "microform_session"),
+                ("/flex/v2/sessions", FLEX, "flex_session"),
+            ] {
+                let mut bench = Bench::new(name);
+                let made = ask(&mut bench, path, body, MERCHANT, NOW);
+                assert_eq!(made.status, 201, "{}", made.body);
+                bench.story(grant, &json!(made.body), &[], Some(900));
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_as_cybersource_does() {
+        let mut bench = Bench::new("cybersource");
+        let path = "/microform/v2/sessions";
+        assert_eq!(ask(&mut bench, path, MICROFORM, "another", NOW).status, 401);
+        assert_eq!(ask(&mut bench, path, MICROFORM, MERCHANT, "Fri, 15 Jan 2027 07:54:59 GMT").status, 401);
+        assert_eq!(ask(&mut bench, path, "{}", MERCHANT, NOW).status, 400);
+        assert_eq!(ask(&mut bench, path, &MICROFORM.replace("https", "http"), MERCHANT, NOW).status, 400);
+        assert_eq!(ask(&mut bench, "/flex/v1/keys", FLEX, MERCHANT, NOW).status, 404);
+        assert_eq!(bench.send(&format!("POST {path}"), &[], MICROFORM).status, 401);
+    }
+}

@@ -1,0 +1,91 @@
+//! Deutsche Bank's directPOS, by the bank's OpenAPI document "Merchant-Server II REST Security API" 1.0.0.
+//!
+//! The document leaves open how the signature is made; that part is what an open-source router sends.
+
+use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use serde_json::json;
+use sha2::Sha256;
+
+const CLIENT_KEY: &str = "sandbox-client-key";
+
+pub static DEUTSCHEBANK: FakeVendor = FakeVendor {
+    name: "deutschebank",
+    credentials: r#"{"client_id": "sandbox-client", "client_key": "sandbox-client-key", "merchant_id": "sandbox-merchant"}"#,
+    secrets: &["client_id"],
+    request_id: None,
+    serve,
+    failure,
+    examples: EXAMPLES,
+    clients: &[],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[("client_credentials", "{}")];
+
+fn failure(status: u16, _: &mut VendorState) -> Answer {
+    refused(status, if status == 401 { "unauthorized" } else { "request_invalid" })
+}
+
+/// `AccessTokenError`. The document has a status for `unauthorized` only.
+fn refused(status: u16, cause: &str) -> Answer {
+    Answer::json(status, &json!({"cause": cause, "description": format!("The request was refused: {cause}")}))
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    if (request.method.as_str(), request.path.as_str()) != ("POST", "/rest-api/security/v1/token") {
+        return Err(failure(404, state));
+    }
+    let form = request.form();
+    if request.content_type() != "application/x-www-form-urlencoded" {
+        return Err(failure(400, state));
+    }
+    if form.value("grant_type") != Some("client_credentials") {
+        return Err(refused(400, "grant_type_invalid"));
+    }
+    if form.value("scope") != Some("ftx") {
+        return Err(refused(400, "scope_invalid"));
+    }
+    signed(request).ok_or_else(|| failure(401, state))?;
+    let token = state.jwt("HS256", &json!({"iat": state.now, "exp": state.now + 3_600}));
+    state.issue(&token, "access_token", Some(state.now + 3_600), &[]);
+    let expires_on = state.now + 3_600;
+    let granted = json!({"access_token": token, "expires_in": 3_600, "expires_on": expires_on, "scope": "ftx", "token_type": "Bearer"});
+    Ok(Answer::json(200, &granted))
+}
+
+/// The form's secret is `V1:` and an HMAC over the client's id and the two headers, which are both required.
+fn signed(request: &Request) -> Option<()> {
+    let form = request.form();
+    let (id, date, random) =
+        (form.value("client_id")?, request.header("x-requestdate")?, request.header("x-randomvalue")?);
+    Timestamp::strptime("%a, %d %b %Y %H:%M:%S %z", date.replace("GMT", "+0000")).ok()?;
+    let signature = BASE64_STANDARD.decode(form.value("client_secret")?.strip_prefix("V1:")?).ok()?;
+    let mac = Hmac::<Sha256>::new_from_slice(CLIENT_KEY.as_bytes()).ok()?;
+    mac.chain_update(id).chain_update(date).chain_update(random).verify_slice(&signature).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    #[test]
+    fn gives_a_token_for_the_right_signature_only() {
+        const TOKEN: &str = "POST /rest-api/security/v1/token";
+        let random = "0123456789abcdefghijABCDEFGHIJ0123456789abcdefghij";
+        let headers = [("x-requestdate", "Fri, 15 Jan 2027 08:00:00 GMT"), ("x-randomvalue", random)];
+        // HMAC-SHA-256 by another implementation.
+        let good = "grant_type=client_credentials&scope=ftx&client_id=sandbox-client&client_secret=V1%3AybIetex1OmvbFgPBNKD6jgW1mGVz8lR5VlGvW0BvY5I%3D";
+        let mut bench = Bench::new("deutschebank");
+        let (status, token) = bench.ask(TOKEN, &headers, good);
+        assert_eq!((status, &token["expires_on"]), (200, &1_800_003_600.into()));
+        assert_eq!(bench.ask(TOKEN, &headers, &good.replace("sandbox-client", "other-client")).0, 401);
+        assert_eq!(bench.ask(TOKEN, &headers[..1], good).1["cause"], "unauthorized");
+        for hyphenated in [[("x-request-date", headers[0].1), headers[1]], [headers[0], ("x-random-value", random)]] {
+            assert_eq!(bench.ask(TOKEN, &hyphenated, good).0, 401, "{hyphenated:?}");
+        }
+        let (status, refusal) = bench.ask(TOKEN, &headers, &good.replace("ftx", "all"));
+        assert_eq!((status, &refusal["cause"]), (400, &"scope_invalid".into()));
+    }
+}

@@ -1,0 +1,18 @@
+//! Fiserv: Commerce Hub with the names of Fiserv's older credentials.
+
+use super::fiservcommercehub::{self, API};
+use crate::{FakeVendor, TokenUse};
+
+pub static FISERV: FakeVendor = FakeVendor {
+    name: "fiserv",
+    credentials: r#"{"api_key": "sandbox_api_key", "merchant_account": "100000000000001", "api_secret": "sandbox_fiserv_secret"}"#,
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "security_credentials",
+        allowed: |pass| fiservcommercehub::capture("fiserv", pass),
+        forbidden: |pass| fiservcommercehub::refund("fiserv", pass),
+    }],
+    ..API
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", r#"{"terminal_id": "10000001"}"#)];

@@ -1,0 +1,223 @@
+//! Fiserv Commerce Hub, by its OpenAPI document 1.24.11 and <https://github.com/Fiserv/Commerce-Hub>: security credentials,
+//! public keys, and what a card form does with them. Fiserv's older credentials reach the same API.
+//!
+//! A public key opens nothing by itself; here, card data that names one is taken as long as the key is valid.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState,
+    signing::{base64, hmac_sha256, is_fresh, sha256},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+const API_KEY: &str = "sandbox_api_key";
+const SECRET: &str = "sandbox_fiserv_secret";
+
+/// All but the name, the credentials' names and the stories.
+pub(super) const API: FakeVendor = FakeVendor {
+    name: "fiservcommercehub",
+    credentials: r#"{"api_key": "sandbox_api_key", "secret": "sandbox_fiserv_secret", "merchant_id": "100000000000001", "terminal_id": "10000001"}"#,
+    secrets: &["api-key"],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "security_credentials",
+            allowed: |pass| capture("fiservcommercehub", pass),
+            forbidden: |pass| refund("fiservcommercehub", pass),
+        },
+        TokenUse {
+            grant: "multi_use_public_key",
+            allowed: |pass| {
+                let key = pass.token.split("|||").next().unwrap_or_default();
+                let card =
+                    json!({"encryptionData": {"keyId": key, "encryptionType": "RSA", "encryptionBlock": "Y2FyZA=="}});
+                ClientCall::new("encrypt a card with the key", "POST", CAPTURE_PATH).json(&json!({"source": card}))
+            },
+            forbidden: |pass| refund("fiservcommercehub", pass),
+        },
+    ],
+};
+
+const CAPTURE_PATH: &str = "/fiservcommercehub/ch/payments-vas/v1/card-capture";
+
+pub static FISERVCOMMERCEHUB: FakeVendor = API;
+
+pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
+
+/// What the Checkout SDK does: no HMAC, but the token and a digest that anybody can compute.
+pub(super) fn capture(name: &str, pass: &ClientToken) -> ClientCall {
+    let body = json!({"source": {"sourceType": "PaymentCard", "encryptionData": {"encryptionBlock": "Y2FyZA=="}}});
+    let digest = base64(sha256(format!("{API_KEY}id1{body}").as_bytes()));
+    ClientCall::new("capture a card in the form", "POST", format!("/{name}/ch/payments-vas/v1/card-capture"))
+        .bearer(&pass.token)
+        .header("auth-token-type", "AccessToken")
+        .header("api-key", API_KEY)
+        .header("client-request-id", "id")
+        .header("timestamp", "1")
+        .header("message-digest", digest)
+        .json(&body)
+}
+
+pub(super) fn refund(name: &str, pass: &ClientToken) -> ClientCall {
+    ClientCall::new("refund a payment", "POST", format!("/{name}/ch/payments/v1/refunds"))
+        .bearer(&pass.token)
+        .header("auth-token-type", "AccessToken")
+        .header("api-key", API_KEY)
+        .json(&json!({"amount": {"total": 1, "currency": "USD"}}))
+}
+
+fn error(status: u16, kind: &str, code: Option<&str>, field: Option<&str>, message: &str) -> Answer {
+    let mut fault = json!({"type": kind, "code": code, "field": field, "message": message});
+    fault.as_object_mut().into_iter().for_each(|fault| fault.retain(|_, value| !value.is_null()));
+    let details = json!({"transactionProcessingDetails": {"apiTraceId": "7027b61dbf7645399d204dbfa0de0870"}});
+    Answer::json(status, &json!({"gatewayResponse": details, "error": [fault]}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "APIM", None, None, "ApiKey and/or Authentication supplied are invalid."),
+        403 => error(403, "APIM", None, None, "Not allowed."),
+        404 => error(404, "APIM", None, None, "Resource not found."),
+        429 => error(429, "APIM", None, None, "Request volume is too high."),
+        500.. => error(status, "APIM", None, None, "Service unavailable."),
+        _ => error(status, "GATEWAY", Some("104"), None, "The request was refused"),
+    }
+}
+
+fn date(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or_default().to_string()
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/ch/payments-vas/v1/security/credentials") => once(request, state, security_credentials),
+        ("POST", "/ch/security/v1/keys/generate") => once(request, state, public_key),
+        ("POST", "/ch/payments-vas/v1/card-capture") => card_capture(request, state),
+        ("POST", "/ch/payments/v1/refunds") => {
+            signed(request, state)?;
+            Ok(Answer::json(201, &json!({"gatewayResponse": {"transactionState": "CAPTURED"}})))
+        }
+        _ => Err(failure(404)),
+    }
+}
+
+/// A request id is remembered for five minutes.
+fn once(request: &Request, state: &mut VendorState, make: fn(&mut VendorState) -> Answer) -> Handled {
+    signed(request, state)?;
+    let body = request.json().filter(|_| request.content_type() == "application/json");
+    let body = body.ok_or_else(|| error(400, "GATEWAY", Some("121"), None, "Malformed JSON"))?;
+    if !body.pointer("/merchantDetails/merchantId").is_some_and(Value::is_string) {
+        let message = "Missing or invalid merchant";
+        return Err(error(400, "GATEWAY", Some("104"), Some("merchantDetails.merchantId"), message));
+    }
+    match state.once(request.header("client-request-id").map(str::to_owned), 300, request, make) {
+        Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
+        Idempotent::Conflict => Err(error(400, "GATEWAY", Some("105"), Some("Client-Request-Id"), "Duplicate request")),
+    }
+}
+
+fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
+    let header = |name| request.header(name).unwrap_or_default();
+    let (id, timestamp) = (header("client-request-id"), header("timestamp"));
+    let message = [API_KEY.as_bytes(), id.as_bytes(), timestamp.as_bytes(), &request.body].concat();
+    let good = header("api-key") == API_KEY
+        && header("auth-token-type") == "HMAC"
+        && !id.is_empty()
+        && timestamp.parse::<i64>().is_ok_and(|milliseconds| is_fresh(milliseconds.div_euclid(1000), state.now))
+        && header("authorization") == base64(hmac_sha256(SECRET.as_bytes(), &message));
+    good.then_some(()).ok_or_else(|| failure(401))
+}
+
+fn security_credentials(state: &mut VendorState) -> Answer {
+    let (token, expires_at) = (state.fresh("tKn", 25), state.now.saturating_add(1800));
+    state.issue(&token, "security_credentials", Some(expires_at), &[]);
+    let answer = json!({"keyId": state.fresh("key-", 32), "publicKey": state.fresh("MIIBIj", 386), "keyLength": 392,
+        "accessToken": token, "accessTokenType": "JWT", "sessionId": state.fresh("session-", 28),
+        "accessTokenIssuedTime": date(state.now), "accessTokenTimeToLive": 1800,
+        "asymmetricEncryptionAlgorithm": "RSA", "expiresAt": date(expires_at)});
+    Answer::json(201, &answer)
+}
+
+/// A key is good for a week.
+fn public_key(state: &mut VendorState) -> Answer {
+    let (key, valid_to) = (state.fresh("key-", 32), state.now.saturating_add(604_800));
+    state.issue(&key, "multi_use_public_key", Some(valid_to), &[]);
+    let details = json!({"keyId": key, "encryptionType": "RSA", "modulus": 2048, "encodedPublicKey": state.fresh("MIIBIj", 386),
+        "validFrom": date(state.now), "validTo": date(valid_to), "status": "ACTIVE"});
+    Answer::json(
+        201,
+        &json!({"gatewayResponse": {"transactionProcessingDetails": {}}, "asymmetricKeyDetails": details}),
+    )
+}
+
+fn card_capture(request: &Request, state: &mut VendorState) -> Handled {
+    let body = request.json().unwrap_or_default();
+    if let Some(key) = body.pointer("/source/encryptionData/keyId").and_then(Value::as_str) {
+        state
+            .live(key, &["multi_use_public_key"])
+            .map_err(|_| error(400, "GATEWAY", Some("104"), Some("source.encryptionData.keyId"), "Invalid key"))?;
+    } else {
+        let header = |name| request.header(name).unwrap_or_default();
+        let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
+        let digest = base64(sha256([&message, request.body.as_ref()].concat()));
+        let live = state.live(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
+        if !live || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
+            return Err(failure(401));
+        }
+    }
+    Ok(Answer::json(201, &json!({"gatewayResponse": {"transactionState": "CAPTURED_CARD"}})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, NOW};
+
+    fn ask(bench: &mut Bench, path: &str, timestamp: i64, secret: &str) -> (u16, Value) {
+        let body = r#"{"merchantDetails":{"merchantId":"1","terminalId":"1"}}"#;
+        let timestamp = (timestamp * 1000).to_string();
+        let signature = base64(hmac_sha256(secret.as_bytes(), format!("{API_KEY}id1{timestamp}{body}").as_bytes()));
+        let headers = [
+            ("api-key", API_KEY),
+            ("client-request-id", "id1"),
+            ("timestamp", &timestamp),
+            ("auth-token-type", "HMAC"),
+            ("authorization", &signature),
+        ];
+        bench.ask(&format!("POST /ch{path}"), &headers, body)
+    }
+
+    #[test]
+    fn credentials_are_for_half_an_hour_and_one_form() {
+        for name in ["fiserv", "fiservcommercehub"] {
+            let mut bench = Bench::new(name);
+            let (status, made) = ask(&mut bench, "/payments-vas/v1/security/credentials", NOW, SECRET);
+            assert_eq!((status, &made["expiresAt"]), (201, &json!("2027-01-15T08:30:00Z")), "{made}");
+            assert_eq!(ask(&mut bench, "/payments-vas/v1/security/credentials", NOW, SECRET).1, made, "a repetition");
+            bench.story("security_credentials", &made["accessToken"], &[], Some(1800));
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_for_a_week() {
+        let mut bench = Bench::new("fiservcommercehub");
+        let (_, made) = ask(&mut bench, "/security/v1/keys/generate", NOW, SECRET);
+        let key = &made["asymmetricKeyDetails"];
+        let token = format!("{}|||{}", key["keyId"].as_str().unwrap(), key["encodedPublicKey"].as_str().unwrap());
+        bench.story("multi_use_public_key", &json!(token), &[], Some(604_800));
+    }
+
+    #[test]
+    fn refuses_as_commerce_hub_does() {
+        let mut bench = Bench::new("fiservcommercehub");
+        let path = "/payments-vas/v1/security/credentials";
+        for (timestamp, secret) in [(NOW, "another"), (NOW - 301, SECRET), (NOW + 301, SECRET)] {
+            let (status, answer) = ask(&mut bench, path, timestamp, secret);
+            assert_eq!((status, &answer["error"][0]["type"]), (401, &json!("APIM")));
+        }
+        assert_eq!(ask(&mut bench, "/payments/v1/refunds", NOW, SECRET).0, 201, "a server may refund");
+    }
+}

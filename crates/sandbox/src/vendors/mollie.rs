@@ -1,0 +1,217 @@
+//! Mollie's sessions, payments and Apple Pay sessions, by its `OpenAPI` document and <https://docs.mollie.com/reference/overview>.
+
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub static MOLLIE: FakeVendor = FakeVendor {
+    name: "mollie",
+    credentials: r#"{"api_key": "test_SandboxSandboxSandboxSandbox", "profile_token": "pfl_Sandbox"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "session",
+            allowed: |pass| {
+                ClientCall::new("check out", "POST", "/mollie/components/v1/session/submit").bearer(&pass.token)
+            },
+            forbidden: refund,
+        },
+        TokenUse {
+            grant: "payment",
+            allowed: |pass| {
+                let id = pass.token.rsplit('/').next().unwrap_or_default();
+                ClientCall::new("open the checkout page", "GET", format!("/mollie/checkout/select-method/{id}"))
+            },
+            forbidden: refund,
+        },
+        TokenUse {
+            grant: "apple_pay_session",
+            allowed: |pass| {
+                let session = serde_json::from_str(&pass.token).unwrap_or(Value::Null);
+                ClientCall::new("complete the validation", "POST", "/mollie/apple/merchant-session").json(&session)
+            },
+            forbidden: refund,
+        },
+    ],
+};
+
+const ORDER: &str =
+    r#"{"amount": "10.00", "currency": "EUR", "description": "Order 1", "return_url": "https://shop.example/r"}"#;
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("session", ORDER),
+    ("payment", ORDER),
+    (
+        "apple_pay_session",
+        r#"{"validation_url": "https://apple-pay-gateway-cert.apple.com/paymentservices/paymentSession", "domain": "shop.example"}"#,
+    ),
+];
+
+fn refund(pass: &ClientToken) -> ClientCall {
+    let call = ClientCall::new("refund a payment", "POST", "/mollie/v2/payments/tr_Some/refunds");
+    call.bearer(&pass.token).json(&json!({"amount": {"currency": "EUR", "value": "1.00"}}))
+}
+
+fn error(status: u16, title: &str, detail: &str, field: Option<&str>) -> Answer {
+    let links = json!({"documentation": {"href": "https://docs.mollie.com", "type": "text/html"}});
+    let mut body = json!({"status": status, "title": title, "detail": detail, "_links": links});
+    body.as_object_mut().and_then(|body| body.insert("field".to_owned(), json!(field?)));
+    Answer::of(status, "application/hal+json", body.to_string())
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "Unauthorized Request", "Missing authentication, or failed to authenticate", None),
+        403 => error(403, "Forbidden", "The key may not do this", None),
+        404 => error(404, "Not Found", "No such resource", None),
+        429 => error(429, "Too Many Requests", "Too many requests", None),
+        _ => error(status, "Service Unavailable", "Try again later", None),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let gone = || error(410, "Gone", "The session is over", None);
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("POST", ["components", "v1", "session", "submit"]) => {
+            state.live(request.bearer().unwrap_or_default(), &["session"]).map_err(|_| gone())?;
+            Ok(Answer::json(200, &json!({"status": "open"})))
+        }
+        ("GET", ["checkout", "select-method", id]) => {
+            state.live(id, &["payment"]).map_err(|_| gone())?;
+            Ok(Answer::of(200, "text/html", "<h1>Pay</h1>".to_owned()))
+        }
+        ("POST", ["apple", "merchant-session"]) => {
+            let id = request.json().unwrap_or_default();
+            let id = id.get("merchantSessionIdentifier").and_then(Value::as_str).unwrap_or_default();
+            state.live(id, &["apple_pay_session"]).map_err(|_| gone())?.used = true;
+            Ok(Answer::json(200, &json!({"validated": true})))
+        }
+        ("POST", ["v2", path @ ..]) => {
+            let key = request.bearer().filter(|key| !state.knows(key)).unwrap_or_default();
+            let organization = key.starts_with("access_");
+            if !organization && !key.starts_with("test_") && !key.starts_with("live_") {
+                return Err(failure(401));
+            }
+            let mode = if key.starts_with("live_") { "live" } else { "test" };
+            let scoped = request.header("idempotency-key").map(|own| format!("{key}\n{own}"));
+            let make =
+                |state: &mut VendorState| create(path, mode, organization, request, state).unwrap_or_else(|no| no);
+            Ok(match state.once(scoped, 3_600, request, make) {
+                Idempotent::First(answer) | Idempotent::Replay(answer) => answer,
+                Idempotent::Conflict => {
+                    error(409, "Conflict", "This idempotency key was used for another request", None)
+                }
+            })
+        }
+        _ => Err(failure(404)),
+    }
+}
+
+fn create(path: &[&str], mode: &str, organization: bool, request: &Request, state: &mut VendorState) -> Handled {
+    let body = request.json().ok_or_else(|| error(400, "Bad Request", "The body is not JSON", None))?;
+    let invalid = |field: &str| {
+        let detail = format!("The '{field}' field is missing or wrong");
+        error(422, "Unprocessable Entity", &detail, Some(field))
+    };
+    let text =
+        |name: &str| body.get(name).and_then(Value::as_str).filter(|it| !it.is_empty()).ok_or_else(|| invalid(name));
+    if organization {
+        text("profileId")?;
+    }
+    let date = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default().to_string().replace('Z', "+00:00");
+    let mut made =
+        json!({"mode": mode, "status": "open", "createdAt": date(state.now), "expiresAt": date(state.now + 900)});
+    let mut put = |name: &str, value: Value| made.as_object_mut().map(|made| made.insert(name.to_owned(), value));
+    match path {
+        ["payments", _, "refunds"] => {
+            return Ok(Answer::json(201, &json!({"resource": "refund", "status": "pending"})));
+        }
+        ["wallets", "applepay", "sessions"] => {
+            let url = text("validationUrl")?;
+            if !url.starts_with("https://apple-pay-gateway") || text("domain")?.contains('/') {
+                return Err(invalid("validationUrl"));
+            }
+            let id = state.fresh("SSH", 40);
+            state.issue(&id, "apple_pay_session", Some(state.now + 300), &[]);
+            let times = (state.now * 1_000, (state.now + 3_600) * 1_000);
+            let session = json!({"merchantSessionIdentifier": id, "domainName": text("domain")?, "signature": state.fresh("", 80),
+                "epochTimestamp": times.0, "expiresAt": times.1});
+            return Ok(Answer::json(201, &session));
+        }
+        ["sessions" | "payments"] => {
+            text("description")?;
+            text("redirectUrl")?;
+            let amount = body.get("amount").and_then(cents).ok_or_else(|| invalid("amount"))?;
+            if path == ["sessions"] {
+                let lines = body.get("lines").and_then(Value::as_array).ok_or_else(|| invalid("lines"))?;
+                let sum: i64 = lines.iter().filter_map(|line| cents(line.get("totalAmount")?)).sum();
+                if sum != amount {
+                    return Err(invalid("lines"));
+                }
+                let id = state.fresh("sess_", 10);
+                let token = BASE64_STANDARD.encode(json!({"id": id, "secret": state.fresh("", 30)}).to_string());
+                state.issue(&token, "session", Some(state.now + 900), &[]);
+                put("id", json!(id));
+                put("clientAccessToken", json!(token));
+            } else {
+                let id = state.fresh("", 10);
+                state.issue(&id, "payment", Some(state.now + 900), &[]);
+                let page = format!("https://www.mollie.com/checkout/select-method/{id}");
+                put("id", json!(format!("tr_{id}")));
+                put("_links", json!({"checkout": {"href": page, "type": "text/html"}}));
+            }
+        }
+        _ => return Err(failure(404)),
+    }
+    Ok(Answer::of(201, "application/hal+json", made.to_string()))
+}
+
+/// An amount's value in cents: Mollie wants it as text with two decimals, of yen and the like with none.
+fn cents(amount: &Value) -> Option<i64> {
+    let currency = amount.get("currency")?.as_str().filter(|it| it.len() == 3 && it.chars().all(char::is_uppercase))?;
+    let value = amount.get("value")?.as_str()?;
+    let decimals = value.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let wanted = if ["JPY", "ISK"].contains(&currency) { 0 } else { 2 };
+    (decimals == wanted).then(|| value.replace('.', "").parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    const KEY: (&str, &str) = ("authorization", "Bearer test_madeUp");
+
+    #[test]
+    fn every_token_does_what_it_is_for() {
+        let mut bench = Bench::new("mollie");
+        let amount = json!({"currency": "EUR", "value": "10.00"});
+        let payment = json!({"amount": amount, "description": "d", "redirectUrl": "https://a.example"});
+        let mut session = payment.clone();
+        session["lines"] = json!([{"description": "d", "quantity": 1, "unitPrice": amount, "totalAmount": amount}]);
+        let made = bench.ask("POST /v2/sessions", &[KEY], &session.to_string()).1;
+        bench.story("session", &made["clientAccessToken"], &[], Some(900));
+        let made = bench.ask("POST /v2/payments", &[KEY], &payment.to_string()).1;
+        bench.story("payment", &made["_links"]["checkout"]["href"], &[], Some(900));
+        let apple = r#"{"validationUrl": "https://apple-pay-gateway.apple.com/x", "domain": "shop.example"}"#;
+        let made = bench.ask("POST /v2/wallets/applepay/sessions", &[KEY], apple).1;
+        bench.story("apple_pay_session", &json!(made.to_string()), &[], Some(300));
+        assert_eq!(bench.ask("POST /v2/payments/tr_1/refunds", &[KEY], "{}").0, 201);
+        for (headers, body, status) in [
+            (&[][..], payment.to_string(), 401),
+            (&[KEY], payment.to_string().replace("10.00", "10"), 422),
+            (&[KEY], "{}".to_owned(), 422),
+            (&[("authorization", "Bearer access_madeUp")], payment.to_string(), 422),
+        ] {
+            assert_eq!(bench.ask("POST /v2/payments", headers, &body).0, status, "{body}");
+        }
+        let key = ("idempotency-key", "k");
+        let first = bench.ask("POST /v2/payments", &[KEY, key], &payment.to_string());
+        assert_eq!(bench.ask("POST /v2/payments", &[KEY, key], &payment.to_string()), first);
+        assert_eq!(bench.ask("POST /v2/payments", &[KEY, key], "{}").0, 409);
+    }
+}

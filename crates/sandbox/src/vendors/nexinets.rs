@@ -1,0 +1,108 @@
+//! Nexinets (Nexi's `PayEngine`) orders, by <https://docs.payengine.de/>.
+
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
+use serde_json::{Value, json};
+
+pub static NEXINETS: FakeVendor = FakeVendor {
+    name: "nexinets",
+    credentials: r#"{"merchant_id": "merchant_sandbox", "api_key": "sandbox_nexinets_key"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "order",
+        allowed: |pass| widget("pay the order", "pay", pass),
+        forbidden: |pass| widget("refund the order", "refund", pass),
+    }],
+};
+
+pub const EXAMPLES: &[(&str, &str)] =
+    &[("order", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#)];
+
+/// The widget names the merchant by its public id.
+fn widget(title: &'static str, action: &str, pass: &ClientToken) -> ClientCall {
+    let call = ClientCall::new(title, "POST", format!("/nexinets/v1/orders/{}/{action}", pass.token));
+    call.bearer(pass.starting("merchant_")).json(&json!({}))
+}
+
+fn error(status: u16, code: u16, message: &str, fields: &[&str]) -> Answer {
+    let errors: Vec<Value> =
+        fields.iter().map(|field| json!({"code": code, "message": "Invalid value", "field": field})).collect();
+    Answer::json(status, &json!({"status": status, "code": code, "message": message, "errors": errors}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, 2001, "Unauthorized", &[]),
+        403 => error(403, 2002, "Forbidden", &[]),
+        404 => error(404, 2004, "Not found", &[]),
+        429 => error(429, 2009, "Too many requests", &[]),
+        _ => error(status, 9000, "Something went wrong", &[]),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let merchant = || {
+        let pair = request.basic().filter(|(merchant, key)| !merchant.is_empty() && !key.is_empty());
+        pair.map(|(merchant, _)| merchant).ok_or_else(|| failure(401))
+    };
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("POST", ["v1", "orders", id, "pay"]) => {
+            let order = state.live(id, &["order"]).map_err(|_| failure(404))?;
+            if request.bearer() != Some(order.about("merchant")) {
+                return Err(failure(401));
+            }
+            order.used = true;
+            Ok(Answer::json(200, &json!({"orderId": id, "status": "SUCCESS"})))
+        }
+        ("POST", ["v1", "orders", id, "refund"]) => {
+            merchant()?;
+            Ok(Answer::json(200, &json!({"orderId": id, "status": "SUCCESS"})))
+        }
+        ("POST", ["v1", "orders"]) => {
+            let merchant = merchant()?;
+            let body = request.json().filter(Value::is_object).ok_or_else(|| error(400, 3000, "No JSON", &[]))?;
+            let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let url = |name: &str| text(&format!("/async/{name}")).contains("://");
+            let checks = [
+                ("initialAmount", body.get("initialAmount").and_then(Value::as_i64).is_some_and(|it| it >= 0)),
+                ("currency", text("/currency").len() == 3 && text("/currency").chars().all(char::is_uppercase)),
+                ("channel", ["ECOM", "MOTO"].contains(&text("/channel"))),
+                ("transactionType", ["PREAUTH", "DEBIT"].contains(&text("/transactionType"))),
+                ("async", url("successUrl") && url("cancelUrl") && url("failureUrl")),
+            ];
+            let wrong: Vec<&str> = checks.into_iter().filter(|(_, good)| !good).map(|(name, _)| name).collect();
+            if !wrong.is_empty() {
+                return Err(error(400, 3001, "An error occurred", &wrong));
+            }
+            let id = state.fresh_of("", 10, b"0123456789abcdefghijklmnopqrstuvwxyz");
+            state.issue(&id, "order", None, &[("merchant", &merchant)]);
+            Ok(Answer::json(200, &json!({"orderId": id, "transactions": []})))
+        }
+        _ => Err(failure(404)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    /// `merchant_a:b`.
+    const PAIR: (&str, &str) = ("authorization", "Basic bWVyY2hhbnRfYTpi");
+
+    #[test]
+    fn an_order_is_paid_by_its_merchants_shopper() {
+        let good = r#"{"initialAmount": 1, "currency": "EUR", "channel": "ECOM", "transactionType": "PREAUTH",
+            "async": {"successUrl": "https://a.example", "cancelUrl": "https://a.example", "failureUrl": "https://a.example"}}"#;
+        let mut bench = Bench::new("nexinets");
+        let (status, order) = bench.ask("POST /v1/orders", &[PAIR], good);
+        assert_eq!(status, 200);
+        bench.story("order", &order["orderId"], &["merchant_a"], None);
+        assert_eq!(bench.ask("POST /v1/orders/o/refund", &[PAIR], "{}").0, 200);
+        assert_eq!(bench.ask("POST /v1/orders", &[], good).0, 401);
+        let (status, answer) = bench.ask("POST /v1/orders", &[PAIR], &good.replace("EUR", "euro"));
+        assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some("currency")));
+    }
+}

@@ -1,0 +1,147 @@
+//! Payload's client tokens, by <https://docs.payload.com/ui/authentication>.
+
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Map, Value, json};
+
+pub static PAYLOAD: FakeVendor = FakeVendor {
+    name: "payload",
+    credentials: r#"{"auth_key_map": {"USD": {"api_key": "test_secret_key_sandbox", "processing_account_id": "acct_sandbox"}}}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "payment_method_form",
+            allowed: |pass| with_token("store a payment method", "payment_methods", "card", pass),
+            forbidden: |pass| with_token("make a payment", "transactions", "payment", pass),
+        },
+        TokenUse { grant: "payment_form", allowed: pay, forbidden: refund },
+        TokenUse { grant: "checkout_plugin", allowed: pay, forbidden: refund },
+        TokenUse { grant: "checkout_page", allowed: pay, forbidden: refund },
+    ],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("payment_method_form", "{}"),
+    ("payment_form", r#"{"amount": "10.50"}"#),
+    ("checkout_plugin", r#"{"amount": "10.50"}"#),
+    ("checkout_page", r#"{"invoice_id": "inv_1"}"#),
+];
+
+fn with_token(title: &'static str, path: &str, kind: &str, pass: &ClientToken) -> ClientCall {
+    let pair = BASE64_STANDARD.encode(format!("{}:", pass.token));
+    let call = ClientCall::new(title, "POST", format!("/payload/{path}"));
+    call.header("authorization", format!("Basic {pair}")).json(&json!({"type": kind}))
+}
+
+fn pay(pass: &ClientToken) -> ClientCall {
+    with_token("make the payment", "transactions", "payment", pass)
+}
+
+fn refund(pass: &ClientToken) -> ClientCall {
+    with_token("refund a payment", "transactions", "refund", pass)
+}
+
+fn error(status: u16, kind: &str, description: &str, details: &Value) -> Answer {
+    Answer::json(
+        status,
+        &json!({"object": "error", "error_type": kind, "error_description": description, "details": details}),
+    )
+}
+
+fn failure(status: u16) -> Answer {
+    let refused = |kind, description| error(status, kind, description, &Value::Null);
+    match status {
+        401 => refused("Unauthorized", "Incorrect API key"),
+        403 => refused("Forbidden", "This key may not do this"),
+        404 => refused("NotFound", "Not found"),
+        429 => refused("TooManyRequests", "Too many requests"),
+        503 => refused("ServiceUnavailable", "Try again later"),
+        500.. => Answer::text(status, "Internal Server Error"),
+        _ => refused("BadRequest", "The request was refused"),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let (key, _) = request.basic().filter(|(_, password)| password.is_empty()).ok_or_else(|| failure(401))?;
+    let body = request.json().unwrap_or_default();
+    let kind = body.get("type").and_then(Value::as_str).unwrap_or_default();
+    let path = request.segments();
+    let environ = match key.split_once("secret_key_") {
+        Some(("test_", _)) => "test",
+        Some(("", _)) => "live",
+        _ => {
+            let token = state.live(&key, &["client_token"]).map_err(|_| failure(401))?;
+            let stores = token.about("intent") == "payment_method_form";
+            return match (path.as_slice(), kind) {
+                (["payment_methods"], _) if stores => Ok(Answer::json(200, &json!({"object": "payment_method"}))),
+                (["transactions"], "payment") if !stores => Ok(Answer::json(200, &json!({"object": "transaction"}))),
+                _ => Err(failure(403)),
+            };
+        }
+    };
+    match (request.method.as_str(), path.as_slice()) {
+        ("POST", ["access_tokens"]) => {
+            let wrong =
+                |what: &str| error(400, "InvalidAttributes", "There are invalid attributes", &json!({what: "Invalid"}));
+            if kind != "client" {
+                return Err(wrong("type"));
+            }
+            let intent = body.get("intent").and_then(Value::as_object).ok_or_else(|| wrong("intent"))?;
+            let name = sound(intent).ok_or_else(|| wrong("intent"))?;
+            let id = state.fresh("client_key_", 20);
+            state.issue(&id, "client_token", None, &[("intent", name)]);
+            Ok(Answer::json(
+                200,
+                &json!({"id": id, "object": "access_token", "type": "client", "status": "active", "environ": environ}),
+            ))
+        }
+        ("POST", ["transactions" | "payment_methods"]) => Ok(Answer::json(200, &json!({"object": "transaction"}))),
+        _ => Err(failure(404)),
+    }
+}
+
+/// The name of the one intent, if it is complete.
+fn sound(intent: &Map<String, Value>) -> Option<&str> {
+    let (name, about) = intent.iter().next().filter(|_| intent.len() == 1)?;
+    let payable = |about: &Value| about.get("amount").is_some_and(|amount| amount.as_f64().is_some_and(|it| it > 0.0));
+    let complete = match name.as_str() {
+        "payment_method_form" => about.get("payment_method").is_some_and(Value::is_object),
+        "payment_form" => about.get("payment").is_some_and(payable),
+        "checkout_plugin" | "checkout_page" => payable(about) || about.get("invoice_id").is_some_and(Value::is_string),
+        _ => false,
+    };
+    complete.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    /// `test_secret_key_a:`.
+    const KEY: (&str, &str) = ("authorization", "Basic dGVzdF9zZWNyZXRfa2V5X2E6");
+    const TOKENS: &str = "POST /access_tokens";
+
+    #[test]
+    fn a_client_token_does_what_its_intent_says() {
+        for (grant, about) in [
+            ("payment_method_form", r#"{"payment_method": {}}"#),
+            ("payment_form", r#"{"payment": {"amount": 10.5}}"#),
+            ("checkout_plugin", r#"{"amount": 10.5}"#),
+            ("checkout_page", r#"{"invoice_id": "i"}"#),
+        ] {
+            let mut bench = Bench::new("payload");
+            let body = format!(r#"{{"type": "client", "intent": {{"{grant}": {about}}}}}"#);
+            let (status, token) = bench.ask(TOKENS, &[KEY], &body);
+            assert_eq!((status, token["environ"].as_str()), (200, Some("test")), "{grant}");
+            bench.story(grant, &token["id"], &[], None);
+            assert_eq!(bench.ask("POST /transactions", &[KEY], r#"{"type": "refund"}"#).0, 200);
+            assert_eq!(bench.ask(TOKENS, &[], &body).0, 401);
+            assert_eq!(bench.ask(TOKENS, &[KEY], &body.replace(about, "{}")).0, 400);
+            assert_eq!(bench.ask(TOKENS, &[KEY], &body.replace("client", "secret")).0, 400);
+        }
+    }
+}

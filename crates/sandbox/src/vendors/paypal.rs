@@ -1,0 +1,357 @@
+//! PayPal, by <https://developer.paypal.com/api/rest/authentication/> and its SDK v6 and v5 guides.
+//!
+//! No page gives the lifetime of an ID token; an hour is taken. The clients' endpoints check the token only.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Issued, Pairs, Request, TokenUse, VendorState, vendor::Handled,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+const EXAMPLES: &[(&str, &str)] =
+    &[("client_token", "{}"), ("identity_client_token", "{}"), ("id_token", "{}"), ("access_token", "{}")];
+
+pub static PAYPAL: FakeVendor = FakeVendor {
+    name: "paypal",
+    credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
+    secrets: &["client_secret"],
+    request_id: Some("paypal-debug-id"),
+    serve,
+    failure,
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "client_token",
+            allowed: |pass| {
+                let call = ClientCall::new(
+                    "ask which methods are eligible",
+                    "POST",
+                    "/paypal/v2/payments/find-eligible-methods",
+                );
+                call.bearer(&pass.token).json(&json!({"purchase_units": [{"amount": {"currency_code": "USD"}}]}))
+            },
+            forbidden: refund,
+        },
+        TokenUse {
+            grant: "identity_client_token",
+            allowed: |pass| {
+                let path = "/paypal/v2/checkout/orders/SOMEORDER/confirm-payment-source";
+                let card = json!({"payment_source": {"card": {"number": "4111111111111111", "expiry": "2030-01"}}});
+                ClientCall::new("put a card on an order", "POST", path).bearer(&pass.token).json(&card)
+            },
+            forbidden: refund,
+        },
+        TokenUse {
+            grant: "id_token",
+            allowed: |pass| {
+                ClientCall::new("list the customer's saved methods", "GET", "/paypal/v3/vault/payment-tokens")
+                    .bearer(&pass.token)
+            },
+            forbidden: |pass| {
+                let path = "/paypal/v3/vault/payment-tokens?customer_id=somebody-else";
+                ClientCall::new("list another customer's methods", "GET", path).bearer(&pass.token)
+            },
+        },
+    ],
+};
+
+fn refund(pass: &ClientToken) -> ClientCall {
+    let call = ClientCall::new("refund a capture", "POST", "/paypal/v2/payments/captures/SOMECAPTURE/refund");
+    call.bearer(&pass.token).json(&json!({}))
+}
+
+/// How the token endpoint refuses.
+fn oauth_error(status: u16, code: &str, description: &str) -> Answer {
+    Answer::json(status, &json!({"error": code, "error_description": description}))
+}
+
+/// How all other endpoints refuse.
+fn error(status: u16, name: &str, message: &str, state: &mut VendorState) -> Answer {
+    Answer::json(
+        status,
+        &json!({"name": name, "message": message, "debug_id": state.fresh_of("", 13, b"0123456789abcdef"), "details": []}),
+    )
+}
+
+fn failure(status: u16, state: &mut VendorState) -> Answer {
+    match status {
+        401 => oauth_error(401, "invalid_client", "Client Authentication failed"),
+        403 => not_authorized(state),
+        429 => error(429, "RATE_LIMIT_REACHED", "Too many requests. Blocked due to rate limiting.", state),
+        500.. => error(status, "INTERNAL_SERVER_ERROR", "An internal server error has occurred.", state),
+        _ => error(status, "INVALID_REQUEST", "The request was refused.", state),
+    }
+}
+
+fn not_authorized(state: &mut VendorState) -> Answer {
+    error(403, "NOT_AUTHORIZED", "Authorization failed due to insufficient permissions.", state)
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("POST", ["v1", "oauth2", "token"]) => token(request, state),
+        ("POST", ["v1", "identity", "generate-token"]) => {
+            holder(request, &["access_token"], state)?;
+            identity_token(request, state)
+        }
+        ("POST", ["v2", "payments", "find-eligible-methods"]) => {
+            holder(request, &["access_token", "client_token"], state)?;
+            Ok(Answer::json(200, &json!({"eligible_methods": {"paypal": {"eligible_in_paypal_network": true}}})))
+        }
+        ("POST", ["v2", "checkout", "orders", id, "confirm-payment-source"]) => {
+            holder(request, &["access_token", "client_token", "identity_client_token"], state)?;
+            Ok(Answer::json(200, &json!({"id": id, "status": "APPROVED"})))
+        }
+        ("GET", ["v3", "vault", "payment-tokens"]) => {
+            let token = holder(request, &["access_token", "id_token"], state)?;
+            let asked = request.query.value("customer_id").unwrap_or(token.about("customer"));
+            if token.kind == "id_token" && asked != token.about("customer") {
+                return Err(not_authorized(state));
+            }
+            Ok(Answer::json(200, &json!({"customer": {"id": asked}, "payment_tokens": []})))
+        }
+        ("POST", ["v2", "payments", "captures", _, "refund"]) => {
+            holder(request, &["access_token"], state)?;
+            Ok(Answer::json(201, &json!({"id": state.fresh_of("", 17, b"0123456789ABCDEFGH"), "status": "COMPLETED"})))
+        }
+        _ => Err(error(404, "RESOURCE_NOT_FOUND", "The specified resource does not exist.", state)),
+    }
+}
+
+/// The bearer's token: 401 if it is dead, 403 if it is not of these kinds.
+fn holder(request: &Request, kinds: &[&str], state: &mut VendorState) -> Result<Issued, Answer> {
+    let all = ["access_token", "client_token", "identity_client_token", "id_token"];
+    let message = "Authentication failed due to invalid authentication credentials or a missing Authorization header.";
+    let token = request.bearer().and_then(|token| state.live(token, &all).cloned().ok());
+    let token = token.ok_or_else(|| error(401, "AUTHENTICATION_FAILURE", message, state))?;
+    if kinds.contains(&token.kind) { Ok(token) } else { Err(not_authorized(state)) }
+}
+
+const CLIENT_SCOPE: &str = "https://uri.paypal.com/services/payments/orders/client_sdk_orders_api \
+    https://uri.paypal.com/services/payments/client-payments-eligibility";
+const SERVER_SCOPE: &str = "https://uri.paypal.com/services/invoicing https://uri.paypal.com/services/vault/payment-tokens/readwrite \
+    https://uri.paypal.com/services/payments/refund openid";
+
+fn token(request: &Request, state: &mut VendorState) -> Handled {
+    let (client_id, _) = request
+        .basic()
+        .filter(|(id, secret)| !id.is_empty() && !secret.is_empty())
+        .ok_or_else(|| oauth_error(401, "invalid_client", "Client Authentication failed"))?;
+    if request.content_type() != "application/x-www-form-urlencoded" {
+        return Err(oauth_error(415, "invalid_request", "The body must be application/x-www-form-urlencoded"));
+    }
+    let form = request.form();
+    match form.value("grant_type") {
+        None => return Err(oauth_error(400, "unsupported_grant_type", "Grant Type is NULL")),
+        Some("client_credentials") => {}
+        Some(_) => return Err(oauth_error(400, "unsupported_grant_type", "unsupported grant_type")),
+    }
+    if let Some(assertion) = request.header("paypal-auth-assertion") {
+        let described = || oauth_error(401, "invalid_client", "PayPal-Auth-Assertion is not one of this client");
+        assertion_of(assertion, &client_id).ok_or_else(described)?;
+    }
+    let scope = granted(&form)?;
+    match form.value("response_type") {
+        None | Some("token") => Ok(Answer::json(200, &access_token(&scope, state))),
+        Some("client_token") => {
+            domains(&form)?;
+            let claims = json!({"iss": "https://api.sandbox.paypal.com", "sub": client_id, "iat": state.now, "exp": state.now + 900});
+            let token = state.jwt("ES256", &claims);
+            state.issue(&token, "client_token", Some(state.now + 900), &[]);
+            Ok(Answer::json(
+                200,
+                &json!({"scope": CLIENT_SCOPE, "access_token": token, "token_type": "Bearer", "expires_in": 900}),
+            ))
+        }
+        Some("id_token") => {
+            let customer = form.value("target_customer_id").unwrap_or_default();
+            let claims = json!({"iss": "https://api.sandbox.paypal.com", "aud": client_id, "iat": state.now,
+                "exp": state.now + 3_600, "options": {"customer_id": customer}});
+            let token = state.jwt("ES256", &claims);
+            state.issue(&token, "id_token", Some(state.now + 3_600), &[("customer", customer)]);
+            let mut body = access_token(&scope, state);
+            body.as_object_mut().and_then(|body| body.insert("id_token".to_owned(), json!(token)));
+            Ok(Answer::json(200, &body))
+        }
+        Some(_) => Err(oauth_error(400, "invalid_request", "unsupported response_type")),
+    }
+}
+
+/// A full-power token: opaque, unlike the clients' ones.
+fn access_token(scope: &str, state: &mut VendorState) -> Value {
+    let token = state.fresh("A21AA", 80);
+    state.issue(&token, "access_token", Some(state.now + 31_000), &[]);
+    json!({"scope": scope, "access_token": token, "token_type": "Bearer", "app_id": "APP-80W284485P519543T",
+        "expires_in": 31_000, "nonce": state.fresh("", 40)})
+}
+
+/// The scopes asked for, if they look like PayPal's; all of them, if none are.
+fn granted(form: &Pairs) -> Result<String, Answer> {
+    let known = |scope: &str| {
+        scope.starts_with("https://uri.paypal.com/")
+            || scope.starts_with("https://api.paypal.com/")
+            || ["openid", "email", "profile", "address", "phone"].contains(&scope)
+    };
+    let scopes: Vec<&str> = form.value("scope").unwrap_or(SERVER_SCOPE).split_whitespace().collect();
+    if scopes.iter().all(|scope| known(scope)) {
+        return Ok(scopes.join(" "));
+    }
+    Err(oauth_error(
+        400,
+        "invalid_scope",
+        "Requested scope is invalid, unknown, malformed, or exceeds the scope granted",
+    ))
+}
+
+/// Root domains: no scheme, no wildcard, no path.
+fn domains(form: &Pairs) -> Result<(), Answer> {
+    let given = form.0.iter().filter(|(name, _)| name.starts_with("domains")).flat_map(|(_, value)| value.split(','));
+    let good = |domain: &str| !domain.is_empty() && domain.chars().all(|it| it.is_alphanumeric() || "-.".contains(it));
+    if given.into_iter().all(|domain| good(domain.trim())) {
+        return Ok(());
+    }
+    Err(oauth_error(400, "invalid_request", "domains[] takes root domains without scheme, wildcard and path"))
+}
+
+/// `base64({"alg":"none"}).base64({"iss": the client, "payer_id": …}).`
+fn assertion_of(assertion: &str, client_id: &str) -> Option<()> {
+    let parts: Vec<&str> = assertion.split('.').collect();
+    let [header, claims, ""] = parts.as_slice() else { return None };
+    let read = |part: &str| {
+        let plain = part.trim_end_matches('=').replace('-', "+").replace('_', "/");
+        serde_json::from_slice::<Value>(&base64::prelude::BASE64_STANDARD_NO_PAD.decode(plain).ok()?).ok()
+    };
+    let (header, claims) = (read(header)?, read(claims)?);
+    let names_seller = ["payer_id", "email"].iter().any(|name| claims.get(name).is_some_and(Value::is_string));
+    (header.get("alg")? == "none" && claims.get("iss")? == client_id && names_seller).then_some(())
+}
+
+fn identity_token(request: &Request, state: &mut VendorState) -> Handled {
+    let body = if request.body.is_empty() { Some(json!({})) } else { request.json() };
+    let customer = match &body {
+        Some(Value::Object(body)) if body.keys().all(|name| name == "customer_id") => body.get("customer_id"),
+        _ => {
+            return Err(error(
+                400,
+                "INVALID_REQUEST",
+                "Request is not well-formed, syntactically incorrect, or violates schema.",
+                state,
+            ));
+        }
+    };
+    let inner = json!({"braintree": {}, "paypal": {"accessToken": state.fresh("", 40), "customerId": customer}});
+    let token = BASE64_STANDARD.encode(inner.to_string());
+    state.issue(&token, "identity_client_token", Some(state.now + 3_600), &[]);
+    Ok(Answer::json(200, &json!({"client_token": token, "expires_in": 3_600})))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Bench, NOW};
+    use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+    use serde_json::{Value, json};
+
+    /// `a:b`.
+    const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
+    const TOKEN: &str = "POST /v1/oauth2/token";
+    const GRANT: &str = "grant_type=client_credentials";
+
+    fn token(bench: &mut Bench, more: &str) -> Value {
+        let (status, body) = bench.ask(TOKEN, &[PAIR], &format!("{GRANT}{more}"));
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    fn bearer(bench: &mut Bench) -> String {
+        format!("Bearer {}", token(bench, "")["access_token"].as_str().unwrap())
+    }
+
+    #[test]
+    fn every_grant_does_what_it_is_for() {
+        let mut bench = Bench::new("paypal");
+        let client = token(&mut bench, "&response_type=client_token&domains%5B%5D=shop.example,other.example");
+        assert_eq!(
+            (client["expires_in"].as_i64(), client["scope"].as_str().map(|it| it.contains("client_sdk"))),
+            (Some(900), Some(true))
+        );
+        let claims = client["access_token"].as_str().and_then(|it| it.split('.').nth(1)).unwrap();
+        let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        assert_eq!(claims["exp"], NOW + 900);
+        bench.story("client_token", &client["access_token"], &[], Some(900));
+        let id = token(&mut bench, "&response_type=id_token&target_customer_id=c1");
+        bench.story("id_token", &id["id_token"], &[], Some(3_600));
+        let server = bearer(&mut bench);
+        let (status, identity) =
+            bench.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"customer_id\": \"c1\"}");
+        assert_eq!((status, &identity["expires_in"]), (200, &json!(3_600)));
+        bench.story("identity_client_token", &identity["client_token"], &[], Some(3_600));
+    }
+
+    #[test]
+    fn a_server_token_may_refund_until_it_expires() {
+        let mut bench = Bench::new("paypal");
+        let server = bearer(&mut bench);
+        let refund =
+            |bench: &mut Bench| bench.ask("POST /v2/payments/captures/C/refund", &[("authorization", &server)], "{}");
+        assert_eq!(refund(&mut bench).0, 201);
+        bench.state.now += 31_000;
+        let (status, body) = refund(&mut bench);
+        assert_eq!((status, &body["name"]), (401, &json!("AUTHENTICATION_FAILURE")));
+    }
+
+    #[test]
+    fn a_client_token_is_not_authorized_to_refund() {
+        let mut bench = Bench::new("paypal");
+        let client = token(&mut bench, "&response_type=client_token");
+        let client = format!("Bearer {}", client["access_token"].as_str().unwrap());
+        let (status, body) = bench.ask("POST /v2/payments/captures/C/refund", &[("authorization", &client)], "{}");
+        assert_eq!((status, &body["name"]), (403, &json!("NOT_AUTHORIZED")));
+    }
+
+    #[test]
+    fn refuses_as_paypal_does() {
+        let mut bench = Bench::new("paypal");
+        for (headers, body, status, error) in [
+            (&[][..], GRANT, 401, "invalid_client"),
+            (&[("authorization", "Basic Og==")], GRANT, 401, "invalid_client"),
+            (&[PAIR, ("content-type", "application/json")], GRANT, 415, "invalid_request"),
+            (&[PAIR], "", 400, "unsupported_grant_type"),
+            (&[PAIR], "grant_type=password", 400, "unsupported_grant_type"),
+            (&[PAIR], &format!("{GRANT}&response_type=any"), 400, "invalid_request"),
+            (&[PAIR], &format!("{GRANT}&scope=everything"), 400, "invalid_scope"),
+            (
+                &[PAIR],
+                &format!("{GRANT}&response_type=client_token&domains[]=https://a.example"),
+                400,
+                "invalid_request",
+            ),
+            (&[PAIR], &format!("{GRANT}&response_type=client_token&domains[]=*.a.example"), 400, "invalid_request"),
+            (&[PAIR, ("paypal-auth-assertion", "e30.e30.")], GRANT, 401, "invalid_client"),
+        ] {
+            let (got, answer) = bench.ask(TOKEN, headers, body);
+            assert_eq!((got, answer["error"].as_str()), (status, Some(error)), "{body}");
+        }
+        let (status, body) = bench.ask("POST /v1/identity/generate-token", &[PAIR], "{}");
+        assert_eq!((status, &body["name"]), (401, &json!("AUTHENTICATION_FAILURE")));
+        let server = bearer(&mut bench);
+        let (status, _) = bench.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"no\": 1}");
+        assert_eq!(status, 400);
+    }
+
+    #[test]
+    fn an_assertion_names_the_client_and_the_seller() {
+        let mut bench = Bench::new("paypal");
+        let encode = |value: Value| BASE64_STANDARD.encode(value.to_string());
+        for (client, status) in [("a", 200), ("other", 401)] {
+            let assertion =
+                format!("{}.{}.", encode(json!({"alg": "none"})), encode(json!({"iss": client, "payer_id": "P"})));
+            assert_eq!(bench.ask(TOKEN, &[PAIR, ("paypal-auth-assertion", &assertion)], GRANT).0, status);
+        }
+    }
+
+    #[test]
+    fn the_scope_can_be_narrowed() {
+        let body = token(&mut Bench::new("paypal"), "&scope=openid");
+        assert_eq!(body["scope"], "openid");
+    }
+}

@@ -1,0 +1,152 @@
+//! Paysafe's Payments API: customers and their single-use tokens.
+
+use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+pub const EXAMPLES: &[(&str, &str)] =
+    &[("single_use_customer_token", r#"{"customer_id": "1a2b3c4d-0000-4000-8000-000000000001"}"#)];
+
+pub static PAYSAFE: FakeVendor = FakeVendor {
+    name: "paysafe",
+    credentials: r#"{"username": "sandbox-user", "password": "sandboxPassword"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "single_use_customer_token",
+        allowed: |pass| {
+            let path = format!("/paysafe/paymenthub/v1/singleusecustomertokens/{}", pass.token);
+            ClientCall::new("show the customer's stored cards", "GET", path)
+        },
+        forbidden: |pass| {
+            let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", pass.token)));
+            let call = ClientCall::new("refund a payment", "POST", "/paysafe/paymenthub/v1/settlements/1/refunds");
+            call.header("authorization", login).json(&json!({"merchantRefNum": "refund1", "amount": 100}))
+        },
+    }],
+};
+
+fn error(status: u16, code: &str, message: &str, field: Option<(&str, &str)>) -> Answer {
+    let fields: Vec<Value> = field.map(|(field, error)| json!({"field": field, "error": error})).into_iter().collect();
+    Answer::json(
+        status,
+        &json!({"error": {"code": code, "message": message, "details": [], "fieldErrors": fields,
+        "links": [{"rel": "errorinfo", "href": format!("https://developer.paysafe.com/errors/{code}")}]}}),
+    )
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "5279", "The authentication credentials are invalid.", None),
+        403 => error(403, "5270", "The credentials do not have permission to access the requested data.", None),
+        404 => error(404, "5269", "The ID(s) specified in the URL could not be found in the system.", None),
+        429 => {
+            error(429, "1200", "The API call has been denied as it has exceeded the permissible call rate limit.", None)
+        }
+        500.. => error(status, "1000", "An internal error occurred.", None),
+        _ => error(status, "5068", "The request was refused.", None),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let segments = request.segments();
+    let ["paymenthub", "v1", rest @ ..] = segments.as_slice() else { return Err(failure(404)) };
+    if let ("GET", ["singleusecustomertokens", token]) = (request.method.as_str(), rest) {
+        let token = state.live(token, &["single_use_customer_token"]).map_err(|_| failure(404))?;
+        return Ok(Answer::json(200, &json!({"customerId": token.about("customer"), "paymentHandles": []})));
+    }
+    let merchant =
+        request.basic().filter(|(user, password)| !user.is_empty() && !password.is_empty() && !state.knows(user));
+    let (user, _) = merchant.ok_or_else(|| failure(401))?;
+    let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let field = |name: &str| {
+        error(
+            400,
+            "5068",
+            "Either you submitted a request that is missing a mandatory field or the value of a field does not match the format expected.",
+            Some((name, "is missing or not valid")),
+        )
+    };
+    match (request.method.as_str(), rest) {
+        ("POST", ["customers"]) => {
+            if text("merchantCustomerId").is_empty() {
+                return Err(field("merchantCustomerId"));
+            }
+            let id = state.fresh_of("", 32, b"0123456789abcdef");
+            Ok(Answer::json(
+                201,
+                &json!({"id": id, "status": "ACTIVE", "merchantCustomerId": text("merchantCustomerId")}),
+            ))
+        }
+        ("POST", ["customers", customer, "singleusecustomertokens"]) => {
+            if customer.contains("missing") {
+                return Err(failure(404));
+            }
+            let types = body.get("paymentTypes").and_then(Value::as_array);
+            if types.is_none_or(|types| types.is_empty() || !types.iter().all(Value::is_string)) {
+                return Err(field("paymentTypes"));
+            }
+            let reference = text("merchantRefNum");
+            if reference.is_empty() || reference.chars().count() > 255 {
+                return Err(field("merchantRefNum"));
+            }
+            let taken = format!("{user}\n{reference}");
+            if state.knows(&taken) {
+                return Err(error(409, "5031", "The transaction you have submitted has already been processed.", None));
+            }
+            state.issue(&taken, "reference", None, &[]);
+            let token = state.fresh("SP", 16);
+            state.issue(
+                &token,
+                "single_use_customer_token",
+                Some(state.now.saturating_add(899)),
+                &[("customer", customer)],
+            );
+            Ok(Answer::json(
+                201,
+                &json!({"id": state.fresh_of("", 32, b"0123456789abcdef"), "timeToLiveSeconds": 899,
+                "status": "ACTIVE", "singleUseCustomerToken": token, "locale": "en_US", "paymentHandles": []}),
+            ))
+        }
+        ("POST", ["settlements", _, "refunds"]) => Ok(Answer::json(201, &json!({"status": "PENDING"}))),
+        _ => Err(failure(404)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
+    const MAKE: &str = "POST /paymenthub/v1/customers/c/singleusecustomertokens";
+    const BODY: &str = r#"{"merchantRefNum": "r", "paymentTypes": ["CARD"]}"#;
+
+    #[test]
+    fn a_token_is_for_one_customer() {
+        let mut bench = Bench::new("paysafe");
+        let (status, body) = bench.ask(MAKE, &[PAIR], BODY);
+        assert_eq!(status, 201, "{body}");
+        bench.story("single_use_customer_token", &body["singleUseCustomerToken"], &[], Some(899));
+        assert_eq!(bench.ask(MAKE, &[PAIR], BODY).1["error"]["code"], "5031");
+        let (status, body) = bench.ask("POST /paymenthub/v1/customers", &[PAIR], r#"{"merchantCustomerId": "own"}"#);
+        assert!(status == 201 && body["id"].is_string());
+    }
+
+    #[test]
+    fn refuses_as_paysafe_does() {
+        for (headers, call, body, status, code) in [
+            (&[][..], MAKE, BODY, 401, "5279"),
+            (&[PAIR], MAKE, "{}", 400, "5068"),
+            (&[PAIR], MAKE, r#"{"paymentTypes": ["CARD"]}"#, 400, "5068"),
+            (&[PAIR], "POST /paymenthub/v1/customers/missing/singleusecustomertokens", BODY, 404, "5269"),
+            (&[PAIR], "POST /paymenthub/v1/customers", "{}", 400, "5068"),
+        ] {
+            let (got, answer) = Bench::new("paysafe").ask(call, headers, body);
+            assert_eq!((got, answer["error"]["code"].as_str()), (status, Some(code)), "{call} {body}");
+        }
+    }
+}

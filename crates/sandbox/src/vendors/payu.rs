@@ -1,0 +1,123 @@
+//! PayU: GPO by its OpenAPI file 2.1.0, India by its page "Get Token API". Their tokens are for servers only.
+
+use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
+use serde_json::json;
+
+pub static PAYU: FakeVendor = FakeVendor {
+    name: "payu",
+    credentials: r#"{"api_key": "300001", "api_secret": "sandbox-secret"}"#,
+    secrets: &["client_secret"],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("client_credentials", "{}"),
+    ("trusted_merchant", r#"{"email": "user@shop.example", "ext_customer_id": "customer-1"}"#),
+    ("partner", r#"{"firm_id": "firm-1"}"#),
+];
+
+const INDIAN_SCOPES: &[&str] = &["create_payment_links", "update_payment_links", "read_payment_links"];
+
+fn error(status: u16, code: &str, description: &str) -> Answer {
+    Answer::json(status, &json!({"error": code, "error_description": description}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "invalid_client", "Bad client credentials"),
+        403 => error(403, "unauthorized_client", "The client may not do this"),
+        429 => error(429, "too_many_requests", "Too many requests"),
+        500.. => error(status, "server_error", "Internal error"),
+        _ => error(status, "invalid_request", "The request was refused"),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/pl/standard/user/oauth/authorize") => token(request, false, state),
+        ("POST", "/oauth/token") => token(request, true, state),
+        ("GET", "/api/v2_1/paymethods") => {
+            let token = request.bearer().unwrap_or_default();
+            state.live(token, &["gpo"]).map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
+            Ok(Answer::json(200, &json!({"payByLinks": [], "status": {"statusCode": "SUCCESS"}})))
+        }
+        _ => Err(error(404, "not_found", "No such resource")),
+    }
+}
+
+fn token(request: &Request, india: bool, state: &mut VendorState) -> Handled {
+    if request.content_type() != "application/x-www-form-urlencoded" {
+        return Err(error(400, "invalid_request", "The body must be a form"));
+    }
+    let form = request.form();
+    let given = |name: &str| form.value(name).filter(|value| !value.is_empty());
+    let missing = |name: &str| error(400, "invalid_request", &format!("{name} is missing"));
+    given("client_id").and(given("client_secret")).ok_or_else(|| failure(401))?;
+    let grant = form.value("grant_type").unwrap_or_default();
+    let needed: &[&str] = match grant {
+        "client_credentials" => &[],
+        "trusted_merchant" if !india => &["email", "ext_customer_id"],
+        "partner" if !india => &["firm_id"],
+        _ => return Err(error(400, "unsupported_grant_type", "Unsupported grant type")),
+    };
+    if let Some(name) = needed.iter().find(|name| given(name).is_none()) {
+        return Err(missing(name));
+    }
+    if !india {
+        let token = state.fresh_of("", 32, b"0123456789abcdef");
+        state.issue(&token, "gpo", Some(state.now.saturating_add(43_199)), &[]);
+        return Ok(Answer::json(
+            200,
+            &json!({"access_token": token, "token_type": "bearer", "expires_in": 43_199, "grant_type": grant}),
+        ));
+    }
+    let scope = given("scope").ok_or_else(|| missing("scope"))?;
+    if !scope.split(' ').all(|scope| INDIAN_SCOPES.contains(&scope)) {
+        return Err(error(400, "invalid_scope", "The scope is not valid"));
+    }
+    let token = state.fresh_of("", 64, b"0123456789abcdef");
+    state.issue(&token, "india", Some(state.now.saturating_add(7200)), &[]);
+    Ok(Answer::json(
+        200,
+        &json!({"access_token": token, "token_type": "Bearer", "expires_in": 7200, "scope": scope, "created_at": state.now}),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    const GPO: &str = "POST /pl/standard/user/oauth/authorize";
+    const PAIR: &str = "client_id=1&client_secret=b&grant_type=";
+
+    #[test]
+    fn a_token_calls_the_api_until_it_ends() {
+        let mut bench = Bench::new("payu");
+        let (_, answer) = bench.ask(GPO, &[], &format!("{PAIR}client_credentials"));
+        let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+        for (seconds, status) in [(43_198, 200), (1, 401)] {
+            bench.state.now += seconds;
+            assert_eq!(bench.ask("GET /api/v2_1/paymethods", &[("authorization", &bearer)], "").0, status);
+        }
+    }
+
+    #[test]
+    fn each_platform_checks_what_it_needs() {
+        for (call, body, status) in [
+            (GPO, "grant_type=client_credentials&client_id=1".to_owned(), 401),
+            (GPO, format!("{PAIR}password"), 400),
+            (GPO, format!("{PAIR}partner"), 400),
+            (GPO, format!("{PAIR}partner&firm_id=f"), 200),
+            (GPO, format!("{PAIR}trusted_merchant&email=e&ext_customer_id=c"), 200),
+            ("POST /oauth/token", format!("{PAIR}client_credentials"), 400),
+            ("POST /oauth/token", format!("{PAIR}client_credentials&scope=everything"), 400),
+            ("POST /oauth/token", format!("{PAIR}client_credentials&scope=read_payment_links"), 200),
+        ] {
+            assert_eq!(Bench::new("payu").ask(call, &[], &body).0, status, "{call} {body}");
+        }
+    }
+}

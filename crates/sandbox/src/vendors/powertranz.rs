@@ -1,0 +1,182 @@
+//! PowerTranz, by First Atlantic Commerce's support pages and a copy of its guide to hosted pages: simplified 3-D Secure
+//! and hosted pages (`/api/spi`). The path and the form that the redirect data sends are made up: no document has them.
+
+use crate::{Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+pub static POWERTRANZ: FakeVendor = FakeVendor {
+    name: "powertranz",
+    credentials: r#"{"power_tranz_id": "sandbox_powertranz_id", "power_tranz_password": "sandbox_powertranz_password"}"#,
+    secrets: &["powertranz-powertranzid", "powertranz-powertranzpassword"],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "spi_hosted_page",
+        allowed: |pass| {
+            let call = ClientCall::new("fill in the hosted page", "POST", "/powertranz/api/spi/hpp");
+            call.form(&[("Session", &session(pass))])
+        },
+        forbidden: |pass| {
+            let call = ClientCall::new("complete the payment", "POST", "/powertranz/api/spi/payment");
+            call.json(&json!(session(pass)))
+        },
+    }],
+};
+
+/// What the redirect data sends: the value of its only field.
+fn session(pass: &ClientToken) -> String {
+    let page = String::from_utf8(BASE64_STANDARD.decode(&pass.token).unwrap_or_default()).unwrap_or_default();
+    page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+}
+
+pub const EXAMPLES: &[(&str, &str)] = &[(
+    "spi_hosted_page",
+    r#"{"total_amount": "1.00", "currency_code": "840", "page_set": "PTZ/Sandbox", "page_name": "Checkout", "merchant_response_url": "https://shop.example/done"}"#,
+)];
+
+/// Wrong credentials get a status and nothing else.
+fn failure(status: u16) -> Answer {
+    match status {
+        401 | 403 => Answer::text(status, ""),
+        _ => error(status, "98", "System error"),
+    }
+}
+
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    let errors = json!([{"Code": code, "Message": message}]);
+    Answer::json(
+        status,
+        &json!({"Approved": false, "IsoResponseCode": code, "ResponseMessage": message, "Errors": errors}),
+    )
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    if request.method != "POST" {
+        return Err(error(404, "404", "Not found"));
+    }
+    let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
+    match request.segments().as_slice() {
+        ["api", "spi", operation @ ("auth" | "sale" | "riskmgmt")] => {
+            authenticated(request)?;
+            start(operation, &body, state)
+        }
+        // What goes to the shop through the browser once the payer has filled in the page; no money has moved.
+        ["api", "spi", "hpp"] => {
+            let issued = state.live(request.form().value("Session").unwrap_or_default(), &["page"]);
+            let issued = issued.map_err(|_| error(400, "12", "Invalid session"))?;
+            issued.used = true;
+            let (token, end) = (issued.about("token").to_owned(), issued.expires_at);
+            let about = ["transaction", "order"].map(|name| (name, issued.about(name).to_owned()));
+            state.issue(&token, "spi", end, &about.each_ref().map(|(name, value)| (*name, value.as_str())));
+            let [(_, id), (_, order)] = about;
+            Ok(Answer::json(
+                200,
+                &json!({"Approved": false, "TransactionIdentifier": id, "IsoResponseCode": "HP0",
+                "ResponseMessage": "HPP preprocessing complete", "OrderIdentifier": order, "SpiToken": token}),
+            ))
+        }
+        // The token is all that it takes.
+        ["api", "spi", "payment"] => {
+            let token = body.as_str().unwrap_or_default();
+            let issued = state.live(token, &["spi"]).map_err(|_| error(400, "12", "Invalid SPI token"))?;
+            let made = json!({"Approved": true, "IsoResponseCode": "00", "ResponseMessage": "Transaction is approved",
+                "OrderIdentifier": issued.about("order")});
+            issued.used = true;
+            Ok(Answer::json(200, &made))
+        }
+        ["api", "refund"] => {
+            authenticated(request)?;
+            Ok(Answer::json(200, &json!({"Approved": true, "IsoResponseCode": "00", "ResponseMessage": "Success"})))
+        }
+        _ => Err(error(404, "404", "Not found")),
+    }
+}
+
+fn authenticated(request: &Request) -> Result<(), Answer> {
+    let names = ["powertranz-powertranzid", "powertranz-powertranzpassword"];
+    names.iter().all(|name| request.header(name).is_some()).then_some(()).ok_or_else(|| failure(401))
+}
+
+fn start(operation: &str, body: &Value, state: &mut VendorState) -> Handled {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let invalid = |name: &str| error(200, "957", &format!("Invalid {name}"));
+    let id =
+        text("/TransactionIdentifier").filter(|id| id.len() == 36).ok_or_else(|| invalid("TransactionIdentifier"))?;
+    if state.find("transaction", id).is_some() {
+        return Err(error(200, "94", "Duplicate TransactionIdentifier"));
+    }
+    let total = body.get("TotalAmount").and_then(Value::as_f64).filter(|total| *total > 0.0 || operation == "riskmgmt");
+    let total = total.ok_or_else(|| invalid("TotalAmount"))?;
+    let digits = |code: &&str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    let currency = text("/CurrencyCode").filter(digits).ok_or_else(|| invalid("CurrencyCode"))?;
+    let order = text("/OrderIdentifier").ok_or_else(|| invalid("OrderIdentifier"))?;
+    for name in ["MerchantResponseUrl", "HostedPage/PageSet", "HostedPage/PageName"] {
+        text(&format!("/ExtendedData/{name}")).ok_or_else(|| invalid(name))?;
+    }
+    let (token, session) = (state.fresh("", 48), state.fresh("", 32));
+    let about = [("transaction", id), ("order", order), ("token", &token)];
+    state.issue(&session, "page", Some(state.now.saturating_add(300)), &about);
+    Ok(Answer::json(
+        200,
+        &json!({"TransactionType": 1, "Approved": false, "TransactionIdentifier": id, "TotalAmount": total,
+            "CurrencyCode": currency, "IsoResponseCode": "SP4", "ResponseMessage": "SPI Preprocessing complete",
+            "OrderIdentifier": order, "SpiToken": token,
+            "RedirectData": format!("<!DOCTYPE html>\r\n<html><body><form><input name=\"Session\" value=\"{session}\"></form></body></html>")}),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BASE64_STANDARD, Engine};
+    use crate::testing::Bench;
+    use serde_json::{Value, json};
+
+    const HEADERS: [(&str, &str); 2] = [("powertranz-powertranzid", "id"), ("powertranz-powertranzpassword", "p")];
+
+    fn body(changes: Value) -> String {
+        let page = json!({"MerchantResponseUrl": "https://a.example", "HostedPage": {"PageSet": "s", "PageName": "n"}});
+        let mut body = json!({"TransactionIdentifier": "00000000-0000-4000-8000-000000000001", "TotalAmount": 1.0,
+            "CurrencyCode": "840", "OrderIdentifier": "o", "ExtendedData": page});
+        for (name, value) in changes.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body.to_string()
+    }
+
+    #[test]
+    fn a_page_is_filled_in_once_and_the_spi_token_then_completes_the_payment_within_five_minutes() {
+        let mut bench = Bench::new("powertranz");
+        let (_, made) = bench.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
+        assert_eq!(made["IsoResponseCode"], "SP4", "{made}");
+        let (page, token) = (made["RedirectData"].as_str().unwrap(), made["SpiToken"].as_str().unwrap());
+        assert!(!page.contains(token));
+        let json = [("content-type", "application/json")];
+        let complete = |bench: &mut Bench| bench.ask("POST /api/spi/payment", &json, &made["SpiToken"].to_string()).0;
+        assert_eq!(complete(&mut bench), 400, "nobody has filled in the page");
+        bench.story("spi_hosted_page", &json!(BASE64_STANDARD.encode(page)), &[], Some(300));
+        bench.state.now += 1;
+        assert_eq!(complete(&mut bench), 400, "too late");
+        bench.state.now -= 1;
+        assert_eq!((complete(&mut bench), complete(&mut bench)), (200, 400), "once");
+        let (_, again) = bench.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
+        assert_eq!(again["Errors"][0]["Code"], "94");
+    }
+
+    #[test]
+    fn refuses_as_powertranz_does() {
+        let mut bench = Bench::new("powertranz");
+        assert_eq!(bench.send("POST /api/spi/auth", &HEADERS[..1], &body(json!({}))).status, 401);
+        for (operation, changes) in [
+            ("auth", json!({"TotalAmount": 0})),
+            ("sale", json!({"CurrencyCode": "USD"})),
+            ("auth", json!({"ExtendedData": {}})),
+            ("auth", json!({"TransactionIdentifier": "1"})),
+        ] {
+            let (status, answer) = bench.ask(&format!("POST /api/spi/{operation}"), &HEADERS, &body(changes));
+            assert_eq!((status, &answer["Errors"][0]["Code"]), (200, &json!("957")));
+        }
+    }
+}

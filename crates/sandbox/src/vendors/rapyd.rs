@@ -1,0 +1,170 @@
+//! Rapyd's hosted pages, by <https://docs.rapyd.net/en/request-signatures.html> and its Python SDK.
+//!
+//! The page itself is not described: a browser opens it with its id as `token`.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState,
+    signing::{hex, hmac_sha256},
+    vendor::text,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE};
+use serde_json::{Value, json};
+
+const SECRET: &str = "rsk_sandbox";
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("card_token_page", r#"{"customer": "cus_sandbox", "country": "US"}"#),
+    ("checkout_page", r#"{"amount": "10.50", "currency": "USD", "country": "US"}"#),
+];
+
+pub static RAPYD: FakeVendor = FakeVendor {
+    name: "rapyd",
+    credentials: r#"{"access_key": "rak_sandbox", "secret_key": "rsk_sandbox"}"#,
+    secrets: &["access_key"],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse { grant: "card_token_page", allowed: |pass| open("add a card on the page", pass), forbidden: refund },
+        TokenUse { grant: "checkout_page", allowed: |pass| open("pay on the page", pass), forbidden: refund },
+    ],
+};
+
+fn open(title: &'static str, pass: &ClientToken) -> ClientCall {
+    ClientCall::new(title, "GET", format!("/rapyd/?token={}", pass.token))
+}
+
+fn refund(pass: &ClientToken) -> ClientCall {
+    let call = ClientCall::new("refund a payment", "POST", "/rapyd/v1/refunds").header("access_key", &pass.token);
+    call.json(&json!({"payment": "payment_some"}))
+}
+
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    let body =
+        json!({"error_code": code, "status": "ERROR", "message": message, "response_code": code, "operation_id": "op"});
+    Answer::json(status, &json!({"status": body}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "UNAUTHENTICATED_API_CALL", "The signature or the access key is not valid."),
+        403 => error(403, "UNAUTHORIZED_API_CALL", "The account may not do this."),
+        429 => error(429, "TOO_MANY_REQUESTS", "Too many requests."),
+        500.. => error(status, "ERROR_INTERNAL", "Something went wrong. Try again."),
+        _ => error(status, "ERROR_BAD_REQUEST", "The request was refused."),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => {
+            let page = request.query.value("token").unwrap_or_default();
+            state.live(page, &["hp_card_", "checkout_"]).map_err(|_| error(404, "ERROR_GET_PAGE", "No such page."))?;
+            Ok(Answer::of(200, "text/html", "<form></form>".to_owned()))
+        }
+        ("POST", "/v1/hosted/collect/card" | "/v1/checkout" | "/v1/refunds") => {
+            signed(request, state)?;
+            if request.path == "/v1/refunds" {
+                return Ok(Answer::json(200, &json!({"data": {"id": state.fresh("refund_", 32)}})));
+            }
+            let make = |state: &mut VendorState| page(request, state).unwrap_or_else(|refusal| refusal);
+            match state.once(request.header("idempotency").map(str::to_owned), 86_400, request, make) {
+                Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
+                Idempotent::Conflict => Err(error(409, "ERROR_IDEMPOTENCY", "The key was used for another operation.")),
+            }
+        }
+        _ => Err(error(404, "ERROR_NOT_FOUND", "No such path.")),
+    }
+}
+
+fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
+    let header = |name| request.header(name).unwrap_or_default();
+    let (key, salt, timestamp) = (header("access_key"), header("salt"), header("timestamp"));
+    let clock = timestamp.parse::<i64>().is_ok_and(|sent| sent.abs_diff(state.now) <= 60);
+    let salted = (8..=16).contains(&salt.len()) && salt.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let body = String::from_utf8_lossy(&request.body);
+    let to_sign = format!("post{}{salt}{timestamp}{key}{SECRET}{body}", request.path);
+    let signature = BASE64_URL_SAFE.encode(hex(hmac_sha256(SECRET, &to_sign)));
+    let good = clock && salted && key.starts_with("rak_") && header("signature") == signature;
+    good.then_some(()).ok_or_else(|| failure(401))
+}
+
+fn page(request: &Request, state: &mut VendorState) -> Handled {
+    let body = request.json().unwrap_or_default();
+    let refuse = |what: &str| Err(error(400, "ERROR_BAD_REQUEST", what));
+    if text(&body, "/country").len() != 2 {
+        return refuse("country is required: two letters.");
+    }
+    let amount =
+        body.get("amount").filter(|it| it.is_number() || it.as_str().is_some_and(|it| it.parse::<f64>().is_ok()));
+    let prefix = if request.path == "/v1/checkout" { "checkout_" } else { "hp_card_" };
+    match prefix {
+        "hp_card_" if !text(&body, "/customer").starts_with("cus_") => return refuse("customer is required: cus_…"),
+        "checkout_" if amount.is_none() || text(&body, "/currency").len() != 3 => {
+            return refuse("amount and currency are required.");
+        }
+        _ => {}
+    }
+    let urls = body.as_object().into_iter().flatten().filter(|(name, _)| name.ends_with("_url"));
+    if urls.filter_map(|(_, url)| url.as_str()).any(|url| url.contains("localhost")) {
+        return refuse("A URL must not be localhost.");
+    }
+    let whole = |it: &Value| it.as_i64().or_else(|| it.as_str()?.parse().ok());
+    let fortnight = state.now.saturating_add(14 * 86_400);
+    let expires_at = body.get("page_expiration").map_or(Some(fortnight), whole).unwrap_or_default();
+    if !(60..=30 * 86_400).contains(&expires_at.saturating_sub(state.now)) {
+        return refuse("page_expiration must be 1 minute to 30 days ahead.");
+    }
+    let id = state.fresh_of(prefix, 32, b"0123456789abcdef");
+    state.issue(&id, prefix, Some(expires_at), &[]);
+    let status =
+        json!({"error_code": "", "status": "SUCCESS", "message": "", "response_code": "", "operation_id": "op"});
+    let url = format!("https://sandboxcheckout.rapyd.net/?token={id}");
+    let data = json!({"id": id, "redirect_url": url, "status": "NEW", "page_expiration": expires_at});
+    Ok(Answer::json(200, &json!({"status": status, "data": data})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, NOW};
+
+    fn ask(bench: &mut Bench, path: &str, secret: &str, sent: i64, body: &str) -> (u16, Value) {
+        let sent = sent.to_string();
+        let to_sign = format!("post{path}abcdefghijkl{sent}rak_1{secret}{body}");
+        let signature = BASE64_URL_SAFE.encode(hex(hmac_sha256(secret, &to_sign)));
+        let headers =
+            [("access_key", "rak_1"), ("salt", "abcdefghijkl"), ("timestamp", &sent), ("signature", &signature)];
+        bench.ask(&format!("POST {path}"), &headers, body)
+    }
+
+    #[test]
+    fn pages_live_until_they_expire() {
+        let mut bench = Bench::new("rapyd");
+        let card = format!(r#"{{"customer":"cus_1","country":"US","page_expiration":{}}}"#, NOW + 60);
+        let (status, body) = ask(&mut bench, "/v1/hosted/collect/card", SECRET, NOW, &card);
+        assert_eq!(status, 200, "{body}");
+        bench.story("card_token_page", &body["data"]["id"], &[], Some(60));
+        let mut bench = Bench::new("rapyd");
+        let checkout = r#"{"amount":"1.5","currency":"USD","country":"US"}"#;
+        let (_, body) = ask(&mut bench, "/v1/checkout", SECRET, NOW, checkout);
+        bench.story("checkout_page", &body["data"]["id"], &[], Some(14 * 86_400));
+    }
+
+    #[test]
+    fn refuses_as_rapyd_does() {
+        let mut bench = Bench::new("rapyd");
+        let body = r#"{"customer":"cus_1","country":"US"}"#;
+        for (secret, sent, body, status) in [
+            ("rsk_other", NOW, body, 401),
+            (SECRET, NOW - 61, body, 401),
+            (SECRET, NOW, r#"{"country":"US"}"#, 400),
+            (SECRET, NOW, r#"{"customer":"cus_1","country":"US","page_expiration":1}"#, 400),
+            (SECRET, NOW, r#"{"customer":"cus_1","country":"US","cancel_url":"http://localhost"}"#, 400),
+        ] {
+            let (got, answer) = ask(&mut bench, "/v1/hosted/collect/card", secret, sent, body);
+            assert_eq!((got, &answer["status"]["status"]), (status, &json!("ERROR")), "{body}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Shift4's checkout sessions and signed checkout requests, by <https://dev.shift4.com/docs/api> and its Java SDK.
+//!
+//! What the checkout page calls is not described: here it is `/checkout/pay`, with either token.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState,
+    signing::{hex, hmac_sha256},
+    vendor::text,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+const KEY: &str = "sk_test_sandbox";
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("checkout_session", r#"{"amount": 1000, "currency": "USD"}"#),
+    ("signed_checkout_request", r#"{"amount": 1000, "currency": "USD"}"#),
+];
+
+pub static SHIFT4: FakeVendor = FakeVendor {
+    name: "shift4",
+    credentials: r#"{"api_key": "sk_test_sandbox"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[
+        TokenUse {
+            grant: "checkout_session",
+            allowed: |pass| pay(&json!({"clientSecret": pass.token})),
+            forbidden: refund,
+        },
+        TokenUse {
+            grant: "signed_checkout_request",
+            allowed: |pass| pay(&json!({"checkoutRequest": pass.token})),
+            forbidden: refund,
+        },
+    ],
+};
+
+fn pay(body: &Value) -> ClientCall {
+    ClientCall::new("pay in the checkout", "POST", "/shift4/checkout/pay").json(body)
+}
+
+fn refund(pass: &ClientToken) -> ClientCall {
+    let basic = BASE64_STANDARD.encode(format!("{}:", pass.token));
+    let call = ClientCall::new("refund a charge", "POST", "/shift4/refunds");
+    call.header("authorization", format!("Basic {basic}")).json(&json!({"chargeId": "char_some"}))
+}
+
+fn error(status: u16, kind: &str, code: Option<&str>, message: &str) -> Answer {
+    let mut error = json!({"type": kind, "code": code, "message": message});
+    if let Some(error) = error.as_object_mut() {
+        error.retain(|_, value| !value.is_null());
+    }
+    Answer::json(status, &json!({"error": error}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "invalid_request", None, "Provided API key is invalid"),
+        429 => error(429, "rate_limit_error", None, "Too many requests"),
+        500.. => error(status, "gateway_error", None, "An error occurred in the gateway"),
+        _ => error(status, "invalid_request", None, "The request was refused"),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let body = request.json().unwrap_or_default();
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/checkout/pay") => {
+            let session = text(&body, "/clientSecret");
+            let signed = of_signed_request(text(&body, "/checkoutRequest"));
+            if state.live(session, &["session"]).is_err() && signed.is_none() {
+                return Err(failure(401));
+            }
+            if let Ok(session) = state.live(session, &["session"]) {
+                session.used = true;
+            }
+            Ok(Answer::json(200, &json!({"id": state.fresh("char_", 24), "status": "successful"})))
+        }
+        ("POST", "/checkout-sessions" | "/refunds") => {
+            request
+                .basic()
+                .filter(|(key, password)| password.is_empty() && (key.starts_with("sk_") || key.starts_with("pr_")))
+                .ok_or_else(|| failure(401))?;
+            if request.path == "/refunds" {
+                return Ok(Answer::json(200, &json!({"id": state.fresh("re_", 24), "status": "successful"})));
+            }
+            let make = |state: &mut VendorState| session(&body, state).unwrap_or_else(|refusal| refusal);
+            match state.once(request.header("idempotency-key").map(str::to_owned), 86_400, request, make) {
+                Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
+                Idempotent::Conflict => {
+                    Err(error(400, "invalid_request", None, "Idempotency-Key was used for another request"))
+                }
+            }
+        }
+        _ => Err(error(404, "invalid_request", None, "Requested resource does not exist")),
+    }
+}
+
+fn session(body: &Value, state: &mut VendorState) -> Handled {
+    let product = body.pointer("/lineItems/0/product").cloned().unwrap_or_default();
+    if product.get("amount").and_then(Value::as_i64).is_none_or(|amount| amount < 0) {
+        return Err(error(400, "invalid_request", Some("invalid_amount"), "The amount is missing or not valid"));
+    }
+    if text(&product, "/currency").len() != 3 || text(&product, "/name").is_empty() {
+        return Err(error(400, "invalid_request", None, "The line item needs a name and a currency"));
+    }
+    let (id, secret) = (state.fresh("chse_", 24), state.fresh("chse_secret_", 32));
+    state.issue(&secret, "session", None, &[]);
+    let url = format!("https://checkout.shift4.example/{id}");
+    Ok(Answer::json(200, &json!({"id": id, "clientSecret": secret, "status": "OPEN", "url": url})))
+}
+
+/// What a checkout request asks for, if the one key signed it.
+fn of_signed_request(token: &str) -> Option<Value> {
+    let token = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
+    let (signature, data) = token.split_once('|')?;
+    let data = serde_json::from_str(data).ok().filter(|_| hex(hmac_sha256(KEY, data)) == signature)?;
+    Some(data).filter(|data: &Value| ["charge", "customerId", "subscription"].iter().any(|it| data.get(it).is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    const AUTH: (&str, &str) = ("authorization", "Basic c2tfdGVzdF8xOg==");
+
+    #[test]
+    fn both_tokens_pay_in_the_checkout() {
+        let mut bench = Bench::new("shift4");
+        let body = r#"{"lineItems":[{"product":{"name":"Payment","amount":1000,"currency":"USD"},"quantity":1}]}"#;
+        let (status, made) = bench.ask("POST /checkout-sessions", &[AUTH], body);
+        assert_eq!(status, 200, "{made}");
+        bench.story("checkout_session", &made["clientSecret"], &[], None);
+        let data = r#"{"customerId":"cust_1"}"#;
+        let token = BASE64_STANDARD.encode(format!("{}|{data}", hex(hmac_sha256(KEY, data))));
+        bench.story("signed_checkout_request", &json!(token), &[], None);
+    }
+
+    #[test]
+    fn refuses_as_shift4_does() {
+        let mut bench = Bench::new("shift4");
+        let no_key = [("authorization", "Basic YTpi")];
+        assert_eq!(bench.ask("POST /checkout-sessions", &no_key, "{}").0, 401);
+        let (status, body) = bench.ask("POST /checkout-sessions", &[AUTH], r#"{"lineItems":[]}"#);
+        assert_eq!((status, text(&body, "/error/code")), (400, "invalid_amount"));
+        let altered = BASE64_STANDARD.encode(format!("{}|{{\"customerId\":\"x\"}}", hex(hmac_sha256(KEY, "{}"))));
+        let (status, _) = bench.ask("POST /checkout/pay", &[], &json!({"checkoutRequest": altered}).to_string());
+        assert_eq!(status, 401);
+    }
+}

@@ -1,0 +1,132 @@
+//! TrustPay: the token call by doc.trustpay.eu "aapi"; the wallet call has no public page, and what the vendor's own client
+//! code does with the secrets is made up.
+
+use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
+use serde_json::json;
+
+pub static TRUSTPAY: FakeVendor = FakeVendor {
+    name: "trustpay",
+    credentials: r#"{"api_key": "sandbox-key", "project_id": "4107000000", "secret_key": "sandbox-secret"}"#,
+    secrets: &["x-api-key"],
+    request_id: None,
+    serve,
+    failure,
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "wallet_intent_secrets",
+        allowed: |pass| {
+            ClientCall::new("pay with the wallet", "POST", "/trustpay/api/v1/wallet/pay")
+                .form(&[("secret", &pass.token), ("walletToken", "made-up")])
+        },
+        forbidden: |pass| {
+            ClientCall::new("start another payment", "POST", "/trustpay/api/v1/intent")
+                .header("x-api-key", &pass.token)
+                .form(&[("amount", "1.00"), ("currency", "EUR"), ("reference", "r"), ("initApplePay", "true")])
+        },
+    }],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("wallet_intent_secrets", r#"{"amount": "10.00", "currency": "EUR", "wallet": "apple_pay"}"#),
+    ("access_token", "{}"),
+];
+
+/// How the bank API refuses.
+fn result(status: u16, code: u16, info: &str) -> Answer {
+    Answer::json(
+        status,
+        &json!({"ResultInfo": {"ResultCode": code, "AdditionalInfo": info, "CorrelationId": "sandbox"}}),
+    )
+}
+
+/// How the card gateway refuses.
+fn fault(status: u16, description: &str) -> Answer {
+    let errors = json!([{"code": status, "description": description}]);
+    Answer::json(status, &json!({"status": 0, "description": "Invalid request", "errors": errors}))
+}
+
+fn failure(status: u16, _: &mut VendorState) -> Answer {
+    match status {
+        401 => result(401, 1006, "Invalid authentication"),
+        403 => result(403, 1008, "Service not allowed"),
+        500.. => result(status, 1100, "General error"),
+        _ => result(status, 1001, "Invalid request"),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    let form = request.form();
+    if request.method != "POST" || request.content_type() != "application/x-www-form-urlencoded" {
+        return Err(result(400, 1001, "A form must be posted"));
+    }
+    match request.path.as_str() {
+        "/api/oauth2/token" => {
+            let (project, secret) = request.basic().unwrap_or_default();
+            if project.is_empty() || secret.is_empty() {
+                return Err(failure(401, state));
+            }
+            if form.value("grant_type") != Some("client_credentials") {
+                return Err(result(400, 1001, "Invalid grant type"));
+            }
+            let token = state.fresh("", 80);
+            state.issue(&token, "access_token", Some(state.now + 1_799), &[]);
+            let info = json!({"ResultCode": 0, "AdditionalInfo": null, "CorrelationId": "sandbox"});
+            Ok(Answer::json(
+                200,
+                &json!({"access_token": token, "token_type": "bearer", "expires_in": 1_799, "ResultInfo": info}),
+            ))
+        }
+        "/api/v1/intent" => {
+            request.header("x-api-key").filter(|key| !state.knows(key)).ok_or_else(|| fault(401, "Unknown API key"))?;
+            let whole = |name: &str| form.value(name).filter(|value| !value.is_empty());
+            let amount = whole("amount").filter(|amount| amount.parse::<f64>().is_ok_and(|amount| amount > 0.0));
+            let amount = amount.ok_or_else(|| fault(400, "amount is wrong"))?;
+            let currency =
+                whole("currency").filter(|it| it.len() == 3).ok_or_else(|| fault(400, "currency is wrong"))?;
+            whole("reference").ok_or_else(|| fault(400, "reference is wrong"))?;
+            let total = json!({"label": "Sandbox", "amount": amount});
+            let (name, init) = match (form.value("initApplePay"), form.value("initGooglePay")) {
+                (Some("true"), None) => {
+                    ("appleInitResultData", json!({"countryCode": "SK", "currencyCode": currency, "total": total}))
+                }
+                (None, Some("true")) => {
+                    ("googleInitResultData", json!({"countryCode": "SK", "currencyCode": currency}))
+                }
+                _ => return Err(fault(400, "one wallet must be named")),
+            };
+            let [instance, display, payment] = [8, 32, 33].map(|length| state.fresh("", length));
+            state.issue(&payment, "payment", None, &[]);
+            state.issue(&display, "display", None, &[]);
+            let secrets = json!({"display": display, "payment": payment});
+            Ok(Answer::json(200, &json!({"instanceId": instance, "secrets": secrets, name: init})))
+        }
+        "/api/v1/wallet/pay" => {
+            let secret = form.value("secret").unwrap_or_default();
+            let payment = state.live(secret, &["payment"]).map_err(|_| fault(401, "Unknown secret"))?;
+            payment.used = true;
+            Ok(Answer::json(200, &json!({"status": 1})))
+        }
+        _ => Err(fault(404, "No such path")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    #[test]
+    fn the_secret_of_a_payment_pays_once() {
+        let mut bench = Bench::new("trustpay");
+        let key = [("x-api-key", "k")];
+        let good = "amount=1.00&currency=EUR&reference=r&initGooglePay=true";
+        let (status, made) = bench.ask("POST /api/v1/intent", &key, good);
+        assert_eq!((status, &made["googleInitResultData"]["currencyCode"]), (200, &"EUR".into()));
+        bench.story("wallet_intent_secrets", &made["secrets"]["payment"], &[], None);
+        assert_eq!(bench.ask("POST /api/v1/intent", &key, &good.replace("initGooglePay", "initNothing")).0, 400);
+        assert_eq!(bench.ask("POST /api/v1/intent", &[], good).0, 401);
+        let basic = [("authorization", "Basic YTpi")];
+        let (status, token) = bench.ask("POST /api/oauth2/token", &basic, "grant_type=client_credentials");
+        assert_eq!((status, &token["expires_in"]), (200, &1_799.into()));
+        assert_eq!(bench.ask("POST /api/oauth2/token", &[], "grant_type=client_credentials").0, 401);
+    }
+}

@@ -1,0 +1,100 @@
+//! TSYS TransIT as the TSEP page sees it, by Global Payments' PHP library.
+//!
+//! There is no token call: a browser loads the page library with the manifest, which is good for its day (UTC here).
+
+use crate::{Answer, ClientCall, FakeVendor, Handled, Request, TokenUse, VendorState, signing::hex, vendor::text};
+use aes::{
+    Aes128,
+    cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding},
+};
+use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use md5::Md5;
+use serde_json::json;
+
+const KEY: &str = "SANDBOXTRANSACTIONKEY01";
+
+pub const EXAMPLES: &[(&str, &str)] = &[("tsep_manifest", r#"{"merchant_id": "887000000001"}"#)];
+
+pub static TSYS: FakeVendor = FakeVendor {
+    name: "tsys",
+    credentials: r#"{"device_id": "88700000000101", "transaction_key": "SANDBOXTRANSACTIONKEY01", "developer_id": "sandbox"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| error(status),
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "tsep_manifest",
+        allowed: |pass| {
+            let device = pass.client_parameters.get("device_id").map_or("88700000000101", String::as_str);
+            let path = format!("/tsys/transit-tsep-web/jsView/{device}?{}", pass.token);
+            ClientCall::new("load the page library that tokenizes cards", "GET", path)
+        },
+        forbidden: |pass| {
+            let call = ClientCall::new("return a payment", "POST", "/tsys/servlets/TransNox_API_Server");
+            call.json(&json!({"Return": {"deviceID": "88700000000101", "transactionKey": pass.token}}))
+        },
+    }],
+};
+
+fn error(status: u16) -> Answer {
+    let body = json!({"status": "FAIL", "responseCode": "F9901", "responseMessage": "Device authentication failed"});
+    Answer::json(status, &json!({"Response": body}))
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("GET", ["transit-tsep-web", "jsView", device]) => {
+            let manifest = request.target.split_once('?').map_or("", |(_, manifest)| manifest);
+            let today = Timestamp::from_second(state.now).unwrap_or_default().strftime("%m%d%Y").to_string();
+            let good = opened(manifest).is_some_and(|plain| {
+                let (merchant, own) = (plain.get(..20), plain.get(20..44));
+                let amount = plain.get(44..56).is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+                merchant.is_some_and(|it| !it.trim().is_empty())
+                    && own.map(str::trim_end) == Some(*device)
+                    && amount
+                    && plain.get(56..) == Some(&today)
+            });
+            good.then(|| Answer::of(200, "text/javascript", "/* TSEP */".to_owned())).ok_or_else(|| error(401))
+        }
+        ("POST", ["servlets", "TransNox_API_Server"]) => {
+            let good = text(&request.json().unwrap_or_default(), "/Return/transactionKey") == KEY;
+            let body = json!({"ReturnResponse": {"status": "PASS", "responseCode": "A0000"}});
+            good.then(|| Answer::json(200, &body)).ok_or_else(|| error(401))
+        }
+        _ => Err(error(404)),
+    }
+}
+
+/// The 64 characters inside a manifest of the one key.
+fn opened(manifest: &str) -> Option<String> {
+    let mac = Hmac::<Md5>::new_from_slice(KEY.as_bytes()).ok()?.chain_update(KEY).finalize().into_bytes();
+    let mac = hex(mac);
+    let sealed = manifest.strip_prefix(mac.get(..4)?)?.strip_suffix(mac.get(28..)?)?;
+    let bytes = (0..64).map(|at| u8::from_str_radix(sealed.get(2 * at..2 * at + 2)?, 16).ok());
+    let bytes = bytes.collect::<Option<Vec<u8>>>().filter(|_| sealed.len() == 128)?;
+    let key = KEY.as_bytes().get(..16)?;
+    let plain = cbc::Decryptor::<Aes128>::new_from_slices(key, key).ok()?.decrypt_padded_vec_mut::<NoPadding>(&bytes);
+    String::from_utf8(plain.ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, NOW};
+    use aes::cipher::BlockEncryptMut;
+
+    #[test]
+    fn a_manifest_is_good_for_its_day() {
+        let today = Timestamp::from_second(NOW).unwrap().strftime("%m%d%Y").to_string();
+        let plain = format!("{:<20}{:<24}{:012}{today}", "887000000001", "88700000000101", 0);
+        let key = &KEY.as_bytes()[..16];
+        let sealed = cbc::Encryptor::<Aes128>::new_from_slices(key, key).unwrap();
+        let sealed = hex(sealed.encrypt_padded_vec_mut::<NoPadding>(plain.as_bytes()));
+        let mac = hex(Hmac::<Md5>::new_from_slice(KEY.as_bytes()).unwrap().chain_update(KEY).finalize().into_bytes());
+        let manifest = json!(format!("{}{sealed}{}", mac.split_at(4).0, mac.split_at(28).1));
+        let left = 86_400 - NOW % 86_400;
+        Bench::new("tsys").story("tsep_manifest", &manifest, &[], Some(left));
+    }
+}

@@ -1,0 +1,118 @@
+//! Wise, by its OpenAPI file of `POST /oauth/token`. Its tokens are for servers only.
+
+use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
+use jiff::Timestamp;
+use serde_json::json;
+
+pub static WISE: FakeVendor = FakeVendor {
+    name: "wise",
+    credentials: r#"{"client_id": "sandbox-partner", "client_secret": "sandbox-secret", "refresh_token": "sandbox-refresh"}"#,
+    secrets: &["refresh_token"],
+    request_id: Some("x-trace-id"),
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("client_credentials", "{}"),
+    ("user_refresh_token", "{}"),
+    ("registration_code", r#"{"email": "user@shop.example", "registration_code": "sandbox-code"}"#),
+    ("authorization_code", r#"{"code": "sandbox-code", "redirect_uri": "https://shop.example/back"}"#),
+];
+
+const LIFETIME: i64 = 43_199;
+
+fn error(status: u16, code: &str, description: &str) -> Answer {
+    Answer::json(status, &json!({"error": code, "error_description": description}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "invalid_client", "Bad credentials"),
+        403 => error(403, "unauthorized_client", "The client may not do this"),
+        429 => Answer::json(429, &json!({})).with("x-rate-limited-by", "sandbox"),
+        500.. => error(status, "server_error", "Something went wrong"),
+        _ => error(status, "invalid_request", "The request was refused"),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/oauth/token") => token(request, state),
+        ("GET", "/v2/profiles") => {
+            let token = request.bearer().unwrap_or_default();
+            state.live(token, &["access_token"]).map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
+            Ok(Answer::json(200, &json!([])))
+        }
+        _ => Err(error(404, "not_found", "No such resource")),
+    }
+}
+
+fn token(request: &Request, state: &mut VendorState) -> Handled {
+    let pair = request.basic().filter(|(id, secret)| !id.is_empty() && !secret.is_empty());
+    let (client_id, _) = pair.ok_or_else(|| failure(401))?;
+    let form = request.form();
+    if request.content_type() != "application/x-www-form-urlencoded" || form.value("grant_type").is_none() {
+        return Err(error(400, "invalid_request", "Missing grant type"));
+    }
+    let grant = form.value("grant_type").unwrap_or_default();
+    let needed: &[&str] = match grant {
+        "client_credentials" => &[],
+        "refresh_token" => &["refresh_token"],
+        "registration_code" => &["client_id", "email", "registration_code"],
+        "authorization_code" => &["client_id", "code", "redirect_uri"],
+        _ => return Err(error(400, "unsupported_grant_type", "Unsupported grant type")),
+    };
+    if let Some(name) = needed.iter().find(|name| form.value(name).is_none_or(str::is_empty)) {
+        return Err(error(400, "invalid_request", &format!("Missing {name}")));
+    }
+    if form.value("client_id").is_some_and(|id| id != client_id) {
+        return Err(error(401, "invalid_grant", "Invalid user credentials."));
+    }
+    let token = state.fresh_of("", 32, b"0123456789abcdef");
+    let end = state.now.saturating_add(LIFETIME);
+    state.issue(&token, "access_token", Some(end), &[]);
+    let date = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
+    let mut answer = json!({"access_token": token, "token_type": "bearer", "expires_in": LIFETIME,
+        "expires_at": date(end), "scope": "transfers"});
+    if let (Some(members), false) = (answer.as_object_mut(), grant == "client_credentials") {
+        members.insert("refresh_token".to_owned(), json!(state.fresh("", 32)));
+        members.insert("created_at".to_owned(), json!(date(state.now)));
+    }
+    Ok(Answer::json(200, &answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
+
+    #[test]
+    fn a_token_calls_the_api_for_twelve_hours() {
+        let mut bench = Bench::new("wise");
+        let (_, answer) = bench.ask("POST /oauth/token", &[PAIR], "grant_type=client_credentials");
+        assert!(answer["refresh_token"].is_null());
+        let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+        for (seconds, status) in [(43_198, 200), (1, 401)] {
+            bench.state.now += seconds;
+            assert_eq!(bench.ask("GET /v2/profiles", &[("authorization", &bearer)], "").0, status);
+        }
+    }
+
+    #[test]
+    fn refuses_as_wise_does() {
+        for (headers, body, status, code) in [
+            (&[][..], "grant_type=client_credentials", 401, "invalid_client"),
+            (&[PAIR], "{}", 400, "invalid_request"),
+            (&[PAIR], "grant_type=refresh_token", 400, "invalid_request"),
+            (&[PAIR], "grant_type=password", 400, "unsupported_grant_type"),
+            (&[PAIR], "grant_type=authorization_code&client_id=b&code=c&redirect_uri=d", 401, "invalid_grant"),
+        ] {
+            let (got, answer) = Bench::new("wise").ask("POST /oauth/token", headers, body);
+            assert_eq!((got, &answer["error"]), (status, &code.into()));
+        }
+    }
+}

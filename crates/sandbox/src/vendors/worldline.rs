@@ -1,0 +1,151 @@
+//! Worldline Connect, by the pages "Authentication" of its Server and Client API references.
+
+use crate::{
+    Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenError, TokenUse, VendorState,
+    vendor::Handled,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hmac::{Hmac, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+const KEY: &str = "0a1b2c3d4e5f6071";
+const SECRET: &str = "sandboxSecret+0001=";
+
+pub static WORLDLINE: FakeVendor = FakeVendor {
+    name: "worldline",
+    credentials: r#"{"api_key": "0a1b2c3d4e5f6071", "api_secret": "sandboxSecret+0001=", "merchant_account_id": "1234"}"#,
+    secrets: &[],
+    request_id: None,
+    serve,
+    failure: |status, _| failure(status),
+    examples: EXAMPLES,
+    clients: &[TokenUse {
+        grant: "client_session",
+        allowed: |pass| {
+            let customer =
+                pass.client_parameters.get("customer_id").map_or_else(|| pass.starting("1234-"), String::as_str);
+            let path = format!("/worldline/client/v1/{customer}/products?countryCode=NL&currencyCode=EUR");
+            as_client(ClientCall::new("list the payment products", "GET", path), pass)
+        },
+        forbidden: |pass| {
+            as_client(ClientCall::new("refund a payment", "POST", "/worldline/v1/1234/payments/P1/refund"), pass)
+        },
+    }],
+};
+
+pub const EXAMPLES: &[(&str, &str)] = &[("client_session", "{}")];
+
+fn as_client(call: ClientCall, pass: &ClientToken) -> ClientCall {
+    call.header("authorization", format!("GCS v1Client:{}", pass.token))
+}
+
+fn error(status: u16, code: &str, id: &str, message: &str) -> Answer {
+    let error = json!({"code": code, "category": "CONNECT_PLATFORM_ERROR", "httpStatusCode": status, "id": id,
+        "message": message, "propertyName": null, "requestId": "1"});
+    Answer::json(status, &json!({"errorId": "sandbox", "errors": [error]}))
+}
+
+fn failure(status: u16) -> Answer {
+    match status {
+        401 => error(401, "9007", "AUTHENTICATION_FAILED", "The request could not be authenticated"),
+        403 => error(403, "9002", "ACCESS_TO_MERCHANT_NOT_ALLOWED", "Access to this merchant is not allowed"),
+        429 => error(429, "9429", "TOO_MANY_REQUESTS", "Too many requests"),
+        500.. => error(status, "9999", "INTERNAL_SERVER_ERROR", "An internal error occurred"),
+        _ => error(status, "9000", "REQUEST_REFUSED", "The request was refused"),
+    }
+}
+
+fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("POST", ["v1", merchant, "sessions"]) => {
+            signed(request)?;
+            let body = request.json().filter(Value::is_object).ok_or_else(|| failure(400))?;
+            if body.get("tokens").is_some_and(|tokens| !tokens.is_array()) {
+                return Err(error(400, "21000020", "VALUE_OF_FIELD_INVALID", "tokens must be a list"));
+            }
+            let key = request.header("x-gcs-idempotence-key").map(str::to_owned);
+            match state.once(key, 86_400, request, |state| session(merchant, state)) {
+                Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
+                Idempotent::Conflict => {
+                    Err(error(409, "1409", "DUPLICATE_REQUEST", "The key came with another request before"))
+                }
+            }
+        }
+        ("GET", ["client", "v1", customer, "products"]) => {
+            let token = request.header("authorization").and_then(|it| it.strip_prefix("GCS v1Client:"));
+            let session = state.live(token.unwrap_or_default(), &["client_session"]).map_err(|dead| match dead {
+                TokenError::Expired => error(403, "9010", "CLIENT_SESSION_EXPIRED", "The client session has expired"),
+                TokenError::Unknown | TokenError::Used => failure(403),
+            })?;
+            if session.about("customer") != *customer {
+                return Err(failure(403));
+            }
+            Ok(Answer::json(200, &json!({"paymentProducts": [{"id": 1, "paymentMethod": "card"}]})))
+        }
+        ("POST", ["v1", _, "payments", id, "refund"]) => {
+            signed(request)?;
+            Ok(Answer::json(201, &json!({"id": format!("{id}-refund"), "status": "CREATED"})))
+        }
+        _ => Err(failure(404)),
+    }
+}
+
+/// The signature is computed anew over method, content type, date, own headers and path.
+fn signed(request: &Request) -> Result<(), Answer> {
+    let date = request.header("date").ok_or_else(|| failure(401))?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).map_err(|_| failure(401))?;
+    let kind = request.header("content-type").unwrap_or_default();
+    let own = request.headers.iter().filter(|(name, _)| name.starts_with("x-gcs-"));
+    let own: String = own.map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let text = format!("{}\n{kind}\n{date}\n{own}{}\n", request.method, request.path);
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map_err(|_| failure(500))?;
+    mac.update(text.as_bytes());
+    let want = format!("GCS v1HMAC:{KEY}:{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+    if request.header("authorization") == Some(want.as_str()) { Ok(()) } else { Err(failure(401)) }
+}
+
+fn session(merchant: &str, state: &mut VendorState) -> Answer {
+    let id = state.fresh_of("", 32, b"0123456789abcdef");
+    let customer = state.fresh_of(&format!("{merchant}-"), 32, b"0123456789abcdef");
+    state.issue(&id, "client_session", Some(state.now.saturating_add(7200)), &[("customer", &customer)]);
+    let host = "preprod.connect.worldline-solutions.com";
+    Answer::json(
+        200,
+        &json!({"clientSessionId": id, "customerId": customer, "region": "EU", "invalidTokens": [],
+            "clientApiUrl": format!("https://clientapi.{host}/client"), "assetUrl": format!("https://assets.{host}/")}),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    /// The signature was made with another program.
+    const SIGNED: &[(&str, &str)] = &[
+        ("date", "Thu, 01 Jan 2026 00:00:00 GMT"),
+        ("authorization", "GCS v1HMAC:0a1b2c3d4e5f6071:dOG272Hc97JpALsSkebQqgvuYy79z/y6Va4bXA0Dcsk="),
+        ("x-gcs-idempotence-key", "key-1"),
+    ];
+
+    #[test]
+    fn a_session_lists_products_for_its_customer() {
+        let mut bench = Bench::new("worldline");
+        let (status, session) = bench.ask("POST /v1/1234/sessions", SIGNED, "{}");
+        assert_eq!(status, 200);
+        assert_eq!(bench.ask("POST /v1/1234/sessions", SIGNED, "{}").1, session);
+        let customer = session["customerId"].as_str().unwrap();
+        bench.story("client_session", &session["clientSessionId"], &[customer], Some(7200));
+    }
+
+    #[test]
+    fn what_was_signed_cannot_be_changed() {
+        for changed in
+            [("date", "Thu, 01 Jan 2026 00:00:01 GMT"), ("x-gcs-idempotence-key", "key-2"), ("date", "today")]
+        {
+            let headers: Vec<_> = SIGNED.iter().copied().chain([changed]).collect();
+            assert_eq!(Bench::new("worldline").ask("POST /v1/1234/sessions", &headers, "{}").0, 401);
+        }
+        assert_eq!(Bench::new("worldline").ask("POST /v1/4321/sessions", SIGNED, "{}").0, 401);
+    }
+}
