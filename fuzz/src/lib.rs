@@ -100,6 +100,7 @@ pub fn replies(data: &[u8]) {
         let exchange = Exchange {
             grant,
             mode: Mode::Test,
+            hosts: entry.meta.hosts,
             bases: &bases,
             reference: "tok_1",
             input: &input,
@@ -233,6 +234,7 @@ fn step(order: &TokenRequest, bases: &[String], replies: &[Reply]) -> connectors
     order.bound.step(&Exchange {
         grant: order.grant,
         mode: order.mode,
+        hosts: order.meta.hosts,
         bases,
         reference: &order.reference,
         input: &order.inputs,

@@ -1,6 +1,4 @@
-//! The list: one line a connector.
-//!
-//! Each connector's file begins with `use super::*;`: the imports here are what nearly all of them need.
+//! The list of the connectors that give tokens: one line for the module, one line for the entry.
 
 mod aci;
 mod adyen;
@@ -67,14 +65,7 @@ mod worldline;
 mod worldpay;
 mod xendit;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Call, Connector, Error, Exchange, Expiry, FormBody, Grant, Host, Input, Kind, Lifetime, Meta, Mode, Refusal,
-    Registration, Reply, Result, Scopes, Seconds, Secret, Step, Timestamp, Token, encoding, entry, oauth, optional,
-    required, signing,
-};
+use crate::registry::{Registration, entry};
 
 /// Every connector that gives tokens, in alphabetical order.
 #[rustfmt::skip] // One line each.
@@ -145,7 +136,7 @@ pub static CONNECTORS: &[Registration] = &[
     entry::<xendit::Xendit>(),
 ];
 
-/// The connector of that name (lower case, as in the enum).
+/// The connector of that id ([`crate::Meta::id`]).
 pub fn find(id: &str) -> Option<&'static Registration> {
     CONNECTORS.iter().find(|entry| entry.meta.id == id)
 }

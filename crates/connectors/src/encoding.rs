@@ -1,3 +1,5 @@
+//! Text forms of bytes and JSON: base64, JWT claims, lookups in JSON answers.
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -5,7 +7,7 @@ use base64::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Standard base64 with padding (RFC 4648 section 4).
 pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
@@ -27,7 +29,8 @@ pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
-/// A JSON object without its members that are null or an empty object: what the caller left out is not sent.
+/// A JSON object without the members that are null or an empty object, so that absent inputs are not
+/// sent.
 pub(crate) fn sparse(mut body: Value) -> Value {
     if let Value::Object(members) = &mut body {
         members.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()));
@@ -35,7 +38,7 @@ pub(crate) fn sparse(mut body: Value) -> Value {
     body
 }
 
-/// A name in `snake_case` as vendors with `camelCase` spell it.
+/// A `snake_case` name in `camelCase`.
 pub(crate) fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
@@ -45,8 +48,8 @@ pub(crate) fn camel_case(name: &str) -> String {
     })
 }
 
-/// The claims of a JWT (RFC 7519 section 7.2), read without checking the signature: it came over TLS from the vendor that
-/// made it.
+/// The claims of a JWT (RFC 7519 section 7.2). The signature is not checked: the JWT came over TLS
+/// from the connector that made it.
 ///
 /// # Errors
 /// [`crate::Kind::BadReply`] where the text is not a JWT whose claims have the wanted shape.
@@ -60,15 +63,15 @@ pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
         .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
 }
 
-/// The text at a JSON pointer (RFC 6901), where there is one.
+/// The text at a JSON pointer (RFC 6901); `None` where there is no text.
 pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)
 }
 
-/// A text of a vendor's on which the next call or the client depends.
+/// A text of the connector's answer, for the next call or the client, which must not be empty.
 ///
 /// # Errors
-/// [`crate::Kind::BadReply`] where nothing is in it.
+/// [`crate::Kind::BadReply`] where it is blank.
 pub(crate) fn not_blank<T: AsRef<str>>(text: T) -> Result<T> {
     if text.as_ref().trim().is_empty() {
         return Err(Error::bad_reply("the connector's answer has an empty text where its document has an id"));
@@ -76,7 +79,8 @@ pub(crate) fn not_blank<T: AsRef<str>>(text: T) -> Result<T> {
     Ok(text)
 }
 
-/// What a vendor's list of faults says: each is a text, or an object of which these members are the words.
+/// The words of a list of faults in an answer. Each fault is a text, or an object whose `members` hold
+/// the words.
 pub(crate) fn faults_at(answer: &Value, pointer: &str, members: &[&str]) -> Option<String> {
     let words = |fault: &Value| match fault.as_str() {
         Some(text) => text.to_owned(),

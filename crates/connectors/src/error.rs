@@ -1,13 +1,11 @@
+//! Errors: a closed kind, our own words, and the connector's words where it refused.
+
 use std::{borrow::Cow, time::Duration};
-
-use serde_json::Value;
-
-use crate::Reply;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong, closed, grouped by whose fault it is.
+/// Every kind of error, grouped by the party at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     // The caller.
@@ -21,37 +19,37 @@ pub enum Kind {
     MissingInput,
     /// No credentials, or credentials of a wrong form.
     InvalidCredentials,
-    /// The caller of this service did not prove who it is.
+    /// The caller of this service is not authenticated.
     Unauthenticated,
-    /// A full-access token would be the answer, and was not asked for.
+    /// The answer would be a full-access token, which the caller did not ask for.
     ServerTokenNotAskedFor,
     /// The operator's policy does not allow this.
     PolicyDenied,
     /// The reference was used before, with another request.
     ReferenceReused,
 
-    // The vendor says no.
-    /// The vendor does not know these credentials.
+    // The connector says no.
+    /// The connector does not know these credentials.
     CredentialsRejected,
-    /// The vendor knows the credentials, but they may not do this.
+    /// The connector knows the credentials, but they may not do this.
     PermissionDenied,
-    /// The vendor does not accept the request.
+    /// The connector does not accept the request.
     RequestRejected,
-    /// The vendor asks for fewer calls.
+    /// The connector asks for fewer calls.
     RateLimited,
-    /// The vendor refuses without saying whose fault it is.
+    /// The connector refuses and does not say why.
     Refused,
 
-    // The vendor or the network is broken.
+    // The connector or the network is broken.
     /// No answer in time.
     Timeout,
-    /// No connection, a broken one, or the vendor says that it is out of order.
+    /// No connection, a broken one, or the connector says that it is out of order.
     Unavailable,
     /// An answer that is not as documented.
     BadReply,
 
     // Us.
-    /// The caller left.
+    /// The caller closed the call.
     Cancelled,
     /// Too many calls in flight.
     Overloaded,
@@ -110,7 +108,8 @@ impl Kind {
         }
     }
 
-    /// Whose fault: `caller`, `vendor` (it said no), `network` (it or the way to it is broken) or `daypass`.
+    /// The party at fault: `caller`, `vendor` (the connector said no), `network` (the connector or the
+    /// network is broken) or `daypass`.
     pub const fn fault(self) -> &'static str {
         match self {
             Kind::InvalidRequest
@@ -133,29 +132,29 @@ impl Kind {
     }
 }
 
-/// One field of the request that is wrong, and why.
+/// A field of the request that is wrong, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
     /// Dotted path, e.g. `connector_feature_data.currency`.
     pub field: String,
-    /// What is wrong and what is accepted. Never the value itself.
+    /// The fault and the accepted form. Never the value itself.
     pub description: String,
 }
 
-/// What the vendor said when it said no, in its own words.
+/// A refusal in the connector's own words.
 ///
-/// A connector fills `code`, `message`, `reason` and, where the HTTP status does not tell, `kind`.
-/// The texts are clamped and scrubbed of credentials before they reach an answer; `Debug` never shows them, as some vendors
-/// repeat the key that they refuse.
+/// The connector's file fills `code`, `message`, `reason` and, where the HTTP status is not enough,
+/// `kind`. The engine shortens the texts and removes credentials before they reach an answer.
+/// `Debug` never shows them, as some connectors repeat the key that they refuse.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status of the reply.
     pub status: u16,
-    /// What the refusal means, where the vendor's own code says it better than the status.
+    /// The kind, where the connector's own code is more exact than the status.
     pub kind: Option<Kind>,
-    /// The vendor's error code.
+    /// The connector's error code.
     pub code: Option<String>,
-    /// The vendor's message.
+    /// The connector's message.
     pub message: Option<String>,
     /// Further text: the field, the category, joined details.
     pub reason: Option<String>,
@@ -168,35 +167,27 @@ impl std::fmt::Debug for Refusal {
 }
 
 impl Refusal {
-    /// A refusal with the vendor's code and message, either of which may be missing.
+    /// A refusal with the connector's code and message; either may be absent.
     pub fn new(code: Option<impl Into<String>>, message: Option<impl Into<String>>) -> Self {
         Self { code: code.map(Into::into), message: message.map(Into::into), ..Self::default() }
     }
 
-    /// A refusal whose words stand in a JSON body. For code, message and reason: JSON pointers (RFC 6901), of which the first
-    /// that leads to a text, a number or a list of texts counts. A body of another form has no words, which is no mistake: gateways
-    /// on the way write their own.
-    pub fn read(reply: &Reply, code: &[&str], message: &[&str], reason: &[&str]) -> Self {
-        let body: Value = reply.lenient();
-        let words = |pointers: &[&str]| pointers.iter().find_map(|pointer| words(body.pointer(pointer)?));
-        Self { code: words(code), message: words(message), reason: words(reason), ..Self::default() }
-    }
-
-    /// Adds further text of the vendor.
+    /// Adds further text.
     #[must_use]
     pub fn reason(mut self, reason: Option<impl Into<String>>) -> Self {
         self.reason = reason.map(Into::into);
         self
     }
 
-    /// Says what the refusal means, where the status alone would mislead.
+    /// Sets the kind, where the status alone would mislead.
     #[must_use]
     pub fn kind(mut self, kind: Option<Kind>) -> Self {
         self.kind = kind;
         self
     }
 
-    /// What an HTTP status means where the vendor does not say more (RFC 9110 section 15, RFC 6585 section 4).
+    /// The kind of an HTTP status without a more exact code (RFC 9110 section 15, RFC 6585
+    /// section 4).
     pub const fn kind_of_status(status: u16) -> Kind {
         match status {
             401 => Kind::CredentialsRejected,
@@ -209,29 +200,18 @@ impl Refusal {
     }
 }
 
-/// A text, a number, or a list of them, as text; nothing where that is empty.
-fn words(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Array(items) => items.iter().filter_map(words).collect::<Vec<_>>().join("; "),
-        _ => return None,
-    };
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// What went wrong: the kind, our own words, and the vendor's where it answered.
+/// An error: the kind, our own words, and the connector's where it answered.
 #[derive(Clone, Debug)]
 pub struct Error {
     /// The kind, which decides every code.
     pub kind: Kind,
-    /// Our own words. Holds no secret and no text of the vendor's.
+    /// Our own words, without a secret and without text of the connector.
     pub message: Cow<'static, str>,
-    /// Which fields of the request are at fault.
+    /// The fields of the request that are at fault.
     pub fields: Vec<FieldViolation>,
-    /// The vendor's words, where it answered with a refusal.
+    /// The connector's words, where it answered with a refusal.
     pub refusal: Option<Box<Refusal>>,
-    /// When to come back, where somebody said so.
+    /// How long to wait before the next call, where it is known.
     pub retry_after: Option<Duration>,
 }
 
@@ -241,7 +221,8 @@ impl Error {
         Self { kind, message: message.into(), fields: Vec::new(), refusal: None, retry_after: None }
     }
 
-    /// A field of the request has a wrong value. `description` says what is accepted and never repeats the value.
+    /// A field of the request has a wrong value. `description` states the accepted form and never
+    /// repeats the value.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         let violation = FieldViolation { field: field.into(), description: description.into() };
         let message = format!("{}: {}", violation.field, violation.description);
@@ -273,12 +254,12 @@ impl Error {
         Self { fields: vec![violation], ..Self::new(Kind::InvalidCredentials, message) }
     }
 
-    /// The vendor's answer is not as documented.
+    /// The connector's answer is not as documented.
     pub fn bad_reply(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::BadReply, message)
     }
 
-    /// The vendor refused.
+    /// The connector refused.
     pub fn refused(refusal: Refusal) -> Self {
         let kind = refusal.kind.unwrap_or(Refusal::kind_of_status(refusal.status));
         let message = match kind {

@@ -1,35 +1,47 @@
-//! What Daypass knows about payment connectors.
+//! The payment connectors that Daypass knows, as pure functions.
 //!
-//! A connector is a pure function: from a request and the replies so far to the next [`Step`], which is either
-//! one more [`Call`] to the vendor or the [`Token`]. Nothing here opens a socket, reads a clock, draws a random number or
-//! looks at the environment; whoever drives an [`Exchange`] brings those in as arguments.
+//! A step function of a connector takes the credentials and an [`Exchange`] (the request and the
+//! replies so far) and returns the next [`Step`]: one more [`Call`] to the connector, or the
+//! [`Token`]. Nothing in this crate opens a socket, reads a clock, draws a random number or reads
+//! the environment; the engine passes these values in as arguments. `clippy.toml` bans them.
 //!
-//! Start at [`Connector`], then read any file under `connectors/`: they all have the same parts in the same order.
+//! Start at [`Connector`], then read any file under `connectors/`: all have the same parts in the
+//! same order.
 
-mod call;
 mod connector;
 pub mod connectors;
+mod crypto;
 mod encoding;
 mod error;
+mod exchange;
+mod expiry;
 mod grant;
+mod http;
 mod input;
+mod meta;
 mod oauth;
+mod prelude;
+mod registry;
 mod secret;
-mod signing;
 mod token;
 mod unavailable;
 
-pub use call::{Call, FormBody, Reply};
-pub use connector::{
-    BoundConnector, Connector, CredentialField, Exchange, Host, Meta, Mode, Nonce, Registration, Step, entry, optional,
-    required,
-};
+pub use connector::{Connector, StepFn};
 pub use connectors::{CONNECTORS, find};
 pub use encoding::{base64url_decode, jwt_claims};
 pub use error::{Error, FieldViolation, Kind, Refusal, Result};
-pub use grant::{Audience, DefaultWhen, Grant, Lifetime, Metadata, Scopes};
-pub use input::{Input, InputKind, Inputs};
+pub use exchange::{Exchange, Nonce, Step};
+pub use expiry::{Expiry, Seconds};
+pub use grant::{Audience, DefaultWhen, Grant, Lifetime, Scopes};
+pub use http::{call::Call, form::FormBody, reply::Reply};
+pub use input::{
+    kind::{Input, InputKind},
+    metadata::Metadata,
+    values::Inputs,
+};
 pub use jiff::Timestamp;
+pub use meta::{CredentialField, Host, Meta, Mode, optional, required};
+pub use registry::{BoundConnector, Registration, entry};
 pub use secret::Secret;
-pub use token::{Expiry, Seconds, Token};
+pub use token::Token;
 pub use unavailable::{UNAVAILABLE, why_not};

@@ -1,8 +1,15 @@
-//! OAuth 2.0 as the vendors' token endpoints speak it.
+//! OAuth 2.0 at a token endpoint: the answer and the refusal.
 
 use serde::Deserialize;
 
-use crate::{Error, Expiry, Grant, Kind, Refusal, Reply, Result, Seconds, Secret, Token};
+use crate::{
+    error::{Error, Kind, Refusal, Result},
+    expiry::{Expiry, Seconds},
+    grant::Grant,
+    http::reply::Reply,
+    secret::Secret,
+    token::Token,
+};
 
 /// A success (RFC 6749 section 5.1).
 #[derive(Deserialize)]
@@ -15,7 +22,8 @@ pub(crate) struct AccessToken {
 }
 
 impl AccessToken {
-    /// The token, living from before the call was sent; with the refresh token where the grant hands it out.
+    /// The token, with its lifetime counted from before the call was sent, and with the refresh token
+    /// where the grant hands it out.
     pub(crate) fn token(self, reply: &Reply, grant: &Grant) -> Result<Token> {
         match self.token_type {
             None => Err(Error::bad_reply("the connector's answer is not as documented")),
@@ -23,7 +31,7 @@ impl AccessToken {
         }
     }
 
-    /// The same, for vendors whose answers may leave out what kind of token it is.
+    /// The same, for connectors whose answers may lack the token type.
     pub(crate) fn token_or_bearer(self, reply: &Reply, grant: &Grant) -> Result<Token> {
         let expiry = Expiry::after_reply(reply, self.expires_in)?;
         let token_type = self.token_type.unwrap_or("Bearer".into());
@@ -36,13 +44,19 @@ impl AccessToken {
     }
 }
 
-/// A refusal (RFC 6749 section 5.2). A wrong client may come with status 400.
+/// A refusal (RFC 6749 section 5.2), where no other form is documented.
 pub(crate) fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/error"], &["/error_description"], &[]);
-    let kind = match refusal.code.as_deref() {
+    let kind = kind(refusal.code.as_deref());
+    refusal.kind(kind)
+}
+
+/// The kind of an error code (RFC 6749 section 5.2), where the code is more exact than the status: a
+/// wrong client may come with status 400.
+pub(crate) fn kind(code: Option<&str>) -> Option<Kind> {
+    match code {
         Some("invalid_client") => Some(Kind::CredentialsRejected),
         Some("unauthorized_client") => Some(Kind::PermissionDenied),
         _ => None,
-    };
-    refusal.kind(kind)
+    }
 }

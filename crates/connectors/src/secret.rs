@@ -1,15 +1,17 @@
+//! The type of every value that must not be seen.
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 /// A value that must not be seen: a credential, a token, a private input.
 ///
-/// `Debug` prints `[REDACTED]`, there is no `Display`, and the memory is overwritten on drop. The only way to the text is
-/// [`Secret::expose`], so that every use can be found by its name.
+/// `Debug` prints `[REDACTED]`, there is no `Display`, and the memory is overwritten on drop. Only
+/// [`Secret::expose`] returns the text, so a search for that name finds every use.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The text itself. Only for putting it into a call or an answer.
+    /// The text itself, to put it into a call or an answer.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -39,9 +41,9 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Whether a credential can be meant as it is written: no blank around it, no control character, nothing invisible. A copied
-/// line break would be sent as a part of the key, and would hide the prefix that tells test from live. Lines belong to PEM
-/// (RFC 7468) only.
+/// Whether a text has the form of a credential: no blank around it, no control character, no
+/// invisible character. A copied line break would be sent as a part of the key, and would hide the
+/// prefix that shows test or live. Only PEM (RFC 7468) has lines.
 pub(crate) fn is_clean(text: &str) -> bool {
     let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     let is_pem = text.trim_start().starts_with("-----BEGIN ");

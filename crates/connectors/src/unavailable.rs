@@ -1,6 +1,6 @@
-//! The connectors of the enum that give no tokens, and why.
+//! The connectors of the contract's enum that give no tokens, each with the reason.
 
-/// `(connector, why)`, in alphabetical order.
+/// `(connector, reason)`, in alphabetical order.
 pub static UNAVAILABLE: &[(&str, &str)] = &[
     (
         "authipay",
@@ -67,7 +67,7 @@ pub static UNAVAILABLE: &[(&str, &str)] = &[
     ("zsl", "every request is signed; there is no token"),
 ];
 
-/// Why this connector gives no tokens, if it is one of those.
+/// The reason why this connector gives no tokens; `None` where it gives some or is unknown.
 pub fn why_not(id: &str) -> Option<&'static str> {
     UNAVAILABLE.iter().find(|(name, _)| *name == id).map(|(_, why)| *why)
 }

@@ -268,6 +268,7 @@ impl Scene {
             let exchange = Exchange {
                 grant: self.grant(),
                 mode: self.mode(),
+                hosts: self.entry.meta.hosts,
                 bases: &bases,
                 reference: self.case.reference.as_deref().unwrap_or("tok_1"),
                 input: &input,

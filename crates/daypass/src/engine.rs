@@ -346,6 +346,7 @@ fn exchange<'a>(
     Exchange {
         grant: order.grant,
         mode: order.mode,
+        hosts: order.meta.hosts,
         bases: order.bases.of_mode(order.mode),
         reference: &order.reference,
         input: &order.inputs,

@@ -104,9 +104,6 @@ fn describe(text: &mut String, grant: &Grant) {
              `\"audience\": \"server\"`; the token in that answer is the one to pass on, the rest is not."
         );
     }
-    if grant.shares_login {
-        text.push_str("- Two or more calls; the first one's bearer is good for others, too.\n");
-    }
     if !grant.inputs.is_empty() {
         text.push_str("\n| input | accepts | |\n|---|---|---|\n");
         for input in grant.inputs {

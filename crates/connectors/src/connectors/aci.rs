@@ -1,7 +1,7 @@
 //! ACI (Open Payment Platform): a COPYandPAY checkout, with which the widget or mobile SDK stores a card or pays once.
 //! <https://docs.oppwa.com/integrations/widget/registration-tokens>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 1800;
 const INTEGRITY: Input = Input::flag("integrity");
@@ -18,7 +18,7 @@ pub struct Aci;
 impl Connector for Aci {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "aci",
         name: "ACI",
         docs: "https://docs.oppwa.com/integrations/widget/registration-tokens",
@@ -29,14 +29,14 @@ impl Connector for Aci {
         hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
         credentials: &[required("api_key"), required("entity_id").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "registration_checkout",
                 "store one card or account; no money moves",
                 Lifetime::Fixed(LIFETIME),
             )
             .by_default()
             .inputs(&[INTEGRITY, TEST_MODE]),
-            Grant::client("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME)).inputs(&[
+            Grant::client_unconverted("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME)).inputs(&[
                 Input::decimal("amount").required(),
                 Input::currency("currency").required(),
                 Input::one_of("payment_type", &["DB", "PA"]).required(),

@@ -1,7 +1,7 @@
 //! Adyen: a checkout session that Drop-in or Components pay with, or store a card with.
 //! <https://docs.adyen.com/api-explorer/Checkout/72/post/sessions>
 
-use super::*;
+use crate::prelude::*;
 
 /// Adyen's bound on the return URL, in characters.
 const MAX_RETURN_URL: usize = 1024;
@@ -35,7 +35,7 @@ pub struct Adyen;
 impl Connector for Adyen {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "adyen",
         name: "Adyen",
         docs: "https://docs.adyen.com/api-explorer/Checkout/72/post/sessions",
@@ -46,11 +46,17 @@ impl Connector for Adyen {
         )],
         credentials: &[required("api_key"), required("merchant_account").public(), optional("review_key")],
         grants: &[
-            Grant::client("session_zero_value", "verify a card and store it for one shopper; no money moves", LIFETIME)
-                .by_default()
-                .inputs(ZERO_VALUE)
+            Grant::client_unconverted(
+                "session_zero_value",
+                "verify a card and store it for one shopper; no money moves",
+                LIFETIME,
+            )
+            .by_default()
+            .inputs(ZERO_VALUE)
+            .metadata(20, 20, 80),
+            Grant::client_unconverted("session", "make that one payment", LIFETIME)
+                .inputs(SESSION)
                 .metadata(20, 20, 80),
-            Grant::client("session", "make that one payment", LIFETIME).inputs(SESSION).metadata(20, 20, 80),
         ],
     };
 

@@ -1,7 +1,7 @@
 //! Adyen for Platforms: a session in which its onboarding and platform components run in a browser.
 //! <https://docs.adyen.com/api-explorer/SessionAuthenticationService/1/post/sessions>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -13,7 +13,7 @@ pub struct Adyenplatform;
 impl Connector for Adyenplatform {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "adyenplatform",
         name: "Adyen for Platforms",
         docs: "https://docs.adyen.com/api-explorer/SessionAuthenticationService/1/post/sessions",
@@ -23,7 +23,7 @@ impl Connector for Adyenplatform {
         ],
         hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "session",
             "use the components of the given roles on the given resources, from one origin",
             Lifetime::InReply,

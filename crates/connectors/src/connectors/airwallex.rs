@@ -1,7 +1,7 @@
 //! Airwallex: a client secret for one customer or one payment intent, and the API key's own access token.
 //! <https://www.airwallex.com/docs/api#/Authentication/API_Access/_api_v1_authentication_login/post>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -16,7 +16,7 @@ pub struct Airwallex;
 impl Connector for Airwallex {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "airwallex",
         name: "Airwallex",
         docs: "https://www.airwallex.com/docs/api#/Authentication/API_Access/_api_v1_authentication_login/post",
@@ -28,27 +28,29 @@ impl Connector for Airwallex {
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
         credentials: &[required("api_key"), required("client_id")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "customer_client_secret",
                 "list and add that customer's payment methods and consents",
                 Lifetime::Fixed(3600),
             )
             .by_default_with("customer_id")
-            .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS])
-            .shares_login(),
-            Grant::client("payment_intent_client_secret", "confirm that one payment", Lifetime::Fixed(3600))
-                .inputs(&[
-                    Input::decimal("amount").required(),
-                    Input::currency("currency").required(),
-                    Input::text("customer_id"),
-                    Input::url("return_url"),
-                    Input::text("descriptor"),
-                    Input::text("merchant_order_id"),
-                    LOGIN_AS,
-                ])
-                .metadata(50, 100, 500)
-                .shares_login(),
-            Grant::server("access_token", "call every API that the key allows", Lifetime::Fixed(1800))
+            .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS]),
+            Grant::client_unconverted(
+                "payment_intent_client_secret",
+                "confirm that one payment",
+                Lifetime::Fixed(3600),
+            )
+            .inputs(&[
+                Input::decimal("amount").required(),
+                Input::currency("currency").required(),
+                Input::text("customer_id"),
+                Input::url("return_url"),
+                Input::text("descriptor"),
+                Input::text("merchant_order_id"),
+                LOGIN_AS,
+            ])
+            .metadata(50, 100, 500),
+            Grant::server_unconverted("access_token", "call every API that the key allows", Lifetime::Fixed(1800))
                 .inputs(&[LOGIN_AS]),
         ],
     };

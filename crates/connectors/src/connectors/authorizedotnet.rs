@@ -1,7 +1,7 @@
 //! Authorize.Net: form tokens for Accept Hosted, which pays, and Accept Customer, which manages stored cards.
 //! <https://developer.authorize.net/api/reference/features/accept-hosted.html>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 900;
 const MAX_REF_ID: usize = 20;
@@ -19,7 +19,7 @@ pub struct Authorizedotnet;
 impl Connector for Authorizedotnet {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "authorizedotnet",
         name: "Authorize.Net",
         docs: "https://developer.authorize.net/api/reference/features/accept-hosted.html",
@@ -31,10 +31,14 @@ impl Connector for Authorizedotnet {
         hosts: &[Host::main("https://api.authorize.net", "https://apitest.authorize.net")],
         credentials: &[required("name").public(), required("transaction_key")],
         grants: &[
-            Grant::client("hosted_payment_page", "pay that one amount on the hosted form", Lifetime::Fixed(LIFETIME))
-                .by_default()
-                .inputs(&[Input::decimal("amount").required(), SETTINGS]),
-            Grant::client(
+            Grant::client_unconverted(
+                "hosted_payment_page",
+                "pay that one amount on the hosted form",
+                Lifetime::Fixed(LIFETIME),
+            )
+            .by_default()
+            .inputs(&[Input::decimal("amount").required(), SETTINGS]),
+            Grant::client_unconverted(
                 "hosted_profile_page",
                 "add, change and remove that customer's stored cards on the hosted form",
                 Lifetime::Fixed(LIFETIME),

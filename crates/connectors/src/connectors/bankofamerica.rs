@@ -1,14 +1,15 @@
 //! Bank of America: CyberSource's capture contexts on the bank's own hosts.
 //! <https://developer.merchant-services.bankofamerica.com>
 
-use super::{cybersource::Credentials, *};
+use super::cybersource::{self, Credentials};
+use crate::prelude::*;
 
 pub struct BankOfAmerica;
 
 impl Connector for BankOfAmerica {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "bankofamerica",
         name: "Bank of America",
         docs: "https://developer.merchant-services.bankofamerica.com",

@@ -1,14 +1,15 @@
 //! Barclaycard Smartpay Fuse: CyberSource's capture contexts on the bank's own hosts.
 //! <https://developer.smartpayfuse.barclaycard>
 
-use super::{cybersource::Credentials, *};
+use super::cybersource::{self, Credentials};
+use crate::prelude::*;
 
 pub struct Barclaycard;
 
 impl Connector for Barclaycard {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "barclaycard",
         name: "Barclaycard Smartpay Fuse",
         docs: "https://developer.smartpayfuse.barclaycard",

@@ -1,7 +1,7 @@
 //! Billwerk+ (Frisbii, Reepay): a checkout session that stores a payment method or takes one payment.
 //! <https://docs.frisbii.com/reference/createchargesession>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -31,7 +31,7 @@ pub struct Billwerk;
 impl Connector for Billwerk {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "billwerk",
         name: "Billwerk+",
         docs: "https://docs.frisbii.com/reference/createchargesession",
@@ -44,7 +44,7 @@ impl Connector for Billwerk {
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
         credentials: &[required("api_key"), required("public_api_key").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "recurring_session",
                 "enter and store one payment method of one customer; no money moves",
                 LIFETIME,
@@ -52,7 +52,7 @@ impl Connector for Billwerk {
             .by_default()
             .inputs(STORES)
             .one_of(&[&["customer_handle"], &["create_customer"]]),
-            Grant::client("charge_session", "pay that one order", LIFETIME)
+            Grant::client_unconverted("charge_session", "pay that one order", LIFETIME)
                 .inputs(INPUTS)
                 .one_of(&[
                     &["amount", "customer_handle"],

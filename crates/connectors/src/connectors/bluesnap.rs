@@ -1,7 +1,7 @@
 //! BlueSnap: a token to which the browser's Hosted Payment Fields bind one set of card data.
 //! <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>
 
-use super::*;
+use crate::prelude::*;
 
 const PATH: &str = "/services/2/payment-fields-tokens";
 const LIFETIME: u32 = 3600;
@@ -17,7 +17,7 @@ pub struct Bluesnap;
 impl Connector for Bluesnap {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "bluesnap",
         name: "BlueSnap",
         docs: "https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token",
@@ -27,7 +27,7 @@ impl Connector for Bluesnap {
         ],
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "payment_fields_token",
             "attach one set of card data from the browser, for the backend to use once",
             Lifetime::Fixed(LIFETIME),

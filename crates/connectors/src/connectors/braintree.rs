@@ -1,7 +1,7 @@
 //! Braintree: a client token for its browser and mobile SDKs.
 //! <https://developer.paypal.com/braintree/graphql/guides/client_tokens/>
 
-use super::*;
+use crate::prelude::*;
 
 /// The schema that is spoken: Braintree names them by date.
 const VERSION: &str = "2019-01-01";
@@ -20,14 +20,14 @@ pub struct Braintree;
 impl Connector for Braintree {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "braintree",
         name: "Braintree",
         docs: "https://developer.paypal.com/braintree/graphql/guides/client_tokens/",
         unconfirmed: &["The suffix that may follow the third part of the authorization fingerprint."],
         hosts: &[Host::main("https://payments.braintree-api.com", "https://payments.sandbox.braintree-api.com")],
         credentials: &[required("public_key"), required("private_key")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "client_token",
             "tokenize payment methods, and with customer_id also list and vault that customer's",
             Lifetime::Fixed(LIFETIME),

@@ -1,7 +1,7 @@
 //! Cashfree: an order's payment session, with which its web and mobile SDKs pay that order.
 //! <https://www.cashfree.com/docs/api-reference/payments/latest/orders/create>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 };
 
@@ -26,7 +26,7 @@ pub struct Cashfree;
 impl Connector for Cashfree {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "cashfree",
         name: "Cashfree",
         docs: "https://www.cashfree.com/docs/api-reference/payments/latest/orders/create",
@@ -36,7 +36,7 @@ impl Connector for Cashfree {
         ],
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
         credentials: &[required("app_id"), required("secret_key")],
-        grants: &[Grant::client("payment_session", "pay this one order with the SDK", LIFETIME)
+        grants: &[Grant::client_unconverted("payment_session", "pay this one order with the SDK", LIFETIME)
             .by_default()
             .inputs(&[
                 Input::decimal("order_amount").required(),

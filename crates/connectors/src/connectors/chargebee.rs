@@ -3,8 +3,8 @@
 
 use http::Uri;
 
-use super::*;
 use crate::InputKind;
+use crate::prelude::*;
 
 /// The vendor's bound on the redirect URL, in characters.
 const MAX_REDIRECT_URL: usize = 250;
@@ -23,7 +23,7 @@ pub struct Chargebee;
 impl Connector for Chargebee {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "chargebee",
         name: "Chargebee",
         docs: "https://apidocs.chargebee.com/docs/api/portal_sessions",
@@ -35,14 +35,14 @@ impl Connector for Chargebee {
         hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
         credentials: &[required("api_key"), required("site").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "portal_session",
                 "open the self-service portal as that customer",
                 Lifetime::Fixed(PORTAL_LIFETIME),
             )
             .by_default()
             .inputs(INPUTS),
-            Grant::client(
+            Grant::client_unconverted(
                 "manage_payment_sources",
                 "add and change that customer's payment methods on a hosted page",
                 Lifetime::InReply,

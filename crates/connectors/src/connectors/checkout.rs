@@ -1,7 +1,7 @@
 //! Checkout.com: a payment session for Flow, a cardholder's token, and the OAuth client's own access token.
 //! <https://www.checkout.com/docs/payments/accept-payments/accept-a-payment-on-your-website/get-started-with-flow>
 
-use super::*;
+use crate::prelude::*;
 
 const MAX_REFERENCE: usize = 80;
 const CLIENT_ID: Input = Input::text("client_id").required();
@@ -20,7 +20,7 @@ pub struct Checkout;
 impl Connector for Checkout {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "checkout",
         name: "Checkout.com",
         docs: "https://www.checkout.com/docs/payments/accept-payments/accept-a-payment-on-your-website/get-started-with-flow",
@@ -49,7 +49,7 @@ impl Connector for Checkout {
             optional("processing_channel_id").public(),
         ],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "payment_session",
                 "run Flow once: verify a card where the amount is 0, else make that payment",
                 Lifetime::Settable { min: 60, default: 3600, max: 86_400 },
@@ -72,7 +72,7 @@ impl Connector for Checkout {
                 Input::text("locale"),
             ])
             .metadata(10, 100, 255),
-            Grant::client(
+            Grant::client_unconverted(
                 "cardholder_access_token",
                 "show one cardholder's card details in that cardholder's app",
                 Lifetime::Fixed(3600),
@@ -84,9 +84,13 @@ impl Connector for Checkout {
                 Input::flag("single_use"),
                 URL_PREFIX,
             ]),
-            Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::Fixed(3600))
-                .inputs(&[CLIENT_ID, CLIENT_SECRET, URL_PREFIX])
-                .scopes(Scopes::Any),
+            Grant::server_unconverted(
+                "oauth_client_credentials",
+                "call the APIs of the scopes asked for",
+                Lifetime::Fixed(3600),
+            )
+            .inputs(&[CLIENT_ID, CLIENT_SECRET, URL_PREFIX])
+            .scopes(Scopes::Any),
         ],
     };
 

@@ -3,7 +3,7 @@
 
 use ed25519_dalek::Signer as _;
 
-use super::*;
+use crate::prelude::*;
 
 const PATH: &str = "/onramp/v1/token";
 /// What the request's JWT is good for: this call alone, whatever host an operator has put in the vendor's place.
@@ -22,14 +22,14 @@ pub struct Coinbase;
 impl Connector for Coinbase {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "coinbase",
         name: "Coinbase",
         docs: "https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication",
         unconfirmed: &["The shape of refusals."],
         hosts: &[Host::main("https://api.developer.coinbase.com", "https://api.developer.coinbase.com")],
         credentials: &[optional("api_key")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "onramp_session_token",
             "open one Onramp or Offramp session for the given addresses, once",
             Lifetime::Fixed(LIFETIME),
@@ -90,17 +90,17 @@ fn request_jwt(exchange: &Exchange<'_>) -> Result<String> {
     });
     let exp = now.saturating_add(JWT_LIFETIME);
     let claims = json!({ "sub": key_id, "iss": "cdp", "nbf": now, "exp": exp, "uris": [URI] });
-    let to_sign = signing::jwt_to_sign(&header, &claims);
+    let to_sign = crypto::jwt_to_sign(&header, &claims);
     if pem {
         let key = p256::SecretKey::from_sec1_pem(secret).or_else(|_| secret.parse()).map_err(|_| wrong_key())?;
         let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key).sign(to_sign.as_bytes());
-        return Ok(signing::signed_jwt(&to_sign, signature.to_bytes()));
+        return Ok(crypto::signed_jwt(&to_sign, signature.to_bytes()));
     }
     let key = encoding::base64_decode(secret)
         .and_then(|bytes| <[u8; 64]>::try_from(bytes).ok())
         .and_then(|bytes| ed25519_dalek::SigningKey::from_keypair_bytes(&bytes).ok())
         .ok_or_else(wrong_key)?;
-    Ok(signing::signed_jwt(&to_sign, key.sign(to_sign.as_bytes()).to_bytes()))
+    Ok(crypto::signed_jwt(&to_sign, key.sign(to_sign.as_bytes()).to_bytes()))
 }
 
 #[derive(Deserialize)]

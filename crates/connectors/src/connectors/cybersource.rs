@@ -6,7 +6,7 @@
 use http::Uri;
 use serde::Serialize;
 
-use super::*;
+use crate::prelude::*;
 use crate::{CredentialField, jwt_claims};
 
 const LIFETIME: u32 = 900;
@@ -22,8 +22,8 @@ pub struct Credentials {
 pub(super) const CREDENTIALS: &[CredentialField] =
     &[required("api_key").public(), required("merchant_account").public(), required("api_secret")];
 
-pub(super) const GRANTS: &[Grant] = &[
-    Grant::client(
+pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
+    Grant::client_unconverted(
         "microform_session",
         "tokenize one card or bank account in iframes on the given origins",
         Lifetime::Fixed(LIFETIME),
@@ -36,7 +36,7 @@ pub(super) const GRANTS: &[Grant] = &[
     ]),
     // CyberSource's Flex API guide: for server-side applications only, never in a client's code. Nothing binds it to an
     // origin, and its key is good for one card.
-    Grant::server(
+    Grant::server_unconverted(
         "flex_session",
         "tokenize one card's fields through the Flex API, from server-side applications only",
         Lifetime::Fixed(LIFETIME),
@@ -49,7 +49,7 @@ pub struct Cybersource;
 impl Connector for Cybersource {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "cybersource",
         name: "CyberSource",
         docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",
@@ -75,7 +75,7 @@ pub(super) fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     let body = body.map_err(|_| Error::new(Kind::Internal, "a request body could not be written as JSON"))?;
     let uri = exchange.url(path)?;
     let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let digest = format!("SHA-256={}", encoding::base64(signing::sha256(&[&body])));
+    let digest = format!("SHA-256={}", encoding::base64(crypto::sha256(&[&body])));
     let signature = signature(credentials, &uri, &date, &digest)?;
     Call::post(uri)
         .header("accept", "application/jwt")
@@ -101,7 +101,7 @@ fn signature(credentials: &Credentials, uri: &Uri, date: &str, digest: &str) -> 
     Ok(format!(
         "keyid=\"{}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{}\"",
         credentials.api_key.expose(),
-        encoding::base64(signing::hmac_sha256(key, &[signed.as_bytes()]))
+        encoding::base64(crypto::hmac_sha256(key, &[signed.as_bytes()]))
     ))
 }
 

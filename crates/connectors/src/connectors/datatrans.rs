@@ -1,7 +1,7 @@
 //! Datatrans: a transaction that opens Secure Fields in a page, the hosted page, or the mobile SDK.
 //! <https://api-reference.datatrans.ch/>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 1800;
 const MAX_REFNO: usize = 20;
@@ -23,7 +23,7 @@ pub struct Datatrans;
 impl Connector for Datatrans {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "datatrans",
         name: "Datatrans",
         docs: "https://api-reference.datatrans.ch/",
@@ -31,14 +31,14 @@ impl Connector for Datatrans {
         hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
         credentials: &[required("merchant_id").public(), required("password")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "secure_fields",
                 "enter the card of this transaction in iframes, with 3-D Secure",
                 Lifetime::Fixed(LIFETIME),
             )
             .by_default()
             .inputs(&[CURRENCY, RETURN_URL, AMOUNT]),
-            Grant::client(
+            Grant::client_unconverted(
                 "registration",
                 "register one means of payment on the hosted page, without a charge",
                 Lifetime::Fixed(LIFETIME),
@@ -50,7 +50,7 @@ impl Connector for Datatrans {
                 Input::url("error_url"),
                 Input::texts("payment_methods"),
             ]),
-            Grant::client(
+            Grant::client_unconverted(
                 "mobile_token",
                 "register or pay with one means of payment in the mobile SDK",
                 Lifetime::Fixed(LIFETIME),

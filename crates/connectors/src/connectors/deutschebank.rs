@@ -1,7 +1,7 @@
 //! Deutsche Bank (directPOS): a bearer token for the merchant's payment services.
 //! <https://testmerch.directpos.de/rest-api/apidoc/v2.1/index.html>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -14,7 +14,7 @@ pub struct Deutschebank;
 impl Connector for Deutschebank {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "deutschebank",
         name: "Deutsche Bank",
         docs: "https://testmerch.directpos.de/rest-api/apidoc/v2.1/index.html",
@@ -26,7 +26,11 @@ impl Connector for Deutschebank {
         ],
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
-        grants: &[Grant::server("client_credentials", "use the payment services of the merchant", Lifetime::InReply)],
+        grants: &[Grant::server_unconverted(
+            "client_credentials",
+            "use the payment services of the merchant",
+            Lifetime::InReply,
+        )],
     };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -37,7 +41,7 @@ impl Connector for Deutschebank {
                 let random: String = exchange.nonce.hex().chars().take(50).collect();
                 // The key itself never travels: what the form calls client_secret is a signature over id and headers.
                 let signed = [client_id.as_bytes(), date.as_bytes(), random.as_bytes()];
-                let signature = encoding::base64(signing::hmac_sha256(credentials.client_key.expose(), &signed));
+                let signature = encoding::base64(crypto::hmac_sha256(credentials.client_key.expose(), &signed));
                 let form = FormBody::new()
                     .field("grant_type", "client_credentials")
                     .field("client_id", client_id)

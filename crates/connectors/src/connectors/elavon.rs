@@ -1,7 +1,7 @@
 //! Elavon Converge: a token for one transaction on its hosted form, in Lightbox or in Checkout.js.
 //! <https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 900;
 const MAX_INVOICE_NUMBER: usize = 25;
@@ -33,14 +33,14 @@ pub struct Elavon;
 impl Connector for Elavon {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "elavon",
         name: "Elavon Converge",
         docs: "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox",
         unconfirmed: &["The lifetime of 15 minutes.", "What the error codes 4000, 4025 and 5000 mean."],
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
         credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "transaction_token",
             "make the one transaction it was made for on the hosted form; without an amount, turn a card into a token",
             Lifetime::Fixed(LIFETIME),

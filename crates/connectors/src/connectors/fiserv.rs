@@ -1,8 +1,8 @@
 //! Fiserv: Commerce Hub's credentials for one card form, asked for with the names of Fiserv's older credentials.
 //! <https://github.com/Fiserv/Commerce-Hub>
 
-use super::fiservcommercehub::{HOSTS, Merchant, SECURITY_CREDENTIALS};
-use super::*;
+use super::fiservcommercehub::{HOSTS, Merchant, security_credentials};
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -16,14 +16,14 @@ pub struct Fiserv;
 impl Connector for Fiserv {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "fiserv",
         name: "Fiserv",
         docs: "https://github.com/Fiserv/Commerce-Hub",
         unconfirmed: &["The HTTP statuses of refusals other than 400."],
         hosts: HOSTS,
         credentials: &[required("api_key").public(), required("merchant_account").public(), required("api_secret")],
-        grants: &[SECURITY_CREDENTIALS.inputs(&[Input::text("terminal_id").required()])],
+        grants: &[security_credentials().inputs(&[Input::text("terminal_id").required()])],
     };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {

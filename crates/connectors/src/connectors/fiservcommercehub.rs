@@ -3,7 +3,7 @@
 //!
 //! Fiserv's older credentials reach the same API and share all but their names.
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: i64 = 1800;
 
@@ -18,20 +18,22 @@ pub struct Credentials {
 pub(super) const HOSTS: &[Host] =
     &[Host::main("https://connect.fiservapis.com", "https://connect-cert.fiservapis.com")];
 
-pub(super) const SECURITY_CREDENTIALS: Grant = Grant::client(
-    "security_credentials",
-    "put one card or bank account, encrypted, into the payment session that it was made with",
-    Lifetime::Fixed(1800),
-)
-.by_default()
-.server_parameters(&["session_id"]);
+pub(super) const fn security_credentials<C>() -> Grant<StepFn<C>> {
+    Grant::client_unconverted(
+        "security_credentials",
+        "put one card or bank account, encrypted, into the payment session that it was made with",
+        Lifetime::Fixed(1800),
+    )
+    .by_default()
+    .server_parameters(&["session_id"])
+}
 
 pub struct FiservCommerceHub;
 
 impl Connector for FiservCommerceHub {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "fiservcommercehub",
         name: "Fiserv Commerce Hub",
         docs: "https://github.com/Fiserv/Commerce-Hub",
@@ -44,8 +46,8 @@ impl Connector for FiservCommerceHub {
             required("terminal_id").public(),
         ],
         grants: &[
-            SECURITY_CREDENTIALS,
-            Grant::client(
+            security_credentials(),
+            Grant::client_unconverted(
                 "multi_use_public_key",
                 "encrypt card data for this merchant: a public key, which opens nothing",
                 Lifetime::Fixed(604_800),
@@ -112,7 +114,7 @@ impl Merchant<'_> {
             .secret_header("api-key", self.api_key)
             .header("timestamp", &timestamp)
             .header("auth-token-type", "HMAC")
-            .secret_header("authorization", &encoding::base64(signing::hmac_sha256(self.secret.expose(), &signed)))
+            .secret_header("authorization", &encoding::base64(crypto::hmac_sha256(self.secret.expose(), &signed)))
             .body(body, "application/json")
             .repeatable()
             .send()

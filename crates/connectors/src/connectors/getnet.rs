@@ -1,7 +1,7 @@
 //! Getnet (Regional API): a bearer token with all of the merchant's rights.
 //! <https://docs.globalgetnet.com/>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -14,7 +14,7 @@ pub struct Getnet;
 impl Connector for Getnet {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "getnet",
         name: "Getnet",
         docs: "https://docs.globalgetnet.com/",
@@ -25,7 +25,7 @@ impl Connector for Getnet {
         ],
         hosts: &[Host::main("https://api.globalgetnet.com", "https://api-sbx.globalgetnet.com")],
         credentials: &[required("api_key"), required("api_secret"), optional("seller_id").public()],
-        grants: &[Grant::server(
+        grants: &[Grant::server_unconverted(
             "access_token",
             "call every Regional API of the merchant: payments, refunds, card tokens",
             Lifetime::Fixed(3600),

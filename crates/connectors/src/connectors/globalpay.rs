@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
+use crate::prelude::*;
 
 /// The version that is spoken: the vendor names them by date.
 const VERSION: &str = "2021-03-22";
@@ -24,7 +24,7 @@ pub struct Globalpay;
 impl Connector for Globalpay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "globalpay",
         name: "Global Payments",
         docs: "https://developer.globalpay.com/authentication",
@@ -38,7 +38,7 @@ impl Connector for Globalpay {
         ],
         credentials: &[required("app_id"), required("app_key")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "restricted_token",
                 "make single-use card tokens with hosted fields or the drop-in UI",
                 Lifetime::Settable { min: 60, default: 600, max: 604_800 },
@@ -46,7 +46,7 @@ impl Connector for Globalpay {
             .by_default()
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::OneOf(FOR_BROWSERS)),
-            Grant::server(
+            Grant::server_unconverted(
                 "access_token",
                 "do all that the app may do",
                 Lifetime::Settable { min: 60, default: 86_400, max: 604_800 },
@@ -66,11 +66,11 @@ impl Connector for Globalpay {
         match exchange.replies {
             [] => {
                 let nonce = exchange.nonce.alphanumeric(32);
-                let secret = signing::sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
+                let secret = crypto::sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
                 let body = json!({
                     "app_id": credentials.app_id.expose(),
                     "nonce": nonce,
-                    "secret": signing::hex(secret),
+                    "secret": hex::encode(secret),
                     "grant_type": "client_credentials",
                     // The app's own token lives as long as the vendor says, unless the caller asks for another time.
                     "seconds_to_expire":

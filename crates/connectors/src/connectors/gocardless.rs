@@ -1,7 +1,7 @@
 //! GoCardless: a Billing Request Flow, in which one payer authorises a mandate, a payment or both.
 //! <https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -31,8 +31,8 @@ const INPUTS: &[Input] = &[
 const REQUEST: &[Input] = INPUTS.split_at(1).1.split_at(3).0;
 const FLOW: &[Input] = INPUTS.split_at(4).1;
 
-const fn flow_grant(name: &'static str, allows: &'static str) -> Grant {
-    Grant::client(name, allows, Lifetime::Fixed(604_800)).inputs(INPUTS).metadata(3, 50, 500)
+const fn flow_grant(name: &'static str, allows: &'static str) -> Grant<StepFn<Credentials>> {
+    Grant::client_unconverted(name, allows, Lifetime::Fixed(604_800)).inputs(INPUTS).metadata(3, 50, 500)
 }
 
 pub struct Gocardless;
@@ -40,7 +40,7 @@ pub struct Gocardless;
 impl Connector for Gocardless {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "gocardless",
         name: "GoCardless",
         docs: "https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows",

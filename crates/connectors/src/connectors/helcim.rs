@@ -1,7 +1,7 @@
 //! Helcim: a HelcimPay.js session, by default one that verifies a card and stores it.
 //! <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>
 
-use super::*;
+use crate::prelude::*;
 
 const HOST: &str = "https://api.helcim.com";
 const LIFETIME: u32 = 3600;
@@ -16,7 +16,7 @@ pub struct Helcim;
 impl Connector for Helcim {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "helcim",
         name: "Helcim",
         docs: "https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session",
@@ -28,7 +28,7 @@ impl Connector for Helcim {
         // Test accounts are told by their token.
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "helcim_pay_checkout",
             "run that one HelcimPay.js session: verify and store a card, or pay or hold the given amount",
             Lifetime::Fixed(LIFETIME),

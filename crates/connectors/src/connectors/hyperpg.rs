@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(900);
 /// Without this, old accounts leave the token out of the answer.
@@ -46,7 +46,7 @@ pub struct Hyperpg;
 impl Connector for Hyperpg {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "hyperpg",
         name: "HyperPG",
         docs: "https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer",
@@ -54,16 +54,21 @@ impl Connector for Hyperpg {
         hosts: &[Host::main("https://api.hyperpg.in", "https://sandbox.hyperpg.in")],
         credentials: &[required("username"), optional("password"), required("merchant_id").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "customer_client_auth_token",
                 "list, store and pay with that customer's payment methods in the SDK",
                 LIFETIME,
             )
             .by_default()
             .inputs(CUSTOMER),
-            Grant::client("order_client_auth_token", "pay that one order in the SDK", LIFETIME).inputs(ORDER),
-            Grant::client("session_sdk_payload", "open the hosted checkout SDK for that one order", LIFETIME)
-                .inputs(SESSION),
+            Grant::client_unconverted("order_client_auth_token", "pay that one order in the SDK", LIFETIME)
+                .inputs(ORDER),
+            Grant::client_unconverted(
+                "session_sdk_payload",
+                "open the hosted checkout SDK for that one order",
+                LIFETIME,
+            )
+            .inputs(SESSION),
         ],
     };
 

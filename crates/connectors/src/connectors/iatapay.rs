@@ -1,7 +1,7 @@
 //! IATA Pay: a bearer token for the payment API.
 //! <https://www.iata.org/en/services/finance/iata-pay/>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -14,7 +14,7 @@ pub struct Iatapay;
 impl Connector for Iatapay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "iatapay",
         name: "IATA Pay",
         docs: "https://www.iata.org/en/services/finance/iata-pay/",
@@ -23,7 +23,7 @@ impl Connector for Iatapay {
         ],
         hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
         credentials: &[required("client_id"), required("client_secret"), optional("merchant_id").public()],
-        grants: &[Grant::server(
+        grants: &[Grant::server_unconverted(
             "access_token",
             "create and read the merchant's payments and refunds",
             Lifetime::InReply,

@@ -1,7 +1,7 @@
 //! Itaú Unibanco: a bearer token of five minutes, in live tied to a client certificate.
 //! <https://devportal.itau.com.br/>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 300;
 
@@ -18,7 +18,7 @@ pub struct Itaubank;
 impl Connector for Itaubank {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "itaubank",
         name: "Itaú Unibanco",
         docs: "https://devportal.itau.com.br/",
@@ -30,7 +30,7 @@ impl Connector for Itaubank {
             optional("certificates"),
             optional("private_key"),
         ],
-        grants: &[Grant::server(
+        grants: &[Grant::server_unconverted(
             "access_token",
             "use the APIs contracted for the client id, together with its certificate",
             Lifetime::Fixed(LIFETIME),

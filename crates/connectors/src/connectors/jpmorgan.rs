@@ -1,7 +1,7 @@
 //! J.P. Morgan Payments: a bearer token for the project's payment APIs.
 //! <https://github.com/jpmorgan-payments/authentication>
 
-use super::*;
+use crate::prelude::*;
 
 /// One host for both modes: the scope decides.
 const HOST: &str = "https://id.payments.jpmorgan.com";
@@ -17,7 +17,7 @@ pub struct Jpmorgan;
 impl Connector for Jpmorgan {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "jpmorgan",
         name: "J.P. Morgan Payments",
         docs: "https://github.com/jpmorgan-payments/authentication",
@@ -35,7 +35,7 @@ impl Connector for Jpmorgan {
             optional("merchant_purchase_description").public(),
             optional("statement_descriptor").public(),
         ],
-        grants: &[Grant::server(
+        grants: &[Grant::server_unconverted(
             "access_token",
             "call every payment API of the project: payments, refunds, verifications",
             Lifetime::Fixed(3600),

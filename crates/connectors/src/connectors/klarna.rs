@@ -1,7 +1,7 @@
 //! Klarna: a Payments session that its widget or app SDK authorizes one purchase or tokenization with.
 //! <https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(172_800);
 /// Klarna's bound on each of its references, in characters.
@@ -36,7 +36,7 @@ pub struct Klarna;
 impl Connector for Klarna {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "klarna",
         name: "Klarna",
         docs: "https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/",
@@ -51,9 +51,13 @@ impl Connector for Klarna {
             Host::named("oc", "https://api-oc.klarna.com", "https://api-oc.playground.klarna.com"),
         ],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client("payments_session", "authorize this one purchase or tokenization", LIFETIME)
-            .by_default()
-            .inputs(INPUTS)],
+        grants: &[Grant::client_unconverted(
+            "payments_session",
+            "authorize this one purchase or tokenization",
+            LIFETIME,
+        )
+        .by_default()
+        .inputs(INPUTS)],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {

@@ -3,8 +3,8 @@
 
 use http::Uri;
 
-use super::*;
-use crate::input::with_decimals;
+use crate::input::kind::with_decimals;
+use crate::prelude::*;
 
 /// How long a session lives where its answer has no `expiresAt`, in seconds.
 const SESSION_LIFETIME: u32 = 900;
@@ -38,7 +38,7 @@ pub struct Mollie;
 impl Connector for Mollie {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "mollie",
         name: "Mollie",
         docs: "https://docs.mollie.com/reference/create-session",
@@ -52,14 +52,18 @@ impl Connector for Mollie {
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
         credentials: &[required("api_key"), optional("profile_token").public()],
         grants: &[
-            Grant::client("session", "run Mollie Components for this one order", Lifetime::Fixed(SESSION_LIFETIME))
-                .by_default()
+            Grant::client_unconverted(
+                "session",
+                "run Mollie Components for this one order",
+                Lifetime::Fixed(SESSION_LIFETIME),
+            )
+            .by_default()
+            .inputs(PAYMENT)
+            .metadata_json(20, 40, 500),
+            Grant::client_unconverted("payment", "open Mollie's checkout page for this payment", Lifetime::InReply)
                 .inputs(PAYMENT)
                 .metadata_json(20, 40, 500),
-            Grant::client("payment", "open Mollie's checkout page for this payment", Lifetime::InReply)
-                .inputs(PAYMENT)
-                .metadata_json(20, 40, 500),
-            Grant::client(
+            Grant::client_unconverted(
                 "apple_pay_session",
                 "complete Apple Pay's merchant validation once",
                 Lifetime::Fixed(APPLE_PAY_LIFETIME),

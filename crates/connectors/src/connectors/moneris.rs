@@ -1,7 +1,7 @@
 //! Moneris: an OAuth token of its API, and a ticket that opens Moneris Checkout.
 //! <https://api-developer.moneris.com/>
 
-use super::*;
+use crate::prelude::*;
 
 const MAX_ORDER_NO: usize = 50;
 /// What an order number may not contain.
@@ -18,7 +18,7 @@ pub struct Moneris;
 impl Connector for Moneris {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "moneris",
         name: "Moneris",
         docs: "https://api-developer.moneris.com/",
@@ -33,20 +33,28 @@ impl Connector for Moneris {
         ],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[
-            Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::Fixed(3600))
-                .scopes(Scopes::Any),
-            Grant::client("checkout_ticket", "open Moneris Checkout for that one amount", Lifetime::Unpublished)
-                .by_default_with("checkout_id")
-                .inputs(&[
-                    Input::text("store_id").required(),
-                    Input::secret("api_token").required(),
-                    Input::text("checkout_id").required(),
-                    Input::decimal("txn_total").required(),
-                    Input::text("cust_id"),
-                    Input::one_of("language", &["en", "fr"]),
-                    Input::object("contact_details"),
-                    Input::object("billing_details"),
-                ]),
+            Grant::server_unconverted(
+                "oauth_client_credentials",
+                "call the APIs of the scopes asked for",
+                Lifetime::Fixed(3600),
+            )
+            .scopes(Scopes::Any),
+            Grant::client_unconverted(
+                "checkout_ticket",
+                "open Moneris Checkout for that one amount",
+                Lifetime::Unpublished,
+            )
+            .by_default_with("checkout_id")
+            .inputs(&[
+                Input::text("store_id").required(),
+                Input::secret("api_token").required(),
+                Input::text("checkout_id").required(),
+                Input::decimal("txn_total").required(),
+                Input::text("cust_id"),
+                Input::one_of("language", &["en", "fr"]),
+                Input::object("contact_details"),
+                Input::object("billing_details"),
+            ]),
         ],
     };
 

@@ -1,7 +1,7 @@
 //! `MultiSafepay`: an API token for its Payment Components.
 //! <https://docs.multisafepay.com/docs/payment-components>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 600;
 
@@ -15,7 +15,7 @@ pub struct Multisafepay;
 impl Connector for Multisafepay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "multisafepay",
         name: "MultiSafepay",
         docs: "https://docs.multisafepay.com/docs/payment-components",
@@ -25,7 +25,7 @@ impl Connector for Multisafepay {
         ],
         hosts: &[Host::main("https://api.multisafepay.com", "https://testapi.multisafepay.com")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "api_token",
             "start Payment Components and encrypt payment details",
             Lifetime::Fixed(LIFETIME),

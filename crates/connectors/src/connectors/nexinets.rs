@@ -1,7 +1,7 @@
 //! Nexinets (Nexi's `PayEngine`): an order that the hosted payment page or widget goes on with.
 //! <https://docs.payengine.de/>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -14,7 +14,7 @@ pub struct Nexinets;
 impl Connector for Nexinets {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "nexinets",
         name: "Nexinets",
         docs: "https://docs.payengine.de/",
@@ -24,7 +24,7 @@ impl Connector for Nexinets {
         ],
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
         credentials: &[required("merchant_id").public(), required("api_key")],
-        grants: &[Grant::client("order", "pay that one order on the hosted page", Lifetime::Unpublished)
+        grants: &[Grant::client_unconverted("order", "pay that one order on the hosted page", Lifetime::Unpublished)
             .by_default()
             .inputs(&[
                 Input::minor_units("amount").required(),

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::*;
+use crate::prelude::*;
 
 /// The bound on an order's id, in characters: Nexi's portal for Italy and its own shop plugin have 18, the Build document 27.
 const MAX_ORDER_ID: usize = 18;
@@ -44,7 +44,7 @@ pub struct Nexixpay;
 impl Connector for Nexixpay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "nexixpay",
         name: "Nexi XPay",
         docs: "https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/",
@@ -56,7 +56,7 @@ impl Connector for Nexixpay {
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "hpp_verify",
                 "verify a card on the hosted page, and with contract_id store it",
                 Lifetime::Unpublished,
@@ -64,12 +64,16 @@ impl Connector for Nexixpay {
             .by_default()
             .inputs(VERIFY)
             .server_parameters(SERVER),
-            Grant::client("hpp", "pay that one order on the hosted page", Lifetime::Unpublished)
+            Grant::client_unconverted("hpp", "pay that one order on the hosted page", Lifetime::Unpublished)
                 .inputs(PAY)
                 .server_parameters(SERVER),
-            Grant::client("build", "pay that one order in iframe fields on the merchant's page", Lifetime::Unpublished)
-                .inputs(BUILD)
-                .server_parameters(SERVER),
+            Grant::client_unconverted(
+                "build",
+                "pay that one order in iframe fields on the merchant's page",
+                Lifetime::Unpublished,
+            )
+            .inputs(BUILD)
+            .server_parameters(SERVER),
         ],
     };
 

@@ -1,7 +1,7 @@
 //! Nuvei: a session token, alone or with an order that the Web SDK pays.
 //! <https://docs.nuvei.com/api/main/indexMain_v1_0.html>
 
-use super::*;
+use crate::prelude::*;
 
 /// The documented lifetime of a session, in seconds.
 const LIFETIME: u32 = 900;
@@ -18,7 +18,7 @@ pub struct Nuvei;
 impl Connector for Nuvei {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "nuvei",
         name: "Nuvei",
         docs: "https://docs.nuvei.com/api/main/indexMain_v1_0.html",
@@ -33,23 +33,27 @@ impl Connector for Nuvei {
             required("merchant_secret"),
         ],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "session_token",
                 "tokenize cards in one session; paying in it also needs a checksum that the holder cannot make",
                 Lifetime::Fixed(LIFETIME),
             )
             .by_default(),
-            Grant::client("open_order", "pay or verify this order through the Web SDK", Lifetime::Fixed(LIFETIME))
-                .by_default_with("amount")
-                .inputs(&[
-                    Input::decimal("amount").required(),
-                    Input::currency("currency").required(),
-                    Input::one_of("transaction_type", &["Auth", "Sale"]),
-                    Input::text("client_unique_id"),
-                    Input::text("user_token_id"),
-                    Input::url("notification_url"),
-                    Input::flag("prevent_override"),
-                ]),
+            Grant::client_unconverted(
+                "open_order",
+                "pay or verify this order through the Web SDK",
+                Lifetime::Fixed(LIFETIME),
+            )
+            .by_default_with("amount")
+            .inputs(&[
+                Input::decimal("amount").required(),
+                Input::currency("currency").required(),
+                Input::one_of("transaction_type", &["Auth", "Sale"]),
+                Input::text("client_unique_id"),
+                Input::text("user_token_id"),
+                Input::url("notification_url"),
+                Input::flag("prevent_override"),
+            ]),
         ],
     };
 
@@ -114,7 +118,7 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Value {
         "merchantSiteId": merchant_site_id,
         "clientRequestId": reference,
         "timeStamp": timestamp,
-        "checksum": signing::hex(signing::sha256(&parts.map(str::as_bytes))),
+        "checksum": hex::encode(crypto::sha256(&parts.map(str::as_bytes))),
         "amount": amount,
         "currency": currency,
         "clientUniqueId": order.then(|| input.text("client_unique_id").unwrap_or(reference)),

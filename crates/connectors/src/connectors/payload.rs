@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -37,7 +37,7 @@ pub struct Payload;
 impl Connector for Payload {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "payload",
         name: "Payload",
         docs: "https://docs.payload.com/ui/authentication",
@@ -45,25 +45,33 @@ impl Connector for Payload {
         hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
         credentials: &[required("auth_key_map").nested()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "payment_method_form",
                 "store one payment method through secure inputs",
                 Lifetime::Unpublished,
             )
             .by_default()
             .inputs(&[CURRENCY, Input::object("payment_method")]),
-            Grant::client("payment_form", "make that one payment through secure inputs", Lifetime::Unpublished)
-                .inputs(&[CURRENCY, Input::decimal("amount").required(), Input::object("payment")]),
-            Grant::client(
+            Grant::client_unconverted(
+                "payment_form",
+                "make that one payment through secure inputs",
+                Lifetime::Unpublished,
+            )
+            .inputs(&[CURRENCY, Input::decimal("amount").required(), Input::object("payment")]),
+            Grant::client_unconverted(
                 "checkout_plugin",
                 "pay that amount or invoice in the embedded checkout",
                 Lifetime::Unpublished,
             )
             .inputs(CHECKOUT)
             .one_of(PAYS_OR_INVOICE),
-            Grant::client("checkout_page", "pay that amount or invoice on the hosted page", Lifetime::Unpublished)
-                .inputs(CHECKOUT)
-                .one_of(PAYS_OR_INVOICE),
+            Grant::client_unconverted(
+                "checkout_page",
+                "pay that amount or invoice on the hosted page",
+                Lifetime::Unpublished,
+            )
+            .inputs(CHECKOUT)
+            .one_of(PAYS_OR_INVOICE),
         ],
     };
 

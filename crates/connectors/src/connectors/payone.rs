@@ -1,7 +1,7 @@
 //! PAYONE Commerce Platform: a token that starts its card tokenizer for one merchant.
 //! <https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs>
 
-use super::*;
+use crate::prelude::*;
 
 const CONTENT_TYPE: &str = "application/json";
 const MAX_REQUEST_ID: usize = 128;
@@ -18,14 +18,14 @@ pub struct Payone;
 impl Connector for Payone {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "payone",
         name: "PAYONE Commerce Platform",
         docs: "https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs",
         unconfirmed: &["How far the Date header may be from the platform's clock.", "The HTTP statuses of refusals."],
         hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
         credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "authentication_token",
             "start the card tokenizer or the hosted tokenization page for this merchant",
             Lifetime::Fixed(600),
@@ -47,7 +47,7 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let signed = format!("POST\n{CONTENT_TYPE}\n{date}\n{path}\n");
-    let signature = encoding::base64(signing::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
+    let signature = encoding::base64(crypto::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
     let call = Call::post(uri)
         .header("date", &date)
         .secret_header("authorization", &format!("GCS v1HMAC:{}:{signature}", credentials.api_key.expose()))

@@ -1,7 +1,7 @@
 //! PayPal: client tokens for its browser SDKs, a customer's ID token, and the app's own access token.
 //! <https://developer.paypal.com/api/rest/authentication/>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -18,7 +18,7 @@ pub struct Paypal;
 impl Connector for Paypal {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "paypal",
         name: "PayPal",
         docs: "https://developer.paypal.com/api/rest/authentication/",
@@ -26,7 +26,7 @@ impl Connector for Paypal {
         hosts: &[Host::main("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("payer_id").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "client_token",
                 "start the JS SDK v6 or Fastlane: eligibility and client-side order calls, on the given domains",
                 Lifetime::Fixed(900),
@@ -37,16 +37,20 @@ impl Connector for Paypal {
                 Input::one_of("intent", &["sdk_init"]),
                 PARTNER_ATTRIBUTION_ID,
             ]),
-            Grant::client(
+            Grant::client_unconverted(
                 "identity_client_token",
                 "start the hosted card fields of the JS SDK v5",
                 Lifetime::Fixed(3600),
             )
-            .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID])
-            .shares_login(),
-            Grant::client("id_token", "show and use that customer's saved methods in the JS SDK v5", Lifetime::InReply)
-                .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
-            Grant::server("access_token", "call all REST APIs of the app", Lifetime::InReply).scopes(Scopes::Any),
+            .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
+            Grant::client_unconverted(
+                "id_token",
+                "show and use that customer's saved methods in the JS SDK v5",
+                Lifetime::InReply,
+            )
+            .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
+            Grant::server_unconverted("access_token", "call all REST APIs of the app", Lifetime::InReply)
+                .scopes(Scopes::Any),
         ],
     };
 

@@ -1,7 +1,7 @@
 //! Paysafe: a token, for one use, with which its SDK shows and pays with one customer's stored cards.
 //! <https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/>
 
-use super::*;
+use crate::prelude::*;
 
 const PATH: &str = "/paymenthub/v1/customers";
 const LIFETIME: u32 = 900;
@@ -17,7 +17,7 @@ pub struct Paysafe;
 impl Connector for Paysafe {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "paysafe",
         name: "Paysafe",
         docs: "https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/",
@@ -27,7 +27,7 @@ impl Connector for Paysafe {
         ],
         hosts: &[Host::main("https://api.paysafe.com", "https://api.test.paysafe.com")],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "single_use_customer_token",
             "list, use and update that customer's stored payment methods in the SDK, once",
             Lifetime::Fixed(LIFETIME),

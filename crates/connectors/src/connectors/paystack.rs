@@ -1,7 +1,7 @@
 //! Paystack: an access code with which its popup or mobile SDK goes on with one transaction.
 //! <https://paystack.com/docs/api/transaction/#initialize>
 
-use super::*;
+use crate::prelude::*;
 
 const INPUTS: &[Input] = &[
     Input::text("email").required(),
@@ -28,7 +28,7 @@ pub struct Paystack;
 impl Connector for Paystack {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "paystack",
         name: "Paystack",
         docs: "https://paystack.com/docs/api/transaction/#initialize",
@@ -38,10 +38,14 @@ impl Connector for Paystack {
         ],
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client("transaction_access_code", "pay that one transaction", Lifetime::Unpublished)
-            .by_default()
-            .inputs(INPUTS)
-            .metadata_json(50, 255, 10_000)],
+        grants: &[Grant::client_unconverted(
+            "transaction_access_code",
+            "pay that one transaction",
+            Lifetime::Unpublished,
+        )
+        .by_default()
+        .inputs(INPUTS)
+        .metadata_json(50, 255, 10_000)],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {

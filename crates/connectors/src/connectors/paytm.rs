@@ -7,7 +7,7 @@ use aes::{
 };
 use cbc::Encryptor;
 
-use super::*;
+use crate::prelude::*;
 
 /// The initialization vector of every signature.
 const IV: &[u8] = b"@@@@&&&&####$$$$";
@@ -29,7 +29,7 @@ pub struct Paytm;
 impl Connector for Paytm {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "paytm",
         name: "Paytm",
         docs: "https://paytmpayments.com/docs/api/initiate-transaction-api",
@@ -46,14 +46,14 @@ impl Connector for Paytm {
             optional("client_id").public(),
         ],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "access_token",
                 "ask for payment options and card details without an order",
                 Lifetime::Unpublished,
             )
             .by_default()
             .inputs(&[Input::text_of("reference_id", 20)]),
-            Grant::client("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME))
+            Grant::client_unconverted("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME))
                 .by_default_with("amount")
                 .inputs(&[
                     Input::decimal("amount").required(),
@@ -133,7 +133,7 @@ impl Connector for Paytm {
 }
 
 fn signature(merchant_key: &Secret, body: &str, salt: &str) -> Result<String> {
-    let hash = format!("{}{salt}", signing::hex(signing::sha256(&[body.as_bytes(), b"|", salt.as_bytes()])));
+    let hash = format!("{}{salt}", hex::encode(crypto::sha256(&[body.as_bytes(), b"|", salt.as_bytes()])));
     let (key, text) = (merchant_key.expose().as_bytes(), hash.as_bytes());
     match key.len() {
         16 => Encryptor::<Aes128>::new_from_slices(key, IV).map(|cbc| cbc.encrypt_padded_vec_mut::<Pkcs7>(text)),

@@ -1,7 +1,7 @@
 //! PayU: OAuth tokens of its two platforms, GPO in Europe and PayU India.
 //! <https://developers.payu.com/europe/docs/payment-flows/auth-and-order>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(43_199);
 const CLIENT_ID: Input = Input::text("client_id");
@@ -18,7 +18,7 @@ pub struct Payu;
 impl Connector for Payu {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "payu",
         name: "PayU",
         docs: "https://developers.payu.com/europe/docs/payment-flows/auth-and-order",
@@ -31,14 +31,14 @@ impl Connector for Payu {
         ],
         credentials: &[required("api_key").public(), required("api_secret")],
         grants: &[
-            Grant::server(
+            Grant::server_unconverted(
                 "client_credentials",
                 "make all order calls of the point of sale (GPO), or those of the scopes asked for (India)",
                 LIFETIME,
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::one_of("region", &["gpo", "india"])])
             .scopes(Scopes::Any),
-            Grant::server(
+            Grant::server_unconverted(
                 "trusted_merchant",
                 "make all order calls of the point of sale, with the stored cards of one customer (GPO)",
                 LIFETIME,
@@ -49,7 +49,7 @@ impl Connector for Payu {
                 Input::text("email").required(),
                 Input::text("ext_customer_id").required(),
             ]),
-            Grant::server("partner", "manage the shops of one firm (GPO)", LIFETIME).inputs(&[
+            Grant::server_unconverted("partner", "manage the shops of one firm (GPO)", LIFETIME).inputs(&[
                 CLIENT_ID,
                 CLIENT_SECRET,
                 Input::text("firm_id").required(),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::*;
+use crate::prelude::*;
 
 /// The salt of existing callers belongs to an older API that gives no tokens.
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ pub struct Phonepe;
 impl Connector for Phonepe {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "phonepe",
         name: "PhonePe",
         docs: "https://developer.phonepe.com/payment-gateway/website-integration/standard-checkout/api-integration/api-reference/authorization",
@@ -34,7 +34,7 @@ impl Connector for Phonepe {
         hosts: &[Host::main("https://api.phonepe.com", "https://api-preprod.phonepe.com")],
         credentials: &[optional("merchant_id").public(), optional("salt_key"), optional("salt_index").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "sdk_order_token",
                 "pay this one order in the mobile SDK",
                 Lifetime::Settable { min: 300, default: 1200, max: 3600 },
@@ -48,10 +48,13 @@ impl Connector for Phonepe {
                 Input::text_of("merchant_order_id", 63),
                 Input::object("meta_info"),
             ])
-            .metadata(TAGS.len(), 4, 256)
-            .shares_login(),
-            Grant::server("client_credentials", "make all calls of the payment gateway's API", Lifetime::InReply)
-                .inputs(&[CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION]),
+            .metadata(TAGS.len(), 4, 256),
+            Grant::server_unconverted(
+                "client_credentials",
+                "make all calls of the payment gateway's API",
+                Lifetime::InReply,
+            )
+            .inputs(&[CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION]),
         ],
     };
 

@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -16,7 +16,7 @@ pub struct PinelabsOnline;
 impl Connector for PinelabsOnline {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "pinelabs_online",
         name: "Pine Labs Online",
         docs: "https://developer.pinelabsonline.com/reference/generate-token",
@@ -27,20 +27,27 @@ impl Connector for PinelabsOnline {
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
         credentials: &[required("client_id"), required("client_secret")],
         grants: &[
-            Grant::client("checkout_token", "pay that one order in the hosted checkout", Lifetime::Unpublished)
-                .by_default_with("amount")
-                .inputs(&[
-                    Input::integer("amount", 100, 100_000_000).required(),
-                    Input::currency("currency").required(),
-                    Input::one_of("integration_mode", &["REDIRECT", "IFRAME", "SDK"]),
-                    Input::flag("pre_auth"),
-                    Input::texts("allowed_payment_methods"),
-                    Input::url("callback_url"),
-                    Input::text("notes"),
-                    Input::object("customer"),
-                ])
-                .shares_login(),
-            Grant::server("access_token", "call all APIs: orders, payments, refunds, customers", Lifetime::Fixed(3600)),
+            Grant::client_unconverted(
+                "checkout_token",
+                "pay that one order in the hosted checkout",
+                Lifetime::Unpublished,
+            )
+            .by_default_with("amount")
+            .inputs(&[
+                Input::integer("amount", 100, 100_000_000).required(),
+                Input::currency("currency").required(),
+                Input::one_of("integration_mode", &["REDIRECT", "IFRAME", "SDK"]),
+                Input::flag("pre_auth"),
+                Input::texts("allowed_payment_methods"),
+                Input::url("callback_url"),
+                Input::text("notes"),
+                Input::object("customer"),
+            ]),
+            Grant::server_unconverted(
+                "access_token",
+                "call all APIs: orders, payments, refunds, customers",
+                Lifetime::Fixed(3600),
+            ),
         ],
     };
 

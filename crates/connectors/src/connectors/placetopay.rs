@@ -1,7 +1,7 @@
 //! PlacetoPay: a page for one visitor, to store a card or to pay one amount.
 //! <https://docs.placetopay.dev/en/checkout>
 
-use super::*;
+use crate::prelude::*;
 
 /// The vendor's own default is a day.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
@@ -23,27 +23,22 @@ pub struct Placetopay;
 impl Connector for Placetopay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
-        id: "placetopay",
-        name: "PlacetoPay",
-        docs: "https://docs.placetopay.dev/en/checkout",
-        unconfirmed: &["That a session may be asked to last between five minutes and a day."],
-        hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
-        credentials: &[required("login").public(), required("tran_key")],
-        grants: &[
-            Grant::client("subscription_session", "store one card on the hosted page", LIFETIME)
-                .by_default()
-                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
-            Grant::client("payment_session", "pay that one amount on the hosted page", LIFETIME).inputs(&[
-                RETURN_URL,
-                IP_ADDRESS,
-                USER_AGENT,
-                LOCALE,
-                BUYER,
-                Input::object("payment").required(),
-            ]),
-        ],
-    };
+    const META: Meta<StepFn<Credentials>> =
+        Meta {
+            id: "placetopay",
+            name: "PlacetoPay",
+            docs: "https://docs.placetopay.dev/en/checkout",
+            unconfirmed: &["That a session may be asked to last between five minutes and a day."],
+            hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
+            credentials: &[required("login").public(), required("tran_key")],
+            grants: &[
+                Grant::client_unconverted("subscription_session", "store one card on the hosted page", LIFETIME)
+                    .by_default()
+                    .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
+                Grant::client_unconverted("payment_session", "pay that one amount on the hosted page", LIFETIME)
+                    .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()]),
+            ],
+        };
 
     fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
@@ -62,7 +57,7 @@ impl Connector for Placetopay {
 fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let input = exchange.input;
     let (nonce, seed) = (exchange.nonce.hex(), iso(exchange.now));
-    let digest = signing::sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
+    let digest = crypto::sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
     let expiration = exchange.expires_on()?;
     let mut body = Map::new();
     input.copy_into(

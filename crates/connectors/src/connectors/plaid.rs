@@ -1,7 +1,7 @@
 //! Plaid: tokens that start Link or Layer for one end user, and an OAuth token for its newer APIs.
 //! <https://plaid.com/docs/api/link/#linktokencreate>
 
-use super::*;
+use crate::prelude::*;
 
 /// The languages that Link speaks.
 const LANGUAGES: &[&str] =
@@ -35,7 +35,7 @@ pub struct Plaid;
 impl Connector for Plaid {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "plaid",
         name: "Plaid",
         docs: "https://plaid.com/docs/api/link/#linktokencreate",
@@ -43,7 +43,7 @@ impl Connector for Plaid {
         hosts: &[Host::main("https://production.plaid.com", "https://sandbox.plaid.com")],
         credentials: &[required("client_id").public(), required("secret")],
         grants: &[
-            Grant::client("link_token", "open one Link session for one end user", LIFETIME)
+            Grant::client_unconverted("link_token", "open one Link session for one end user", LIFETIME)
                 .by_default()
                 .inputs(&[
                     Input::text_of("client_name", 30).required(),
@@ -90,7 +90,7 @@ impl Connector for Plaid {
                 ])
                 // Without products it can only be the update of items: of that one, or of the user's.
                 .one_of(&[&["products"], &["access_token"], &["user_id", "update"]]),
-            Grant::client("session_token", "open one Layer session for one end user", LIFETIME).inputs(&[
+            Grant::client_unconverted("session_token", "open one Layer session for one end user", LIFETIME).inputs(&[
                 Input::text("template_id").required(),
                 USER,
                 USER_ID,
@@ -98,10 +98,14 @@ impl Connector for Plaid {
                 ANDROID_PACKAGE_NAME,
                 WEBHOOK,
             ]),
-            Grant::server("oauth_client_credentials", "call the APIs of the scopes asked for", Lifetime::InReply)
-                .inputs(&[Input::text("resource")])
-                .scopes(Scopes::OneOf(SCOPES))
-                .server_parameters(&["refresh_token"]),
+            Grant::server_unconverted(
+                "oauth_client_credentials",
+                "call the APIs of the scopes asked for",
+                Lifetime::InReply,
+            )
+            .inputs(&[Input::text("resource")])
+            .scopes(Scopes::OneOf(SCOPES))
+            .server_parameters(&["refresh_token"]),
         ],
     };
 

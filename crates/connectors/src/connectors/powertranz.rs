@@ -3,7 +3,7 @@
 //!
 //! The SPI token that comes with it completes the payment without credentials: it is for the backend.
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: u32 = 300;
 
@@ -18,7 +18,7 @@ pub struct Powertranz;
 impl Connector for Powertranz {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "powertranz",
         name: "PowerTranz",
         docs: "https://developer.powertranz.com",
@@ -30,7 +30,7 @@ impl Connector for Powertranz {
         ],
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
         credentials: &[required("power_tranz_id"), required("power_tranz_password")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "spi_hosted_page",
             "pay that one amount, or verify a card, on the hosted page; that page's result brings the SPI token through the \
              browser, so a backend must look at the result itself before it ships",

@@ -1,7 +1,7 @@
 //! Rapyd: a hosted page on which one customer adds a card, or pays once.
 //! <https://docs.rapyd.net/en/card-token-364784.html>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -19,7 +19,7 @@ pub struct Rapyd;
 impl Connector for Rapyd {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "rapyd",
         name: "Rapyd",
         docs: "https://docs.rapyd.net/en/card-token-364784.html",
@@ -30,7 +30,7 @@ impl Connector for Rapyd {
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
         credentials: &[required("access_key"), required("secret_key")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "card_token_page",
                 "add cards to that customer on the vendor's page or in its toolkit",
                 LIFETIME,
@@ -44,16 +44,20 @@ impl Connector for Rapyd {
                 CANCEL_URL,
                 Input::object("card_fields"),
             ]),
-            Grant::client("checkout_page", "pay that amount once on the vendor's page or in its toolkit", LIFETIME)
-                .by_default_with("amount")
-                .inputs(&[
-                    Input::decimal("amount").required(),
-                    Input::currency("currency").required(),
-                    COUNTRY,
-                    COMPLETE_URL,
-                    CANCEL_URL,
-                ])
-                .metadata(50, 40, 500),
+            Grant::client_unconverted(
+                "checkout_page",
+                "pay that amount once on the vendor's page or in its toolkit",
+                LIFETIME,
+            )
+            .by_default_with("amount")
+            .inputs(&[
+                Input::decimal("amount").required(),
+                Input::currency("currency").required(),
+                COUNTRY,
+                COMPLETE_URL,
+                CANCEL_URL,
+            ])
+            .metadata(50, 40, 500),
         ],
     };
 
@@ -110,7 +114,7 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
     let (salt, timestamp) = (exchange.nonce.alphanumeric(12), exchange.now.as_second().to_string());
     let parts = ["post", path, &salt, &timestamp, access_key, secret_key, &body];
     // Base64 of the hex text, which has none of the characters in which the two alphabets differ.
-    let signature = encoding::base64(signing::hex(signing::hmac_sha256(secret_key, &parts.map(str::as_bytes))));
+    let signature = encoding::base64(hex::encode(crypto::hmac_sha256(secret_key, &parts.map(str::as_bytes))));
     Call::post(exchange.url(path)?)
         .secret_header("access_key", access_key)
         .header("salt", &salt)

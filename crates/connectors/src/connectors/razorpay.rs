@@ -1,7 +1,7 @@
 //! Razorpay: a customer session of Turbo UPI for its mobile SDK, and a partner's OAuth tokens.
 //! <https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/>
 
-use super::*;
+use crate::prelude::*;
 
 const CLIENT_ID: Input = Input::text("client_id").required();
 const CLIENT_SECRET: Input = Input::secret("client_secret").required();
@@ -19,7 +19,7 @@ pub struct Razorpay;
 impl Connector for Razorpay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "razorpay",
         name: "Razorpay",
         docs: "https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/",
@@ -30,17 +30,17 @@ impl Connector for Razorpay {
         ],
         credentials: &[required("api_key"), optional("api_secret")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "turbo_customer_session",
                 "link UPI accounts of one customer in the mobile SDK and pay with them",
                 Lifetime::InReply,
             )
             .by_default()
             .inputs(&[Input::text("customer_reference")]),
-            Grant::server("oauth_client_credentials", "call the APIs of the application", OAUTH_LIFETIME)
+            Grant::server_unconverted("oauth_client_credentials", "call the APIs of the application", OAUTH_LIFETIME)
                 .inputs(&[CLIENT_ID, CLIENT_SECRET])
                 .server_parameters(&["refresh_token"]),
-            Grant::server("oauth_refresh_token", "act for one sub-merchant who consented", OAUTH_LIFETIME)
+            Grant::server_unconverted("oauth_refresh_token", "act for one sub-merchant who consented", OAUTH_LIFETIME)
                 .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::secret("refresh_token").required()])
                 .server_parameters(&["refresh_token"]),
         ],

@@ -1,7 +1,7 @@
 //! Revolut: an order's token, which its checkout widget pays with.
 //! <https://developer.revolut.com/docs/api/merchant#create-order>
 
-use super::*;
+use crate::prelude::*;
 
 /// The schema that is spoken: Revolut names them by date.
 const VERSION: &str = "2024-09-01";
@@ -16,14 +16,14 @@ pub struct Revolut;
 impl Connector for Revolut {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "revolut",
         name: "Revolut",
         docs: "https://developer.revolut.com/docs/api/merchant#create-order",
         unconfirmed: &["The error body of older answers, with errorId."],
         hosts: &[Host::main("https://merchant.revolut.com", "https://sandbox-merchant.revolut.com")],
         credentials: &[required("secret_api_key"), optional("signing_secret")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "order_token",
             "pay that one order, or with an amount of zero verify and save a card",
             Lifetime::Settable { min: 60, default: 3600, max: 2_592_000 },

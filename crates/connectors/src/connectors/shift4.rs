@@ -1,7 +1,7 @@
 //! Shift4: a checkout session, or a checkout request that is signed here.
 //! <https://dev.shift4.com/docs/api>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -16,7 +16,7 @@ pub struct Shift4;
 impl Connector for Shift4 {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "shift4",
         name: "Shift4",
         docs: "https://dev.shift4.com/docs/api",
@@ -27,7 +27,7 @@ impl Connector for Shift4 {
         hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client("checkout_session", "complete this one checkout", Lifetime::Unpublished)
+            Grant::client_unconverted("checkout_session", "complete this one checkout", Lifetime::Unpublished)
                 .by_default()
                 .inputs(&[
                     AMOUNT.required(),
@@ -39,7 +39,7 @@ impl Connector for Shift4 {
                     Input::text("locale"),
                 ])
                 .metadata(20, 40, 500),
-            Grant::client(
+            Grant::client_unconverted(
                 "signed_checkout_request",
                 "open the vendor's checkout with exactly these parameters, again and again",
                 Lifetime::UntilUsed,
@@ -83,7 +83,7 @@ impl Connector for Shift4 {
                     "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
                 }))
                 .to_string();
-                let signature = signing::hex(signing::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
+                let signature = hex::encode(crypto::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
                 let token = encoding::base64(format!("{signature}|{data}"));
                 Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
             }

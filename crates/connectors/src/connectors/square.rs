@@ -1,7 +1,7 @@
 //! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -16,7 +16,7 @@ pub struct Square;
 impl Connector for Square {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "square",
         name: "Square",
         docs: "https://developer.squareup.com/reference/square/devices-api/create-device-code",
@@ -32,16 +32,20 @@ impl Connector for Square {
             optional("refresh_token"),
         ],
         grants: &[
-            Grant::client("device_code", "pair one Square Terminal by typing the code on it", Lifetime::Fixed(300))
-                .by_default()
-                .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
-            Grant::client(
+            Grant::client_unconverted(
+                "device_code",
+                "pair one Square Terminal by typing the code on it",
+                Lifetime::Fixed(300),
+            )
+            .by_default()
+            .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
+            Grant::client_unconverted(
                 "mobile_authorization_code",
                 "authorize the retired Reader SDK once, for in-person payments at that location; live only",
                 Lifetime::Fixed(3600),
             )
             .inputs(&[Input::text_of("location_id", 191).required()]),
-            Grant::server(
+            Grant::server_unconverted(
                 "oauth_refresh",
                 "call what the seller granted, or fewer scopes of it",
                 Lifetime::Fixed(86_400),

@@ -1,7 +1,7 @@
 //! Stax: an ephemeral token that stands for one of its users, or for the owner of the key.
 //! <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>
 
-use super::*;
+use crate::prelude::*;
 
 const DAY: u32 = 86_400;
 
@@ -15,7 +15,7 @@ pub struct Stax;
 impl Connector for Stax {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "stax",
         name: "Stax",
         docs: "https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1",
@@ -25,14 +25,18 @@ impl Connector for Stax {
         credentials: &[required("api_key")],
         grants: &[
             // The vendor does not limit it: the same calls, from any origin, as often as one likes.
-            Grant::server(
+            Grant::server_unconverted(
                 "ephemeral_token",
                 "call the whole API as that user, with charges, refunds, customers and stored methods",
                 Lifetime::Fixed(DAY),
             )
             .inputs(&[Input::text("user_id"), Input::text("user_email")])
             .one_of(&[&["user_id"], &["user_email"]]),
-            Grant::server("owner_ephemeral_token", "call the whole API as the owner of the key", Lifetime::Fixed(DAY)),
+            Grant::server_unconverted(
+                "owner_ephemeral_token",
+                "call the whole API as the owner of the key",
+                Lifetime::Fixed(DAY),
+            ),
         ],
     };
 

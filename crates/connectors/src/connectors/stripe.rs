@@ -1,7 +1,7 @@
 //! Stripe: several narrow secrets for Stripe.js, the mobile SDKs and card readers.
 //! <https://docs.stripe.com/api>
 
-use super::*;
+use crate::prelude::*;
 
 /// The version that is spoken unless the grant's `stripe_version` says otherwise.
 const VERSION: &str = "2026-10-28.endive";
@@ -34,7 +34,7 @@ pub struct Stripe;
 impl Connector for Stripe {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "stripe",
         name: "Stripe",
         docs: "https://docs.stripe.com/api",
@@ -45,7 +45,7 @@ impl Connector for Stripe {
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "checkout_session_setup",
                 "show the embedded form and save one payment method; no charge, no reading of data",
                 Lifetime::Settable { min: 1800, default: 3600, max: 86_400 },
@@ -61,7 +61,7 @@ impl Connector for Stripe {
                 STRIPE_VERSION,
             ])
             .metadata(50, 40, 500),
-            Grant::client(
+            Grant::client_unconverted(
                 "ephemeral_key",
                 "call the API for one customer (read it, manage its payment methods), or read one card or verification session",
                 Lifetime::Fixed(3600),
@@ -78,13 +78,13 @@ impl Connector for Stripe {
             .one_of(&[&["customer"], &["create_customer"], &["issuing_card", "nonce"], &["verification_session"]])
             // It goes to the customer that is created.
             .metadata(50, 40, 500),
-            Grant::client(
+            Grant::client_unconverted(
                 "customer_session",
                 "let Stripe's elements list, save and remove that customer's saved methods, per enabled component",
                 Lifetime::Fixed(1800),
             )
             .inputs(&[CUSTOMER.required(), ACCOUNT, Input::object("components").required()]),
-            Grant::client("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed)
+            Grant::client_unconverted("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed)
                 .inputs(&[
                     CUSTOMER,
                     ACCOUNT,
@@ -95,9 +95,9 @@ impl Connector for Stripe {
                     STRIPE_VERSION,
                 ])
                 .metadata(50, 40, 500),
-            Grant::client("terminal_connection_token", "connect card readers through the Terminal SDK", Lifetime::Unpublished)
+            Grant::client_unconverted("terminal_connection_token", "connect card readers through the Terminal SDK", Lifetime::Unpublished)
                 .inputs(&[ACCOUNT, Input::text("location")]),
-            Grant::client("payment_intent", "pay that one intent", Lifetime::UntilUsed)
+            Grant::client_unconverted("payment_intent", "pay that one intent", Lifetime::UntilUsed)
                 .inputs(&[
                     Input::minor_units("amount").required(),
                     Input::currency("currency").required(),

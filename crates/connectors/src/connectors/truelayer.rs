@@ -3,7 +3,7 @@
 
 use p521::{SecretKey, pkcs8::DecodePrivateKey};
 
-use super::*;
+use crate::prelude::*;
 
 /// The bank and the payer take part within this time.
 const RESOURCE_TOKEN_SECONDS: u32 = 900;
@@ -21,7 +21,7 @@ pub struct Truelayer;
 impl Connector for Truelayer {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "truelayer",
         name: "TrueLayer",
         docs: "https://docs.truelayer.com/docs/generate-access-tokens-for-the-api",
@@ -44,16 +44,15 @@ impl Connector for Truelayer {
             optional("account_holder_name").public(),
         ],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "resource_token",
                 "see and authorise that one payment",
                 Lifetime::Fixed(RESOURCE_TOKEN_SECONDS),
             )
             .by_default_with("payment")
             .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
-            .metadata(10, 40, 500)
-            .shares_login(),
-            Grant::server("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600))
+            .metadata(10, 40, 500),
+            Grant::server_unconverted("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600))
                 .scopes(Scopes::Any),
         ],
     };
@@ -116,7 +115,7 @@ fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) ->
     let header = json!({ "alg": "ES512", "kid": kid, "tl_version": "2", "tl_headers": "Idempotency-Key" });
     let header = encoding::base64url(header.to_string());
     let signed = format!("POST {PATH}\nIdempotency-Key: {}\n{body}", exchange.idempotency_key);
-    let signature = signing::es512(&key, format!("{header}.{}", encoding::base64url(signed)).as_bytes())
+    let signature = crypto::es512(&key, format!("{header}.{}", encoding::base64url(signed)).as_bytes())
         .ok_or_else(|| Error::new(Kind::Internal, "the payment could not be signed"))?;
     Call::post(exchange.url(PATH)?)
         .bearer(login.access_token.expose())

@@ -1,7 +1,7 @@
 //! TrustPay: the secrets of one wallet payment, and the project's own access token.
 //! <https://doc.trustpay.eu/aapi>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -15,7 +15,7 @@ pub struct Trustpay;
 impl Connector for Trustpay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "trustpay",
         name: "TrustPay",
         docs: "https://doc.trustpay.eu/aapi",
@@ -31,7 +31,7 @@ impl Connector for Trustpay {
         ],
         credentials: &[required("api_key"), required("project_id").public(), required("secret_key")],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "wallet_intent_secrets",
                 "show and pay one payment with Apple Pay or Google Pay",
                 Lifetime::Unpublished,
@@ -41,7 +41,11 @@ impl Connector for Trustpay {
                 Input::currency("currency").required(),
                 Input::one_of("wallet", &["apple_pay", "google_pay"]).required(),
             ]),
-            Grant::server("access_token", "use the project's API: payments, refunds, reports", Lifetime::InReply),
+            Grant::server_unconverted(
+                "access_token",
+                "use the project's API: payments, refunds, reports",
+                Lifetime::InReply,
+            ),
         ],
     };
 

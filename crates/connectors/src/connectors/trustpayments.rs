@@ -1,7 +1,7 @@
 //! Trust Payments: a JWT, signed here, with which the JavaScript library or a mobile SDK runs the requests that it names.
 //! <https://help.trustpayments.com/hc/en-us/articles/4402694206353-JSON-Web-Token>
 
-use super::*;
+use crate::prelude::*;
 
 /// Seconds from `iat` for which the gateway takes the JWT.
 const LIFETIME: u32 = 3600;
@@ -16,7 +16,7 @@ pub struct Trustpayments;
 impl Connector for Trustpayments {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "trustpayments",
         name: "Trust Payments",
         docs: "https://help.trustpayments.com/hc/en-us/articles/4402694206353-JSON-Web-Token",
@@ -28,7 +28,7 @@ impl Connector for Trustpayments {
         // Never called: where the page loads the library from. Regions other than Europe have hosts of their own.
         hosts: &[Host::main("https://cdn.eu.trustpayments.com", "https://cdn.eu.trustpayments.com")],
         credentials: &[required("site_reference").public(), optional("username"), optional("password")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "jwt",
             "run the listed request types on this site with this amount; without an amount, check and tokenize a card",
             Lifetime::Fixed(LIFETIME),
@@ -70,8 +70,8 @@ impl Connector for Trustpayments {
                 "sitereference": credentials.site_reference,
             },
         });
-        let to_sign = signing::jwt_to_sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims);
-        let jwt = signing::signed_jwt(&to_sign, signing::hmac_sha256(secret.expose(), &[to_sign.as_bytes()]));
+        let to_sign = crypto::jwt_to_sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims);
+        let jwt = crypto::signed_jwt(&to_sign, crypto::hmac_sha256(secret.expose(), &[to_sign.as_bytes()]));
         let livestatus = if exchange.mode == Mode::Live { "1" } else { "0" };
         let token = Token::new(&jwt, "JWT", Expiry::after(exchange.now, LIFETIME)?)?
             .scope_list(Some(&requests.join(" ")))

@@ -8,7 +8,7 @@ use aes::{
 use hmac::{Hmac, Mac as _};
 use md5::Md5;
 
-use super::*;
+use crate::prelude::*;
 
 /// The manifest holds a date, so it lives for a day at most.
 const DAY: u32 = 86_400;
@@ -24,7 +24,7 @@ pub struct Tsys;
 impl Connector for Tsys {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "tsys",
         name: "TSYS",
         docs: "https://github.com/globalpayments/php-sdk",
@@ -35,7 +35,7 @@ impl Connector for Tsys {
         // Never called: where the page loads the library from.
         hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
         credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "tsep_manifest",
             "tokenize cards for this device with TSEP, whose address is library_url, a question mark and the token",
             Lifetime::Fixed(DAY),
@@ -80,5 +80,5 @@ fn sealed(transaction_key: &Secret, text: &str) -> Result<String> {
     let mut mac = Hmac::<Md5>::new_from_slice(key).map_err(|_| internal())?;
     mac.update(key);
     let [first, second, .., last_but_one, last]: [u8; 16] = mac.finalize().into_bytes().into();
-    Ok(format!("{}{}{}", signing::hex([first, second]), signing::hex(cipher), signing::hex([last_but_one, last])))
+    Ok(format!("{}{}{}", hex::encode([first, second]), hex::encode(cipher), hex::encode([last_but_one, last])))
 }

@@ -1,7 +1,7 @@
 //! Volt: an embedded checkout for one payment, and the API user's own access token.
 //! <https://docs.volt.io/gateway/>
 
-use super::*;
+use crate::prelude::*;
 
 /// Volt's bound on the unique reference, in letters and digits.
 const MAX_REFERENCE: usize = 18;
@@ -19,7 +19,7 @@ pub struct Volt;
 impl Connector for Volt {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "volt",
         name: "Volt",
         docs: "https://docs.volt.io/gateway/",
@@ -35,8 +35,8 @@ impl Connector for Volt {
         ],
         credentials: &[required("username"), required("password"), required("client_id"), required("client_secret")],
         grants: &[
-            Grant::client("embedded_payment", "authorise that one payment", Lifetime::Unpublished)
-                .inputs(&[
+            Grant::client_unconverted("embedded_payment", "authorise that one payment", Lifetime::Unpublished).inputs(
+                &[
                     Input::integer("amount", 1, 999_999_999_999).required(),
                     Input::currency("currency").required(),
                     Input::one_of("type", &["BILL", "GOODS", "PERSON_TO_PERSON", "SERVICES", "OTHER"]).required(),
@@ -44,9 +44,9 @@ impl Connector for Volt {
                     Input::text("bank"),
                     Input::text("callback"),
                     Input::url("notification_url"),
-                ])
-                .shares_login(),
-            Grant::server("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600)),
+                ],
+            ),
+            Grant::server_unconverted("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600)),
         ],
     };
 

@@ -1,14 +1,15 @@
 //! Wells Fargo: CyberSource's capture contexts on CyberSource's own hosts.
 //! <https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html>
 
-use super::{cybersource::Credentials, *};
+use super::cybersource::{self, Credentials};
+use crate::prelude::*;
 
 pub struct WellsFargo;
 
 impl Connector for WellsFargo {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "wellsfargo",
         name: "Wells Fargo",
         docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",

@@ -1,7 +1,7 @@
 //! Wise: a partner's OAuth tokens, its own and those of the users who consented.
 //! <https://docs.wise.com/api-reference/oauth-token/oauthtokencreate>
 
-use super::*;
+use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(43_200);
 const FOR_A_USER: &str = "act for one Wise user who consented";
@@ -18,7 +18,7 @@ pub struct Wise;
 impl Connector for Wise {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "wise",
         name: "Wise",
         docs: "https://docs.wise.com/api-reference/oauth-token/oauthtokencreate",
@@ -26,14 +26,14 @@ impl Connector for Wise {
         hosts: &[Host::main("https://api.wise.com", "https://api.wise-sandbox.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("refresh_token")],
         grants: &[
-            Grant::server("client_credentials", "call the partner APIs of the application", LIFETIME),
-            Grant::server("user_refresh_token", FOR_A_USER, LIFETIME)
+            Grant::server_unconverted("client_credentials", "call the partner APIs of the application", LIFETIME),
+            Grant::server_unconverted("user_refresh_token", FOR_A_USER, LIFETIME)
                 .inputs(&[Input::secret("refresh_token")])
                 .server_parameters(&["refresh_token"]),
-            Grant::server("registration_code", "act for a Wise user whom the partner created", LIFETIME)
+            Grant::server_unconverted("registration_code", "act for a Wise user whom the partner created", LIFETIME)
                 .inputs(&[Input::text("email").required(), Input::secret("registration_code").required()])
                 .server_parameters(&["refresh_token"]),
-            Grant::server("authorization_code", FOR_A_USER, LIFETIME)
+            Grant::server_unconverted("authorization_code", FOR_A_USER, LIFETIME)
                 .inputs(&[Input::secret("code").required(), Input::url("redirect_uri").required()])
                 .server_parameters(&["refresh_token"]),
         ],

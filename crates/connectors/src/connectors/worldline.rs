@@ -1,7 +1,7 @@
 //! Worldline: a client session that its SDKs use to list payment products and encrypt card data.
 //! <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/sessions.html>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -15,7 +15,7 @@ pub struct Worldline;
 impl Connector for Worldline {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "worldline",
         name: "Worldline",
         docs: "https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/sessions.html",
@@ -25,7 +25,7 @@ impl Connector for Worldline {
             "https://api.preprod.connect.worldline-solutions.com",
         )],
         credentials: &[required("api_key").public(), required("api_secret"), required("merchant_account_id").public()],
-        grants: &[Grant::client(
+        grants: &[Grant::client_unconverted(
             "client_session",
             "call the Client API of the merchant for one customer: list products, encrypt card data",
             Lifetime::Fixed(7200),
@@ -67,7 +67,7 @@ impl Connector for Worldline {
 /// <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/authentication.html>
 fn authorization(credentials: &Credentials, idempotence_key: &str, date: &str, path: &str) -> String {
     let signed = format!("POST\napplication/json\n{date}\nx-gcs-idempotence-key:{idempotence_key}\n{path}\n");
-    let signature = encoding::base64(signing::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
+    let signature = encoding::base64(crypto::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
     format!("GCS v1HMAC:{}:{signature}", credentials.api_key)
 }
 

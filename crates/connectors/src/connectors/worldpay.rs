@@ -1,7 +1,7 @@
 //! Worldpay: the JWT for the device data of 3-D Secure, and a hosted payment page.
 //! <https://docs.worldpay.com/access/products/3ds/web/device-data>
 
-use super::*;
+use crate::prelude::*;
 
 const DEVICE_DATA: &str = "application/vnd.worldpay.verifications.customers-v3.hal+json";
 const PAYMENT_PAGE: &str = "application/vnd.worldpay.payment_pages-v1.hal+json";
@@ -19,7 +19,7 @@ pub struct Worldpay;
 impl Connector for Worldpay {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "worldpay",
         name: "Worldpay",
         docs: "https://docs.worldpay.com/access/products/3ds/web/device-data",
@@ -27,14 +27,14 @@ impl Connector for Worldpay {
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
         credentials: &[required("username"), required("password"), required("entity_id").public()],
         grants: &[
-            Grant::client(
+            Grant::client_unconverted(
                 "device_data_jwt",
                 "run the device-data collection of one 3-D Secure check",
                 Lifetime::InReply,
             )
             .by_default()
             .inputs(&[Input::object("paymentInstrument")]),
-            Grant::client(
+            Grant::client_unconverted(
                 "payment_page",
                 "make that one payment on Worldpay's page",
                 Lifetime::Settable { min: 300, default: 1800, max: 2_592_000 },

@@ -1,7 +1,7 @@
 //! Xendit: a payment session for its Components or its hosted page, to save a payment method or to pay.
 //! <https://docs.xendit.co/apidocs/create-session>
 
-use super::*;
+use crate::prelude::*;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -37,7 +37,7 @@ pub struct Xendit;
 impl Connector for Xendit {
     type Credentials = Credentials;
 
-    const META: Meta = Meta {
+    const META: Meta<StepFn<Credentials>> = Meta {
         id: "xendit",
         name: "Xendit",
         docs: "https://docs.xendit.co/apidocs/create-session",
@@ -45,16 +45,20 @@ impl Connector for Xendit {
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client("components_session_save", "save a payment method of one customer; no money moves", LIFETIME)
-                .by_default()
-                .inputs(SAVE)
-                .one_of(CUSTOMER)
-                .metadata(50, 40, 500),
-            Grant::client("components_session_pay", "pay that one amount", LIFETIME)
+            Grant::client_unconverted(
+                "components_session_save",
+                "save a payment method of one customer; no money moves",
+                LIFETIME,
+            )
+            .by_default()
+            .inputs(SAVE)
+            .one_of(CUSTOMER)
+            .metadata(50, 40, 500),
+            Grant::client_unconverted("components_session_pay", "pay that one amount", LIFETIME)
                 .inputs(PAY)
                 .one_of(&[&["amount", "customer"], &["amount", "customer_id"]])
                 .metadata(50, 40, 500),
-            Grant::client(
+            Grant::client_unconverted(
                 "payment_link_session",
                 "pay that one amount on Xendit's page, or without one save a payment method there",
                 LIFETIME,

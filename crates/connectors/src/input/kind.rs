@@ -1,21 +1,21 @@
-use std::collections::BTreeMap;
+//! The inputs that a grant declares, and the forms that their values must have.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{Error, FieldViolation, Grant, Kind, Lifetime, Metadata, Result, Scopes, Secret, secret::is_clean};
+use crate::secret::is_clean;
 
-/// A key of `connector_feature_data`: its name, its kind, whether the grant needs it.
+/// A key of `connector_feature_data` that a grant takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
     /// The key.
     pub name: &'static str,
-    /// Whether the grant cannot do without it.
+    /// Whether the grant needs it.
     pub required: bool,
-    /// Its form.
+    /// The form of its value.
     pub kind: InputKind,
 }
 
-/// The forms that an input can have.
+/// The form of an input's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputKind {
     /// Text of 1 to this many characters.
@@ -24,7 +24,7 @@ pub enum InputKind {
     Digits(usize),
     /// Text that is never shown: a second key, a password.
     Secret,
-    /// An absolute URL, `https` or (for localhost and apps) another scheme, at most 2048 characters.
+    /// An absolute URL of any scheme (apps have schemes of their own), at most 2048 characters.
     Url,
     /// A web origin: `https://host[:port]` with no path (`http` for localhost only).
     Origin,
@@ -152,7 +152,7 @@ impl Input {
         Self::new(name, InputKind::Origins(max))
     }
 
-    /// Makes it one that the grant cannot do without.
+    /// The same input, which the grant needs.
     #[must_use]
     pub const fn required(self) -> Self {
         Self { required: true, ..self }
@@ -160,7 +160,7 @@ impl Input {
 }
 
 impl InputKind {
-    /// What is accepted, for error messages and documentation.
+    /// The accepted form in words, for error messages and documentation.
     pub fn describe(self) -> String {
         match self {
             InputKind::Text(max) => format!("text of 1 to {max} characters"),
@@ -234,7 +234,8 @@ fn is_decimal(text: &str) -> bool {
     digits(whole, 12) && digits(fraction, 3)
 }
 
-/// An amount in major units, text or number, with exactly so many decimals; nothing where it has more, or is none.
+/// An amount in major units, text or number, with exactly so many decimals; `None` where it has more
+/// decimals or is no amount.
 pub(crate) fn with_decimals(amount: &Value, decimals: usize) -> Option<String> {
     let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -269,234 +270,6 @@ fn is_origin(text: &str) -> bool {
     (scheme == "https" || scheme == "http" && local)
         && authority.parse::<http::uri::Authority>().is_ok_and(|parsed| !parsed.host().is_empty())
         && !authority.contains(['@', '*'])
-}
-
-/// The inputs of one request, already held against the grant: a key that is here is known and has the right form.
-#[derive(Clone, Default)]
-pub struct Inputs {
-    values: Map<String, Value>,
-    /// The scopes asked for, empty where none were.
-    pub scopes: Vec<String>,
-    /// The lifetime asked for, in seconds, within the vendor's bounds.
-    pub ttl_seconds: Option<u32>,
-    /// Metadata as pairs, empty where the vendor's call takes none. Values are text, or JSON where the grant takes any.
-    pub metadata: BTreeMap<String, String>,
-}
-
-impl std::fmt::Debug for Inputs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.values.keys()).finish()
-    }
-}
-
-impl Inputs {
-    /// Holds the caller's keys against what the grant takes. Nothing is ignored: an unknown key, a wrong kind, a lifetime or
-    /// scope that the vendor cannot honour is an error that names the field and says what is accepted.
-    ///
-    /// # Errors
-    /// [`Kind::InvalidRequest`] or [`Kind::MissingInput`], with every field that is at fault.
-    pub fn check(
-        grant: &Grant,
-        values: Map<String, Value>,
-        scopes: Vec<String>,
-        ttl_seconds: Option<i64>,
-        metadata: &Map<String, Value>,
-    ) -> Result<Self> {
-        let mut violations = Vec::new();
-        let mut wrong = |field: String, description: String| violations.push(FieldViolation { field, description });
-        // What is accepted is said once: with many unknown keys the answer would be too long to send.
-        let mut listed = false;
-
-        for (name, value) in &values {
-            match grant.inputs.iter().find(|input| input.name == name) {
-                Some(input) if input.kind.accepts(value) => {}
-                Some(input) => wrong(feature(name), format!("must be {}", input.kind.describe())),
-                None if listed => wrong(feature(&clamped(name)), "unknown key".into()),
-                None => {
-                    listed = true;
-                    wrong(feature(&clamped(name)), format!("unknown key; {} accepts {}", grant.name, accepted(grant)));
-                }
-            }
-        }
-        if let Some(ttl) = ttl_seconds {
-            match grant.lifetime {
-                Lifetime::Settable { min, max, .. } if (i64::from(min)..=i64::from(max)).contains(&ttl) => {}
-                Lifetime::Settable { min, max, .. } => {
-                    wrong(feature("ttl_seconds"), format!("must be from {min} to {max} for {}", grant.name));
-                }
-                _ => wrong(feature("ttl_seconds"), format!("the connector fixes the lifetime of {}", grant.name)),
-            }
-        }
-        if !scopes.is_empty() {
-            match grant.scopes {
-                Scopes::Any if scopes.iter().all(|scope| is_scope(scope)) => {}
-                Scopes::OneOf(known) if scopes.iter().all(|scope| known.contains(&scope.as_str())) => {}
-                Scopes::Any => wrong(feature("scopes"), "must be a list of scope names without spaces".into()),
-                Scopes::OneOf(known) => wrong(feature("scopes"), format!("must be among {}", known.join(", "))),
-                Scopes::None => wrong(feature("scopes"), format!("{} takes no scopes", grant.name)),
-            }
-        }
-        let metadata = match metadata_pairs(grant.metadata, metadata) {
-            Ok(pairs) => pairs,
-            Err(violation) => {
-                wrong(violation.field, violation.description);
-                BTreeMap::new()
-            }
-        };
-        if !violations.is_empty() {
-            let message = violations
-                .iter()
-                .map(|violation| format!("{}: {}", violation.field, violation.description))
-                .collect::<Vec<_>>()
-                .join("; ");
-            return Err(Error { fields: violations, ..Error::new(Kind::InvalidRequest, message) });
-        }
-
-        let absent: Vec<&str> = grant
-            .inputs
-            .iter()
-            .filter(|input| input.required && !values.contains_key(input.name))
-            .map(|input| input.name)
-            .collect();
-        if !absent.is_empty() {
-            return Err(Error::missing_inputs(&absent, &format!("{} needs it", grant.name)));
-        }
-        let complete = |set: &&[&str]| set.iter().all(|name| values.contains_key(*name));
-        if !grant.one_of.is_empty() && !grant.one_of.iter().any(complete) {
-            let sets: Vec<String> = grant.one_of.iter().map(|set| set.join(" + ")).collect();
-            let mut names = grant.one_of.concat();
-            names.sort_unstable();
-            names.dedup();
-            return Err(Error::missing_inputs(&names, &format!("{} needs one of: {}", grant.name, sets.join("; "))));
-        }
-        Ok(Self { values, scopes, ttl_seconds: ttl_seconds.and_then(|ttl| u32::try_from(ttl).ok()), metadata })
-    }
-
-    /// The JSON value of a key.
-    pub fn value(&self, name: &str) -> Option<&Value> {
-        self.values.get(name)
-    }
-
-    /// A text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.values.get(name).and_then(Value::as_str)
-    }
-
-    /// A secret text.
-    pub fn secret(&self, name: &str) -> Option<Secret> {
-        self.text(name).map(Secret::from)
-    }
-
-    /// A whole number.
-    pub fn integer(&self, name: &str) -> Option<i64> {
-        self.values.get(name).and_then(Value::as_i64)
-    }
-
-    /// An amount in major units or a number, as text, exactly as the caller wrote it.
-    pub fn decimal(&self, name: &str) -> Option<String> {
-        match self.values.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
-    }
-
-    /// An amount in major units with exactly so many decimals, for vendors that want them all: JSON numbers have lost their zeros.
-    ///
-    /// # Errors
-    /// [`Kind::InvalidRequest`] where the caller gave more decimals.
-    pub fn amount(&self, name: &str, decimals: usize) -> Result<Option<String>> {
-        let Some(value) = self.values.get(name) else { return Ok(None) };
-        let amount = with_decimals(value, decimals);
-        amount.map(Some).ok_or_else(|| Error::invalid_input(name, format!("must have at most {decimals} decimals")))
-    }
-
-    /// A flag.
-    pub fn flag(&self, name: &str) -> Option<bool> {
-        self.values.get(name).and_then(Value::as_bool)
-    }
-
-    /// A list of texts, empty where the caller gave none.
-    pub fn texts(&self, name: &str) -> Vec<&str> {
-        self.values.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
-    }
-
-    /// Every key that the caller gave.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.values.iter().map(|(name, value)| (name.as_str(), value))
-    }
-
-    /// Metadata of a grant that takes any JSON, as the caller wrote it.
-    pub fn metadata_json(&self) -> Map<String, Value> {
-        let value = |json: &String| serde_json::from_str(json).unwrap_or_default();
-        self.metadata.iter().map(|(key, json)| (key.clone(), value(json))).collect()
-    }
-
-    /// Every key that the caller gave, as the JSON body of a vendor that uses the same names.
-    pub fn body(&self) -> Map<String, Value> {
-        self.values.clone()
-    }
-
-    /// Copies keys that the caller gave into a JSON body, under the names that the vendor uses: `(input, vendor's name)`.
-    pub fn copy_into(&self, body: &mut Map<String, Value>, names: &[(&str, &str)]) {
-        for (input, vendor) in names {
-            if let Some(value) = self.values.get(*input) {
-                body.insert((*vendor).into(), value.clone());
-            }
-        }
-    }
-}
-
-fn feature(name: &str) -> String {
-    format!("connector_feature_data.{name}")
-}
-
-/// A key as the caller wrote it, short enough for a message and without control characters.
-fn clamped(name: &str) -> String {
-    name.chars().filter(|character| !character.is_control()).take(64).collect()
-}
-
-fn is_scope(scope: &str) -> bool {
-    !scope.is_empty() && scope.len() <= 255 && scope.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn accepted(grant: &Grant) -> String {
-    let mut names = vec!["grant", "audience"];
-    if matches!(grant.lifetime, Lifetime::Settable { .. }) {
-        names.push("ttl_seconds");
-    }
-    if grant.scopes != Scopes::None {
-        names.push("scopes");
-    }
-    names.extend(grant.inputs.iter().map(|input| input.name));
-    names.join(", ")
-}
-
-fn metadata_pairs(bounds: Metadata, metadata: &Map<String, Value>) -> Result<BTreeMap<String, String>, FieldViolation> {
-    let Metadata::Pairs { max, max_key, max_value, any_json } = bounds else { return Ok(BTreeMap::new()) };
-    let wrong = |description: String| FieldViolation { field: "metadata".into(), description };
-    if metadata.len() > max {
-        return Err(wrong(format!("the connector takes at most {max} keys")));
-    }
-    metadata
-        .iter()
-        .map(|(key, value)| {
-            let text = match value {
-                any if any_json => any.to_string(),
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
-                Value::Bool(flag) => flag.to_string(),
-                _ => return Err(wrong("the connector takes texts, numbers and flags only".into())),
-            };
-            if key.is_empty() || key.chars().count() > max_key || key.contains(['[', ']']) {
-                return Err(wrong(format!("a key must have 1 to {max_key} characters and no square brackets")));
-            }
-            if text.chars().count() > max_value {
-                return Err(wrong(format!("a value may have at most {max_value} characters")));
-            }
-            Ok((key.clone(), text))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -566,45 +339,5 @@ mod tests {
         ] {
             assert_eq!(with_decimals(&amount, decimals).as_deref(), want, "{amount} {decimals}");
         }
-    }
-
-    #[test]
-    fn metadata_is_text_or_any_json() {
-        let given = json!({"a": 1, "b": {"c": [true, null]}});
-        let Value::Object(given) = given else { panic!("an object") };
-        let check = |grant: Grant| Inputs::check(&grant, Map::new(), Vec::new(), None, &given);
-        let grant = Grant::client("g", "", Lifetime::Unpublished);
-        assert_eq!(check(grant.metadata(9, 9, 99)).unwrap_err().kind, Kind::InvalidRequest);
-        assert_eq!(check(grant.metadata_json(9, 9, 99)).unwrap().metadata_json(), given);
-        assert_eq!(check(grant.metadata_json(9, 9, 9)).unwrap_err().kind, Kind::InvalidRequest);
-    }
-
-    #[test]
-    fn every_fault_is_named_and_nothing_is_ignored() {
-        const GRANT: Grant = Grant::client("g", "", Lifetime::Settable { min: 60, default: 60, max: 600 }).inputs(&[
-            Input::currency("currency").required(),
-            Input::url("return_url").required(),
-            Input::text("note"),
-        ]);
-        let check = |values: Value, ttl, scopes: &[&str]| {
-            let Value::Object(values) = values else { panic!("an object") };
-            let scopes = scopes.iter().map(ToString::to_string).collect();
-            Inputs::check(&GRANT, values, scopes, ttl, &Map::new())
-        };
-        let error = check(json!({"noet": "x", "currency": 5}), Some(601), &["a"]).unwrap_err();
-        let fields: Vec<&str> = error.fields.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(error.kind, Kind::InvalidRequest);
-        for field in ["noet", "currency", "ttl_seconds", "scopes"] {
-            assert!(fields.contains(&feature(field).as_str()), "{field} in {fields:?}");
-        }
-        assert!(error.message.contains("ttl_seconds, currency, return_url, note"), "{}", error.message);
-
-        let error = check(json!({"noet": "x", "onte": "x"}), None, &[]).unwrap_err();
-        assert_eq!(error.message.matches("return_url").count(), 1, "{}", error.message);
-
-        let error = check(json!({"note": "x"}), None, &[]).unwrap_err();
-        assert_eq!(error.kind, Kind::MissingInput);
-        assert_eq!(error.fields.len(), 2);
-        assert!(check(json!({"currency": "EUR", "return_url": "https://a.example"}), Some(600), &[]).is_ok());
     }
 }

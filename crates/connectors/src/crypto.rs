@@ -1,3 +1,5 @@
+//! Hashes and signatures that connectors' requests need.
+
 use hmac::{Hmac, Mac};
 use p521::ecdsa::{
     Signature, SigningKey,
@@ -13,7 +15,7 @@ use crate::encoding::base64url;
 
 /// HMAC-SHA-256 (RFC 2104, FIPS 180-4) over the parts, one after the other.
 pub(crate) fn hmac_sha256(key: impl AsRef<[u8]>, parts: &[&[u8]]) -> [u8; 32] {
-    // A key of any length is good for HMAC; the all-zero result of the impossible case opens nothing.
+    // HMAC takes a key of any length, so the all-zero result never occurs.
     Hmac::<Sha256>::new_from_slice(key.as_ref()).map_or([0; 32], |mut mac| {
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
@@ -36,8 +38,9 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
 
 /// ES512 (RFC 7518 section 3.4): ECDSA with P-521 and SHA-512, `None` where the key is none.
 ///
-/// The number that must never serve two messages is made from key and message, as in RFC 6979 but by a plain HMAC: nothing is
-/// drawn, and equal messages have equal signatures.
+/// The secret number of a signature must not be equal for two messages. It is an HMAC of the message
+/// under the key, in the manner of RFC 6979: no random bytes, and equal signatures for equal
+/// messages.
 pub(crate) fn es512(key: &p521::SecretKey, message: &[u8]) -> Option<Vec<u8>> {
     let bytes = key.to_bytes();
     let mac = Hmac::<Sha512>::new_from_slice(&bytes).ok()?.chain_update(sha512(&[message]));
@@ -46,7 +49,7 @@ pub(crate) fn es512(key: &p521::SecretKey, message: &[u8]) -> Option<Vec<u8>> {
     Some(signature.to_bytes().to_vec())
 }
 
-/// Bytes of a secret number below 2^521, for the one caller that wants them.
+/// The source of the secret number, which must be below 2^521.
 struct FromMac {
     mac: Hmac<Sha512>,
     blocks: u64,
@@ -69,7 +72,7 @@ impl RngCore for FromMac {
             part.iter_mut().zip(block).for_each(|(to, from)| *to = from);
             self.blocks += 1;
         }
-        // 66 bytes have seven bits too many, and most numbers would be thrown away.
+        // 66 bytes have seven bits more than 521; without this, most numbers would be rejected.
         if let Some(first) = bytes.first_mut() {
             *first &= 1;
         }
@@ -81,13 +84,8 @@ impl RngCore for FromMac {
     }
 }
 
-/// Bytes as lower-case hex.
-pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What a JWS signs: header and claims, each base64url, joined by a dot (RFC 7515 section 5.1). Append the signature with
-/// [`signed_jwt`].
+/// The signing input of a JWS: header and claims, each base64url, joined by a dot (RFC 7515
+/// section 5.1). [`signed_jwt`] appends the signature.
 pub(crate) fn jwt_to_sign(header: &impl Serialize, claims: &impl Serialize) -> String {
     let part = |value: Vec<u8>| base64url(value);
     format!(
@@ -97,7 +95,7 @@ pub(crate) fn jwt_to_sign(header: &impl Serialize, claims: &impl Serialize) -> S
     )
 }
 
-/// The whole JWS: what was signed and its signature.
+/// The whole JWS: the signing input and the signature.
 pub(crate) fn signed_jwt(to_sign: &str, signature: impl AsRef<[u8]>) -> String {
     format!("{to_sign}.{}", base64url(signature))
 }
@@ -112,7 +110,7 @@ mod tests {
         let key = p521::SecretKey::from_slice(&[1; 66]).unwrap();
         let [first, again, other] = [b"one", b"one", b"two"].map(|message| es512(&key, message).unwrap());
         assert_eq!((first.len(), &first), (132, &again));
-        assert_ne!(first[..66], other[..66], "the number served two messages");
+        assert_ne!(first[..66], other[..66], "two messages with one number");
         let signature = Signature::from_slice(&first).unwrap();
         let public = VerifyingKey::from_affine(*key.public_key().as_affine()).unwrap();
         assert!(public.verify(b"one", &signature).is_ok() && public.verify(b"two", &signature).is_err());
@@ -122,10 +120,13 @@ mod tests {
     fn vectors_of_the_standards() {
         // RFC 4231, test case 2; FIPS 180-4 examples for "abc".
         assert_eq!(
-            hex(hmac_sha256("Jefe", &[b"what do ya want ", b"for nothing?"])),
+            hex::encode(hmac_sha256("Jefe", &[b"what do ya want ", b"for nothing?"])),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
-        assert_eq!(hex(sha256(&[b"a", b"bc"])), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert!(hex(sha512(&[b"abc"])).starts_with("ddaf35a193617abacc417349ae204131"));
+        assert_eq!(
+            hex::encode(sha256(&[b"a", b"bc"])),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert!(hex::encode(sha512(&[b"abc"])).starts_with("ddaf35a193617abacc417349ae204131"));
     }
 }

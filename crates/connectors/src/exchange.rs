@@ -1,0 +1,221 @@
+//! One exchange with a connector: the arguments of a step function, and its result.
+
+use std::borrow::Cow;
+
+use http::Uri;
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    crypto::sha256,
+    error::{Error, Kind, Result},
+    grant::{Grant, Lifetime},
+    http::{call::Call, reply::Reply},
+    input::values::Inputs,
+    meta::{Host, Mode},
+    token::Token,
+};
+
+/// Characters that a path segment holds unencoded (RFC 3986 section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The result of a step function.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one step is alive at a time, and it is taken apart at once")]
+pub enum Step {
+    /// The engine makes this call and asks again with its reply.
+    Call(Call),
+    /// The exchange is over: this is the token.
+    Done(Token),
+}
+
+impl Call {
+    /// The call as the next step of an exchange.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidCredentials`] or [`Kind::InvalidRequest`] for a value that no header can
+    /// carry.
+    pub fn send(self) -> Result<Step> {
+        self.sound().map(Step::Call)
+    }
+}
+
+/// Random bytes, fresh for each attempt; the engine draws them.
+#[derive(Clone, Copy)]
+pub struct Nonce(pub [u8; 32]);
+
+impl Nonce {
+    /// A version 4 UUID (RFC 9562 section 5.4).
+    pub fn uuid(&self) -> String {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.0;
+        let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
+        format!(
+            "{a:02x}{b:02x}{c:02x}{d:02x}-{e:02x}{f:02x}-{g:02x}{h:02x}-{i:02x}{j:02x}-{k:02x}{l:02x}{m:02x}{n:02x}{o:02x}{p:02x}"
+        )
+    }
+
+    /// `count` letters and digits, at most 32.
+    pub fn alphanumeric(&self, count: usize) -> String {
+        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        self.0
+            .iter()
+            .take(count)
+            .map(|byte| char::from(ALPHABET.get(usize::from(*byte) % 62).copied().unwrap_or(b'0')))
+            .collect()
+    }
+
+    /// All bytes as lower-case hex.
+    pub fn hex(&self) -> String {
+        hex::encode(self.0)
+    }
+}
+
+/// One exchange with a connector so far: the request and the replies.
+pub struct Exchange<'a> {
+    /// The grant that is requested.
+    pub grant: &'static Grant,
+    /// Test or live.
+    pub mode: Mode,
+    /// The connector's hosts: [`crate::Meta::hosts`].
+    pub hosts: &'static [Host],
+    /// The base URLs of this mode, one for each of `hosts` in the same order.
+    pub bases: &'a [String],
+    /// The caller's own name for the token.
+    pub reference: &'a str,
+    /// The inputs, already checked against the grant.
+    pub input: &'a Inputs,
+    /// When the exchange began: equal for every attempt, so that a repeated call is the same call.
+    pub now: Timestamp,
+    /// Fresh random bytes.
+    pub nonce: Nonce,
+    /// A UUID: equal for every attempt at this exchange, different for each exchange.
+    pub idempotency_key: &'a str,
+    /// The replies so far.
+    pub replies: &'a [Reply],
+}
+
+impl Exchange<'_> {
+    /// A URL on the main host. `path` begins with a slash and is already encoded.
+    ///
+    /// # Errors
+    /// As [`Exchange::url_on`].
+    pub fn url(&self, path: &str) -> Result<Uri> {
+        self.labelled(self.main()?, path)
+    }
+
+    /// A URL on one of the connector's hosts. A label in the host is the input of that name.
+    ///
+    /// # Errors
+    /// [`Kind::MissingInput`] where the host needs a label that the caller did not give.
+    pub fn url_on(&self, host: &Host, path: &str) -> Result<Uri> {
+        self.labelled(self.base(host)?, path)
+    }
+
+    /// A URL on the host of that place in [`crate::Meta::hosts`].
+    ///
+    /// # Errors
+    /// As [`Exchange::url_on`].
+    pub fn url_at(&self, host: usize, path: &str) -> Result<Uri> {
+        self.labelled(self.bases.get(host).ok_or_else(no_such_host)?, path)
+    }
+
+    /// A URL on the main host, whose label is this value: one that is not an input.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] where the result is no URL.
+    pub fn url_with_label(&self, value: &str, path: &str) -> Result<Uri> {
+        let base = self.main()?;
+        match Host::split_label(base) {
+            Some((head, _, tail)) => joined(&[head, value, tail, path]),
+            None => joined(&[base, path]),
+        }
+    }
+
+    fn main(&self) -> Result<&str> {
+        self.bases.first().map(String::as_str).ok_or_else(no_such_host)
+    }
+
+    fn base(&self, host: &Host) -> Result<&str> {
+        let mut bases = self.hosts.iter().zip(self.bases);
+        let found = bases.find(|(known, _)| known.name == host.name);
+        found.map(|(_, base)| base.as_str()).ok_or_else(no_such_host)
+    }
+
+    fn labelled(&self, base: &str, path: &str) -> Result<Uri> {
+        match Host::split_label(base) {
+            None => joined(&[base, path]),
+            Some((head, label, tail)) => match self.input.text(label) {
+                Some(value) => joined(&[head, value, tail, path]),
+                None => Err(Error::missing_inputs(&[label], "the vendor's live host name contains it")),
+            },
+        }
+    }
+
+    /// A text of the caller's as one path segment.
+    pub fn segment(text: &str) -> String {
+        utf8_percent_encode(text, SEGMENT).to_string()
+    }
+
+    /// The lifetime to request, in seconds: `ttl_seconds`, else the grant's default.
+    pub fn ttl(&self) -> i64 {
+        let default = match self.grant.lifetime {
+            Lifetime::Settable { default, .. } | Lifetime::Fixed(default) => default,
+            _ => 3600,
+        };
+        i64::from(self.input.ttl_seconds.unwrap_or(default))
+    }
+
+    /// The moment at which a token of [`Exchange::ttl`] expires, in epoch seconds.
+    pub fn expires_at(&self) -> i64 {
+        self.now.as_second().saturating_add(self.ttl())
+    }
+
+    /// The same moment as a date.
+    pub(crate) fn expires_on(&self) -> Result<Timestamp> {
+        Timestamp::from_second(self.expires_at()).map_err(|_| outside_the_calendar())
+    }
+
+    /// [`Exchange::now`] as HTTP writes it in the header `date` (RFC 9110 section 5.6.7).
+    pub(crate) fn http_date(&self) -> Result<String> {
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&self.now).map_err(|_| outside_the_calendar())
+    }
+
+    /// The reference, where it fits into the connector's field.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`] where it is longer than `max` characters, or has other characters
+    /// than letters, digits and `extra`.
+    pub fn reference_of(&self, max: usize, extra: &str) -> Result<&str> {
+        let fits = self.reference.chars().count() <= max
+            && self.reference.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
+        if fits {
+            return Ok(self.reference);
+        }
+        Err(Error::invalid(
+            "merchant_access_token_id",
+            format!("this connector takes at most {max} characters, letters, digits and {extra}"),
+        ))
+    }
+
+    /// The reference, or a digest of it where it does not fit into the connector's field (at most
+    /// `max` letters, digits and `extra`). Equal references give equal texts.
+    pub fn reference_within(&self, max: usize, extra: &str) -> Cow<'_, str> {
+        self.reference_of(max, extra).map_or_else(
+            |_| hex::encode(sha256(&[self.reference.as_bytes()])).chars().take(max).collect::<String>().into(),
+            Cow::Borrowed,
+        )
+    }
+}
+
+fn joined(parts: &[&str]) -> Result<Uri> {
+    let url = parts.concat();
+    url.parse().map_err(|_| Error::new(Kind::Internal, "the connector's URL could not be put together"))
+}
+
+fn no_such_host() -> Error {
+    Error::new(Kind::Internal, "the connector has no such host")
+}
+
+fn outside_the_calendar() -> Error {
+    Error::new(Kind::Internal, "the clock is outside the calendar")
+}

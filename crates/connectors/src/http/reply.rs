@@ -1,0 +1,146 @@
+//! A connector's answer to one call.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Refusal, Result};
+
+/// A connector's answer to one call.
+///
+/// `Debug` shows the status and the size; never a header or the body.
+#[derive(Clone)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, at most 1 MiB.
+    pub body: Bytes,
+    /// When the call was sent: the moment before its first byte left.
+    pub sent_at: Timestamp,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes)", self.status, self.body.len())
+    }
+}
+
+impl Reply {
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The answer to a call that succeeded; otherwise the error that `refusal` reads from it.
+    ///
+    /// # Errors
+    /// The refusal, or [`Kind::BadReply`] where the body is not as documented.
+    pub fn accept<T: DeserializeOwned>(&self, refusal: impl FnOnce(&Reply) -> Refusal) -> Result<T> {
+        self.succeed(refusal)?;
+        self.json()
+    }
+
+    /// `Ok` where the call succeeded; otherwise the error that `refusal` reads from it.
+    ///
+    /// # Errors
+    /// The refusal. A redirect is [`Kind::BadReply`]: none is documented, none is followed.
+    pub fn succeed(&self, refusal: impl FnOnce(&Reply) -> Refusal) -> Result<()> {
+        match self.status {
+            200..300 => Ok(()),
+            400..600 => Err(self.refuse(refusal(self))),
+            _ => Err(Error::bad_reply(format!("the connector answered with status {}", self.status))),
+        }
+    }
+
+    /// The error of a refusal that came with this reply.
+    pub fn refuse(&self, refusal: Refusal) -> Error {
+        Error { retry_after: self.retry_after(), ..Error::refused(Refusal { status: self.status, ..refusal }) }
+    }
+
+    /// How long to wait before the next call, where a header says it in seconds: `retry-after`
+    /// (RFC 9110 section 10.2.3), or `x-ratelimit-retry` as Cashfree names it. A date is not read.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let names = ["retry-after", "x-ratelimit-retry"];
+        names.iter().find_map(|name| self.header(name)?.parse().ok()).map(Duration::from_secs)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`Kind::BadReply`] where it is not the JSON that is documented.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|_| Error::bad_reply("the connector's answer is not as documented"))
+    }
+
+    /// The body as JSON, or the default: for error bodies, which a gateway may have replaced.
+    pub fn lenient<T: DeserializeOwned + Default>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// [`Kind::BadReply`] where it is not UTF-8.
+    pub fn text(&self) -> Result<&str> {
+        std::str::from_utf8(&self.body).map_err(|_| Error::bad_reply("the connector's answer is not text"))
+    }
+
+    /// A header's value, where it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl Refusal {
+    /// A refusal whose words are in a JSON body.
+    ///
+    /// `code`, `message` and `reason` are JSON pointers (RFC 6901); the first that leads to a text, a
+    /// number or a list of texts counts. A body of another form has no words and is no error:
+    /// gateways between us and the connector write bodies of their own.
+    pub fn read(reply: &Reply, code: &[&str], message: &[&str], reason: &[&str]) -> Self {
+        let body: Value = reply.lenient();
+        let words = |pointers: &[&str]| pointers.iter().find_map(|pointer| words(body.pointer(pointer)?));
+        Self { code: words(code), message: words(message), reason: words(reason), ..Self::default() }
+    }
+}
+
+/// A text, a number, or a list of them, as text; `None` where it is empty.
+fn words(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(items) => items.iter().filter_map(words).collect::<Vec<_>>().join("; "),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_carries_the_time_to_wait() {
+        for (headers, want) in [
+            (&[("retry-after", "7")][..], Some(7)),
+            (&[("x-ratelimit-retry", "9")], Some(9)),
+            (&[("x-ratelimit-retry", "9"), ("retry-after", "7")], Some(7)),
+            (&[("retry-after", "Thu, 01 Jan 2026 00:00:00 GMT")], None),
+            (&[], None),
+        ] {
+            let headers =
+                headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let reply =
+                Reply { status: 429, headers: headers.collect(), body: Bytes::new(), sent_at: Timestamp::UNIX_EPOCH };
+            assert_eq!(reply.refuse(Refusal::default()).retry_after, want.map(Duration::from_secs), "{reply:?}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The names that nearly every connector file needs: each file imports them all from here.
+
+pub(crate) use serde::Deserialize;
+pub(crate) use serde_json::{Map, Value, json};
+
+pub(crate) use crate::{
+    connector::{Connector, StepFn},
+    crypto, encoding,
+    error::{Error, Kind, Refusal, Result},
+    exchange::{Exchange, Step},
+    expiry::{Expiry, Seconds},
+    grant::{Grant, Lifetime, Scopes},
+    http::{call::Call, form::FormBody, reply::Reply},
+    input::kind::Input,
+    meta::{Host, Meta, Mode, optional, required},
+    oauth,
+    secret::Secret,
+    token::Token,
+};
+pub(crate) use jiff::Timestamp;
