@@ -28,17 +28,19 @@ impl Connector for Airwallex {
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
         credentials: &[required("api_key"), required("client_id")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "customer_client_secret",
                 "list and add that customer's payment methods and consents",
                 Lifetime::Fixed(3600),
+                customer_client_secret,
             )
             .by_default_with("customer_id")
             .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS]),
-            Grant::client_unconverted(
+            Grant::client(
                 "payment_intent_client_secret",
                 "confirm that one payment",
                 Lifetime::Fixed(3600),
+                payment_intent_client_secret,
             )
             .inputs(&[
                 Input::decimal("amount").required(),
@@ -50,84 +52,98 @@ impl Connector for Airwallex {
                 LOGIN_AS,
             ])
             .metadata(50, 100, 500),
-            Grant::server_unconverted("access_token", "call every API that the key allows", Lifetime::Fixed(1800))
+            Grant::server("access_token", "call every API that the key allows", Lifetime::Fixed(1800), access_token)
                 .inputs(&[LOGIN_AS]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        match (exchange.grant.name, exchange.replies) {
-            (_, []) => {
-                let call = Call::post(exchange.url("/api/v1/authentication/login")?)
-                    .secret_header("x-client-id", credentials.client_id.expose())
-                    .secret_header("x-api-key", credentials.api_key.expose())
-                    .json(&json!({}))
-                    .repeatable();
-                match input.text("login_as") {
-                    Some(account) => call.header("x-login-as", account).send(),
-                    None => call.send(),
-                }
-            }
-            ("access_token", [reply, ..]) => {
-                let login: Login = reply.accept(refusal)?;
-                Ok(Step::Done(Token::new(login.token.expose(), "Bearer", Expiry::at_date(&login.expires_at)?)?))
-            }
-            (grant, [login]) => {
-                let login: Login = login.accept(refusal)?;
-                let bearer = encoding::not_blank(login.token.expose())?;
-                let call = if grant == "customer_client_secret" {
-                    let customer = Exchange::segment(input.text("customer_id").unwrap_or_default());
-                    Call::get(exchange.url(&format!("/api/v1/pa/customers/{customer}/generate_client_secret"))?)
-                } else {
-                    let url = exchange.url("/api/v1/pa/payment_intents/create")?;
-                    Call::post(url).json(&payment_intent(exchange)).repeatable()
-                };
-                call.bearer(bearer).send()
-            }
-            ("customer_client_secret", [login, reply, ..]) => {
-                let made: CustomerSecret = reply.accept(refusal)?;
-                let expiry = Expiry::at_date(&made.expired_time)?;
-                let token = client_secret(exchange, login, &made.client_secret, expiry)?;
-                let token = token.client("customer_id", input.text("customer_id").unwrap_or_default());
-                Ok(Step::Done(match input.text("currency") {
-                    Some(_) => token.client("currency", currency(exchange)),
-                    None => token,
-                }))
-            }
-            (_, [login, reply, ..]) => {
-                let made: Intent = reply.accept(refusal)?;
-                let token = client_secret(exchange, login, &made.client_secret, Expiry::of_jwt(&made.client_secret)?)?;
-                Ok(Step::Done(
-                    token
-                        .client("payment_intent_id", encoding::not_blank(made.id)?)
-                        .client("currency", currency(exchange)),
-                ))
-            }
+fn customer_client_secret(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    let customer_id = input.required_text("customer_id")?;
+    match exchange.replies {
+        [] => login(credentials, exchange),
+        [login] => {
+            let customer = Exchange::segment(customer_id);
+            let url = exchange.url(&format!("/api/v1/pa/customers/{customer}/generate_client_secret"))?;
+            Call::get(url).bearer(bearer(login)?.expose()).send()
+        }
+        [login, reply, ..] => {
+            let made: CustomerSecret = reply.accept(refusal)?;
+            let expiry = Expiry::at_date(&made.expired_time)?;
+            let token = client_secret(exchange, login, &made.client_secret, expiry)?.client("customer_id", customer_id);
+            Ok(Step::Done(match input.text("currency") {
+                Some(currency) => token.client("currency", currency.to_ascii_uppercase()),
+                None => token,
+            }))
         }
     }
 }
 
-fn payment_intent(exchange: &Exchange<'_>) -> Map<String, serde_json::Value> {
-    let mut body = Map::new();
-    let optional = ["customer_id", "return_url", "descriptor"].map(|name| (name, name));
-    exchange.input.copy_into(&mut body, &optional);
-    let amount: Option<f64> = exchange.input.decimal("amount").and_then(|amount| amount.parse().ok());
-    body.insert("amount".into(), json!(amount));
-    body.insert("currency".into(), json!(currency(exchange)));
-    body.insert(
-        "merchant_order_id".into(),
-        json!(exchange.input.text("merchant_order_id").unwrap_or(exchange.reference)),
-    );
-    body.insert("request_id".into(), json!(exchange.idempotency_key));
-    if !exchange.input.metadata.is_empty() {
-        body.insert("metadata".into(), json!(exchange.input.metadata));
+fn payment_intent_client_secret(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let currency = exchange.input.required_text("currency")?.to_ascii_uppercase();
+    match exchange.replies {
+        [] => login(credentials, exchange),
+        [login] => {
+            let url = exchange.url("/api/v1/pa/payment_intents/create")?;
+            Call::post(url)
+                .json(&payment_intent(exchange, &currency)?)
+                .repeatable()
+                .bearer(bearer(login)?.expose())
+                .send()
+        }
+        [login, reply, ..] => {
+            let made: Intent = reply.accept(refusal)?;
+            let token = client_secret(exchange, login, &made.client_secret, Expiry::of_jwt(&made.client_secret)?)?;
+            Ok(Step::Done(
+                token.client("payment_intent_id", encoding::not_blank(made.id)?).client("currency", currency),
+            ))
+        }
     }
-    body
 }
 
-fn currency(exchange: &Exchange<'_>) -> String {
-    exchange.input.text("currency").unwrap_or_default().to_ascii_uppercase()
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => login(credentials, exchange),
+        [reply, ..] => {
+            let login: Login = reply.accept(refusal)?;
+            Ok(Step::Done(Token::new(login.token.expose(), "Bearer", Expiry::at_date(&login.expires_at)?)?))
+        }
+    }
+}
+
+fn login(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let call = Call::post(exchange.url("/api/v1/authentication/login")?)
+        .secret_header("x-client-id", credentials.client_id.expose())
+        .secret_header("x-api-key", credentials.api_key.expose())
+        .json(&json!({}))
+        .repeatable();
+    match exchange.input.text("login_as") {
+        Some(account) => call.header("x-login-as", account).send(),
+        None => call.send(),
+    }
+}
+
+fn bearer(login: &Reply) -> Result<Secret> {
+    let login: Login = login.accept(refusal)?;
+    encoding::not_blank(login.token.expose())?;
+    Ok(login.token)
+}
+
+fn payment_intent(exchange: &Exchange<'_>, currency: &str) -> Result<Map<String, Value>> {
+    let input = exchange.input;
+    let mut body = Map::new();
+    let optional = ["customer_id", "return_url", "descriptor"].map(|name| (name, name));
+    input.copy_into(&mut body, &optional);
+    let amount: Option<f64> = input.required_decimal("amount")?.parse().ok();
+    body.insert("amount".into(), json!(amount));
+    body.insert("currency".into(), json!(currency));
+    body.insert("merchant_order_id".into(), json!(input.text("merchant_order_id").unwrap_or(exchange.reference)));
+    body.insert("request_id".into(), json!(exchange.idempotency_key));
+    if !input.metadata.is_empty() {
+        body.insert("metadata".into(), json!(input.metadata));
+    }
+    Ok(body)
 }
 
 /// The login's token is a JWT as well, so only the comparison tells that it is not what a client gets.

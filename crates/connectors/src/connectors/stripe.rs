@@ -45,10 +45,11 @@ impl Connector for Stripe {
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "checkout_session_setup",
                 "show the embedded form and save one payment method; no charge, no reading of data",
                 Lifetime::Settable { min: 1800, default: 3600, max: 86_400 },
+                checkout_session_setup,
             )
             .by_default()
             .inputs(&[
@@ -61,10 +62,11 @@ impl Connector for Stripe {
                 STRIPE_VERSION,
             ])
             .metadata(50, 40, 500),
-            Grant::client_unconverted(
+            Grant::client(
                 "ephemeral_key",
                 "call the API for one customer (read it, manage its payment methods), or read one card or verification session",
                 Lifetime::Fixed(3600),
+                ephemeral_key,
             )
             .inputs(&[
                 CUSTOMER,
@@ -78,13 +80,14 @@ impl Connector for Stripe {
             .one_of(&[&["customer"], &["create_customer"], &["issuing_card", "nonce"], &["verification_session"]])
             // It goes to the customer that is created.
             .metadata(50, 40, 500),
-            Grant::client_unconverted(
+            Grant::client(
                 "customer_session",
                 "let Stripe's elements list, save and remove that customer's saved methods, per enabled component",
                 Lifetime::Fixed(1800),
+                customer_session,
             )
             .inputs(&[CUSTOMER.required(), ACCOUNT, Input::object("components").required()]),
-            Grant::client_unconverted("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed)
+            Grant::client("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed, setup_intent)
                 .inputs(&[
                     CUSTOMER,
                     ACCOUNT,
@@ -95,9 +98,14 @@ impl Connector for Stripe {
                     STRIPE_VERSION,
                 ])
                 .metadata(50, 40, 500),
-            Grant::client_unconverted("terminal_connection_token", "connect card readers through the Terminal SDK", Lifetime::Unpublished)
-                .inputs(&[ACCOUNT, Input::text("location")]),
-            Grant::client_unconverted("payment_intent", "pay that one intent", Lifetime::UntilUsed)
+            Grant::client(
+                "terminal_connection_token",
+                "connect card readers through the Terminal SDK",
+                Lifetime::Unpublished,
+                terminal_connection_token,
+            )
+            .inputs(&[ACCOUNT, Input::text("location")]),
+            Grant::client("payment_intent", "pay that one intent", Lifetime::UntilUsed, payment_intent)
                 .inputs(&[
                     Input::minor_units("amount").required(),
                     Input::currency("currency").required(),
@@ -119,88 +127,114 @@ impl Connector for Stripe {
             _ => None,
         }
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        for (prefix, why) in UNUSABLE_KEYS {
-            if credentials.api_key.expose().starts_with(prefix) {
-                return Err(Error::invalid_credential("api_key", *why));
-            }
+fn checkout_session_setup(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    check_key(credentials)?;
+    match exchange.replies {
+        [] => post(credentials, exchange, "/v1/checkout/sessions", checkout_session(exchange)?),
+        [reply, ..] => {
+            let session: ClientSecret = reply.accept(refusal)?;
+            let expires_at =
+                session.expires_at.ok_or_else(|| Error::bad_reply("the Checkout Session has no expires_at"))?;
+            let token = Token::new(&session.client_secret, "client_secret", Expiry::at_epoch(expires_at)?)?;
+            Ok(Step::Done(named(token, "session_id", session.id)))
         }
-        match (exchange.grant.name, exchange.replies) {
-            ("ephemeral_key", []) if must_create_customer(exchange)? => {
-                post(credentials, exchange, "/v1/customers", with_metadata(exchange, FormBody::new()))
-            }
-            ("ephemeral_key", [customer]) if must_create_customer(exchange)? => {
-                let customer: Customer = customer.accept(refusal)?;
-                post(credentials, exchange, "/v1/ephemeral_keys", FormBody::new().field("customer", &customer.id))
-            }
-            ("ephemeral_key", []) => {
-                let form = SUBJECTS
-                    .into_iter()
-                    .fold(FormBody::new(), |form, name| form.maybe(name, exchange.input.text(name)));
-                post(credentials, exchange, "/v1/ephemeral_keys", form)
-            }
-            ("ephemeral_key", [.., reply]) => {
-                let key: EphemeralKey = reply.accept(refusal)?;
-                let token = Token::new(&key.secret, "Bearer", Expiry::at_epoch(key.expires)?)?;
-                let customer = key.associated_objects.into_iter().find(|object| object.kind == "customer");
-                Ok(Step::Done(named(token, "customer_id", customer.map(|customer| customer.id))))
-            }
-            ("checkout_session_setup", []) => {
-                post(credentials, exchange, "/v1/checkout/sessions", checkout_session(exchange)?)
-            }
-            ("checkout_session_setup", [reply, ..]) => {
-                let session: ClientSecret = reply.accept(refusal)?;
-                let expires_at =
-                    session.expires_at.ok_or_else(|| Error::bad_reply("the Checkout Session has no expires_at"))?;
-                let token = Token::new(&session.client_secret, "client_secret", Expiry::at_epoch(expires_at)?)?;
-                Ok(Step::Done(named(token, "session_id", session.id)))
-            }
-            ("customer_session", []) => {
-                let components = exchange.input.value("components");
-                let form = components
-                    .map(|components| bracketed(FormBody::new(), "components", components))
-                    .filter(|form| !form.is_empty())
-                    .ok_or_else(|| Error::missing_inputs(&["components"], "enable at least one"))?
-                    .maybe("customer", exchange.input.text("customer"));
-                post(credentials, exchange, "/v1/customer_sessions", form)
-            }
-            ("customer_session", [reply, ..]) => {
-                let session: ClientSecret = reply.accept(refusal)?;
-                let expires_at =
-                    session.expires_at.ok_or_else(|| Error::bad_reply("the Customer Session has no expires_at"))?;
-                Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::at_epoch(expires_at)?)?))
-            }
-            ("setup_intent", []) => {
-                let usage = exchange.input.text("usage").unwrap_or("off_session");
-                post(
-                    credentials,
-                    exchange,
-                    "/v1/setup_intents",
-                    intent(exchange, FormBody::new().field("usage", usage))?,
-                )
-            }
-            ("payment_intent", []) => {
-                let amount = exchange.input.integer("amount").unwrap_or_default().to_string();
-                let currency = exchange.input.text("currency").unwrap_or_default().to_ascii_lowercase();
-                let form = FormBody::new().field("amount", &amount).field("currency", &currency);
-                post(credentials, exchange, "/v1/payment_intents", intent(exchange, form)?)
-            }
-            ("setup_intent" | "payment_intent", [reply, ..]) => {
-                let intent: ClientSecret = reply.accept(refusal)?;
-                let token = Token::new(&intent.client_secret, "client_secret", Expiry::UntilUsed)?;
-                Ok(Step::Done(named(token, "intent_id", intent.id)))
-            }
-            ("terminal_connection_token", []) => {
-                let form = FormBody::new().maybe("location", exchange.input.text("location"));
-                post(credentials, exchange, "/v1/terminal/connection_tokens", form)
-            }
-            ("terminal_connection_token", [reply, ..]) => {
-                let token: ConnectionToken = reply.accept(refusal)?;
-                Ok(Step::Done(Token::new(&token.secret, "connection_token", Expiry::Unpublished)?))
-            }
-            _ => Err(Error::new(Kind::Internal, "Stripe has no such grant")),
+    }
+}
+
+fn ephemeral_key(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    check_key(credentials)?;
+    let create_customer = must_create_customer(exchange)?;
+    match exchange.replies {
+        [] if create_customer => post(credentials, exchange, "/v1/customers", with_metadata(exchange, FormBody::new())),
+        [customer] if create_customer => {
+            let customer: Customer = customer.accept(refusal)?;
+            post(credentials, exchange, "/v1/ephemeral_keys", FormBody::new().field("customer", &customer.id))
         }
+        [] => {
+            let form =
+                SUBJECTS.into_iter().fold(FormBody::new(), |form, name| form.maybe(name, exchange.input.text(name)));
+            post(credentials, exchange, "/v1/ephemeral_keys", form)
+        }
+        [.., reply] => {
+            let key: EphemeralKey = reply.accept(refusal)?;
+            let token = Token::new(&key.secret, "Bearer", Expiry::at_epoch(key.expires)?)?;
+            let customer = key.associated_objects.into_iter().find(|object| object.kind == "customer");
+            Ok(Step::Done(named(token, "customer_id", customer.map(|customer| customer.id))))
+        }
+    }
+}
+
+fn customer_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    check_key(credentials)?;
+    match exchange.replies {
+        [] => {
+            let form = bracketed(FormBody::new(), "components", exchange.input.required_value("components")?);
+            if form.is_empty() {
+                return Err(Error::missing_inputs(&["components"], "enable at least one"));
+            }
+            let form = form.field("customer", exchange.input.required_text("customer")?);
+            post(credentials, exchange, "/v1/customer_sessions", form)
+        }
+        [reply, ..] => {
+            let session: ClientSecret = reply.accept(refusal)?;
+            let expires_at =
+                session.expires_at.ok_or_else(|| Error::bad_reply("the Customer Session has no expires_at"))?;
+            Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::at_epoch(expires_at)?)?))
+        }
+    }
+}
+
+fn setup_intent(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    check_key(credentials)?;
+    match exchange.replies {
+        [] => {
+            let form = FormBody::new().field("usage", exchange.input.text("usage").unwrap_or("off_session"));
+            post(credentials, exchange, "/v1/setup_intents", intent(exchange, form)?)
+        }
+        [reply, ..] => intent_token(reply),
+    }
+}
+
+fn payment_intent(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    check_key(credentials)?;
+    match exchange.replies {
+        [] => {
+            let amount = exchange.input.required_integer("amount")?.to_string();
+            let currency = exchange.input.required_text("currency")?.to_ascii_lowercase();
+            let form = FormBody::new().field("amount", &amount).field("currency", &currency);
+            post(credentials, exchange, "/v1/payment_intents", intent(exchange, form)?)
+        }
+        [reply, ..] => intent_token(reply),
+    }
+}
+
+fn terminal_connection_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    check_key(credentials)?;
+    match exchange.replies {
+        [] => {
+            let form = FormBody::new().maybe("location", exchange.input.text("location"));
+            post(credentials, exchange, "/v1/terminal/connection_tokens", form)
+        }
+        [reply, ..] => {
+            let token: ConnectionToken = reply.accept(refusal)?;
+            Ok(Step::Done(Token::new(&token.secret, "connection_token", Expiry::Unpublished)?))
+        }
+    }
+}
+
+fn intent_token(reply: &Reply) -> Result<Step> {
+    let intent: ClientSecret = reply.accept(refusal)?;
+    let token = Token::new(&intent.client_secret, "client_secret", Expiry::UntilUsed)?;
+    Ok(Step::Done(named(token, "intent_id", intent.id)))
+}
+
+fn check_key(credentials: &Credentials) -> Result<()> {
+    let key = credentials.api_key.expose();
+    match UNUSABLE_KEYS.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+        Some((_, why)) => Err(Error::invalid_credential("api_key", *why)),
+        None => Ok(()),
     }
 }
 
@@ -318,8 +352,7 @@ fn named(token: Token, name: &'static str, id: Option<String>) -> Token {
 }
 
 /// Nested names in brackets, as Stripe writes them.
-fn bracketed(form: FormBody, name: &str, value: &serde_json::Value) -> FormBody {
-    use serde_json::Value;
+fn bracketed(form: FormBody, name: &str, value: &Value) -> FormBody {
     match value {
         Value::Object(members) => {
             members.iter().fold(form, |form, (key, value)| bracketed(form, &format!("{name}[{key}]"), value))

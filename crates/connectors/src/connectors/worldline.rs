@@ -25,41 +25,41 @@ impl Connector for Worldline {
             "https://api.preprod.connect.worldline-solutions.com",
         )],
         credentials: &[required("api_key").public(), required("api_secret"), required("merchant_account_id").public()],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "client_session",
             "call the Client API of the merchant for one customer: list products, encrypt card data",
             Lifetime::Fixed(7200),
+            client_session,
         )
         .by_default()
         .inputs(&[Input::texts("tokens"), Input::object("payment_product_filters")])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let path = format!("/v1/{}/sessions", Exchange::segment(&credentials.merchant_account_id));
-                let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-                let mut body = Map::new();
-                exchange.input.copy_into(
-                    &mut body,
-                    &[("tokens", "tokens"), ("payment_product_filters", "paymentProductFilters")],
-                );
-                Call::post(exchange.url(&path)?)
-                    .header("date", &date)
-                    .header("x-gcs-idempotence-key", exchange.idempotency_key)
-                    .secret_header("authorization", &authorization(credentials, exchange.idempotency_key, &date, &path))
-                    .json(&Value::Object(body))
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let token = Token::new(&session.client_session_id, "GCS v1Client", Expiry::after_reply(reply, 7200)?)?
-                    .client("customer_id", session.customer_id)
-                    .client("client_api_url", session.client_api_url)
-                    .client("asset_url", session.asset_url);
-                Ok(Step::Done(session.region.into_iter().fold(token, |token, region| token.client("region", region))))
-            }
+fn client_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let path = format!("/v1/{}/sessions", Exchange::segment(&credentials.merchant_account_id));
+            let date = exchange.http_date()?;
+            let mut body = Map::new();
+            exchange
+                .input
+                .copy_into(&mut body, &[("tokens", "tokens"), ("payment_product_filters", "paymentProductFilters")]);
+            Call::post(exchange.url(&path)?)
+                .header("date", &date)
+                .header("x-gcs-idempotence-key", exchange.idempotency_key)
+                .secret_header("authorization", &authorization(credentials, exchange.idempotency_key, &date, &path))
+                .json(&body)
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let session: Session = reply.accept(refusal)?;
+            let token = Token::new(&session.client_session_id, "GCS v1Client", Expiry::after_reply(reply, 7200)?)?
+                .client("customer_id", session.customer_id)
+                .client("client_api_url", session.client_api_url)
+                .client("asset_url", session.asset_url);
+            Ok(Step::Done(session.region.into_iter().fold(token, |token, region| token.client("region", region))))
         }
     }
 }
