@@ -1,5 +1,5 @@
-//! What stands before each vendor's host: the breaker, the budget of retries, the bulkhead. The vendor is scripted and time is
-//! virtual; two vendors beside each other are real sockets.
+//! What stands before each vendor's host: the breaker, the budget of retries, the bulkhead. The
+//! vendor is scripted and time is virtual; two vendors beside each other are real sockets.
 
 use std::{
     sync::{
@@ -64,7 +64,7 @@ async fn a_failing_vendor_is_left_alone_and_one_probe_finds_it_well() {
     // Less the pause before a retry that the open breaker refused.
     assert!((Duration::from_millis(4_900)..=Duration::from_secs(5)).contains(&wait), "{wait:?}");
 
-    // It is well again: many calls come at once, one goes first, and the others hear while it is under way.
+    // It is well again: of many calls at once one goes first, and the others hear meanwhile.
     world.script.status.store(200, Ordering::SeqCst);
     world.script.gated.store(true, Ordering::SeqCst);
     tokio::time::sleep(wait).await;
@@ -148,7 +148,7 @@ async fn places_are_bounded_and_come_back() {
     assert!(next(&mut calls, 8).await.iter().all(Result::is_ok), "all places are free");
 }
 
-/// A healthy vendor and another one that never answers, both with this many places and as much room to wait.
+/// A healthy vendor and one that never answers, each with [`PLACES`] and as much room to wait.
 struct Neighbours {
     engine: Arc<Engine<Shared>>,
     healthy: Scene,
@@ -253,7 +253,7 @@ async fn beside_a_sick_vendor(rounds: usize, per_round: usize, sick_load: usize)
     (percentile(&mut alone, 99), percentile(&mut beside, 99))
 }
 
-/// Measures the 99th percentile of a healthy vendor's calls, alone and beside a sick one; it wants a quiet machine.
+/// Measures the 99th percentile of a healthy vendor's calls, alone and beside a sick one.
 /// `cargo test --release -p daypass --test all gates -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures latency: a minute on a quiet machine"]

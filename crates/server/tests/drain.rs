@@ -227,8 +227,8 @@ fn is_no_connection(error: &connectrpc::ConnectError) -> bool {
     format!("{error:?}").contains("client error (Connect)")
 }
 
-/// Terminates it under load, and measures how long it takes to end. A client that connects has 200 ms to send its request before a
-/// closing server lets it go, so this wants a machine that is not too busy for that.
+/// Terminates it under load, and measures how long it takes to end. A client that has connected has
+/// 200 ms to send its request to a server that closes: this wants a machine that is not too busy.
 /// `cargo test --release -p daypass-server --test all drain -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes on a quiet machine"]

@@ -1,5 +1,5 @@
-//! What faults cost in memory comes back. What stays of each call is held against a bound that any leak of a call exceeds in the
-//! end; the allocator's own noise is spread over more calls in the full size, so that its bound is tighter.
+//! What faults cost in memory comes back: little stays of each call. The allocator's own noise is
+//! spread over more calls in the full size, so that its bound is tighter.
 
 use std::time::{Duration, Instant};
 

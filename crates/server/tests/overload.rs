@@ -153,7 +153,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// Measures goodput at multiples of the capacity, and how fast refusals are; it wants a quiet machine.
+/// Measures goodput at multiples of the capacity, and how fast refusals are.
 /// `cargo test --release -p daypass-server --test all overload -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures rates: half a minute on a quiet machine"]

@@ -93,7 +93,8 @@ impl FaultServer {
         let address = listener.local_addr().unwrap();
         let script: Arc<Mutex<(usize, Script)>> = Arc::new(Mutex::new((0, Arc::new(|_, _: &[u8]| vec![Act::Close]))));
         let requests = Arc::new(AtomicUsize::new(0));
-        let tls = authority.acceptor(front);
+        let tls = matches!(front, Front::Tls | Front::WrongName | Front::Expired | Front::SelfSigned)
+            .then(|| authority.acceptor(front));
         let (shared, counted) = (script.clone(), requests.clone());
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
@@ -133,7 +134,7 @@ impl FaultServer {
 async fn receive(
     stream: TcpStream,
     front: Front,
-    tls: TlsAcceptor,
+    tls: Option<TlsAcceptor>,
     script: Arc<Mutex<(usize, Script)>>,
     requests: Arc<AtomicUsize>,
 ) {
@@ -149,7 +150,9 @@ async fn receive(
             sleep(Duration::from_secs(600)).await;
         }
         Front::Tls | Front::WrongName | Front::Expired | Front::SelfSigned => {
-            if let Ok(stream) = tls.accept(stream).await {
+            if let Some(tls) = tls
+                && let Ok(stream) = tls.accept(stream).await
+            {
                 serve(stream, script, requests).await;
             }
         }

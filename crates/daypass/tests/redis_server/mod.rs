@@ -107,8 +107,8 @@ impl Drop for RedisServer {
     }
 }
 
-/// A free port below those that a system gives to whoever asks for any (32768 and up on Linux, 49152 on others): no other
-/// socket takes it before Redis does, nor while Redis is down.
+/// A free port below those that a system gives to whoever asks for any (32768 and up on Linux,
+/// 49152 on others): no other socket takes it before Redis does, nor while Redis is down.
 fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {

@@ -288,7 +288,7 @@ impl World {
         self.script.calls.load(SeqCst)
     }
 
-    /// Waits until the vendor was called so many times. Time that is paused passes only where nobody has anything to do.
+    /// Waits until the vendor was called so many times. Paused time passes only where all tasks wait.
     pub async fn until_called(&self, calls: usize) {
         while self.calls() < calls {
             tokio::time::sleep(Duration::from_millis(1)).await;

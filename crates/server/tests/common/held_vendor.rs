@@ -1,4 +1,4 @@
-//! A vendor of PayPal's client tokens that counts what it is asked and answers when the test lets it.
+//! A vendor of PayPal's client tokens that counts its calls and answers when the test lets it.
 
 use std::sync::{
     Arc,
