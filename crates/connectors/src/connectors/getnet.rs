@@ -25,32 +25,34 @@ impl Connector for Getnet {
         ],
         hosts: &[Host::main("https://api.globalgetnet.com", "https://api-sbx.globalgetnet.com")],
         credentials: &[required("api_key"), required("api_secret"), optional("seller_id").public()],
-        grants: &[Grant::server_unconverted(
+        grants: &[Grant::server(
             "access_token",
             "call every Regional API of the merchant: payments, refunds, card tokens",
             Lifetime::Fixed(3600),
+            access_token,
         )],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::post(exchange.url("/authentication/oauth2/access_token")?)
-                .basic(credentials.api_key.expose(), credentials.api_secret.expose())
-                .form(FormBody::new().field("grant_type", "client_credentials"))
-                .repeatable()
-                .send(),
-            [reply, ..] => {
-                let granted: oauth::AccessToken = reply.accept(refusal)?;
-                Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
-            }
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/authentication/oauth2/access_token")?)
+            .basic(credentials.api_key.expose(), credentials.api_secret.expose())
+            .form(FormBody::new().field("grant_type", "client_credentials"))
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            let granted: oauth::AccessToken = reply.accept(refusal)?;
+            Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
         }
     }
 }
 
-/// The token service speaks RFC 6749 (`error`), the gateway before it has a shape of its own (`error_code`).
+/// The token service refuses in the form of RFC 6749 (`error`), the gateway before it in a form of
+/// its own (`error_code`).
 fn refusal(reply: &Reply) -> Refusal {
     let details = encoding::faults_at(&reply.lenient(), "/details", &["field", "message"]);
-    Refusal::read(reply, &["/error", "/error_code"], &["/error_description", "/message"], &[])
-        .reason(details)
-        .kind(oauth::refusal(reply).kind)
+    let refusal = Refusal::read(reply, &["/error", "/error_code"], &["/error_description", "/message"], &[]);
+    let kind = oauth::kind(refusal.code.as_deref());
+    refusal.reason(details).kind(kind)
 }

@@ -1,16 +1,21 @@
-//! Global Payments (GP API): a token limited to making single-use card tokens, and the app's own token.
+//! Global Payments (GP API): a token that only makes single-use card tokens, and the app's own
+//! token.
 //! <https://developer.globalpay.com/authentication>
 
 use std::collections::BTreeSet;
 
 use crate::prelude::*;
 
-/// The version that is spoken: the vendor names them by date.
+/// The version of the API that the calls name; the vendor names versions by date.
 const VERSION: &str = "2021-03-22";
-/// What hosted fields and the drop-in UI need.
+/// The permission that hosted fields and the drop-in UI need.
 const SINGLE_USE: &str = "PMT_POST_Create_Single";
-/// What the vendor's own shop plugins let a browser hold.
+/// The permissions that the vendor's own shop plugins give to a browser.
 const FOR_BROWSERS: &[&str] = &[SINGLE_USE, "PMT_POST_Create", "BIN_GET_Details", "INS_POST_Query", "CCS_POST_DCC"];
+/// The main host.
+const MAIN: Host = Host::main("https://apis.globalpay.com", "https://apis.sandbox.globalpay.com");
+/// The host of accounts whose data stays in the EU.
+const EU: Host = Host::named("eu", "https://apis.eu.globalpay.com", "https://apis.sandbox.eu.globalpay.com");
 const DATA_RESIDENCY: Input = Input::one_of("data_residency", &["EU"]);
 
 #[derive(Deserialize)]
@@ -32,82 +37,105 @@ impl Connector for Globalpay {
             "An access token lives for a day where the caller asks for no other time; the answer says it.",
             "The permission PMT_POST_Create_Single is in the vendor's plugins and tests, not in its document.",
         ],
-        hosts: &[
-            Host::main("https://apis.globalpay.com", "https://apis.sandbox.globalpay.com"),
-            Host::named("eu", "https://apis.eu.globalpay.com", "https://apis.sandbox.eu.globalpay.com"),
-        ],
+        hosts: &[MAIN, EU],
         credentials: &[required("app_id"), required("app_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "restricted_token",
                 "make single-use card tokens with hosted fields or the drop-in UI",
                 Lifetime::Settable { min: 60, default: 600, max: 604_800 },
+                restricted_token,
             )
             .by_default()
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::OneOf(FOR_BROWSERS)),
-            Grant::server_unconverted(
+            Grant::server(
                 "access_token",
                 "do all that the app may do",
                 Lifetime::Settable { min: 60, default: 86_400, max: 604_800 },
+                access_token,
             )
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::Any),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let restricted = exchange.grant.name == "restricted_token";
-        let mut wanted: Vec<&str> = exchange.input.scopes.iter().map(String::as_str).collect();
-        if restricted && wanted.is_empty() {
-            wanted.push(SINGLE_USE);
+fn restricted_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let mut permissions = requested(exchange);
+    if permissions.is_empty() {
+        permissions.push(SINGLE_USE);
+    }
+    match exchange.replies {
+        [] => {
+            let request = Request { seconds: Some(exchange.ttl()), restricted: Some("YES"), permissions };
+            token_call(credentials, exchange, &request)
         }
-        let residency = exchange.input.text("data_residency");
-        match exchange.replies {
-            [] => {
-                let nonce = exchange.nonce.alphanumeric(32);
-                let secret = crypto::sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
-                let body = json!({
-                    "app_id": credentials.app_id.expose(),
-                    "nonce": nonce,
-                    "secret": hex::encode(secret),
-                    "grant_type": "client_credentials",
-                    // The app's own token lives as long as the vendor says, unless the caller asks for another time.
-                    "seconds_to_expire":
-                        (restricted || exchange.input.ttl_seconds.is_some()).then(|| exchange.ttl()),
-                    "restricted_token": restricted.then_some("YES"),
-                    "permissions": (!wanted.is_empty()).then_some(&wanted),
-                });
-                Call::post(exchange.url_at(usize::from(residency.is_some()), "/ucp/accesstoken")?)
-                    .header("x-gp-version", VERSION)
-                    .json(&encoding::sparse(body))
-                    .repeatable()
-                    .send()
+        [reply, ..] => {
+            let granted: AccessToken = reply.accept(refusal)?;
+            // `restricted_token` only masks data in answers and takes no permission away, so the
+            // permissions in the answer must be among the requested ones.
+            if !granted.scope.is_within(&permissions) {
+                return Err(Error::bad_reply("Global Payments granted more than a browser may hold"));
             }
-            [reply, ..] => {
-                let granted: AccessToken = reply.accept(refusal)?;
-                let accounts = granted.scope.accounts;
-                let listed = accounts.iter().all(|account| account.permissions.is_some());
-                let permissions: BTreeSet<String> =
-                    accounts.into_iter().flat_map(|account| account.permissions.unwrap_or_default()).collect();
-                // Masking alone (restricted_token) takes no power away: what is listed must be all that was asked for.
-                let narrow =
-                    listed && !permissions.is_empty() && permissions.iter().all(|it| wanted.contains(&it.as_str()));
-                if restricted && !narrow {
-                    return Err(Error::bad_reply("Global Payments granted more than a browser may hold"));
-                }
-                let expiry = Expiry::after_reply(reply, granted.seconds_to_expire)?;
-                let mut token = Token::new(granted.token.expose(), granted.token_type, expiry)?;
-                token.scopes = permissions.into_iter().collect();
-                let env = if exchange.mode == Mode::Live { "production" } else { "sandbox" };
-                let token = token.client("api_version", VERSION).client("env", env);
-                Ok(Step::Done(match residency {
-                    Some(residency) => token.client("data_residency", residency),
-                    None => token,
-                }))
-            }
+            token(exchange, reply, granted)
         }
     }
+}
+
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            // Without `ttl_seconds` the connector sets the lifetime.
+            let seconds = exchange.input.ttl_seconds.map(i64::from);
+            let request = Request { seconds, restricted: None, permissions: requested(exchange) };
+            token_call(credentials, exchange, &request)
+        }
+        [reply, ..] => token(exchange, reply, reply.accept(refusal)?),
+    }
+}
+
+/// The members of a token request in which the two grants differ. An absent one is not sent.
+struct Request<'a> {
+    seconds: Option<i64>,
+    restricted: Option<&'static str>,
+    permissions: Vec<&'a str>,
+}
+
+fn requested<'a>(exchange: &Exchange<'a>) -> Vec<&'a str> {
+    exchange.input.scopes.iter().map(String::as_str).collect()
+}
+
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, request: &Request<'_>) -> Result<Step> {
+    let nonce = exchange.nonce.alphanumeric(32);
+    let secret = crypto::sha512(&[nonce.as_bytes(), credentials.app_key.expose().as_bytes()]);
+    let body = json!({
+        "app_id": credentials.app_id.expose(),
+        "nonce": nonce,
+        "secret": hex::encode(secret),
+        "grant_type": "client_credentials",
+        "seconds_to_expire": request.seconds,
+        "restricted_token": request.restricted,
+        "permissions": (!request.permissions.is_empty()).then_some(&request.permissions),
+    });
+    let host = if exchange.input.text("data_residency").is_some() { &EU } else { &MAIN };
+    Call::post(exchange.url_on(host, "/ucp/accesstoken")?)
+        .header("x-gp-version", VERSION)
+        .json(&encoding::sparse(body))
+        .repeatable()
+        .send()
+}
+
+fn token(exchange: &Exchange<'_>, reply: &Reply, granted: AccessToken) -> Result<Step> {
+    let expiry = Expiry::after_reply(reply, granted.seconds_to_expire)?;
+    let mut token = Token::new(granted.token.expose(), granted.token_type, expiry)?;
+    token.scopes = granted.scope.permissions().into_iter().map(str::to_owned).collect();
+    let env = if exchange.mode == Mode::Live { "production" } else { "sandbox" };
+    let token = token.client("api_version", VERSION).client("env", env);
+    Ok(Step::Done(match exchange.input.text("data_residency") {
+        Some(residency) => token.client("data_residency", residency),
+        None => token,
+    }))
 }
 
 #[derive(Deserialize)]
@@ -124,6 +152,21 @@ struct AccessToken {
 struct Scope {
     #[serde(default)]
     accounts: Vec<Account>,
+}
+
+impl Scope {
+    /// The permissions of all accounts, each once.
+    fn permissions(&self) -> BTreeSet<&str> {
+        self.accounts.iter().flat_map(|account| account.permissions.iter().flatten()).map(String::as_str).collect()
+    }
+
+    /// Whether each account lists its permissions, there is at least one permission, and each is a
+    /// requested one.
+    fn is_within(&self, requested: &[&str]) -> bool {
+        let listed = self.accounts.iter().all(|account| account.permissions.is_some());
+        let permissions = self.permissions();
+        listed && !permissions.is_empty() && permissions.iter().all(|permission| requested.contains(permission))
+    }
 }
 
 #[derive(Deserialize)]

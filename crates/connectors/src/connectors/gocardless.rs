@@ -1,6 +1,8 @@
 //! GoCardless: a Billing Request Flow, in which one payer authorises a mandate, a payment or both.
 //! <https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows>
 
+use std::ops::ControlFlow;
+
 use crate::prelude::*;
 
 #[derive(Deserialize)]
@@ -27,12 +29,11 @@ const INPUTS: &[Input] = &[
     Input::flag("skip_success_screen"),
     Input::flag("customer_details_captured"),
 ];
-/// The next three describe a new billing request, the others belong to its flow.
-const REQUEST: &[Input] = INPUTS.split_at(1).1.split_at(3).0;
-const FLOW: &[Input] = INPUTS.split_at(4).1;
+/// The inputs of a new billing request.
+const REQUEST: &[&str] = &["mandate_request", "payment_request", "customer_id"];
 
-const fn flow_grant(name: &'static str, allows: &'static str) -> Grant<StepFn<Credentials>> {
-    Grant::client_unconverted(name, allows, Lifetime::Fixed(604_800)).inputs(INPUTS).metadata(3, 50, 500)
+const fn flow_grant(name: &'static str, allows: &'static str, step: StepFn<Credentials>) -> Grant<StepFn<Credentials>> {
+    Grant::client(name, allows, Lifetime::Fixed(604_800), step).inputs(INPUTS).metadata(3, 50, 500)
 }
 
 pub struct Gocardless;
@@ -46,53 +47,90 @@ impl Connector for Gocardless {
         docs: "https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows",
         unconfirmed: &[
             "That a flow lives 7 days; the answer says its end.",
-            "Which mandate to ask for when the caller does not say: Bacs, as in the vendor's example.",
+            "The mandate of a request in which the caller names none: Bacs, as in the vendor's example.",
         ],
         hosts: &[Host::main("https://api.gocardless.com", "https://api-sandbox.gocardless.com")],
         credentials: &[required("api_key")],
         grants: &[
-            flow_grant("billing_request_flow", "complete that billing request in the drop-in or on the hosted pages")
-                .by_default(),
-            flow_grant("billing_request_flow_session", "complete that billing request from a front end of one's own"),
+            flow_grant(
+                "billing_request_flow",
+                "complete that billing request in the drop-in or on the hosted pages",
+                billing_request_flow,
+            )
+            .by_default(),
+            flow_grant(
+                "billing_request_flow_session",
+                "complete that billing request from a front end of one's own",
+                billing_request_flow_session,
+            ),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let known = exchange.input.text("billing_request_id");
-        // A create that is sent again is refused with the id of what the first one made: that is fetched instead.
-        let made: Vec<&Reply> = exchange.replies.iter().filter(|reply| duplicate_of(reply).is_none()).collect();
-        let resource = if known.is_none() && made.is_empty() { "billing_requests" } else { "billing_request_flows" };
-        if let Some(id) = exchange.replies.last().and_then(duplicate_of) {
-            let call = Call::get(exchange.url(&format!("/{resource}/{}", Exchange::segment(&id)))?);
-            return versioned(credentials, call).send();
+fn billing_request_flow(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let made = match make_flow(credentials, exchange)? {
+        ControlFlow::Break(next) => return Ok(next),
+        ControlFlow::Continue(made) => made,
+    };
+    let flow = made.flow.accept::<Flows>(refusal)?.billing_request_flows;
+    token(exchange, &made.request, &flow.id, "billing_request_flow", &flow)
+}
+
+fn billing_request_flow_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let made = match make_flow(credentials, exchange)? {
+        ControlFlow::Break(next) => return Ok(next),
+        ControlFlow::Continue(made) => made,
+    };
+    let Some(initialised) = made.next else {
+        let flow = made.flow.accept::<Flows>(refusal)?.billing_request_flows;
+        let id = Exchange::segment(encoding::not_blank(&flow.id)?);
+        let call = Call::post(exchange.url(&format!("/billing_request_flows/{id}/actions/initialise"))?);
+        return versioned(credentials, call).repeatable().send();
+    };
+    let flow = initialised.accept::<Flows>(refusal)?.billing_request_flows;
+    token(exchange, &made.request, flow.session_token.as_deref().unwrap_or_default(), "session_token", &flow)
+}
+
+/// A billing request and its flow.
+struct Made<'a> {
+    /// The id of the billing request.
+    request: String,
+    /// The reply that holds the flow.
+    flow: &'a Reply,
+    /// The reply after it.
+    next: Option<&'a Reply>,
+}
+
+/// Makes the billing request, unless the caller names one, and the flow: `Break` with the next call
+/// until both are made.
+fn make_flow<'a>(credentials: &Credentials, exchange: &Exchange<'a>) -> Result<ControlFlow<Step, Made<'a>>> {
+    let known = exchange.input.text("billing_request_id");
+    // A repeated create is refused with the id of the resource that the first one made. That
+    // resource is then read, and the reply to the read counts as the reply to the create.
+    let replies: Vec<&Reply> = exchange.replies.iter().filter(|reply| duplicate_of(reply).is_none()).collect();
+    let resource = if known.is_none() && replies.is_empty() { "billing_requests" } else { "billing_request_flows" };
+    if let Some(id) = exchange.replies.last().and_then(duplicate_of) {
+        let call = Call::get(exchange.url(&format!("/{resource}/{}", Exchange::segment(&id)))?);
+        return versioned(credentials, call).send().map(ControlFlow::Break);
+    }
+    let (request, replies) = match (known, replies.as_slice()) {
+        (Some(id), replies) => (id.to_owned(), replies),
+        (None, []) => {
+            return create(credentials, exchange, resource, billing_request(exchange)).map(ControlFlow::Break);
         }
-        let (request, replies) = match (known, made.as_slice()) {
-            (Some(id), replies) => (id.to_owned(), replies),
-            (None, []) => return create(credentials, exchange, resource, billing_request(exchange)),
-            (None, [reply, rest @ ..]) => {
-                let made: Value = reply.accept(refusal)?;
-                let id = encoding::text_at(&made, "/billing_requests/id");
-                let id = id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?;
-                (encoding::not_blank(id)?.to_owned(), rest)
-            }
-        };
-        match (exchange.grant.name, replies) {
-            (_, []) => create(credentials, exchange, resource, flow(exchange, &request)?),
-            ("billing_request_flow", [reply, ..]) => {
-                let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
-                token(exchange, &request, &flow.id, "billing_request_flow", &flow)
-            }
-            (_, [reply]) => {
-                let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
-                let id = Exchange::segment(encoding::not_blank(&flow.id)?);
-                let call = Call::post(exchange.url(&format!("/{resource}/{id}/actions/initialise"))?);
-                versioned(credentials, call).repeatable().send()
-            }
-            (_, [_, reply, ..]) => {
-                let flow = reply.accept::<Flows>(refusal)?.billing_request_flows;
-                token(exchange, &request, flow.session_token.as_deref().unwrap_or_default(), "session_token", &flow)
-            }
+        (None, [reply, rest @ ..]) => {
+            let made: Value = reply.accept(refusal)?;
+            let id = encoding::text_at(&made, "/billing_requests/id");
+            let id = id.ok_or_else(|| Error::bad_reply("GoCardless' billing request has no id"))?;
+            (encoding::not_blank(id)?.to_owned(), rest)
         }
+    };
+    match replies {
+        [] => {
+            let body = flow(exchange, &request)?;
+            create(credentials, exchange, resource, body).map(ControlFlow::Break)
+        }
+        [flow, rest @ ..] => Ok(ControlFlow::Continue(Made { request, flow, next: rest.first().copied() })),
     }
 }
 
@@ -131,12 +169,9 @@ fn billing_request(exchange: &Exchange<'_>) -> Map<String, Value> {
 
 fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
     let input = exchange.input;
-    let new = REQUEST.iter().find(|option| input.value(option.name).is_some());
+    let new = REQUEST.iter().find(|name| input.value(name).is_some());
     if let (Some(new), Some(_)) = (new, input.value("billing_request_id")) {
-        return Err(Error::invalid_input(
-            new.name,
-            "belongs to a new billing request; billing_request_id names an old one",
-        ));
+        return Err(Error::invalid_input(new, "belongs to a new billing request; billing_request_id names an old one"));
     }
     if input.value("billing_request_id").is_some() && !input.metadata.is_empty() {
         return Err(Error::invalid(
@@ -145,7 +180,9 @@ fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
         ));
     }
     let mut members = Map::new();
-    input.copy_into(&mut members, &FLOW.iter().map(|option| (option.name, option.name)).collect::<Vec<_>>());
+    let names = INPUTS.iter().map(|input| (input.name, input.name));
+    let names: Vec<_> = names.filter(|(name, _)| *name != "billing_request_id" && !REQUEST.contains(name)).collect();
+    input.copy_into(&mut members, &names);
     members.insert("links".into(), json!({ "billing_request": request }));
     Ok(members)
 }
@@ -172,6 +209,8 @@ struct Flow {
     session_token: Option<String>,
 }
 
+/// The id of the resource that an earlier call with this idempotency key has made.
+/// <https://developer.gocardless.com/api-reference/#making-requests-idempotency-keys>
 fn duplicate_of(reply: &Reply) -> Option<String> {
     let answer: Value = reply.lenient();
     let duplicate = encoding::text_at(&answer, "/error/errors/0/reason")? == "idempotent_creation_conflict";

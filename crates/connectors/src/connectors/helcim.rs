@@ -4,6 +4,7 @@
 use crate::prelude::*;
 
 const HOST: &str = "https://api.helcim.com";
+/// The lifetime of a session, in seconds.
 const LIFETIME: u32 = 3600;
 
 #[derive(Deserialize)]
@@ -25,13 +26,14 @@ impl Connector for Helcim {
             "The optional members of the body.",
             "Status 429 for too many calls.",
         ],
-        // Test accounts are told by their token.
+        // One host for both modes: the API token decides.
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[required("api_key")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "helcim_pay_checkout",
             "run that one HelcimPay.js session: verify and store a card, or pay or hold the given amount",
             Lifetime::Fixed(LIFETIME),
+            helcim_pay_checkout,
         )
         .by_default()
         .inputs(&[
@@ -54,21 +56,20 @@ impl Connector for Helcim {
         ])
         .server_parameters(&["secret_token"])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::post(exchange.url("/v2/helcim-pay/initialize")?)
-                .secret_header("api-token", credentials.api_key.expose())
-                .header("accept", "application/json")
-                .json(&session(exchange)?)
-                .repeatable()
-                .send(),
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let token =
-                    Token::new(&session.checkout_token, "checkoutToken", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.server("secret_token", session.secret_token)))
-            }
+fn helcim_pay_checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/v2/helcim-pay/initialize")?)
+            .secret_header("api-token", credentials.api_key.expose())
+            .header("accept", "application/json")
+            .json(&session(exchange)?)
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            let session: Session = reply.accept(refusal)?;
+            let token = Token::new(&session.checkout_token, "checkoutToken", Expiry::after_reply(reply, LIFETIME)?)?;
+            Ok(Step::Done(token.server("secret_token", session.secret_token)))
         }
     }
 }
@@ -103,7 +104,7 @@ struct Session {
     secret_token: Secret,
 }
 
-/// The errors are a text, a list of texts, or an object of texts by field.
+/// The member `errors` is a text, a list of texts, or an object with a text for each field.
 fn refusal(reply: &Reply) -> Refusal {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let texts: Vec<String> = match reply.lenient::<Value>().get("errors") {

@@ -1,4 +1,5 @@
-//! HyperPG (Juspay): client auth tokens, bound to one customer or one order, that the SDK uses in place of the API key.
+//! HyperPG (Juspay): client auth tokens, each for one customer or one order, that the SDK uses in
+//! place of the API key.
 //! <https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer>
 
 use std::{borrow::Cow, collections::BTreeMap};
@@ -6,10 +7,11 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(900);
-/// Without this, old accounts leave the token out of the answer.
+/// The version of the API. Without it, answers to old accounts lack the token.
 const VERSION: &str = "2018-07-01";
 const MAX_ORDER_ID: usize = 21;
-const ASK: &str = "options.get_client_auth_token";
+/// The parameter that requests a client auth token.
+const GET_TOKEN: &str = "options.get_client_auth_token";
 const CUSTOMER_ID: Input = Input::text("customer_id").required();
 const CUSTOMER: &[Input] = &[
     CUSTOMER_ID,
@@ -19,21 +21,32 @@ const CUSTOMER: &[Input] = &[
     Input::text("last_name"),
     Input::text("mobile_country_code"),
 ];
-/// With any of these the customer is created in the same step, unless it is known.
-const CONTACT: &[Input] = CUSTOMER.split_at(1).1;
-const PAYMENT: &[Input] = &[
+/// With any of these inputs the call creates the customer, unless the connector knows the id.
+const CONTACT: &[&str] = &["mobile_number", "email_address", "first_name", "last_name", "mobile_country_code"];
+const AMOUNT: Input = Input::decimal("amount").required();
+const ORDER_ID: Input = Input::text_of("order_id", MAX_ORDER_ID);
+const CUSTOMER_EMAIL: Input = Input::text("customer_email");
+const CUSTOMER_PHONE: Input = Input::text("customer_phone");
+const RETURN_URL: Input = Input::url("return_url");
+const ORDER: &[Input] = &[
     Input::currency("currency").required(),
     CUSTOMER_ID,
-    Input::decimal("amount").required(),
-    Input::text_of("order_id", MAX_ORDER_ID),
-    Input::text("customer_email"),
-    Input::text("customer_phone"),
-    Input::url("return_url"),
+    AMOUNT,
+    ORDER_ID,
+    CUSTOMER_EMAIL,
+    CUSTOMER_PHONE,
+    RETURN_URL,
+];
+const SESSION: &[Input] = &[
+    CUSTOMER_ID,
+    AMOUNT,
+    ORDER_ID,
+    CUSTOMER_EMAIL,
+    CUSTOMER_PHONE,
+    RETURN_URL,
     Input::text("payment_page_client_id").required(),
     Input::text("action"),
 ];
-const ORDER: &[Input] = PAYMENT.split_at(7).0;
-const SESSION: &[Input] = PAYMENT.split_at(1).1;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -54,74 +67,92 @@ impl Connector for Hyperpg {
         hosts: &[Host::main("https://api.hyperpg.in", "https://sandbox.hyperpg.in")],
         credentials: &[required("username"), optional("password"), required("merchant_id").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "customer_client_auth_token",
                 "list, store and pay with that customer's payment methods in the SDK",
                 LIFETIME,
+                customer_client_auth_token,
             )
             .by_default()
             .inputs(CUSTOMER),
-            Grant::client_unconverted("order_client_auth_token", "pay that one order in the SDK", LIFETIME)
-                .inputs(ORDER),
-            Grant::client_unconverted(
+            Grant::client(
+                "order_client_auth_token",
+                "pay that one order in the SDK",
+                LIFETIME,
+                order_client_auth_token,
+            )
+            .inputs(ORDER),
+            Grant::client(
                 "session_sdk_payload",
                 "open the hosted checkout SDK for that one order",
                 LIFETIME,
+                session_sdk_payload,
             )
             .inputs(SESSION),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            ("customer_client_auth_token", []) => customer(credentials, exchange),
-            ("order_client_auth_token", []) => {
-                let form = order(exchange)?.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
-                let form = form.field(ASK, "true");
-                identified(credentials, exchange, Call::post(exchange.url("/orders")?)).form(form).send()
-            }
-            (_, []) => {
-                let mut body = order(exchange)?;
-                body.entry("action").or_insert("paymentPage".into());
-                identified(credentials, exchange, Call::post(exchange.url("/session")?)).json(&body).send()
-            }
-            ("session_sdk_payload", [reply, ..]) => {
-                let sdk = reply.accept::<Session>(refusal)?.sdk_payload;
-                let bound = sdk.get("payload").and_then(|payload| BoundConnector::deserialize(payload).ok());
-                let bound = bound.ok_or_else(|| Error::bad_reply("the SDK payload has no client auth token in it"))?;
-                Ok(Step::Done(token(&bound)?.client("sdk_payload", sdk.to_string())))
-            }
-            (grant, [reply, ..]) => {
-                let token = token(&reply.accept::<Answer>(refusal)?.juspay)?;
-                Ok(Step::Done(match grant {
-                    "order_client_auth_token" => token.client("order_id", order_id(exchange)?),
-                    _ => token,
-                }))
-            }
+fn customer_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => customer(credentials, exchange),
+        [reply, ..] => Ok(Step::Done(token(&reply.accept::<Answer>(refusal)?.juspay)?)),
+    }
+}
+
+fn order_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = order(exchange)?.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
+            let form = form.field(GET_TOKEN, "true");
+            identified(credentials, exchange, Call::post(exchange.url("/orders")?))?.form(form).send()
+        }
+        [reply, ..] => {
+            let token = token(&reply.accept::<Answer>(refusal)?.juspay)?;
+            Ok(Step::Done(token.client("order_id", order_id(exchange)?)))
         }
     }
 }
 
-fn identified(credentials: &Credentials, exchange: &Exchange<'_>, call: Call) -> Call {
-    call.basic(credentials.username.expose(), "")
+fn session_sdk_payload(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut body = order(exchange)?;
+            body.entry("action").or_insert("paymentPage".into());
+            identified(credentials, exchange, Call::post(exchange.url("/session")?))?.json(&body).send()
+        }
+        [reply, ..] => {
+            let sdk = reply.accept::<Session>(refusal)?.sdk_payload;
+            let auth = sdk.get("payload").and_then(|payload| ClientAuth::deserialize(payload).ok());
+            let auth = auth.ok_or_else(|| Error::bad_reply("the SDK payload has no client auth token in it"))?;
+            Ok(Step::Done(token(&auth)?.client("sdk_payload", sdk.to_string())))
+        }
+    }
+}
+
+/// The headers of every call; `x-routing-id` holds the customer's id.
+fn identified(credentials: &Credentials, exchange: &Exchange<'_>, call: Call) -> Result<Call> {
+    Ok(call
+        .basic(credentials.username.expose(), "")
         .header("x-merchantid", &credentials.merchant_id)
         .header("version", VERSION)
-        .header("x-routing-id", exchange.input.text("customer_id").unwrap_or_default())
+        .header("x-routing-id", exchange.input.required_text("customer_id")?))
 }
 
 fn customer(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let input = exchange.input;
-    let id = input.text("customer_id").unwrap_or_default();
-    if CONTACT.iter().all(|contact| input.value(contact.name).is_none()) {
-        let path = format!("/customers/{}?{ASK}=true", Exchange::segment(id));
-        return identified(credentials, exchange, Call::get(exchange.url(&path)?)).send();
+    let id = input.required_text("customer_id")?;
+    if CONTACT.iter().all(|name| input.value(name).is_none()) {
+        let path = format!("/customers/{}?{GET_TOKEN}=true", Exchange::segment(id));
+        return identified(credentials, exchange, Call::get(exchange.url(&path)?))?.send();
     }
-    let form = FormBody::new().field("object_reference_id", id).field(ASK, "true");
-    let form = CONTACT.iter().fold(form, |form, contact| form.maybe(contact.name, input.text(contact.name)));
-    identified(credentials, exchange, Call::post(exchange.url("/customers")?)).form(form).repeatable().send()
+    let form = FormBody::new().field("object_reference_id", id).field(GET_TOKEN, "true");
+    let form = CONTACT.iter().fold(form, |form, name| form.maybe(name, input.text(name)));
+    identified(credentials, exchange, Call::post(exchange.url("/customers")?))?.form(form).repeatable().send()
 }
 
-/// The members of an order or a session: the inputs by their own names, and the reference where the caller gave no id.
+/// The members of an order or a session: the inputs under their own names. Where the caller gave no
+/// order id, the reference takes its place.
 fn order<'a>(exchange: &Exchange<'a>) -> Result<BTreeMap<&'a str, String>> {
     let input = exchange.input;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -139,13 +170,13 @@ fn order_id<'a>(exchange: &'a Exchange<'_>) -> Result<Cow<'a, str>> {
     }
 }
 
-fn token(bound: &BoundConnector) -> Result<Token> {
-    Token::new(&bound.client_auth_token, "client_auth_token", Expiry::at_date(&bound.client_auth_token_expiry)?)
+fn token(auth: &ClientAuth) -> Result<Token> {
+    Token::new(&auth.client_auth_token, "client_auth_token", Expiry::at_date(&auth.client_auth_token_expiry)?)
 }
 
 #[derive(Deserialize)]
 struct Answer {
-    juspay: BoundConnector,
+    juspay: ClientAuth,
 }
 
 #[derive(Deserialize)]
@@ -154,7 +185,7 @@ struct Session {
 }
 
 #[derive(Deserialize)]
-struct BoundConnector {
+struct ClientAuth {
     #[serde(alias = "clientAuthToken")]
     client_auth_token: String,
     #[serde(alias = "clientAuthTokenExpiry")]

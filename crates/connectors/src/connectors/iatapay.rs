@@ -23,30 +23,32 @@ impl Connector for Iatapay {
         ],
         hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
         credentials: &[required("client_id"), required("client_secret"), optional("merchant_id").public()],
-        grants: &[Grant::server_unconverted(
+        grants: &[Grant::server(
             "access_token",
             "create and read the merchant's payments and refunds",
             Lifetime::InReply,
+            access_token,
         )],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::post(exchange.url("/api/v1/oauth/token")?)
-                .basic(credentials.client_id.expose(), credentials.client_secret.expose())
-                .form(FormBody::new().field("grant_type", "client_credentials").field("scope", "payment"))
-                .repeatable()
-                .send(),
-            [reply, ..] => {
-                let granted: Granted = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, granted.expires_in)?;
-                let token_type = granted.token_type.unwrap_or("Bearer".into());
-                Ok(Step::Done(Token::new(granted.access_token.expose(), token_type, expiry)?))
-            }
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/api/v1/oauth/token")?)
+            .basic(credentials.client_id.expose(), credentials.client_secret.expose())
+            .form(FormBody::new().field("grant_type", "client_credentials").field("scope", "payment"))
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            let granted: Granted = reply.accept(refusal)?;
+            let expiry = Expiry::after_reply(reply, granted.expires_in)?;
+            let token_type = granted.token_type.unwrap_or("Bearer".into());
+            Ok(Step::Done(Token::new(granted.access_token.expose(), token_type, expiry)?))
         }
     }
 }
 
+/// The members of the answer that are read; its scope is the one of the request.
 #[derive(Deserialize)]
 struct Granted {
     access_token: Secret,
@@ -56,6 +58,6 @@ struct Granted {
 
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/error"], &["/message"], &["/reason"]);
-    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
-    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
+    let kind = oauth::kind(refusal.code.as_deref());
+    refusal.kind(kind)
 }

@@ -3,6 +3,7 @@
 
 use crate::prelude::*;
 
+/// The lifetime of a token where the answer has no `expires_in`, in seconds.
 const LIFETIME: u32 = 300;
 
 #[derive(Deserialize)]
@@ -30,45 +31,44 @@ impl Connector for Itaubank {
             optional("certificates"),
             optional("private_key"),
         ],
-        grants: &[Grant::server_unconverted(
+        grants: &[Grant::server(
             "access_token",
             "use the APIs contracted for the client id, together with its certificate",
             Lifetime::Fixed(LIFETIME),
+            access_token,
         )
-        // Newer products name the second.
+        // The documents of newer products name the second path.
         .inputs(&[Input::one_of("token_path", &["/api/oauth/token", "/as/token.oauth2"])])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let form = FormBody::new()
-                    .field("grant_type", "client_credentials")
-                    .field("client_id", credentials.client_id.expose())
-                    .field("client_secret", credentials.client_secret.expose());
-                let path = match (exchange.mode, exchange.input.text("token_path")) {
-                    (Mode::Live, path) => path.unwrap_or("/api/oauth/token"),
-                    (Mode::Test, None) => "/api/oauth/jwt",
-                    (Mode::Test, _) => return Err(Error::invalid_input("token_path", "the sandbox has one path only")),
-                };
-                let call = Call::post(exchange.url(path)?).form(form).repeatable();
-                match exchange.mode {
-                    Mode::Test => call.send(),
-                    Mode::Live => {
-                        let absent =
-                            |name| Error::invalid_credential(name, "Itaú's live host wants a client certificate");
-                        let certificates = credentials.certificates.as_ref().ok_or_else(|| absent("certificates"))?;
-                        let private_key = credentials.private_key.as_ref().ok_or_else(|| absent("private_key"))?;
-                        call.client_certificate(certificates, private_key).send()
-                    }
-                }
-            }
-            [reply, ..] => {
-                let granted: Granted = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, granted.expires_in.unwrap_or(Seconds(LIFETIME.into())))?;
-                let token_type = granted.token_type.unwrap_or("Bearer".into());
-                Ok(Step::Done(Token::new(granted.access_token.expose(), token_type, expiry)?))
-            }
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => token_call(credentials, exchange),
+        [reply, ..] => {
+            let granted: Granted = reply.accept(refusal)?;
+            let expiry = Expiry::after_reply(reply, granted.expires_in.unwrap_or(Seconds(LIFETIME.into())))?;
+            let token_type = granted.token_type.unwrap_or("Bearer".into());
+            Ok(Step::Done(Token::new(granted.access_token.expose(), token_type, expiry)?))
+        }
+    }
+}
+
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let form = FormBody::new()
+        .field("grant_type", "client_credentials")
+        .field("client_id", credentials.client_id.expose())
+        .field("client_secret", credentials.client_secret.expose());
+    let token_path = exchange.input.text("token_path");
+    match exchange.mode {
+        Mode::Test if token_path.is_some() => Err(Error::invalid_input("token_path", "the sandbox has one path only")),
+        Mode::Test => Call::post(exchange.url("/api/oauth/jwt")?).form(form).repeatable().send(),
+        Mode::Live => {
+            let url = exchange.url(token_path.unwrap_or("/api/oauth/token"))?;
+            let absent = |name| Error::invalid_credential(name, "Itaú's live host wants a client certificate");
+            let certificates = credentials.certificates.as_ref().ok_or_else(|| absent("certificates"))?;
+            let private_key = credentials.private_key.as_ref().ok_or_else(|| absent("private_key"))?;
+            Call::post(url).form(form).repeatable().client_certificate(certificates, private_key).send()
         }
     }
 }
@@ -80,11 +80,13 @@ struct Granted {
     expires_in: Option<Seconds>,
 }
 
-/// Itaú's own shape (`codigo`), the sandbox gateway's (`message`) and RFC 6749's (`error`). Of another body, the status is the code.
+/// A refusal has Itaú's own form (`codigo`), that of the sandbox's gateway (`message`) or that of
+/// RFC 6749 (`error`). Where the body is not JSON, the status is the code.
 fn refusal(reply: &Reply) -> Refusal {
     let fields = encoding::faults_at(&reply.lenient(), "/campos", &["campo", "mensagem"]);
     let words = ["/mensagem", "/error_description", "/message"];
     let refusal = Refusal::read(reply, &["/codigo", "/error"], &words, &[]).reason(fields);
+    let kind = oauth::kind(refusal.code.as_deref());
     let status = reply.json::<Value>().is_err().then(|| reply.status.to_string());
-    Refusal { code: refusal.code.or(status), kind: oauth::refusal(reply).kind, ..refusal }
+    Refusal { code: refusal.code.or(status), kind, ..refusal }
 }

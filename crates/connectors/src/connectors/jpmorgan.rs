@@ -35,38 +35,39 @@ impl Connector for Jpmorgan {
             optional("merchant_purchase_description").public(),
             optional("statement_descriptor").public(),
         ],
-        grants: &[Grant::server_unconverted(
+        grants: &[Grant::server(
             "access_token",
             "call every payment API of the project: payments, refunds, verifications",
             Lifetime::Fixed(3600),
+            access_token,
         )
         .scopes(Scopes::Any)],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let scopes = exchange.input.scopes.join(" ");
-                let scope = match (scopes.as_str(), exchange.mode) {
-                    ("", Mode::Test) => "jpm:payments:sandbox",
-                    ("", Mode::Live) => "jpm:payments",
-                    (scopes, _) => scopes,
-                };
-                Call::post(exchange.url("/am/oauth2/alpha/access_token")?)
-                    .basic(credentials.client_id.expose(), credentials.client_secret.expose())
-                    .form(FormBody::new().field("grant_type", "client_credentials").field("scope", scope))
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let granted: oauth::AccessToken = reply.accept(refusal)?;
-                Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
-            }
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let requested = exchange.input.scope();
+            let scope = match (requested.as_str(), exchange.mode) {
+                ("", Mode::Test) => "jpm:payments:sandbox",
+                ("", Mode::Live) => "jpm:payments",
+                (requested, _) => requested,
+            };
+            Call::post(exchange.url("/am/oauth2/alpha/access_token")?)
+                .basic(credentials.client_id.expose(), credentials.client_secret.expose())
+                .form(FormBody::new().field("grant_type", "client_credentials").field("scope", scope))
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let granted: oauth::AccessToken = reply.accept(refusal)?;
+            Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
         }
     }
 }
 
-/// RFC 6749's shape, else that of the payment APIs.
+/// A refusal has the form of RFC 6749 or that of the payment APIs.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(
         reply,
@@ -74,10 +75,6 @@ fn refusal(reply: &Reply) -> Refusal {
         &["/error_description", "/responseMessage"],
         &["/responseStatus"],
     );
-    let kind = match refusal.code.as_deref() {
-        Some("invalid_client") => Some(Kind::CredentialsRejected),
-        Some("unauthorized_client") => Some(Kind::PermissionDenied),
-        _ => None,
-    };
+    let kind = oauth::kind(refusal.code.as_deref());
     refusal.kind(kind)
 }

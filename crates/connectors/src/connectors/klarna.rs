@@ -1,20 +1,23 @@
-//! Klarna: a Payments session that its widget or app SDK authorizes one purchase or tokenization with.
+//! Klarna: a Payments session, in which its widget or app SDK authorizes one purchase or one
+//! tokenization.
 //! <https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/>
 
 use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(172_800);
-/// Klarna's bound on each of its references, in characters.
+/// The longest reference that Klarna takes, in characters.
 const MAX_REFERENCE: usize = 255;
-/// In the order of the hosts.
-const REGIONS: &[&str] = &["eu", "na", "oc"];
+/// The host of Europe, and the main one.
+const EUROPE: Host = Host::main("https://api.klarna.com", "https://api.playground.klarna.com");
+const NORTH_AMERICA: Host = Host::named("na", "https://api-na.klarna.com", "https://api-na.playground.klarna.com");
+const OCEANIA: Host = Host::named("oc", "https://api-oc.klarna.com", "https://api-oc.playground.klarna.com");
 const INPUTS: &[Input] = &[
     Input::country("purchase_country").required(),
     Input::currency("purchase_currency").required(),
     Input::minor_units("order_amount").required(),
     Input::objects("order_lines").required(),
     Input::text_of("locale", 5),
-    Input::one_of("region", REGIONS),
+    Input::one_of("region", &["eu", "na", "oc"]),
     Input::minor_units("order_tax_amount"),
     Input::one_of("intent", &["buy", "tokenize", "buy_and_tokenize"]),
     Input::one_of("acquiring_channel", &["ECOMMERCE", "IN_STORE", "TELESALES"]),
@@ -45,16 +48,13 @@ impl Connector for Klarna {
             "The statuses 401 and 429.",
             "Playground usernames begin with PK and digits.",
         ],
-        hosts: &[
-            Host::main("https://api.klarna.com", "https://api.playground.klarna.com"),
-            Host::named("na", "https://api-na.klarna.com", "https://api-na.playground.klarna.com"),
-            Host::named("oc", "https://api-oc.klarna.com", "https://api-oc.playground.klarna.com"),
-        ],
+        hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "payments_session",
             "authorize this one purchase or tokenization",
             LIFETIME,
+            payments_session,
         )
         .by_default()
         .inputs(INPUTS)],
@@ -64,43 +64,46 @@ impl Connector for Klarna {
         let digits = credentials.username.strip_prefix("PK")?;
         digits.starts_with(|first: char| first.is_ascii_digit()).then_some(Mode::Test)
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let region = exchange.input.text("region");
-                let host = REGIONS.iter().position(|known| Some(*known) == region).unwrap_or(0);
-                Call::post(exchange.url_at(host, "/payments/v1/sessions")?)
-                    .basic(&credentials.username, credentials.password.expose())
-                    .json(&session(exchange))
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let categories: Vec<String> =
-                    session.payment_method_categories.into_iter().filter_map(|category| category.identifier).collect();
-                let expiry = Expiry::after_reply(reply, exchange.ttl())?;
-                let token = Token::new(&session.client_token, "client_token", expiry)?
-                    .client("session_id", session.session_id)
-                    .client("payment_method_categories", categories.join(","));
-                Ok(Step::Done(token))
-            }
+fn payments_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let host = match exchange.input.text("region") {
+                Some("na") => &NORTH_AMERICA,
+                Some("oc") => &OCEANIA,
+                _ => &EUROPE,
+            };
+            Call::post(exchange.url_on(host, "/payments/v1/sessions")?)
+                .basic(&credentials.username, credentials.password.expose())
+                .json(&session(exchange)?)
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let session: Session = reply.accept(refusal)?;
+            let categories: Vec<String> =
+                session.payment_method_categories.into_iter().filter_map(|category| category.identifier).collect();
+            let token = Token::new(&session.client_token, "client_token", Expiry::after_reply(reply, exchange.ttl())?)?
+                .client("session_id", session.session_id)
+                .client("payment_method_categories", categories.join(","));
+            Ok(Step::Done(token))
         }
     }
 }
 
-fn session(exchange: &Exchange<'_>) -> Map<String, Value> {
-    // The names are Klarna's own, but for the region, which is a host.
+fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    // The inputs have Klarna's names. Only the region is no member of the body, as it selects the
+    // host.
     let mut body = exchange.input.body();
     body.remove("region");
     for name in ["purchase_country", "purchase_currency"] {
-        body.insert(name.into(), json!(exchange.input.text(name).unwrap_or_default().to_ascii_uppercase()));
+        body.insert(name.into(), json!(exchange.input.required_text(name)?.to_ascii_uppercase()));
     }
     if exchange.reference.chars().count() <= MAX_REFERENCE {
         body.insert("merchant_reference1".into(), json!(exchange.reference));
     }
-    body
+    Ok(body)
 }
 
 #[derive(Deserialize)]

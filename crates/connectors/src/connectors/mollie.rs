@@ -1,4 +1,5 @@
-//! Mollie: a session for its Components, a payment's checkout page, or an Apple Pay merchant session.
+//! Mollie: a session for its Components, a payment's checkout page, or an Apple Pay merchant
+//! session.
 //! <https://docs.mollie.com/reference/create-session>
 
 use http::Uri;
@@ -6,9 +7,9 @@ use http::Uri;
 use crate::input::kind::with_decimals;
 use crate::prelude::*;
 
-/// How long a session lives where its answer has no `expiresAt`, in seconds.
+/// The lifetime of a session whose answer has no `expiresAt`, in seconds.
 const SESSION_LIFETIME: u32 = 900;
-/// How long an Apple Pay session lives, in seconds, whatever its own `expiresAt` says.
+/// The lifetime of an Apple Pay session, in seconds. A later `expiresAt` in it does not count.
 const APPLE_PAY_LIFETIME: u32 = 300;
 
 #[derive(Deserialize)]
@@ -17,7 +18,8 @@ pub struct Credentials {
     profile_token: Option<String>,
 }
 
-/// Currencies without decimals; all others of the vendor's have two. <https://docs.mollie.com/docs/currencies>
+/// The currencies without decimals; all others that the vendor lists have two.
+/// <https://docs.mollie.com/docs/currencies>
 const WHOLE: &[&str] = &["ISK", "JPY"];
 
 const PAYMENT: &[Input] = &[
@@ -52,21 +54,23 @@ impl Connector for Mollie {
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
         credentials: &[required("api_key"), optional("profile_token").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "session",
                 "run Mollie Components for this one order",
                 Lifetime::Fixed(SESSION_LIFETIME),
+                session,
             )
             .by_default()
             .inputs(PAYMENT)
             .metadata_json(20, 40, 500),
-            Grant::client_unconverted("payment", "open Mollie's checkout page for this payment", Lifetime::InReply)
+            Grant::client("payment", "open Mollie's checkout page for this payment", Lifetime::InReply, payment)
                 .inputs(PAYMENT)
                 .metadata_json(20, 40, 500),
-            Grant::client_unconverted(
+            Grant::client(
                 "apple_pay_session",
                 "complete Apple Pay's merchant validation once",
                 Lifetime::Fixed(APPLE_PAY_LIFETIME),
+                apple_pay_session,
             )
             .inputs(&[Input::url("validation_url").required(), Input::text("domain").required()]),
         ],
@@ -79,54 +83,69 @@ impl Connector for Mollie {
             _ => None,
         }
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            ("session", []) => post(credentials, exchange, "/v2/sessions", payment(exchange, true)?),
-            ("payment", []) => post(credentials, exchange, "/v2/payments", payment(exchange, false)?),
-            (_, []) => {
-                let url = exchange.input.text("validation_url").unwrap_or_default();
-                if !url.parse::<Uri>().is_ok_and(|url| is_apples(&url)) {
-                    return Err(Error::invalid_input("validation_url", "must be https and on a host of apple.com"));
-                }
-                let body = [("validationUrl", url), ("domain", exchange.input.text("domain").unwrap_or_default())];
-                let body = body.into_iter().map(|(name, value)| (name.into(), json!(value))).collect();
-                post(credentials, exchange, "/v2/wallets/applepay/sessions", body)
-            }
-            ("session", [reply, ..]) => {
-                let made: Made = reply.accept(refusal)?;
-                let expiry = match made.expires_at {
-                    Some(date) => Expiry::at_date(&date)?,
-                    None => Expiry::after_reply(reply, SESSION_LIFETIME)?,
-                };
-                let token = Token::new(&made.client_access_token.unwrap_or_default(), "client_access_token", expiry)?;
-                Ok(Step::Done(token.client("session_id", made.id)))
-            }
-            ("payment", [reply, ..]) => {
-                let made: Made = reply.accept(refusal)?;
-                let expiry = Expiry::at_date(&made.expires_at.unwrap_or_default())?;
-                let url = made.links.pointer("/checkout/href").and_then(Value::as_str).unwrap_or_default();
-                Ok(Step::Done(Token::new(url, "checkout_url", expiry)?.client("payment_id", made.id)))
-            }
-            // Opaque to everybody but Apple: handed on whole.
-            (_, [reply, ..]) => {
-                let session: Map<String, Value> = reply.accept(refusal)?;
-                if !session.contains_key("merchantSessionIdentifier") {
-                    return Err(Error::bad_reply("Mollie's answer is no Apple Pay session"));
-                }
-                let own = match session.get("expiresAt") {
-                    None | Some(Value::Null) => Expiry::UntilUsed,
-                    Some(end) => Expiry::at_epoch_ms(
-                        end.as_i64().ok_or_else(|| Error::bad_reply("the Apple Pay session's end cannot be read"))?,
-                    )?,
-                };
-                let documented = Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?;
-                let expiry =
-                    if own.epoch().is_some_and(|own| Some(own) < documented.epoch()) { own } else { documented };
-                Ok(Step::Done(Token::new(&Value::Object(session).to_string(), "apple_pay_session", expiry)?))
-            }
+fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/v2/sessions", session_body(exchange)?),
+        [reply, ..] => {
+            let made: Made = reply.accept(refusal)?;
+            let expiry = match made.expires_at {
+                Some(date) => Expiry::at_date(&date)?,
+                None => Expiry::after_reply(reply, SESSION_LIFETIME)?,
+            };
+            let token = Token::new(&made.client_access_token.unwrap_or_default(), "client_access_token", expiry)?;
+            Ok(Step::Done(token.client("session_id", made.id)))
         }
     }
+}
+
+fn payment(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/v2/payments", payment_body(exchange)?),
+        [reply, ..] => {
+            let made: Made = reply.accept(refusal)?;
+            let expiry = Expiry::at_date(&made.expires_at.unwrap_or_default())?;
+            let url = encoding::text_at(&made.links, "/checkout/href").unwrap_or_default();
+            Ok(Step::Done(Token::new(url, "checkout_url", expiry)?.client("payment_id", made.id)))
+        }
+    }
+}
+
+fn apple_pay_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    match exchange.replies {
+        [] => {
+            let url = input.required_text("validation_url")?;
+            if !url.parse::<Uri>().is_ok_and(|url| is_apples(&url)) {
+                return Err(Error::invalid_input("validation_url", "must be https and on a host of apple.com"));
+            }
+            let mut body = Map::new();
+            body.insert("validationUrl".into(), json!(url));
+            body.insert("domain".into(), json!(input.required_text("domain")?));
+            post(credentials, exchange, "/v2/wallets/applepay/sessions", body)
+        }
+        [reply, ..] => {
+            let session: Map<String, Value> = reply.accept(refusal)?;
+            if !session.contains_key("merchantSessionIdentifier") {
+                return Err(Error::bad_reply("Mollie's answer is no Apple Pay session"));
+            }
+            let expiry = apple_pay_expiry(reply, &session)?;
+            // Only Apple reads the session, so the client gets the whole of it.
+            Ok(Step::Done(Token::new(&Value::Object(session).to_string(), "apple_pay_session", expiry)?))
+        }
+    }
+}
+
+/// The session's own end, or that of the documented lifetime where it is earlier.
+fn apple_pay_expiry(reply: &Reply, session: &Map<String, Value>) -> Result<Expiry> {
+    let documented = Expiry::after_reply(reply, APPLE_PAY_LIFETIME)?;
+    let own = match session.get("expiresAt") {
+        None | Some(Value::Null) => return Ok(documented),
+        Some(end) => end.as_i64().ok_or_else(|| Error::bad_reply("the Apple Pay session's end cannot be read"))?,
+    };
+    let own = Expiry::at_epoch_ms(own)?;
+    Ok(if own.epoch() < documented.epoch() { own } else { documented })
 }
 
 fn is_apples(url: &Uri) -> bool {
@@ -134,7 +153,8 @@ fn is_apples(url: &Uri) -> bool {
 }
 
 fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, mut body: Map<String, Value>) -> Result<Step> {
-    // An organization's token serves several profiles in both modes; an API key is bound to one of each.
+    // An organization's token is valid for several profiles and in both modes, so the call names
+    // both; an API key belongs to one profile and one mode.
     if credentials.api_key.expose().starts_with("access_") {
         let Some(profile) = &credentials.profile_token else {
             return Err(Error::invalid_credential("profile_token", "an organization's access token needs it"));
@@ -150,19 +170,40 @@ fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, mut body
         .send()
 }
 
-fn payment(exchange: &Exchange<'_>, with_lines: bool) -> Result<Map<String, Value>> {
+fn session_body(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let input = exchange.input;
-    let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
-    let amount = json!({ "currency": currency, "value": input.amount("amount", decimals(&currency))? });
+    let amount = amount(exchange)?;
+    let mut body = order(exchange, &amount)?;
+    body.entry("lines").or_insert_with(|| {
+        let description = input.text("description");
+        json!([{ "description": description, "quantity": 1, "unitPrice": amount, "totalAmount": amount }])
+    });
+    // In a session the webhook belongs to the payment that the session makes later.
+    if let Some(url) = input.text("webhook_url") {
+        body.insert("payment".into(), json!({ "webhookUrl": url }));
+    }
+    Ok(body)
+}
+
+fn payment_body(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    let mut body = order(exchange, &amount(exchange)?)?;
+    exchange.input.copy_into(&mut body, &[("webhook_url", "webhookUrl")]);
+    Ok(body)
+}
+
+fn amount(exchange: &Exchange<'_>) -> Result<Value> {
+    let currency = exchange.input.required_text("currency")?.to_ascii_uppercase();
+    let value = exchange.input.required_amount("amount", decimals(&currency))?;
+    Ok(json!({ "currency": currency, "value": value }))
+}
+
+/// The members that sessions and payments share.
+fn order(exchange: &Exchange<'_>, amount: &Value) -> Result<Map<String, Value>> {
+    let input = exchange.input;
     let mut metadata = input.metadata_json();
     metadata.entry("ref").or_insert_with(|| exchange.reference.into());
     let mut body = Map::new();
-    if with_lines {
-        let description = input.text("description");
-        let line = json!({ "description": description, "quantity": 1, "unitPrice": amount, "totalAmount": amount });
-        body.insert("lines".into(), json!([line]));
-    }
-    body.insert("amount".into(), amount);
+    body.insert("amount".into(), amount.clone());
     body.insert("metadata".into(), json!(metadata));
     input.copy_into(
         &mut body,
@@ -175,12 +216,6 @@ fn payment(exchange: &Exchange<'_>, with_lines: bool) -> Result<Map<String, Valu
             ("shipping_address", "shippingAddress"),
         ],
     );
-    // A session has it in the payment that it will make.
-    match input.text("webhook_url") {
-        Some(url) if with_lines => body.insert("payment".into(), json!({ "webhookUrl": url })),
-        Some(url) => body.insert("webhookUrl".into(), json!(url)),
-        None => None,
-    };
     if let Some(Value::Array(lines)) = input.value("lines") {
         let lines: Vec<Value> = lines.iter().map(line).collect::<Option<_>>().ok_or_else(|| {
             Error::invalid_input("lines", "amounts must have a currency and a value with at most its decimals")

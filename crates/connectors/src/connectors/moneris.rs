@@ -3,9 +3,13 @@
 
 use crate::prelude::*;
 
+/// The longest order number, in characters.
 const MAX_ORDER_NO: usize = 50;
-/// What an order number may not contain.
+/// The characters that an order number may not contain.
 const FORBIDDEN: &str = "<>$%=?^\"{}[]\\";
+
+/// The host of Moneris Checkout.
+const CHECKOUT: Host = Host::named("checkout", "https://gateway.moneris.com", "https://gatewayt.moneris.com");
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -27,22 +31,21 @@ impl Connector for Moneris {
             "The scope payment.write where none is asked for.",
             "The bodies of the errors.",
         ],
-        hosts: &[
-            Host::main("https://api.moneris.io", "https://api.sb.moneris.io"),
-            Host::named("checkout", "https://gateway.moneris.com", "https://gatewayt.moneris.com"),
-        ],
+        hosts: &[Host::main("https://api.moneris.io", "https://api.sb.moneris.io"), CHECKOUT],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[
-            Grant::server_unconverted(
+            Grant::server(
                 "oauth_client_credentials",
                 "call the APIs of the scopes asked for",
                 Lifetime::Fixed(3600),
+                oauth_client_credentials,
             )
             .scopes(Scopes::Any),
-            Grant::client_unconverted(
+            Grant::client(
                 "checkout_ticket",
                 "open Moneris Checkout for that one amount",
                 Lifetime::Unpublished,
+                checkout_ticket,
             )
             .by_default_with("checkout_id")
             .inputs(&[
@@ -57,37 +60,37 @@ impl Connector for Moneris {
             ]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        match (exchange.grant.name, exchange.replies) {
-            ("oauth_client_credentials", []) => {
-                let scope = if input.scopes.is_empty() { "payment.write".into() } else { input.scopes.join(" ") };
-                let form = FormBody::new()
-                    .field("grant_type", "client_credentials")
-                    .field("client_id", &credentials.client_id)
-                    .field("client_secret", credentials.client_secret.expose())
-                    .field("scope", &scope);
-                Call::post(exchange.url("/oauth2/token")?).form(form).repeatable().send()
-            }
-            ("oauth_client_credentials", [reply, ..]) => {
-                Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?))
-            }
-            ("checkout_ticket", []) => {
-                Call::post(exchange.url_at(1, "/chktv2/request/request.php")?).json(&preload(exchange)?).send()
-            }
-            ("checkout_ticket", [reply, ..]) => {
-                let answer = reply.accept::<Preload>(refusal)?.response;
-                match answer.ticket {
-                    Some(ticket) if answer.success == "true" => {
-                        let token = Token::new(&ticket, "checkout_ticket", Expiry::Unpublished)?;
-                        Ok(Step::Done(token.client("environment", environment(exchange.mode))))
-                    }
-                    _ if answer.success == "false" => Err(reply.refuse(not_preloaded(answer.error))),
-                    _ => Err(Error::bad_reply("Moneris's answer has no ticket in it")),
+fn oauth_client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            let scope = if input.scopes.is_empty() { "payment.write".into() } else { input.scope() };
+            let form = FormBody::new()
+                .field("grant_type", "client_credentials")
+                .field("client_id", &credentials.client_id)
+                .field("client_secret", credentials.client_secret.expose())
+                .field("scope", &scope);
+            Call::post(exchange.url("/oauth2/token")?).form(form).repeatable().send()
+        }
+        [reply, ..] => Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?)),
+    }
+}
+
+fn checkout_ticket(_: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url_on(&CHECKOUT, "/chktv2/request/request.php")?).json(&preload(exchange)?).send(),
+        [reply, ..] => {
+            let answer = reply.accept::<Preload>(refusal)?.response;
+            match answer.ticket {
+                Some(ticket) if answer.success == "true" => {
+                    let token = Token::new(&ticket, "checkout_ticket", Expiry::Unpublished)?;
+                    Ok(Step::Done(token.client("environment", environment(exchange.mode))))
                 }
+                _ if answer.success == "false" => Err(reply.refuse(not_preloaded(answer.error))),
+                _ => Err(Error::bad_reply("Moneris's answer has no ticket in it")),
             }
-            _ => Err(Error::new(Kind::Internal, "Moneris has no such grant")),
         }
     }
 }
@@ -101,7 +104,7 @@ const fn environment(mode: Mode) -> &'static str {
 
 fn preload(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let mut body = exchange.input.body();
-    body.insert("txn_total".into(), json!(exchange.input.amount("txn_total", 2)?));
+    body.insert("txn_total".into(), json!(exchange.input.required_amount("txn_total", 2)?));
     body.insert("environment".into(), json!(environment(exchange.mode)));
     body.insert("action".into(), json!("preload"));
     if exchange.reference.chars().count() <= MAX_ORDER_NO && !exchange.reference.contains(|c| FORBIDDEN.contains(c)) {
@@ -122,7 +125,7 @@ struct Preloaded {
     error: Option<Map<String, Value>>,
 }
 
-/// Refused with status 200: the names of the fields at fault, each with a text.
+/// A refusal with status 200: the names of the fields at fault, each with a text.
 fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
     let error = error.unwrap_or_default();
     let wrong = ["store_id", "api_token", "checkout_id"].iter().any(|name| error.contains_key(*name));
@@ -131,7 +134,7 @@ fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
     Refusal::new(Some(field), text.as_str()).kind(Some(kind))
 }
 
-/// The token endpoint speaks RFC 6749, the API RFC 9457.
+/// The token endpoint refuses in the form of RFC 6749, the API in that of RFC 9457.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/title"], &["/detail"], &["/category"]);
     if refusal.code.is_none() { oauth::refusal(reply) } else { refusal }

@@ -3,6 +3,7 @@
 
 use crate::prelude::*;
 
+/// The lifetime of a token, in seconds.
 const LIFETIME: u32 = 600;
 
 #[derive(Deserialize)]
@@ -25,29 +26,30 @@ impl Connector for Multisafepay {
         ],
         hosts: &[Host::main("https://api.multisafepay.com", "https://testapi.multisafepay.com")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "api_token",
             "start Payment Components and encrypt payment details",
             Lifetime::Fixed(LIFETIME),
+            api_token,
         )
         .by_default()],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::get(exchange.url("/v1/json/auth/api_token")?)
-                .secret_header("api_key", credentials.api_key.expose())
-                .header("accept", "application/json")
-                .send(),
-            [reply, ..] => {
-                let answer: Answer = reply.accept(refusal)?;
-                if !answer.success {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let expiry = Expiry::after_reply(reply, LIFETIME)?;
-                let token = encoding::text_at(&answer.data, "/api_token").unwrap_or_default();
-                Ok(Step::Done(Token::new(token, "api_token", expiry)?))
+fn api_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::get(exchange.url("/v1/json/auth/api_token")?)
+            .secret_header("api_key", credentials.api_key.expose())
+            .header("accept", "application/json")
+            .send(),
+        [reply, ..] => {
+            let answer: Answer = reply.accept(refusal)?;
+            if !answer.success {
+                return Err(reply.refuse(refusal(reply)));
             }
+            let expiry = Expiry::after_reply(reply, LIFETIME)?;
+            let token = encoding::text_at(&answer.data, "/api_token").unwrap_or_default();
+            Ok(Step::Done(Token::new(token, "api_token", expiry)?))
         }
     }
 }
@@ -59,8 +61,7 @@ struct Answer {
     data: Value,
 }
 
-/// A refusal may come with status 200.
-/// The members are at the top, by some accounts inside `data`.
+/// A refusal may come with status 200. Its members are at the top, by some documents inside `data`.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/error_code", "/data/error_code"], &["/error_info", "/data/error_info"], &[]);
     let kind = match refusal.code.as_deref() {

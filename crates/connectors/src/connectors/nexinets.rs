@@ -1,4 +1,4 @@
-//! Nexinets (Nexi's `PayEngine`): an order that the hosted payment page or widget goes on with.
+//! Nexinets (Nexi's `PayEngine`): an order, which its hosted payment page or widget completes.
 //! <https://docs.payengine.de/>
 
 use crate::prelude::*;
@@ -24,7 +24,7 @@ impl Connector for Nexinets {
         ],
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
         credentials: &[required("merchant_id").public(), required("api_key")],
-        grants: &[Grant::client_unconverted("order", "pay that one order on the hosted page", Lifetime::Unpublished)
+        grants: &[Grant::client("order", "pay that one order on the hosted page", Lifetime::Unpublished, order)
             .by_default()
             .inputs(&[
                 Input::minor_units("amount").required(),
@@ -32,28 +32,28 @@ impl Connector for Nexinets {
                 Input::url("return_url").required(),
             ])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let return_url = exchange.input.text("return_url");
-                Call::post(exchange.url("/v1/orders")?)
-                    .basic(&credentials.merchant_id, credentials.api_key.expose())
-                    .json(&json!({
-                        "initialAmount": exchange.input.integer("amount"),
-                        "currency": exchange.input.text("currency").map(str::to_ascii_uppercase),
-                        "channel": "ECOM",
-                        "transactionType": "PREAUTH",
-                        "async": { "successUrl": return_url, "cancelUrl": return_url, "failureUrl": return_url },
-                        "merchantOrderId": exchange.reference,
-                    }))
-                    .send()
-            }
-            [reply, ..] => {
-                let order: Order = reply.accept(refusal)?;
-                let token = Token::new(&order.order_id, "order_id", Expiry::Unpublished)?;
-                Ok(Step::Done(token.client("merchant_id", &credentials.merchant_id)))
-            }
+fn order(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let return_url = exchange.input.required_text("return_url")?;
+            Call::post(exchange.url("/v1/orders")?)
+                .basic(&credentials.merchant_id, credentials.api_key.expose())
+                .json(&json!({
+                    "initialAmount": exchange.input.required_integer("amount")?,
+                    "currency": exchange.input.required_text("currency")?.to_ascii_uppercase(),
+                    "channel": "ECOM",
+                    "transactionType": "PREAUTH",
+                    "async": { "successUrl": return_url, "cancelUrl": return_url, "failureUrl": return_url },
+                    "merchantOrderId": exchange.reference,
+                }))
+                .send()
+        }
+        [reply, ..] => {
+            let order: Order = reply.accept(refusal)?;
+            let token = Token::new(&order.order_id, "order_id", Expiry::Unpublished)?;
+            Ok(Step::Done(token.client("merchant_id", &credentials.merchant_id)))
         }
     }
 }

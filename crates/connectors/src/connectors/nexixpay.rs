@@ -1,17 +1,21 @@
-//! Nexi `XPay`: an order's hosted page, to verify a card or to pay, or its iframe fields for the merchant's page.
+//! Nexi `XPay`: the hosted page of an order, to verify a card or to pay, or its iframe fields for
+//! the merchant's page.
 //! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>
 //!
-//! The security token that comes with it proves to the shop that a notification is Nexi's: the payer must not have it.
+//! A security token comes with the order. It proves to the shop that a notification is Nexi's, so
+//! the payer must not have it.
 //! <https://developer.nexigroup.com/xpayintesa/en-EU/docs/security-best-practices/>
 
 use std::borrow::Cow;
 
 use crate::prelude::*;
 
-/// The bound on an order's id, in characters: Nexi's portal for Italy and its own shop plugin have 18, the Build document 27.
+/// The longest id of an order, in characters: 18 in Nexi's portal for Italy and in its own shop
+/// plugin, 27 in the document of Build.
 const MAX_ORDER_ID: usize = 18;
-/// ISO 639-2. Nexi's portal requires a language; this is the one that it takes where none is sent.
-const LANGUAGE: &str = "ita";
+/// The language where the caller names none (ISO 639-2). Nexi's portal requires one; this is its own
+/// default.
+const DEFAULT_LANGUAGE: &str = "ita";
 const PATH: &str = "/api/phoenix-0.0/psp/api/v1/orders";
 
 #[derive(Deserialize)]
@@ -19,24 +23,13 @@ pub struct Credentials {
     api_key: Secret,
 }
 
-/// What Build takes, then what pays, what all take, and what verifies.
-const INPUTS: &[Input] = &[
-    Input::origin("merchant_url").required(),
-    Input::minor_units("amount").required(),
-    Input::one_of("action_type", &["PAY", "PREAUTH"]),
-    Input::currency("currency").required(),
-    Input::url("return_url").required(),
-    Input::url("cancel_url"),
-    Input::url("notification_url"),
-    Input::text_of("language", 3),
-    Input::text("contract_id"),
-    Input::one_of("contract_type", &["CIT", "MIT_SCHEDULED", "MIT_UNSCHEDULED"]),
-    Input::text_of("contract_expiry_date", 10),
-    Input::digits("contract_frequency", 4),
-];
-const BUILD: &[Input] = INPUTS.split_at(8).0;
-const PAY: &[Input] = BUILD.split_at(1).1;
-const VERIFY: &[Input] = INPUTS.split_at(3).1;
+const AMOUNT: Input = Input::minor_units("amount").required();
+const ACTION_TYPE: Input = Input::one_of("action_type", &["PAY", "PREAUTH"]);
+const CURRENCY: Input = Input::currency("currency").required();
+const RETURN_URL: Input = Input::url("return_url").required();
+const CANCEL_URL: Input = Input::url("cancel_url");
+const NOTIFICATION_URL: Input = Input::url("notification_url");
+const LANGUAGE: Input = Input::text_of("language", 3);
 const SERVER: &[&str] = &["security_token"];
 
 pub struct Nexixpay;
@@ -56,70 +49,127 @@ impl Connector for Nexixpay {
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "hpp_verify",
                 "verify a card on the hosted page, and with contract_id store it",
                 Lifetime::Unpublished,
+                hpp_verify,
             )
             .by_default()
-            .inputs(VERIFY)
+            .inputs(&[
+                CURRENCY,
+                RETURN_URL,
+                CANCEL_URL,
+                NOTIFICATION_URL,
+                LANGUAGE,
+                Input::text("contract_id"),
+                Input::one_of("contract_type", &["CIT", "MIT_SCHEDULED", "MIT_UNSCHEDULED"]),
+                Input::text_of("contract_expiry_date", 10),
+                Input::digits("contract_frequency", 4),
+            ])
             .server_parameters(SERVER),
-            Grant::client_unconverted("hpp", "pay that one order on the hosted page", Lifetime::Unpublished)
-                .inputs(PAY)
+            Grant::client("hpp", "pay that one order on the hosted page", Lifetime::Unpublished, hpp)
+                .inputs(&[AMOUNT, ACTION_TYPE, CURRENCY, RETURN_URL, CANCEL_URL, NOTIFICATION_URL, LANGUAGE])
                 .server_parameters(SERVER),
-            Grant::client_unconverted(
+            Grant::client(
                 "build",
                 "pay that one order in iframe fields on the merchant's page",
                 Lifetime::Unpublished,
+                build,
             )
-            .inputs(BUILD)
+            .inputs(&[
+                Input::origin("merchant_url").required(),
+                AMOUNT,
+                ACTION_TYPE,
+                CURRENCY,
+                RETURN_URL,
+                CANCEL_URL,
+                NOTIFICATION_URL,
+                LANGUAGE,
+            ])
             .server_parameters(SERVER),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let page = if exchange.grant.name == "build" { "build" } else { "hpp" };
-        match exchange.replies {
-            // An order's id is refused the second time, so a repetition would hide the answer to the first.
-            [] => Call::post(exchange.url(&format!("{PATH}/{page}"))?)
-                .secret_header("x-api-key", credentials.api_key.expose())
-                .header("correlation-id", &exchange.nonce.uuid())
-                .json(&order(exchange)?)
-                .send(),
-            [reply, ..] => reply.accept::<Started>(refusal)?.token(exchange).map(Step::Done),
+fn hpp_verify(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    hosted_page(credentials, exchange, &Action::VERIFY)
+}
+
+fn hpp(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    hosted_page(credentials, exchange, &Action::pay(exchange)?)
+}
+
+fn hosted_page(credentials: &Credentials, exchange: &Exchange<'_>, action: &Action<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let (order, session) = order(exchange, action)?;
+            post(credentials, exchange, "hpp", &json!({ "order": order, "paymentSession": session }))
         }
+        [reply, ..] => reply.accept::<Started>(refusal)?.token(exchange).map(Step::Done),
     }
+}
+
+fn build(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let (order, mut session) = order(exchange, &Action::pay(exchange)?)?;
+            session.insert("paymentService".into(), json!("CARDS"));
+            let origin = exchange.input.required_text("merchant_url")?;
+            let body = json!({ "version": "3", "merchantUrl": origin, "order": order, "paymentSession": session });
+            post(credentials, exchange, "build", &body)
+        }
+        [reply, ..] => reply.accept::<Started>(refusal)?.token(exchange).map(Step::Done),
+    }
+}
+
+/// The call may not be repeated: Nexi refuses the second use of an order's id, and that refusal
+/// would hide the answer to the first.
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, page: &str, body: &Value) -> Result<Step> {
+    Call::post(exchange.url(&format!("{PATH}/{page}"))?)
+        .secret_header("x-api-key", credentials.api_key.expose())
+        .header("correlation-id", &exchange.nonce.uuid())
+        .json(body)
+        .send()
 }
 
 fn order_id<'a>(exchange: &'a Exchange<'_>) -> Cow<'a, str> {
     exchange.reference_within(MAX_ORDER_ID, "")
 }
 
-fn order(exchange: &Exchange<'_>) -> Result<Value> {
-    let input = exchange.input;
-    let amount = input.integer("amount").unwrap_or(0).to_string();
-    let mut session = Map::new();
-    input.copy_into(&mut session, &[("notification_url", "notificationUrl")]);
-    session.insert("language".into(), json!(input.text("language").unwrap_or(LANGUAGE)));
-    let action =
-        if exchange.grant.name == "hpp_verify" { "VERIFY" } else { input.text("action_type").unwrap_or("PAY") };
-    session.insert("actionType".into(), json!(action));
-    session.insert("amount".into(), json!(amount));
-    session.insert("resultUrl".into(), json!(input.text("return_url")));
-    session.insert("cancelUrl".into(), json!(input.text("cancel_url").or(input.text("return_url"))));
-    session.insert("recurrence".into(), recurrence(exchange)?);
-    let currency = input.text("currency").map(str::to_ascii_uppercase);
-    let order = json!({ "orderId": order_id(exchange), "amount": amount, "currency": currency });
-    Ok(match input.text("merchant_url") {
-        None => json!({ "order": order, "paymentSession": session }),
-        Some(origin) => {
-            session.insert("paymentService".into(), json!("CARDS"));
-            json!({ "version": "3", "merchantUrl": origin, "order": order, "paymentSession": session })
-        }
-    })
+/// The action of an order and its amount in minor units.
+struct Action<'a> {
+    action_type: &'a str,
+    amount: i64,
 }
 
-/// A contract by schedule has an end and a number of days between payments.
+impl<'a> Action<'a> {
+    const VERIFY: Self = Action { action_type: "VERIFY", amount: 0 };
+
+    fn pay(exchange: &Exchange<'a>) -> Result<Self> {
+        let action_type = exchange.input.text("action_type").unwrap_or("PAY");
+        Ok(Action { action_type, amount: exchange.input.required_integer("amount")? })
+    }
+}
+
+/// The members of an order and of its session on the hosted page.
+fn order(exchange: &Exchange<'_>, action: &Action<'_>) -> Result<(Value, Map<String, Value>)> {
+    let input = exchange.input;
+    let amount = action.amount.to_string();
+    let return_url = input.required_text("return_url")?;
+    let mut session = Map::new();
+    input.copy_into(&mut session, &[("notification_url", "notificationUrl")]);
+    session.insert("language".into(), json!(input.text("language").unwrap_or(DEFAULT_LANGUAGE)));
+    session.insert("actionType".into(), json!(action.action_type));
+    session.insert("amount".into(), json!(amount));
+    session.insert("resultUrl".into(), json!(return_url));
+    session.insert("cancelUrl".into(), json!(input.text("cancel_url").unwrap_or(return_url)));
+    session.insert("recurrence".into(), recurrence(exchange)?);
+    let currency = input.required_text("currency")?.to_ascii_uppercase();
+    Ok((json!({ "orderId": order_id(exchange), "amount": amount, "currency": currency }), session))
+}
+
+/// A contract of type `MIT_SCHEDULED` has an end and a number of days between payments.
 fn recurrence(exchange: &Exchange<'_>) -> Result<Value> {
     const SCHEDULE: [&str; 2] = ["contract_expiry_date", "contract_frequency"];
     let input = exchange.input;
@@ -176,7 +226,7 @@ impl Started {
     }
 }
 
-/// A refused key comes without a body.
+/// The refusal of a key has no body.
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/errors", &["description"]);
     Refusal::read(reply, &["/errors/0/code"], &["/errors/0/description"], &[]).reason(faults)

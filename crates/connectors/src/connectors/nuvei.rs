@@ -33,16 +33,18 @@ impl Connector for Nuvei {
             required("merchant_secret"),
         ],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "session_token",
                 "tokenize cards in one session; paying in it also needs a checksum that the holder cannot make",
                 Lifetime::Fixed(LIFETIME),
+                session_token,
             )
             .by_default(),
-            Grant::client_unconverted(
+            Grant::client(
                 "open_order",
                 "pay or verify this order through the Web SDK",
                 Lifetime::Fixed(LIFETIME),
+                open_order,
             )
             .by_default_with("amount")
             .inputs(&[
@@ -56,77 +58,84 @@ impl Connector for Nuvei {
             ]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let path = match exchange.grant.name {
-                    "open_order" => "/ppp/api/v1/openOrder.do",
-                    _ => "/ppp/api/v1/getSessionToken.do",
-                };
-                Call::post(exchange.url(path)?)
-                    .header("accept", "application/json")
-                    .json(&body(credentials, exchange))
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let answer: Answer = reply.accept(refusal)?;
-                // A number, by some accounts a text.
-                let failed = answer.err_code.is_some_and(|code| code != 0 && code != "0");
-                if failed || answer.status.as_deref() == Some("ERROR") {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let session = answer
-                    .session_token
-                    .filter(|_| answer.status.as_deref() == Some("SUCCESS"))
-                    .ok_or_else(|| Error::bad_reply("Nuvei's answer has no session token in it"))?;
-                let env = if exchange.mode == Mode::Live { "prod" } else { "int" };
-                let token = Token::new(&session, "session_token", Expiry::after_reply(reply, LIFETIME)?)?
-                    .client("merchant_id", &credentials.merchant_id)
-                    .client("merchant_site_id", &credentials.merchant_site_id)
-                    .client("env", env);
-                Ok(Step::Done(match answer.order_id {
-                    Some(Value::String(id)) => token.client("order_id", id),
-                    Some(Value::Number(id)) => token.client("order_id", id.to_string()),
-                    _ => token,
-                }))
-            }
-        }
+fn session_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(exchange, "/ppp/api/v1/getSessionToken.do", &body(credentials, exchange, &[])),
+        [reply, ..] => token(credentials, exchange, reply),
     }
 }
 
-/// The checksum runs over values in the vendor's order, which is another one for each method.
-/// <https://docs.nuvei.com/documentation/integration/server-to-server/authentication/>
-fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Value {
-    let Credentials { merchant_id, merchant_site_id, merchant_secret } = credentials;
-    let (input, reference) = (exchange.input, exchange.reference);
-    let timestamp = exchange.now.strftime("%Y%m%d%H%M%S").to_string();
-    let order = exchange.grant.name == "open_order";
-    let (amount, currency) = (input.decimal("amount"), input.text("currency").map(str::to_ascii_uppercase));
-    let parts = [
-        merchant_id,
-        merchant_site_id,
-        reference,
-        amount.as_deref().unwrap_or_default(),
-        currency.as_deref().unwrap_or_default(),
-        &timestamp,
-        merchant_secret.expose(),
-    ];
-    encoding::sparse(json!({
-        "merchantId": merchant_id,
-        "merchantSiteId": merchant_site_id,
-        "clientRequestId": reference,
-        "timeStamp": timestamp,
-        "checksum": hex::encode(crypto::sha256(&parts.map(str::as_bytes))),
-        "amount": amount,
-        "currency": currency,
-        "clientUniqueId": order.then(|| input.text("client_unique_id").unwrap_or(reference)),
-        "transactionType": input.text("transaction_type"),
-        "userTokenId": input.text("user_token_id"),
-        "urlDetails": input.text("notification_url").map(|url| json!({ "notificationUrl": url })),
-        "preventOverride": input.flag("prevent_override").map(|flag| if flag { "1" } else { "0" }),
+fn open_order(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    match exchange.replies {
+        [] => {
+            let amount = input.required_decimal("amount")?;
+            let currency = input.required_text("currency")?.to_ascii_uppercase();
+            let mut body = body(credentials, exchange, &[&amount, &currency]);
+            body.insert("amount".into(), json!(amount));
+            body.insert("currency".into(), json!(currency));
+            let client_unique_id = input.text("client_unique_id").unwrap_or(exchange.reference);
+            body.insert("clientUniqueId".into(), json!(client_unique_id));
+            input.copy_into(&mut body, &[("transaction_type", "transactionType"), ("user_token_id", "userTokenId")]);
+            if let Some(url) = input.text("notification_url") {
+                body.insert("urlDetails".into(), json!({ "notificationUrl": url }));
+            }
+            if let Some(prevent) = input.flag("prevent_override") {
+                body.insert("preventOverride".into(), json!(if prevent { "1" } else { "0" }));
+            }
+            post(exchange, "/ppp/api/v1/openOrder.do", &body)
+        }
+        [reply, ..] => token(credentials, exchange, reply),
+    }
+}
+
+fn post(exchange: &Exchange<'_>, path: &str, body: &Map<String, Value>) -> Result<Step> {
+    Call::post(exchange.url(path)?).header("accept", "application/json").json(body).repeatable().send()
+}
+
+fn token(credentials: &Credentials, exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let answer: Answer = reply.accept(refusal)?;
+    // The code is a number, by some documents a text.
+    let failed = answer.err_code.is_some_and(|code| code != 0 && code != "0");
+    if failed || answer.status.as_deref() == Some("ERROR") {
+        return Err(reply.refuse(refusal(reply)));
+    }
+    let session = answer
+        .session_token
+        .filter(|_| answer.status.as_deref() == Some("SUCCESS"))
+        .ok_or_else(|| Error::bad_reply("Nuvei's answer has no session token in it"))?;
+    let env = if exchange.mode == Mode::Live { "prod" } else { "int" };
+    let token = Token::new(&session, "session_token", Expiry::after_reply(reply, LIFETIME)?)?
+        .client("merchant_id", &credentials.merchant_id)
+        .client("merchant_site_id", &credentials.merchant_site_id)
+        .client("env", env);
+    Ok(Step::Done(match answer.order_id {
+        Some(Value::String(id)) => token.client("order_id", id),
+        Some(Value::Number(id)) => token.client("order_id", id.to_string()),
+        _ => token,
     }))
+}
+
+/// The members of both calls. The checksum is over the ids, the reference, `signed` (the amount and
+/// the currency of an order), the time and the secret, in this order.
+/// <https://docs.nuvei.com/documentation/integration/server-to-server/authentication/>
+fn body(credentials: &Credentials, exchange: &Exchange<'_>, signed: &[&str]) -> Map<String, Value> {
+    let Credentials { merchant_id, merchant_site_id, merchant_secret } = credentials;
+    let reference = exchange.reference;
+    let timestamp = exchange.now.strftime("%Y%m%d%H%M%S").to_string();
+    let mut parts: Vec<&str> = vec![merchant_id, merchant_site_id, reference];
+    parts.extend(signed);
+    parts.extend([timestamp.as_str(), merchant_secret.expose()]);
+    let checksum = crypto::sha256(&[parts.concat().as_bytes()]);
+    Map::from_iter([
+        ("merchantId".into(), json!(merchant_id)),
+        ("merchantSiteId".into(), json!(merchant_site_id)),
+        ("clientRequestId".into(), json!(reference)),
+        ("timeStamp".into(), json!(timestamp)),
+        ("checksum".into(), json!(hex::encode(checksum))),
+    ])
 }
 
 #[derive(Deserialize, Default)]
@@ -138,7 +147,8 @@ struct Answer {
     order_id: Option<Value>,
 }
 
-/// Refusals come with status 200. Few codes are published; of the others the text next to them tells.
+/// Refusals come with status 200. The vendor publishes few codes; for the others the text beside
+/// the code decides the kind.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/errCode"], &["/reason"], &[]);
     if !reply.is_success() {

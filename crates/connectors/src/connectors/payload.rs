@@ -30,7 +30,7 @@ const CHECKOUT: &[Input] = &[
     Input::text("customer_id"),
     Input::text("processing_id"),
 ];
-const PAYS_OR_INVOICE: &[&[&str]] = &[&["amount"], &["invoice_id"]];
+const AMOUNT_OR_INVOICE: &[&[&str]] = &[&["amount"], &["invoice_id"]];
 
 pub struct Payload;
 
@@ -45,33 +45,37 @@ impl Connector for Payload {
         hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
         credentials: &[required("auth_key_map").nested()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "payment_method_form",
                 "store one payment method through secure inputs",
                 Lifetime::Unpublished,
+                payment_method_form,
             )
             .by_default()
             .inputs(&[CURRENCY, Input::object("payment_method")]),
-            Grant::client_unconverted(
+            Grant::client(
                 "payment_form",
                 "make that one payment through secure inputs",
                 Lifetime::Unpublished,
+                payment_form,
             )
             .inputs(&[CURRENCY, Input::decimal("amount").required(), Input::object("payment")]),
-            Grant::client_unconverted(
+            Grant::client(
                 "checkout_plugin",
                 "pay that amount or invoice in the embedded checkout",
                 Lifetime::Unpublished,
+                checkout_plugin,
             )
             .inputs(CHECKOUT)
-            .one_of(PAYS_OR_INVOICE),
-            Grant::client_unconverted(
+            .one_of(AMOUNT_OR_INVOICE),
+            Grant::client(
                 "checkout_page",
                 "pay that amount or invoice on the hosted page",
                 Lifetime::Unpublished,
+                checkout_page,
             )
             .inputs(CHECKOUT)
-            .one_of(PAYS_OR_INVOICE),
+            .one_of(AMOUNT_OR_INVOICE),
         ],
     };
 
@@ -80,39 +84,72 @@ impl Connector for Payload {
         let first = modes.next()??;
         modes.all(|mode| mode == Some(first)).then_some(first)
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let account = account(credentials, exchange)?;
-                if account.mode().is_some_and(|mode| mode != exchange.mode) {
-                    return Err(Error::invalid(
-                        "test_mode",
-                        "the key of this currency is of Payload's other environment",
-                    ));
-                }
-                let intent = Map::from_iter([(exchange.grant.name.to_owned(), intent(exchange))]);
-                Call::post(exchange.url("/access_tokens")?)
-                    .basic(account.api_key.expose(), "")
-                    .json(&json!({ "type": "client", "intent": intent }))
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let made: AccessToken = reply.accept(refusal)?;
-                if made.kind != "client" {
-                    return Err(Error::bad_reply("Payload's token is not a client token"));
-                }
-                if made.environ.is_some_and(|environ| environ != exchange.mode.label()) {
-                    return Err(Error::invalid("test_mode", "these credentials are of Payload's other environment"));
-                }
-                Ok(Step::Done(Token::new(&made.id, "client_token", Expiry::Unpublished)?))
-            }
+fn payment_method_form(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = json!({ "payment_method": object(exchange, "payment_method") });
+            token_call(credentials, exchange, &json!({ "payment_method_form": form }))
         }
+        [reply, ..] => token(exchange, reply),
     }
 }
 
-/// The account of the currency asked for, else the first by name.
+fn payment_form(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = json!({ "payment": payment(exchange, object(exchange, "payment")) });
+            token_call(credentials, exchange, &json!({ "payment_form": form }))
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn checkout_plugin(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let payment = payment(exchange, Map::new());
+            token_call(credentials, exchange, &json!({ "checkout_plugin": payment }))
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn checkout_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let payment = payment(exchange, Map::new());
+            token_call(credentials, exchange, &json!({ "checkout_page": payment }))
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, intent: &Value) -> Result<Step> {
+    let account = account(credentials, exchange)?;
+    if account.mode().is_some_and(|mode| mode != exchange.mode) {
+        return Err(Error::invalid("test_mode", "the key of this currency is of Payload's other environment"));
+    }
+    Call::post(exchange.url("/access_tokens")?)
+        .basic(account.api_key.expose(), "")
+        .json(&json!({ "type": "client", "intent": intent }))
+        .repeatable()
+        .send()
+}
+
+fn token(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let made: AccessToken = reply.accept(refusal)?;
+    if made.kind != "client" {
+        return Err(Error::bad_reply("Payload's token is not a client token"));
+    }
+    if made.environ.is_some_and(|environ| environ != exchange.mode.label()) {
+        return Err(Error::invalid("test_mode", "these credentials are of Payload's other environment"));
+    }
+    Ok(Step::Done(Token::new(&made.id, "client_token", Expiry::Unpublished)?))
+}
+
+/// The account of the currency that the caller names, otherwise the first by name.
 fn account<'a>(credentials: &'a Credentials, exchange: &Exchange<'_>) -> Result<&'a Account> {
     let accounts = &credentials.auth_key_map;
     match exchange.input.text("currency") {
@@ -127,20 +164,20 @@ fn account<'a>(credentials: &'a Credentials, exchange: &Exchange<'_>) -> Result<
     }
 }
 
-fn intent(exchange: &Exchange<'_>) -> Value {
+fn object(exchange: &Exchange<'_>, name: &str) -> Map<String, Value> {
+    exchange.input.value(name).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// The payment of an intent. `payment` holds the members that the caller gave as they are.
+fn payment(exchange: &Exchange<'_>, mut payment: Map<String, Value>) -> Map<String, Value> {
     let input = exchange.input;
-    let object = |name| input.value(name).and_then(Value::as_object).cloned().unwrap_or_default();
-    if exchange.grant.name == "payment_method_form" {
-        return json!({ "payment_method": object("payment_method") });
-    }
-    let mut payment = object("payment");
     let names = ["invoice_id", "customer_id", "processing_id"].map(|name| (name, name));
     input.copy_into(&mut payment, &names);
     if let Some(amount) = input.decimal("amount").and_then(|amount| amount.parse::<f64>().ok()) {
         payment.insert("amount".into(), json!(amount));
     }
     payment.entry("description").or_insert_with(|| json!(exchange.reference));
-    if exchange.grant.name == "payment_form" { json!({ "payment": payment }) } else { payment.into() }
+    payment
 }
 
 #[derive(Deserialize)]

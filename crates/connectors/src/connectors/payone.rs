@@ -4,6 +4,7 @@
 use crate::prelude::*;
 
 const CONTENT_TYPE: &str = "application/json";
+/// The longest `x-request-id`, in characters.
 const MAX_REQUEST_ID: usize = 128;
 
 #[derive(Deserialize)]
@@ -22,29 +23,37 @@ impl Connector for Payone {
         id: "payone",
         name: "PAYONE Commerce Platform",
         docs: "https://github.com/PAYONE-GmbH/PCP-ServerSDK-NodeJs",
-        unconfirmed: &["How far the Date header may be from the platform's clock.", "The HTTP statuses of refusals."],
+        unconfirmed: &[
+            "The greatest difference that the platform accepts between the Date header and its clock.",
+            "The HTTP statuses of refusals.",
+        ],
         hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
         credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "authentication_token",
             "start the card tokenizer or the hosted tokenization page for this merchant",
             Lifetime::Fixed(600),
+            authentication_token,
         )
         .by_default()],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
-        let answer: Answer = reply.accept(refusal)?;
-        Ok(Step::Done(Token::new(&answer.token, "JWT", Expiry::at_date(&answer.expiration_date)?)?))
+fn authentication_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => token_call(credentials, exchange),
+        [reply, ..] => {
+            let answer: Answer = reply.accept(refusal)?;
+            Ok(Step::Done(Token::new(&answer.token, "JWT", Expiry::at_date(&answer.expiration_date)?)?))
+        }
     }
 }
 
-/// There is no body, but its type is signed, so it is sent.
-fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+/// The call has no body. It still sends a content type, as the signature is over it.
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let merchant = Exchange::segment(&credentials.merchant_id);
     let uri = exchange.url(&format!("/v1/{merchant}/authentication-tokens"))?;
-    let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = exchange.http_date()?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let signed = format!("POST\n{CONTENT_TYPE}\n{date}\n{path}\n");
     let signature = encoding::base64(crypto::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));

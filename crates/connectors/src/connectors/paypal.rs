@@ -1,4 +1,5 @@
-//! PayPal: client tokens for its browser SDKs, a customer's ID token, and the app's own access token.
+//! PayPal: client tokens for its browser SDKs, a customer's ID token, and the app's own access
+//! token.
 //! <https://developer.paypal.com/api/rest/authentication/>
 
 use crate::prelude::*;
@@ -26,10 +27,11 @@ impl Connector for Paypal {
         hosts: &[Host::main("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("payer_id").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "client_token",
                 "start the JS SDK v6 or Fastlane: eligibility and client-side order calls, on the given domains",
                 Lifetime::Fixed(900),
+                client_token,
             )
             .by_default()
             .inputs(&[
@@ -37,86 +39,110 @@ impl Connector for Paypal {
                 Input::one_of("intent", &["sdk_init"]),
                 PARTNER_ATTRIBUTION_ID,
             ]),
-            Grant::client_unconverted(
+            Grant::client(
                 "identity_client_token",
                 "start the hosted card fields of the JS SDK v5",
                 Lifetime::Fixed(3600),
+                identity_client_token,
             )
             .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
-            Grant::client_unconverted(
+            Grant::client(
                 "id_token",
                 "show and use that customer's saved methods in the JS SDK v5",
                 Lifetime::InReply,
+                id_token,
             )
             .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
-            Grant::server_unconverted("access_token", "call all REST APIs of the app", Lifetime::InReply)
+            Grant::server("access_token", "call all REST APIs of the app", Lifetime::InReply, access_token)
                 .scopes(Scopes::Any),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        let form = FormBody::new().field("grant_type", "client_credentials");
-        match (exchange.grant.name, exchange.replies) {
-            ("client_token", []) => {
-                let domains = input.texts("domains").join(",");
-                let form = form
-                    .field("response_type", "client_token")
-                    .maybe("domains[]", Some(domains.as_str()).filter(|domains| !domains.is_empty()))
-                    .maybe("intent", input.text("intent"));
-                acting_for_seller(credentials, exchange, token_call(credentials, exchange, form)?)
+fn client_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let domains = exchange.input.texts("domains").join(",");
+            let form = client_credentials()
+                .field("response_type", "client_token")
+                .maybe("domains[]", Some(domains.as_str()).filter(|domains| !domains.is_empty()))
+                .maybe("intent", exchange.input.text("intent"));
+            acting_for_seller(credentials, exchange, token_call(credentials, exchange, form)?)
+        }
+        [reply, ..] => {
+            let granted: oauth::AccessToken = reply.accept(refusal)?;
+            if !granted.scope.as_deref().is_some_and(is_client_side) {
+                return Err(Error::bad_reply("PayPal granted more than a browser may hold"));
             }
-            ("client_token", [reply, ..]) => {
-                let granted: AccessToken = reply.accept(refusal)?;
-                if !granted.scope.as_deref().is_some_and(is_client_side) {
-                    return Err(Error::bad_reply("PayPal granted more than a browser may hold"));
-                }
-                Ok(Step::Done(access_token(reply, &granted)?.client("client_id", &credentials.client_id)))
-            }
-            ("identity_client_token" | "access_token", []) => {
-                let scope = input.scopes.join(" ");
-                let form = form.maybe("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
-                token_call(credentials, exchange, form)?.send()
-            }
-            ("access_token", [reply, ..]) => {
-                Ok(Step::Done(access_token(reply, &reply.accept::<AccessToken>(refusal)?)?))
-            }
-            ("identity_client_token", [login]) => {
-                let login: AccessToken = login.accept(refusal)?;
-                let body = match input.text("customer_id") {
-                    Some(customer) => json!({ "customer_id": customer }),
-                    None => json!({}),
-                };
-                let call = Call::post(exchange.url("/v1/identity/generate-token")?)
-                    .bearer(login.access_token.expose())
-                    .header("accept", "application/json")
-                    .header("accept-language", "en_US")
-                    .json(&body)
-                    .repeatable();
-                acting_for_seller(credentials, exchange, call)
-            }
-            ("identity_client_token", [_, reply, ..]) => {
-                let granted: ClientToken = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, granted.expires_in.unwrap_or(Seconds(3600)))?;
-                let token = Token::new(&granted.client_token, "client_token", expiry)?;
-                Ok(Step::Done(token.client("client_id", &credentials.client_id)))
-            }
-            ("id_token", []) => {
-                let form =
-                    form.field("response_type", "id_token").maybe("target_customer_id", input.text("customer_id"));
-                acting_for_seller(credentials, exchange, token_call(credentials, exchange, form)?)
-            }
-            // A full-power access token lies next to the ID token, with an `expires_in` of its own: neither is read.
-            ("id_token", [reply, ..]) => {
-                let granted: IdToken = reply.accept(refusal)?;
-                let token = Token::new(&granted.id_token, "id_token", Expiry::of_jwt(&granted.id_token)?)?;
-                Ok(Step::Done(token.client("client_id", &credentials.client_id)))
-            }
-            _ => Err(Error::new(Kind::Internal, "PayPal has no such grant")),
+            let token = granted.token_or_bearer(reply, exchange.grant)?;
+            Ok(Step::Done(token.client("client_id", &credentials.client_id)))
         }
     }
 }
 
+fn identity_client_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => token_call(credentials, exchange, client_credentials())?.send(),
+        [login] => {
+            let login: oauth::AccessToken = login.accept(refusal)?;
+            let body = match exchange.input.text("customer_id") {
+                Some(customer) => json!({ "customer_id": customer }),
+                None => json!({}),
+            };
+            let call = Call::post(exchange.url("/v1/identity/generate-token")?)
+                .bearer(login.access_token.expose())
+                .header("accept", "application/json")
+                .header("accept-language", "en_US")
+                .json(&body)
+                .repeatable();
+            acting_for_seller(credentials, exchange, call)
+        }
+        [_, reply, ..] => {
+            let granted: ClientToken = reply.accept(refusal)?;
+            let expiry = Expiry::after_reply(reply, granted.expires_in.unwrap_or(Seconds(3600)))?;
+            let token = Token::new(&granted.client_token, "client_token", expiry)?;
+            Ok(Step::Done(token.client("client_id", &credentials.client_id)))
+        }
+    }
+}
+
+fn id_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = client_credentials()
+                .field("response_type", "id_token")
+                .maybe("target_customer_id", exchange.input.text("customer_id"));
+            acting_for_seller(credentials, exchange, token_call(credentials, exchange, form)?)
+        }
+        // The answer also holds an access token with all rights of the app, and the `expires_in` of
+        // that one. Neither is read.
+        [reply, ..] => {
+            let granted: IdToken = reply.accept(refusal)?;
+            let token = Token::new(&granted.id_token, "id_token", Expiry::of_jwt(&granted.id_token)?)?;
+            Ok(Step::Done(token.client("client_id", &credentials.client_id)))
+        }
+    }
+}
+
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let scope = exchange.input.scope();
+            let form = client_credentials().maybe("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
+            token_call(credentials, exchange, form)?.send()
+        }
+        [reply, ..] => {
+            let granted: oauth::AccessToken = reply.accept(refusal)?;
+            Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
+        }
+    }
+}
+
+fn client_credentials() -> FormBody {
+    FormBody::new().field("grant_type", "client_credentials")
+}
+
+/// The call of every grant to the token endpoint, with the pairs that differ.
 fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, form: FormBody) -> Result<Call> {
     Ok(Call::post(exchange.url("/v1/oauth2/token")?)
         .basic(&credentials.client_id, credentials.client_secret.expose())
@@ -126,7 +152,8 @@ fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, form: FormBody
         .repeatable())
 }
 
-/// A partner says for which seller it asks, with a JWT that is not signed.
+/// Adds the headers of a partner: its own code, and the seller for whom it calls, as a JWT without
+/// a signature.
 fn acting_for_seller(credentials: &Credentials, exchange: &Exchange<'_>, call: Call) -> Result<Step> {
     let call = match exchange.input.text("partner_attribution_id") {
         Some(code) => call.header("paypal-partner-attribution-id", code),
@@ -138,14 +165,9 @@ fn acting_for_seller(credentials: &Credentials, exchange: &Exchange<'_>, call: C
     call.header("paypal-auth-assertion", &format!("{header}.{claims}.")).send()
 }
 
-fn access_token(reply: &Reply, granted: &AccessToken) -> Result<Token> {
-    let token_type = granted.token_type.as_deref().unwrap_or("Bearer");
-    let token = Token::new(granted.access_token.expose(), token_type, Expiry::after_reply(reply, granted.expires_in)?)?;
-    Ok(token.scope_list(granted.scope.as_deref()))
-}
-
-/// A server token has the same shape as a client token, so only its scopes tell them apart: each must name one of PayPal's
-/// client-side services (`…/orders/client_sdk_orders_api`, `…/client-payments-eligibility`), and there must be one.
+/// Whether the scopes are those of a client token. A server token comes in the same form, so only
+/// the scopes show the difference: there must be at least one, and each must name one of PayPal's
+/// client-side services (`…/orders/client_sdk_orders_api`, `…/client-payments-eligibility`).
 fn is_client_side(scope: &str) -> bool {
     let service = |scope: &str| {
         scope
@@ -154,14 +176,6 @@ fn is_client_side(scope: &str) -> bool {
             .is_some_and(|service| service.starts_with("client_") || service.starts_with("client-"))
     };
     scope.split_whitespace().next().is_some() && scope.split_whitespace().all(service)
-}
-
-#[derive(Deserialize)]
-struct AccessToken {
-    access_token: Secret,
-    token_type: Option<String>,
-    expires_in: Seconds,
-    scope: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -175,11 +189,12 @@ struct IdToken {
     id_token: String,
 }
 
-/// The token endpoint speaks RFC 6749 (`error`), the others PayPal's own shape (`name`).
+/// The token endpoint refuses in the form of RFC 6749 (`error`), the others in PayPal's own
+/// (`name`).
 /// <https://developer.paypal.com/api/rest/responses/>
 fn refusal(reply: &Reply) -> Refusal {
     let details = encoding::faults_at(&reply.lenient(), "/details", &["issue", "description"]);
-    Refusal::read(reply, &["/error", "/name"], &["/error_description", "/message"], &[])
-        .reason(details)
-        .kind(oauth::refusal(reply).kind)
+    let refusal = Refusal::read(reply, &["/error", "/name"], &["/error_description", "/message"], &[]);
+    let kind = oauth::kind(refusal.code.as_deref());
+    refusal.reason(details).kind(kind)
 }

@@ -1,9 +1,11 @@
-//! Paysafe: a token, for one use, with which its SDK shows and pays with one customer's stored cards.
+//! Paysafe: a token for one use, with which its SDK shows one customer's stored cards and pays with
+//! them.
 //! <https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/>
 
 use crate::prelude::*;
 
 const PATH: &str = "/paymenthub/v1/customers";
+/// The lifetime of a token where the answer states none, in seconds.
 const LIFETIME: u32 = 900;
 
 #[derive(Deserialize)]
@@ -23,49 +25,56 @@ impl Connector for Paysafe {
         docs: "https://developer.paysafe.com/en/api-docs/paysafe-checkout/cards-and-addresses/",
         unconfirmed: &[
             "The member timeToLiveSeconds in this answer; without it, 15 minutes are taken.",
-            "What the error codes 5279, 5270 and 1200 mean.",
+            "The meaning of the error codes 5279, 5270 and 1200.",
         ],
         hosts: &[Host::main("https://api.paysafe.com", "https://api.test.paysafe.com")],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "single_use_customer_token",
             "list, use and update that customer's stored payment methods in the SDK, once",
             Lifetime::Fixed(LIFETIME),
+            single_use_customer_token,
         )
         .by_default()
         .inputs(&[Input::text("customer_id"), Input::object("create_customer"), Input::texts("payment_types")])
         .one_of(&[&["customer_id"], &["create_customer"]])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        let call = |path: String| {
-            Ok(Call::post(exchange.url(&path)?).basic(credentials.username.expose(), credentials.password.expose()))
-        };
-        let (customer, replies) = match (input.value("create_customer"), input.text("customer_id"), exchange.replies) {
-            (Some(_), Some(_), _) => {
-                return Err(Error::invalid_input("create_customer", "customer_id names a customer that is there"));
-            }
-            (Some(customer), None, []) => return call(PATH.to_owned())?.json(customer).send(),
-            (Some(_), None, [reply, rest @ ..]) => (encoding::not_blank(reply.accept::<Customer>(refusal)?.id)?, rest),
-            (None, id, replies) => (id.unwrap_or_default().to_owned(), replies),
-        };
-        match replies {
-            [] => {
-                let types = input.value("payment_types").cloned().unwrap_or(json!(["CARD"]));
-                // The vendor takes each reference once, so the call is not repeatable.
-                call(format!("{PATH}/{}/singleusecustomertokens", Exchange::segment(&customer)))?
-                    .json(&json!({ "merchantRefNum": exchange.reference, "paymentTypes": types }))
-                    .send()
-            }
-            [reply, ..] => {
-                let granted: Granted = reply.accept(refusal)?;
-                let seconds = granted.time_to_live_seconds.unwrap_or(Seconds(LIFETIME.into()));
-                let expiry = Expiry::after_reply(reply, seconds)?;
-                Ok(Step::Done(Token::new(&granted.single_use_customer_token, "singleUseCustomerToken", expiry)?))
-            }
+fn single_use_customer_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    match (input.value("create_customer"), exchange.replies) {
+        (Some(_), _) if input.text("customer_id").is_some() => {
+            Err(Error::invalid_input("create_customer", "customer_id names a customer that is there"))
+        }
+        (Some(customer), []) => post(credentials, exchange, PATH, customer),
+        (Some(_), [customer]) => {
+            let customer: Customer = customer.accept(refusal)?;
+            token_call(credentials, exchange, &encoding::not_blank(customer.id)?)
+        }
+        (None, []) => token_call(credentials, exchange, input.required_text("customer_id")?),
+        (Some(_), [_, reply, ..]) | (None, [reply, ..]) => {
+            let granted: Granted = reply.accept(refusal)?;
+            let seconds = granted.time_to_live_seconds.unwrap_or(Seconds(LIFETIME.into()));
+            let expiry = Expiry::after_reply(reply, seconds)?;
+            Ok(Step::Done(Token::new(&granted.single_use_customer_token, "singleUseCustomerToken", expiry)?))
         }
     }
+}
+
+/// The call may not be repeated: Paysafe takes each reference once.
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, customer: &str) -> Result<Step> {
+    let types = exchange.input.value("payment_types").cloned().unwrap_or(json!(["CARD"]));
+    let path = format!("{PATH}/{}/singleusecustomertokens", Exchange::segment(customer));
+    let body = json!({ "merchantRefNum": exchange.reference, "paymentTypes": types });
+    post(credentials, exchange, &path, &body)
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: &Value) -> Result<Step> {
+    Call::post(exchange.url(path)?)
+        .basic(credentials.username.expose(), credentials.password.expose())
+        .json(body)
+        .send()
 }
 
 #[derive(Deserialize)]
