@@ -38,10 +38,11 @@ impl Connector for Paystack {
         ],
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "transaction_access_code",
             "pay that one transaction",
             Lifetime::Unpublished,
+            transaction_access_code,
         )
         .by_default()
         .inputs(INPUTS)
@@ -55,38 +56,38 @@ impl Connector for Paystack {
             _ => None,
         }
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            // A reference is refused the second time, so a repetition would hide the answer to the first.
-            [] => Call::post(exchange.url("/transaction/initialize")?)
-                .bearer(credentials.api_key.expose())
-                .json(&transaction(exchange))
-                .send(),
-            [reply, ..] => {
-                let answer: Answer = reply.accept(refusal)?;
-                if !answer.status {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let transaction = Transaction::deserialize(answer.data)
-                    .map_err(|_| Error::bad_reply("Paystack's answer has no transaction in it"))?;
-                let token = Token::new(&transaction.access_code, "access_code", Expiry::Unpublished)?
-                    .client("authorization_url", transaction.authorization_url)
-                    .client("reference", transaction.reference);
-                Ok(Step::Done(token))
+fn transaction_access_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        // Paystack refuses a reference the second time, so a repetition would hide the first answer.
+        [] => Call::post(exchange.url("/transaction/initialize")?)
+            .bearer(credentials.api_key.expose())
+            .json(&transaction(exchange))
+            .send(),
+        [reply, ..] => {
+            let answer: Answer = reply.accept(refusal)?;
+            if !answer.status {
+                return Err(reply.refuse(refusal(reply)));
             }
+            let transaction = Transaction::deserialize(answer.data)
+                .map_err(|_| Error::bad_reply("Paystack's answer has no transaction in it"))?;
+            let token = Token::new(&transaction.access_code, "access_code", Expiry::Unpublished)?
+                .client("authorization_url", transaction.authorization_url)
+                .client("reference", transaction.reference);
+            Ok(Step::Done(token))
         }
     }
 }
 
 fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
     let input = exchange.input;
-    // The names are Paystack's own.
+    // The inputs have the names that Paystack uses.
     let mut body = input.body();
     if let Some(currency) = input.text("currency") {
         body.insert("currency".into(), json!(currency.to_ascii_uppercase()));
     }
-    // Of a reference that it cannot take, Paystack makes its own, which the answer names.
+    // Without a reference, Paystack makes one and its answer names it.
     if let Ok(reference) = exchange.reference_of(255, "-.=") {
         body.insert("reference".into(), json!(reference));
     }

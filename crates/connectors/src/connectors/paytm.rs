@@ -1,5 +1,7 @@
-//! Paytm: a token for what its SDKs ask before there is an order, and one that pays an order.
+//! Paytm: a token for the questions of its SDKs before there is an order, and one that pays an order.
 //! <https://paytmpayments.com/docs/api/initiate-transaction-api>
+
+use std::ops::RangeInclusive;
 
 use aes::{
     Aes128, Aes192, Aes256,
@@ -13,7 +15,7 @@ use crate::prelude::*;
 const IV: &[u8] = b"@@@@&&&&####$$$$";
 /// The lifetime of a transaction token, in seconds.
 const LIFETIME: u32 = 900;
-/// The result of asking again for an order that is known: its token, of unknown age.
+/// The result code for an order that Paytm knows already: its token is of unknown age.
 const KNOWN_ORDER: &str = "0002";
 
 #[derive(Deserialize)]
@@ -46,14 +48,15 @@ impl Connector for Paytm {
             optional("client_id").public(),
         ],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "access_token",
                 "ask for payment options and card details without an order",
                 Lifetime::Unpublished,
+                access_token,
             )
             .by_default()
             .inputs(&[Input::text_of("reference_id", 20)]),
-            Grant::client_unconverted("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME))
+            Grant::client("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME), txn_token)
                 .by_default_with("amount")
                 .inputs(&[
                     Input::decimal("amount").required(),
@@ -64,72 +67,96 @@ impl Connector for Paytm {
                 ]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let (input, mid) = (exchange.input, &credentials.merchant_id);
-        let pays = exchange.grant.name == "txn_token";
-        let (name, least, most) = if pays { ("order_id", 1, 50) } else { ("reference_id", 10, 20) };
-        let id = match input.text(name) {
-            Some(id) if pays && !id.chars().all(|c| c.is_ascii_alphanumeric() || "@-_.".contains(c)) => {
-                return Err(Error::invalid_input(name, "must be letters, digits, @, -, _ and ."));
-            }
-            Some(id) if id.chars().count() < least => {
-                return Err(Error::invalid_input(name, format!("must have {least} to {most} characters")));
-            }
-            Some(id) => id.to_owned(),
-            None => format!("{:0>least$}", exchange.reference_within(most, "-_")),
-        };
-        match exchange.replies {
-            [] => {
-                let (path, parameter, body) = if pays {
-                    let body = json!({
-                        "requestType": "Payment",
-                        "mid": mid,
-                        "websiteName": credentials.website,
-                        "orderId": id,
-                        "callbackUrl": input.text("callback_url"),
-                        "txnAmount": {
-                            "value": input.decimal("amount"),
-                            "currency": input.text("currency").map(str::to_ascii_uppercase),
-                        },
-                        "userInfo": { "custId": input.text("cust_id") },
-                    });
-                    ("initiateTransaction", "orderId", body)
-                } else {
-                    ("token/create", "referenceId", json!({ "mid": mid, "referenceId": id }))
-                };
-                let query = FormBody::new().field("mid", mid).field(parameter, &id);
-                let uri = exchange.url(&format!("/theia/api/v1/{path}?{}", query.as_str()))?;
-                // Its text is signed, so the envelope is put around that text as it stands.
-                let body = body.to_string();
-                let signature = signature(&credentials.merchant_key, &body, &exchange.nonce.alphanumeric(4))?;
-                let client = &credentials.client_id;
-                let head = encoding::sparse(match pays {
-                    true => json!({ "version": "v1", "channelId": "WEB", "clientId": client, "signature": signature }),
-                    false => json!({ "clientId": client, "tokenType": "CHECKSUM", "token": signature }),
-                });
-                let call = Call::post(uri).body(format!(r#"{{"body":{body},"head":{head}}}"#), "application/json");
-                if pays { call.send() } else { call.repeatable().send() }
-            }
-            [reply, ..] => {
-                let Body { result_info, access_token, txn_token } = accept(reply)?;
-                if !pays {
-                    let token = Token::new(&access_token.unwrap_or_default(), "ACCESS", Expiry::Unpublished)?;
-                    return Ok(Step::Done(token.client("mid", mid).client("reference_id", id)));
-                }
-                // The token of an order that is known already has lived for a time that nobody tells.
-                if result_info.is_some_and(|result| result.result_code.as_deref() == Some(KNOWN_ORDER)) {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let expiry = Expiry::after_reply(reply, LIFETIME)?;
-                let token = Token::new(&txn_token.unwrap_or_default(), "txn_token", expiry)?
-                    .client("mid", mid)
-                    .client("order_id", id)
-                    .client("amount", input.decimal("amount").unwrap_or_default());
-                Ok(Step::Done(token))
-            }
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let mid = &credentials.merchant_id;
+    let reference_id = id(exchange, "reference_id", 10..=20)?;
+    match exchange.replies {
+        [] => {
+            let body = json!({ "mid": mid, "referenceId": reference_id }).to_string();
+            let signature = signature(&credentials.merchant_key, &body, &exchange.nonce.alphanumeric(4))?;
+            let head = json!({ "clientId": credentials.client_id, "tokenType": "CHECKSUM", "token": signature });
+            let query = FormBody::new().field("mid", mid).field("referenceId", &reference_id);
+            post(exchange, "token/create", &query, &body, head)?.repeatable().send()
+        }
+        [reply, ..] => {
+            let Body { access_token, .. } = accept(reply)?;
+            let token = Token::new(&access_token.unwrap_or_default(), "ACCESS", Expiry::Unpublished)?;
+            Ok(Step::Done(token.client("mid", mid).client("reference_id", reference_id)))
         }
     }
+}
+
+fn txn_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let mid = &credentials.merchant_id;
+    let order_id = order_id(exchange)?;
+    let amount = exchange.input.required_decimal("amount")?;
+    match exchange.replies {
+        [] => {
+            let body = order(credentials, exchange, &order_id, &amount)?.to_string();
+            let signature = signature(&credentials.merchant_key, &body, &exchange.nonce.alphanumeric(4))?;
+            let client = &credentials.client_id;
+            let head = json!({ "version": "v1", "channelId": "WEB", "clientId": client, "signature": signature });
+            let query = FormBody::new().field("mid", mid).field("orderId", &order_id);
+            post(exchange, "initiateTransaction", &query, &body, head)?.send()
+        }
+        [reply, ..] => {
+            let Body { result_info, txn_token, .. } = accept(reply)?;
+            // The token of a known order is of unknown age, so its expiry cannot be told.
+            if result_info.is_some_and(|result| result.result_code.as_deref() == Some(KNOWN_ORDER)) {
+                return Err(reply.refuse(refusal(reply)));
+            }
+            let expiry = Expiry::after_reply(reply, LIFETIME)?;
+            let token = Token::new(&txn_token.unwrap_or_default(), "txn_token", expiry)?
+                .client("mid", mid)
+                .client("order_id", order_id)
+                .client("amount", amount);
+            Ok(Step::Done(token))
+        }
+    }
+}
+
+fn order_id(exchange: &Exchange<'_>) -> Result<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "@-_.".contains(c);
+    match exchange.input.text("order_id") {
+        Some(id) if !id.chars().all(allowed) => {
+            Err(Error::invalid_input("order_id", "must be letters, digits, @, -, _ and ."))
+        }
+        _ => id(exchange, "order_id", 1..=50),
+    }
+}
+
+/// The id that the caller gives under this name, else one that is made from the reference.
+fn id(exchange: &Exchange<'_>, name: &str, length: RangeInclusive<usize>) -> Result<String> {
+    let (least, most) = length.into_inner();
+    match exchange.input.text(name) {
+        Some(id) if id.chars().count() < least => {
+            Err(Error::invalid_input(name, format!("must have {least} to {most} characters")))
+        }
+        Some(id) => Ok(id.to_owned()),
+        None => Ok(format!("{:0>least$}", exchange.reference_within(most, "-_"))),
+    }
+}
+
+fn order(credentials: &Credentials, exchange: &Exchange<'_>, order_id: &str, amount: &str) -> Result<Value> {
+    let input = exchange.input;
+    Ok(json!({
+        "requestType": "Payment",
+        "mid": credentials.merchant_id,
+        "websiteName": credentials.website,
+        "orderId": order_id,
+        "callbackUrl": input.required_text("callback_url")?,
+        "txnAmount": { "value": amount, "currency": input.required_text("currency")?.to_ascii_uppercase() },
+        "userInfo": { "custId": input.required_text("cust_id")? },
+    }))
+}
+
+/// The signature covers the body's text, so the envelope is put around that text as it stands.
+fn post(exchange: &Exchange<'_>, path: &str, query: &FormBody, body: &str, head: Value) -> Result<Call> {
+    let head = encoding::sparse(head);
+    let url = exchange.url(&format!("/theia/api/v1/{path}?{}", query.as_str()))?;
+    Ok(Call::post(url).body(format!(r#"{{"body":{body},"head":{head}}}"#), "application/json"))
 }
 
 fn signature(merchant_key: &Secret, body: &str, salt: &str) -> Result<String> {
@@ -179,7 +206,7 @@ struct ResultInfo {
     result_msg: Option<String>,
 }
 
-/// Refusals come with status 200.
+/// A refusal comes with status 200.
 fn refusal(reply: &Reply) -> Refusal {
     let answer: Answer = reply.lenient();
     let result = answer.body.result_info.unwrap_or_default();

@@ -3,6 +3,7 @@
 
 use crate::prelude::*;
 
+const INDIA: Host = Host::named("india", "https://accounts.payu.in", "https://uat-accounts.payu.in");
 const LIFETIME: Lifetime = Lifetime::Fixed(43_199);
 const CLIENT_ID: Input = Input::text("client_id");
 const CLIENT_SECRET: Input = Input::secret("client_secret");
@@ -25,23 +26,22 @@ impl Connector for Payu {
         unconfirmed: &[
             "That GPO's client ids are numbers and India's are not, by which the platform is told where region is not given.",
         ],
-        hosts: &[
-            Host::main("https://secure.payu.com", "https://secure.snd.payu.com"),
-            Host::named("india", "https://accounts.payu.in", "https://uat-accounts.payu.in"),
-        ],
+        hosts: &[Host::main("https://secure.payu.com", "https://secure.snd.payu.com"), INDIA],
         credentials: &[required("api_key").public(), required("api_secret")],
         grants: &[
-            Grant::server_unconverted(
+            Grant::server(
                 "client_credentials",
                 "make all order calls of the point of sale (GPO), or those of the scopes asked for (India)",
                 LIFETIME,
+                client_credentials,
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::one_of("region", &["gpo", "india"])])
             .scopes(Scopes::Any),
-            Grant::server_unconverted(
+            Grant::server(
                 "trusted_merchant",
                 "make all order calls of the point of sale, with the stored cards of one customer (GPO)",
                 LIFETIME,
+                trusted_merchant,
             )
             .inputs(&[
                 CLIENT_ID,
@@ -49,54 +49,89 @@ impl Connector for Payu {
                 Input::text("email").required(),
                 Input::text("ext_customer_id").required(),
             ]),
-            Grant::server_unconverted("partner", "manage the shops of one firm (GPO)", LIFETIME).inputs(&[
+            Grant::server("partner", "manage the shops of one firm (GPO)", LIFETIME, partner).inputs(&[
                 CLIENT_ID,
                 CLIENT_SECRET,
                 Input::text("firm_id").required(),
             ]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let (input, grant) = (exchange.input, exchange.grant.name);
-        let [reply, ..] = exchange.replies else {
-            // Merchant key and salt of PayU India are no OAuth client, so a pair of its own goes first.
-            let client_id = input.text("client_id").unwrap_or(&credentials.api_key);
-            let form = FormBody::new()
-                .field("grant_type", grant)
-                .field("client_id", client_id)
-                .field("client_secret", input.text("client_secret").unwrap_or(credentials.api_secret.expose()));
-            let numeric = client_id.bytes().all(|byte| byte.is_ascii_digit());
-            let in_india = match input.text("region") {
-                Some(region) => region == "india",
-                None => grant == "client_credentials" && !numeric,
-            };
-            let call = match (in_india, input.scopes.is_empty()) {
+fn client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = client(credentials, exchange, "client_credentials");
+            match (in_india(credentials, exchange), exchange.input.scopes.is_empty()) {
                 (true, true) => {
-                    return Err(Error::missing_inputs(&["scopes"], "PayU India gives a token for named scopes only"));
+                    Err(Error::missing_inputs(&["scopes"], "PayU India gives a token for named scopes only"))
                 }
-                (true, false) => {
-                    Call::post(exchange.url_at(1, "/oauth/token")?).form(form.field("scope", &input.scopes.join(" ")))
-                }
-                (false, false) => {
-                    return Err(Error::invalid_input("scopes", "PayU GPO has no scopes; region says which"));
-                }
-                (false, true) => Call::post(exchange.url("/pl/standard/user/oauth/authorize")?).form(
-                    form.maybe("email", input.text("email"))
-                        .maybe("ext_customer_id", input.text("ext_customer_id"))
-                        .maybe("firm_id", input.text("firm_id")),
-                ),
-            };
-            return call.repeatable().send();
-        };
-        let token = reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?;
-        // India says from when the seconds count.
-        match (token.expiry, reply.json::<Created>()?.created_at) {
-            (Expiry::After(_, lifetime), Some(Seconds(created_at))) => {
-                Ok(Step::Done(Token { expiry: Expiry::at_epoch(created_at.saturating_add(lifetime))?, ..token }))
+                (true, false) => Call::post(exchange.url_on(&INDIA, "/oauth/token")?)
+                    .form(form.field("scope", &exchange.input.scope()))
+                    .repeatable()
+                    .send(),
+                (false, false) => Err(Error::invalid_input("scopes", "PayU GPO has no scopes; region says which")),
+                (false, true) => post_to_gpo(exchange, form),
             }
-            _ => Ok(Step::Done(token)),
         }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn trusted_merchant(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = client(credentials, exchange, "trusted_merchant")
+                .field("email", exchange.input.required_text("email")?)
+                .field("ext_customer_id", exchange.input.required_text("ext_customer_id")?);
+            post_to_gpo(exchange, form)
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn partner(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = client(credentials, exchange, "partner");
+            post_to_gpo(exchange, form.field("firm_id", exchange.input.required_text("firm_id")?))
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+/// The key and salt of a merchant of PayU India are not an OAuth client, so the inputs go first.
+fn client(credentials: &Credentials, exchange: &Exchange<'_>, grant_type: &str) -> FormBody {
+    let secret = exchange.input.text("client_secret").unwrap_or(credentials.api_secret.expose());
+    FormBody::new()
+        .field("grant_type", grant_type)
+        .field("client_id", client_id(credentials, exchange))
+        .field("client_secret", secret)
+}
+
+fn client_id<'a>(credentials: &'a Credentials, exchange: &Exchange<'a>) -> &'a str {
+    exchange.input.text("client_id").unwrap_or(&credentials.api_key)
+}
+
+fn in_india(credentials: &Credentials, exchange: &Exchange<'_>) -> bool {
+    match exchange.input.text("region") {
+        Some(region) => region == "india",
+        None => !client_id(credentials, exchange).bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+fn post_to_gpo(exchange: &Exchange<'_>, form: FormBody) -> Result<Step> {
+    Call::post(exchange.url("/pl/standard/user/oauth/authorize")?).form(form).repeatable().send()
+}
+
+fn token(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let token = reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?;
+    // PayU India states the moment from which the seconds count.
+    match (token.expiry, reply.json::<Created>()?.created_at) {
+        (Expiry::After(_, lifetime), Some(Seconds(created_at))) => {
+            Ok(Step::Done(Token { expiry: Expiry::at_epoch(created_at.saturating_add(lifetime))?, ..token }))
+        }
+        _ => Ok(Step::Done(token)),
     }
 }
 

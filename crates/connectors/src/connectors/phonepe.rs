@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::prelude::*;
 
-/// The salt of existing callers belongs to an older API that gives no tokens.
+/// `salt_key` and `salt_index` belong to an older API that gives no tokens: they are not read.
 #[derive(Deserialize)]
 pub struct Credentials {
     merchant_id: Option<String>,
@@ -14,7 +14,7 @@ pub struct Credentials {
 const CLIENT_ID: Input = Input::text("client_id").required();
 const CLIENT_SECRET: Input = Input::secret("client_secret").required();
 const CLIENT_VERSION: Input = Input::digits("client_version", 16).required();
-/// What an order can be tagged with.
+/// The tags that an order can have.
 const TAGS: [&str; 5] = ["udf1", "udf2", "udf3", "udf4", "udf5"];
 
 pub struct Phonepe;
@@ -34,10 +34,11 @@ impl Connector for Phonepe {
         hosts: &[Host::main("https://api.phonepe.com", "https://api-preprod.phonepe.com")],
         credentials: &[optional("merchant_id").public(), optional("salt_key"), optional("salt_index").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "sdk_order_token",
                 "pay this one order in the mobile SDK",
                 Lifetime::Settable { min: 300, default: 1200, max: 3600 },
+                sdk_order_token,
             )
             .by_default_with("amount")
             .inputs(&[
@@ -49,62 +50,75 @@ impl Connector for Phonepe {
                 Input::object("meta_info"),
             ])
             .metadata(TAGS.len(), 4, 256),
-            Grant::server_unconverted(
+            Grant::server(
                 "client_credentials",
                 "make all calls of the payment gateway's API",
                 Lifetime::InReply,
+                client_credentials,
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let live = exchange.mode == Mode::Live;
-        match (exchange.grant.name, exchange.replies) {
-            (_, []) => {
-                let input = exchange.input;
-                if exchange.grant.name == "sdk_order_token" {
-                    // An order that cannot be made is no reason to log in.
-                    order(exchange)?;
-                }
-                let path =
-                    if live { "/apis/identity-manager/v1/oauth/token" } else { "/apis/pg-sandbox/v1/oauth/token" };
-                let form = FormBody::new()
-                    .maybe("client_id", input.text("client_id"))
-                    .maybe("client_version", input.decimal("client_version").as_deref())
-                    .maybe("client_secret", input.text("client_secret"))
-                    .field("grant_type", "client_credentials");
-                Call::post(exchange.url(path)?).form(form).repeatable().send()
-            }
-            ("client_credentials", [reply, ..]) => {
-                let login: Login = reply.accept(refusal)?;
-                let expiry = Expiry::at_epoch(login.expires_at)?;
-                Ok(Step::Done(Token::new(login.access_token.expose(), login.token_type, expiry)?))
-            }
-            (_, [login]) => {
-                let login: Login = login.accept(refusal)?;
-                let path =
-                    if live { "/apis/pg/checkout/v2/sdk/order" } else { "/apis/pg-sandbox/checkout/v2/sdk/order" };
-                // Not repeatable: the vendor refuses an order that it knows.
-                Call::post(exchange.url(path)?)
-                    .secret_header("authorization", &format!("{} {}", login.token_type, login.access_token.expose()))
-                    .json(&order(exchange)?)
-                    .send()
-            }
-            (_, [_, reply, ..]) => {
-                let order: Order = reply.accept(refusal)?;
-                let Seconds(milliseconds) = order.expire_at;
-                let token = Token::new(&order.token, "sdk_order_token", Expiry::at_epoch_ms(milliseconds)?)?
-                    .client("order_id", order.order_id)
-                    .client("merchant_order_id", order_id(exchange)?)
-                    .client("environment", if live { "PRODUCTION" } else { "SANDBOX" });
-                Ok(Step::Done(match &credentials.merchant_id {
-                    Some(merchant_id) => token.client("merchant_id", merchant_id),
-                    None => token,
-                }))
-            }
+fn sdk_order_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            // A wrong order is an error before the first call.
+            order(exchange)?;
+            login(exchange)
+        }
+        [login] => {
+            let login: Login = login.accept(refusal)?;
+            let path = match exchange.mode {
+                Mode::Live => "/apis/pg/checkout/v2/sdk/order",
+                Mode::Test => "/apis/pg-sandbox/checkout/v2/sdk/order",
+            };
+            // Not repeatable: PhonePe refuses an order that it knows.
+            Call::post(exchange.url(path)?)
+                .secret_header("authorization", &format!("{} {}", login.token_type, login.access_token.expose()))
+                .json(&order(exchange)?)
+                .send()
+        }
+        [_, reply, ..] => {
+            let order: Order = reply.accept(refusal)?;
+            let Seconds(milliseconds) = order.expire_at;
+            let environment = if exchange.mode == Mode::Live { "PRODUCTION" } else { "SANDBOX" };
+            let token = Token::new(&order.token, "sdk_order_token", Expiry::at_epoch_ms(milliseconds)?)?
+                .client("order_id", order.order_id)
+                .client("merchant_order_id", order_id(exchange)?)
+                .client("environment", environment);
+            Ok(Step::Done(match &credentials.merchant_id {
+                Some(merchant_id) => token.client("merchant_id", merchant_id),
+                None => token,
+            }))
         }
     }
+}
+
+fn client_credentials(_: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => login(exchange),
+        [reply, ..] => {
+            let login: Login = reply.accept(refusal)?;
+            let expiry = Expiry::at_epoch(login.expires_at)?;
+            Ok(Step::Done(Token::new(login.access_token.expose(), login.token_type, expiry)?))
+        }
+    }
+}
+
+fn login(exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    let path = match exchange.mode {
+        Mode::Live => "/apis/identity-manager/v1/oauth/token",
+        Mode::Test => "/apis/pg-sandbox/v1/oauth/token",
+    };
+    let form = FormBody::new()
+        .field("client_id", input.required_text("client_id")?)
+        .field("client_version", &input.required_decimal("client_version")?)
+        .field("client_secret", input.required_text("client_secret")?)
+        .field("grant_type", "client_credentials");
+    Call::post(exchange.url(path)?).form(form).repeatable().send()
 }
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
@@ -118,7 +132,7 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
     }
     Ok(encoding::sparse(json!({
         "merchantOrderId": order_id(exchange)?,
-        "amount": input.integer("amount"),
+        "amount": input.required_integer("amount")?,
         "expireAfter": exchange.ttl(),
         "paymentFlow": { "type": "PG_CHECKOUT" },
         "metaInfo": tags,

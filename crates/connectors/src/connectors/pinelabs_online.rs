@@ -27,10 +27,11 @@ impl Connector for PinelabsOnline {
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
         credentials: &[required("client_id"), required("client_secret")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "checkout_token",
                 "pay that one order in the hosted checkout",
                 Lifetime::Unpublished,
+                checkout_token,
             )
             .by_default_with("amount")
             .inputs(&[
@@ -43,54 +44,65 @@ impl Connector for PinelabsOnline {
                 Input::text("notes"),
                 Input::object("customer"),
             ]),
-            Grant::server_unconverted(
+            Grant::server(
                 "access_token",
                 "call all APIs: orders, payments, refunds, customers",
                 Lifetime::Fixed(3600),
+                access_token,
             ),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            (_, []) => traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
-                .json(&json!({
-                    "client_id": credentials.client_id.expose(),
-                    "client_secret": credentials.client_secret.expose(),
-                    "grant_type": "client_credentials",
-                }))
-                .repeatable()
-                .send(),
-            // A refresh token may lie next to it: it is not read.
-            ("access_token", [reply, ..]) => {
-                let login: Login = answer(reply, "access_token")?;
-                let expiry = match (&login.expires_at, login.expires_in) {
-                    (Some(date), _) => Expiry::at_date(date)?,
-                    (None, Some(seconds)) => Expiry::after_reply(reply, seconds)?,
-                    (None, None) => return Err(Error::bad_reply("Pine Labs says no expiry")),
-                };
-                Ok(Step::Done(Token::new(login.access_token.expose(), "Bearer", expiry)?))
+fn checkout_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => login(credentials, exchange),
+        [login] => traced(Call::post(exchange.url("/api/checkout/v1/orders")?), exchange)
+            .bearer(answer::<Login>(login, "access_token")?.access_token.expose())
+            .json(&order(exchange)?)
+            .send(),
+        [login, reply, ..] => {
+            let order: Order = answer(reply, "token")?;
+            if order.response_code.is_some_and(|code| code.0 != 200) {
+                return Err(reply.refuse(refusal(reply).kind(Some(Kind::RequestRejected))));
             }
-            (_, [login]) => traced(Call::post(exchange.url("/api/checkout/v1/orders")?), exchange)
-                .bearer(answer::<Login>(login, "access_token")?.access_token.expose())
-                .json(&order(exchange)?)
-                .send(),
-            (_, [login, reply, ..]) => {
-                let order: Order = answer(reply, "token")?;
-                if order.response_code.is_some_and(|code| code.0 != 200) {
-                    return Err(reply.refuse(refusal(reply).kind(Some(Kind::RequestRejected))));
-                }
-                let absent = || Error::bad_reply("Pine Labs sent no token or address");
-                let (token, url) = order.token.zip(order.redirect_url).ok_or_else(absent)?;
-                if token == login.json::<Login>()?.access_token.expose() {
-                    return Err(Error::bad_reply("Pine Labs gave the merchant's token in place of the order's"));
-                }
-                let token = Token::new(&token, "checkout_token", Expiry::Unpublished)?;
-                let token = token.client("redirect_url", url);
-                Ok(Step::Done(order.order_id.into_iter().fold(token, |token, id| token.client("order_id", id))))
+            let absent = || Error::bad_reply("Pine Labs sent no token or address");
+            let (token, url) = order.token.zip(order.redirect_url).ok_or_else(absent)?;
+            if token == login.json::<Login>()?.access_token.expose() {
+                return Err(Error::bad_reply("Pine Labs gave the merchant's token in place of the order's"));
             }
+            let token = Token::new(&token, "checkout_token", Expiry::Unpublished)?;
+            let token = token.client("redirect_url", url);
+            Ok(Step::Done(order.order_id.into_iter().fold(token, |token, id| token.client("order_id", id))))
         }
     }
+}
+
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => login(credentials, exchange),
+        // The answer may have a refresh token too: it is not read.
+        [reply, ..] => {
+            let login: Login = answer(reply, "access_token")?;
+            let expiry = match (&login.expires_at, login.expires_in) {
+                (Some(date), _) => Expiry::at_date(date)?,
+                (None, Some(seconds)) => Expiry::after_reply(reply, seconds)?,
+                (None, None) => return Err(Error::bad_reply("Pine Labs says no expiry")),
+            };
+            Ok(Step::Done(Token::new(login.access_token.expose(), "Bearer", expiry)?))
+        }
+    }
+}
+
+fn login(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    traced(Call::post(exchange.url("/api/auth/v1/token")?), exchange)
+        .json(&json!({
+            "client_id": credentials.client_id.expose(),
+            "client_secret": credentials.client_secret.expose(),
+            "grant_type": "client_credentials",
+        }))
+        .repeatable()
+        .send()
 }
 
 fn traced(call: Call, exchange: &Exchange<'_>) -> Call {
@@ -104,9 +116,9 @@ fn order(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let mut body = Map::new();
     let optional = ["integration_mode", "pre_auth", "allowed_payment_methods", "callback_url", "notes"];
     input.copy_into(&mut body, &optional.map(|name| (name, name)));
-    let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
+    let currency = input.required_text("currency")?.to_ascii_uppercase();
     body.insert("merchant_order_reference".into(), json!(exchange.reference_within(50, "-_")));
-    body.insert("order_amount".into(), json!({ "value": input.integer("amount"), "currency": currency }));
+    body.insert("order_amount".into(), json!({ "value": input.required_integer("amount")?, "currency": currency }));
     if let Some(customer) = input.value("customer") {
         body.insert("purchase_details".into(), json!({ "customer": customer }));
     }
@@ -128,7 +140,7 @@ struct Order {
     response_code: Option<Seconds>,
 }
 
-/// What the vendor answered. A refusal may come with status 200, and then stands in the token's place.
+/// The answer with a member of the name `token`. A refusal may come with status 200 in its place.
 fn answer<T: DeserializeOwned>(reply: &Reply, token: &str) -> Result<T> {
     let body: Map<String, Value> = reply.lenient();
     if reply.is_success() && !body.contains_key(token) && ["code", "message"].iter().any(|it| body.contains_key(*it)) {
@@ -139,7 +151,8 @@ fn answer<T: DeserializeOwned>(reply: &Reply, token: &str) -> Result<T> {
     reply.accept(refusal)
 }
 
-/// Three shapes: RFC 6749's, the gateway's (`status`, `message`, `traceId`) and that of the other APIs (`code`, `message`).
+/// Three shapes: that of RFC 6749, that of the gateway (`status`, `message`, `traceId`) and that of
+/// the other APIs (`code`, `message`).
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(
         reply,
@@ -147,6 +160,6 @@ fn refusal(reply: &Reply) -> Refusal {
         &["/error_description", "/message", "/response_message"],
         &["/traceId"],
     );
-    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
-    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
+    let kind = oauth::kind(refusal.code.as_deref());
+    refusal.kind(kind)
 }

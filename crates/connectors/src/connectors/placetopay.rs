@@ -3,7 +3,7 @@
 
 use crate::prelude::*;
 
-/// The vendor's own default is a day.
+/// PlacetoPay's default is a day.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
 
 const RETURN_URL: Input = Input::url("return_url").required();
@@ -23,38 +23,62 @@ pub struct Placetopay;
 impl Connector for Placetopay {
     type Credentials = Credentials;
 
-    const META: Meta<StepFn<Credentials>> =
-        Meta {
-            id: "placetopay",
-            name: "PlacetoPay",
-            docs: "https://docs.placetopay.dev/en/checkout",
-            unconfirmed: &["That a session may be asked to last between five minutes and a day."],
-            hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
-            credentials: &[required("login").public(), required("tran_key")],
-            grants: &[
-                Grant::client_unconverted("subscription_session", "store one card on the hosted page", LIFETIME)
-                    .by_default()
-                    .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
-                Grant::client_unconverted("payment_session", "pay that one amount on the hosted page", LIFETIME)
-                    .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()]),
-            ],
-        };
+    const META: Meta<StepFn<Credentials>> = Meta {
+        id: "placetopay",
+        name: "PlacetoPay",
+        docs: "https://docs.placetopay.dev/en/checkout",
+        unconfirmed: &["That a session may be asked to last between five minutes and a day."],
+        hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
+        credentials: &[required("login").public(), required("tran_key")],
+        grants: &[
+            Grant::client("subscription_session", "store one card on the hosted page", LIFETIME, subscription_session)
+                .by_default()
+                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
+            Grant::client("payment_session", "pay that one amount on the hosted page", LIFETIME, payment_session)
+                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()]),
+        ],
+    };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
-        let answer: Answer = reply.accept(refusal)?;
-        if answer.status.status != "OK" {
-            return Err(reply.refuse(refusal(reply)));
+fn subscription_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut subscription = Map::new();
+            exchange.input.copy_into(&mut subscription, &[("description", "description")]);
+            post(credentials, exchange, "subscription", subscription)
         }
-        let (Some(process_url), Some(request_id)) = (answer.process_url, answer.request_id) else {
-            return Err(Error::bad_reply("PlacetoPay's answer has no session in it"));
-        };
-        let token = Token::new(&process_url, "process_url", Expiry::at_epoch(exchange.expires_at())?)?;
-        Ok(Step::Done(token.client("request_id", request_id.to_string())))
+        [reply, ..] => session(exchange, reply),
     }
 }
 
-fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let payment = exchange.input.required_value("payment")?.as_object();
+            post(credentials, exchange, "payment", payment.cloned().unwrap_or_default())
+        }
+        [reply, ..] => session(exchange, reply),
+    }
+}
+
+fn session(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let answer: Answer = reply.accept(refusal)?;
+    if answer.status.status != "OK" {
+        return Err(reply.refuse(refusal(reply)));
+    }
+    let (Some(process_url), Some(request_id)) = (answer.process_url, answer.request_id) else {
+        return Err(Error::bad_reply("PlacetoPay's answer has no session in it"));
+    };
+    let token = Token::new(&process_url, "process_url", Expiry::at_epoch(exchange.expires_at())?)?;
+    Ok(Step::Done(token.client("request_id", request_id.to_string())))
+}
+
+fn post(
+    credentials: &Credentials,
+    exchange: &Exchange<'_>,
+    purpose: &str,
+    mut details: Map<String, Value>,
+) -> Result<Step> {
     let input = exchange.input;
     let (nonce, seed) = (exchange.nonce.hex(), iso(exchange.now));
     let digest = crypto::sha256(&[nonce.as_bytes(), seed.as_bytes(), credentials.tran_key.expose().as_bytes()]);
@@ -73,11 +97,6 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     body.insert("auth".into(), auth);
     body.insert("locale".into(), json!(input.text("locale").unwrap_or("es_CO")));
     body.insert("expiration".into(), json!(iso(expiration)));
-    let (purpose, mut details) = match input.value("payment").and_then(Value::as_object) {
-        Some(payment) => ("payment", payment.clone()),
-        None => ("subscription", Map::new()),
-    };
-    input.copy_into(&mut details, &[("description", "description")]);
     details.entry("reference").or_insert_with(|| exchange.reference.into());
     body.insert(purpose.into(), details.into());
     Call::post(exchange.url("/api/session")?).json(&body).repeatable().send()

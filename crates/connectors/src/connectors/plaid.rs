@@ -3,7 +3,7 @@
 
 use crate::prelude::*;
 
-/// The languages that Link speaks.
+/// The languages that Link supports.
 const LANGUAGES: &[&str] =
     &["da", "nl", "en", "et", "fr", "de", "hi", "it", "lv", "lt", "no", "pl", "pt", "ro", "es", "sv", "vi"];
 const SCOPES: &[&str] = &["user:read", "user:write", "exchange", "mcp:dashboard"];
@@ -43,7 +43,7 @@ impl Connector for Plaid {
         hosts: &[Host::main("https://production.plaid.com", "https://sandbox.plaid.com")],
         credentials: &[required("client_id").public(), required("secret")],
         grants: &[
-            Grant::client_unconverted("link_token", "open one Link session for one end user", LIFETIME)
+            Grant::client("link_token", "open one Link session for one end user", LIFETIME, link_token)
                 .by_default()
                 .inputs(&[
                     Input::text_of("client_name", 30).required(),
@@ -71,7 +71,7 @@ impl Connector for Plaid {
                     Input::object("update"),
                     Input::object("institution_data"),
                     Input::object("eu_config"),
-                    // What belongs to single products.
+                    // Each of these belongs to one product.
                     Input::object("auth"),
                     Input::object("base_report"),
                     Input::object("card_switch"),
@@ -88,55 +88,58 @@ impl Connector for Plaid {
                     Input::object("transactions"),
                     Input::object("transfer"),
                 ])
-                // Without products it can only be the update of items: of that one, or of the user's.
+                // Without products, the session can only update items: that one, or those of the user.
                 .one_of(&[&["products"], &["access_token"], &["user_id", "update"]]),
-            Grant::client_unconverted("session_token", "open one Layer session for one end user", LIFETIME).inputs(&[
-                Input::text("template_id").required(),
-                USER,
-                USER_ID,
-                REDIRECT_URI,
-                ANDROID_PACKAGE_NAME,
-                WEBHOOK,
-            ]),
-            Grant::server_unconverted(
+            Grant::client("session_token", "open one Layer session for one end user", LIFETIME, session_token).inputs(
+                &[Input::text("template_id").required(), USER, USER_ID, REDIRECT_URI, ANDROID_PACKAGE_NAME, WEBHOOK],
+            ),
+            Grant::server(
                 "oauth_client_credentials",
                 "call the APIs of the scopes asked for",
                 Lifetime::InReply,
+                oauth_client_credentials,
             )
             .inputs(&[Input::text("resource")])
             .scopes(Scopes::OneOf(SCOPES))
             .server_parameters(&["refresh_token"]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            ("link_token", []) => session_call(credentials, exchange, "/link/token/create"),
-            ("link_token", [reply, ..]) => link_token(reply.accept(refusal)?),
-            ("session_token", []) => session_call(credentials, exchange, "/session/token/create"),
-            ("session_token", [reply, ..]) => link_token(reply.accept::<Session>(refusal)?.link),
-            ("oauth_client_credentials", []) if exchange.input.scopes.is_empty() => {
-                Err(Error::missing_inputs(&["scopes"], "Plaid gives a token for named scopes only"))
-            }
-            ("oauth_client_credentials", []) => {
-                let mut body = exchange.input.body();
-                body.insert("grant_type".into(), json!("client_credentials"));
-                body.insert("client_id".into(), json!(credentials.client_id));
-                body.insert("client_secret".into(), json!(credentials.secret.expose()));
-                body.insert("scope".into(), json!(exchange.input.scopes.join(" ")));
-                Call::post(exchange.url("/oauth/token")?).json(&body).repeatable().send()
-            }
-            ("oauth_client_credentials", [reply, ..]) => {
-                Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?))
-            }
-            _ => Err(Error::new(Kind::Internal, "Plaid has no such grant")),
-        }
+fn link_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/link/token/create"),
+        [reply, ..] => token(reply.accept(refusal)?),
     }
 }
 
-fn session_call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
+fn session_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/session/token/create"),
+        [reply, ..] => token(reply.accept::<Session>(refusal)?.link),
+    }
+}
+
+fn oauth_client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] if exchange.input.scopes.is_empty() => {
+            Err(Error::missing_inputs(&["scopes"], "Plaid gives a token for named scopes only"))
+        }
+        [] => {
+            let mut body = exchange.input.body();
+            body.insert("grant_type".into(), json!("client_credentials"));
+            body.insert("client_id".into(), json!(credentials.client_id));
+            body.insert("client_secret".into(), json!(credentials.secret.expose()));
+            body.insert("scope".into(), json!(exchange.input.scope()));
+            Call::post(exchange.url("/oauth/token")?).json(&body).repeatable().send()
+        }
+        [reply, ..] => Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token(reply, exchange.grant)?)),
+    }
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
     let mut body = exchange.input.body();
-    // A user is named by Plaid's id, or described.
+    // The user is given by Plaid's id or by a description.
     if !body.contains_key("user_id")
         && let Value::Object(user) = body.entry("user").or_insert_with(|| json!({}))
     {
@@ -151,8 +154,8 @@ fn session_call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) 
         .send()
 }
 
-/// The prefix says what a token of Plaid's is: `access-…` would open an item's data.
-fn link_token(link: Link) -> Result<Step> {
+/// Plaid's tokens have prefixes. One with `access-` would give access to an item's data.
+fn token(link: Link) -> Result<Step> {
     if !link.link_token.starts_with("link-") {
         return Err(Error::bad_reply("Plaid's token is not one for Link"));
     }
@@ -172,7 +175,8 @@ struct Session {
     link: Link,
 }
 
-/// Plaid wants its types and codes to be read, not the status. <https://plaid.com/docs/errors/>
+/// Plaid's page says to read its types and codes, not the status.
+/// <https://plaid.com/docs/errors/>
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(reply, &["/error_code"], &["/error_message"], &["/error_type"]);
     let kind = match (refusal.code.as_deref(), refusal.reason.as_deref()) {

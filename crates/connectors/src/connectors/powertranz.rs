@@ -30,12 +30,11 @@ impl Connector for Powertranz {
         ],
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
         credentials: &[required("power_tranz_id"), required("power_tranz_password")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "spi_hosted_page",
             "pay that one amount, or verify a card, on the hosted page; that page's result brings the SPI token through the \
              browser, so a backend must look at the result itself before it ships",
-            Lifetime::Fixed(LIFETIME),
-        )
+            Lifetime::Fixed(LIFETIME), spi_hosted_page)
         .by_default()
         .inputs(&[
             Input::decimal("total_amount").required(),
@@ -48,34 +47,34 @@ impl Connector for Powertranz {
         ])
         .server_parameters(&["spi_token"])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
-        let answer: Answer = reply.accept(refusal)?;
-        let faulty = answer.is_faulty();
-        match (answer.iso_response_code.as_deref(), answer.spi_token, answer.redirect_data) {
-            (Some("HP0" | "SP4"), Some(spi_token), Some(redirect_data)) if !spi_token.is_empty() => {
-                // A page has line breaks, which no token has.
-                let page = encoding::base64(&redirect_data);
-                let token = Token::new(&page, "redirect_data", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.client("redirect_data", redirect_data).server("spi_token", spi_token)))
-            }
-            (Some("HP0" | "SP4") | None, ..) if !faulty => {
-                Err(Error::bad_reply("PowerTranz's answer has no SPI token in it"))
-            }
-            _ => Err(reply.refuse(refusal(reply))),
+fn spi_hosted_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let [reply, ..] = exchange.replies else { return call(credentials, exchange) };
+    let answer: Answer = reply.accept(refusal)?;
+    let faulty = answer.is_faulty();
+    match (answer.iso_response_code.as_deref(), answer.spi_token, answer.redirect_data) {
+        (Some("HP0" | "SP4"), Some(spi_token), Some(redirect_data)) if !spi_token.is_empty() => {
+            // The page has line breaks, which no token may have: the token is its base64.
+            let page = encoding::base64(&redirect_data);
+            let token = Token::new(&page, "redirect_data", Expiry::after_reply(reply, LIFETIME)?)?;
+            Ok(Step::Done(token.client("redirect_data", redirect_data).server("spi_token", spi_token)))
         }
+        (Some("HP0" | "SP4") | None, ..) if !faulty => {
+            Err(Error::bad_reply("PowerTranz's answer has no SPI token in it"))
+        }
+        _ => Err(reply.refuse(refusal(reply))),
     }
 }
 
 fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let input = exchange.input;
-    let text = |name: &str| input.text(name).unwrap_or_default();
-    let currency = text("currency_code");
+    let currency = input.required_text("currency_code")?;
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::invalid_input("currency_code", "must be the three digits of ISO 4217, such as 840"));
     }
-    let total: f64 = input.decimal("total_amount").and_then(|total| total.parse().ok()).unwrap_or_default();
+    let wrong = |_| Error::invalid_input("total_amount", "must be a number");
+    let total: f64 = input.required_decimal("total_amount")?.parse().map_err(wrong)?;
     let body = json!({
         "TransactionIdentifier": exchange.idempotency_key,
         "TotalAmount": total,
@@ -85,13 +84,16 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         "OrderIdentifier": exchange.reference,
         "AddressMatch": false,
         "ExtendedData": {
-            // In EMV's numbers: a window of 600 by 400, and no wish as to whether the bank asks.
+            // Codes of EMV 3-D Secure: 4 is a window of 600 by 400, 01 is no preference on a challenge.
             "ThreeDSecure": { "ChallengeWindowSize": 4, "ChallengeIndicator": "01" },
-            "MerchantResponseUrl": text("merchant_response_url"),
-            "HostedPage": { "PageSet": text("page_set"), "PageName": text("page_name") },
+            "MerchantResponseUrl": input.required_text("merchant_response_url")?,
+            "HostedPage": {
+                "PageSet": input.required_text("page_set")?,
+                "PageName": input.required_text("page_name")?,
+            },
         },
     });
-    // Not repeatable: a second one with the same identifier is refused as a duplicate.
+    // Not repeatable: PowerTranz refuses a second call with the same identifier as a duplicate.
     Call::post(exchange.url(&format!("/api/spi/{}", input.text("operation").unwrap_or("auth")))?)
         .secret_header("powertranz-powertranzid", credentials.power_tranz_id.expose())
         .secret_header("powertranz-powertranzpassword", credentials.power_tranz_password.expose())
@@ -115,7 +117,7 @@ impl Answer {
     }
 }
 
-/// A request that is refused as such may come with status 200, and then with a list of its faults.
+/// A refusal may come with status 200 and a list of the request's faults.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal =
         Refusal::read(reply, &["/Errors/0/Code", "/IsoResponseCode"], &["/Errors/0/Message", "/ResponseMessage"], &[]);
