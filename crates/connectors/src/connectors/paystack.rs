@@ -60,7 +60,7 @@ impl Connector for Paystack {
 
 fn transaction_access_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
-        // Paystack refuses a reference the second time, so a repetition would hide the first answer.
+        // Not repeatable: Paystack refuses a reference the second time.
         [] => Call::post(exchange.url("/transaction/initialize")?)
             .bearer(credentials.api_key.expose())
             .json(&transaction(exchange))

@@ -1,4 +1,4 @@
-//! Paytm: a token for the questions of its SDKs before there is an order, and one that pays an order.
+//! Paytm: a token for its SDKs' queries before there is an order, and one that pays an order.
 //! <https://paytmpayments.com/docs/api/initiate-transaction-api>
 
 use std::ops::RangeInclusive;

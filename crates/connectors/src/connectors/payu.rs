@@ -100,7 +100,8 @@ fn partner(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     }
 }
 
-/// The key and salt of a merchant of PayU India are not an OAuth client, so the inputs go first.
+/// The inputs come before the credentials: a merchant's key and salt of PayU India are not an OAuth
+/// client.
 fn client(credentials: &Credentials, exchange: &Exchange<'_>, grant_type: &str) -> FormBody {
     let secret = exchange.input.text("client_secret").unwrap_or(credentials.api_secret.expose());
     FormBody::new()

@@ -88,7 +88,7 @@ impl Connector for Plaid {
                     Input::object("transactions"),
                     Input::object("transfer"),
                 ])
-                // Without products, the session can only update items: that one, or those of the user.
+                // Without products, the session can only update items: that one or the user's.
                 .one_of(&[&["products"], &["access_token"], &["user_id", "update"]]),
             Grant::client("session_token", "open one Layer session for one end user", LIFETIME, session_token).inputs(
                 &[Input::text("template_id").required(), USER, USER_ID, REDIRECT_URI, ANDROID_PACKAGE_NAME, WEBHOOK],

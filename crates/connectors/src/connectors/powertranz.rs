@@ -1,7 +1,8 @@
 //! PowerTranz: the redirect data of one visit to its hosted page.
 //! <https://developer.powertranz.com>
 //!
-//! The SPI token that comes with it completes the payment without credentials: it is for the backend.
+//! The SPI token in the same answer completes the payment without credentials: it is for the
+//! backend.
 
 use crate::prelude::*;
 
@@ -84,7 +85,7 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         "OrderIdentifier": exchange.reference,
         "AddressMatch": false,
         "ExtendedData": {
-            // Codes of EMV 3-D Secure: 4 is a window of 600 by 400, 01 is no preference on a challenge.
+            // Codes of EMV 3-D Secure: 4 is a window of 600 by 400, 01 is no preference.
             "ThreeDSecure": { "ChallengeWindowSize": 4, "ChallengeIndicator": "01" },
             "MerchantResponseUrl": input.required_text("merchant_response_url")?,
             "HostedPage": {

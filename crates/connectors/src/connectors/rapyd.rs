@@ -30,10 +30,11 @@ impl Connector for Rapyd {
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
         credentials: &[required("access_key"), required("secret_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "card_token_page",
                 "add cards to that customer on the vendor's page or in its toolkit",
                 LIFETIME,
+                card_token_page,
             )
             .by_default()
             .inputs(&[
@@ -44,10 +45,11 @@ impl Connector for Rapyd {
                 CANCEL_URL,
                 Input::object("card_fields"),
             ]),
-            Grant::client_unconverted(
+            Grant::client(
                 "checkout_page",
                 "pay that amount once on the vendor's page or in its toolkit",
                 LIFETIME,
+                checkout_page,
             )
             .by_default_with("amount")
             .inputs(&[
@@ -60,60 +62,68 @@ impl Connector for Rapyd {
             .metadata(50, 40, 500),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let checkout = exchange.grant.name == "checkout_page";
-        match exchange.replies {
-            [] => page(credentials, exchange, checkout),
-            [reply, ..] => {
-                let answer: Answer = reply.accept(refusal)?;
-                let page = answer.data.ok_or_else(|| reply.refuse(refusal(reply)))?;
-                if !page.id.starts_with(if checkout { "checkout_" } else { "hp_card_" }) {
-                    return Err(Error::bad_reply("Rapyd's answer is not the page that was asked for"));
-                }
-                let expiry = match page.page_expiration {
-                    None => Expiry::at_epoch(exchange.expires_at()),
-                    Some(Seconds(seconds)) if seconds < 100_000_000 => Expiry::after_reply(reply, seconds),
-                    Some(moment) => Expiry::at_epoch(moment),
-                };
-                let token = Token::new(&page.id, "hosted_page_id", expiry?)?;
-                Ok(Step::Done(token.client("redirect_url", page.redirect_url)))
-            }
+fn card_token_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            check_return_urls(exchange)?;
+            let body = json!({
+                "customer": input.required_text("customer")?,
+                "country": input.required_text("country")?.to_ascii_uppercase(),
+                "currency": input.text("currency").map(str::to_ascii_uppercase),
+                "card_fields": input.value("card_fields").cloned().map(without_trailing_zeros),
+                "complete_url": input.text("complete_url"),
+                "cancel_url": input.text("cancel_url"),
+                "page_expiration": exchange.expires_at(),
+            });
+            post(credentials, exchange, "/v1/hosted/collect/card", body)
         }
+        [reply, ..] => page(exchange, reply, "hp_card_"),
     }
 }
 
-/// Signed as in <https://docs.rapyd.net/en/request-signatures.html>.
-fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> Result<Step> {
-    let input = exchange.input;
-    let (path, complete_url, cancel_url) = match checkout {
-        true => ("/v1/checkout", "complete_checkout_url", "cancel_checkout_url"),
-        false => ("/v1/hosted/collect/card", "complete_url", "cancel_url"),
-    };
+fn checkout_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            check_return_urls(exchange)?;
+            let body = json!({
+                // As text: Rapyd checks the signature over numbers without trailing zeros.
+                "amount": input.required_decimal("amount")?,
+                "currency": input.required_text("currency")?.to_ascii_uppercase(),
+                "country": input.required_text("country")?.to_ascii_uppercase(),
+                "merchant_reference_id": exchange.reference,
+                "metadata": input.metadata,
+                "complete_checkout_url": input.text("complete_url"),
+                "cancel_checkout_url": input.text("cancel_url"),
+                "page_expiration": exchange.expires_at(),
+            });
+            post(credentials, exchange, "/v1/checkout", body)
+        }
+        [reply, ..] => page(exchange, reply, "checkout_"),
+    }
+}
+
+fn check_return_urls(exchange: &Exchange<'_>) -> Result<()> {
     for name in ["complete_url", "cancel_url"] {
-        let host = input.text(name).and_then(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_ascii_lowercase));
+        let url = exchange.input.text(name);
+        let host = url.and_then(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_ascii_lowercase));
         if matches!(host.as_deref(), Some("localhost" | "127.0.0.1" | "[::1]")) {
             return Err(Error::invalid_input(name, "Rapyd takes no address of localhost"));
         }
     }
-    let body = encoding::sparse(json!({
-        "customer": input.text("customer"),
-        // As text, because the signature is checked over numbers without their trailing zeros.
-        "amount": input.decimal("amount"),
-        "currency": input.text("currency").map(str::to_ascii_uppercase),
-        "country": input.text("country").map(str::to_ascii_uppercase),
-        "merchant_reference_id": checkout.then_some(exchange.reference),
-        "card_fields": input.value("card_fields").cloned().map(without_trailing_zeros),
-        "metadata": input.metadata,
-        complete_url: input.text("complete_url"),
-        cancel_url: input.text("cancel_url"),
-        "page_expiration": exchange.expires_at(),
-    }))
-    .to_string();
+    Ok(())
+}
+
+/// Signed as in <https://docs.rapyd.net/en/request-signatures.html>.
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: Value) -> Result<Step> {
+    let body = encoding::sparse(body).to_string();
     let (access_key, secret_key) = (credentials.access_key.expose(), credentials.secret_key.expose());
     let (salt, timestamp) = (exchange.nonce.alphanumeric(12), exchange.now.as_second().to_string());
     let parts = ["post", path, &salt, &timestamp, access_key, secret_key, &body];
-    // Base64 of the hex text, which has none of the characters in which the two alphabets differ.
+    // The base64 of hex text is equal in the standard and the URL-safe alphabet.
     let signature = encoding::base64(hex::encode(crypto::hmac_sha256(secret_key, &parts.map(str::as_bytes))));
     Call::post(exchange.url(path)?)
         .secret_header("access_key", access_key)
@@ -126,8 +136,23 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>, checkout: bool) -> R
         .send()
 }
 
-/// Whole numbers that came as floats, as integers: the signature is checked over `10`, not `10.0`.
-#[expect(clippy::cast_possible_truncation, reason = "held against the whole number first")]
+fn page(exchange: &Exchange<'_>, reply: &Reply, id_prefix: &str) -> Result<Step> {
+    let answer: Answer = reply.accept(refusal)?;
+    let page = answer.data.ok_or_else(|| reply.refuse(refusal(reply)))?;
+    if !page.id.starts_with(id_prefix) {
+        return Err(Error::bad_reply("Rapyd's answer is not the page that was asked for"));
+    }
+    let expiry = match page.page_expiration {
+        None => Expiry::at_epoch(exchange.expires_at()),
+        Some(Seconds(seconds)) if seconds < 100_000_000 => Expiry::after_reply(reply, seconds),
+        Some(moment) => Expiry::at_epoch(moment),
+    };
+    let token = Token::new(&page.id, "hosted_page_id", expiry?)?;
+    Ok(Step::Done(token.client("redirect_url", page.redirect_url)))
+}
+
+/// Writes floats of a whole value as integers: Rapyd checks the signature over `10`, not `10.0`.
+#[expect(clippy::cast_possible_truncation, reason = "checked for being a whole number first")]
 fn without_trailing_zeros(value: Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {

@@ -1,9 +1,9 @@
-//! Revolut: an order's token, which its checkout widget pays with.
+//! Revolut: an order's token, with which its checkout widget pays.
 //! <https://developer.revolut.com/docs/api/merchant#create-order>
 
 use crate::prelude::*;
 
-/// The schema that is spoken: Revolut names them by date.
+/// The API version in the calls. Revolut's versions are dates.
 const VERSION: &str = "2024-09-01";
 
 #[derive(Deserialize)]
@@ -23,10 +23,11 @@ impl Connector for Revolut {
         unconfirmed: &["The error body of older answers, with errorId."],
         hosts: &[Host::main("https://merchant.revolut.com", "https://sandbox-merchant.revolut.com")],
         credentials: &[required("secret_api_key"), optional("signing_secret")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "order_token",
             "pay that one order, or with an amount of zero verify and save a card",
             Lifetime::Settable { min: 60, default: 3600, max: 2_592_000 },
+            order_token,
         )
         .by_default()
         .inputs(&[
@@ -37,32 +38,32 @@ impl Connector for Revolut {
             Input::one_of("capture_mode", &["automatic", "manual"]),
             Input::url("redirect_url"),
         ])
-        // One of Revolut's fifty is the reference.
+        // Revolut takes fifty; one of them is the reference.
         .metadata(49, 40, 500)],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        // Whole minutes, as in the vendor's examples, and never more than was asked for.
-        let minutes = exchange.ttl().div_euclid(60);
-        match exchange.replies {
-            // Orders have no idempotency key: a second call would make a second order.
-            [] => Call::post(exchange.url("/api/orders")?)
-                .bearer(credentials.secret_api_key.expose())
-                .header("revolut-api-version", VERSION)
-                .json(&order(exchange, minutes)?)
-                .send(),
-            [reply, ..] => {
-                let order: Order = reply.accept(refusal)?;
-                let Expiry::At(created_at) = Expiry::at_date(&order.created_at)? else {
-                    return Err(Error::bad_reply("Revolut's order has no moment of creation"));
-                };
-                let expiry = Expiry::at_epoch(created_at.as_second().saturating_add(minutes.saturating_mul(60)))?;
-                let token = Token::new(&order.token, "order_token", expiry)?.client("order_id", order.id);
-                Ok(Step::Done(match order.checkout_url {
-                    Some(url) => token.client("checkout_url", url),
-                    None => token,
-                }))
-            }
+fn order_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    // Whole minutes, as in Revolut's examples, and never more than the caller asked for.
+    let minutes = exchange.ttl().div_euclid(60);
+    match exchange.replies {
+        // Not repeatable: orders have no idempotency key, so a second call makes a second order.
+        [] => Call::post(exchange.url("/api/orders")?)
+            .bearer(credentials.secret_api_key.expose())
+            .header("revolut-api-version", VERSION)
+            .json(&order(exchange, minutes)?)
+            .send(),
+        [reply, ..] => {
+            let order: Order = reply.accept(refusal)?;
+            let Expiry::At(created_at) = Expiry::at_date(&order.created_at)? else {
+                return Err(Error::bad_reply("Revolut's order has no moment of creation"));
+            };
+            let expiry = Expiry::at_epoch(created_at.as_second().saturating_add(minutes.saturating_mul(60)))?;
+            let token = Token::new(&order.token, "order_token", expiry)?.client("order_id", order.id);
+            Ok(Step::Done(match order.checkout_url {
+                Some(url) => token.client("checkout_url", url),
+                None => token,
+            }))
         }
     }
 }
@@ -83,7 +84,7 @@ fn order(exchange: &Exchange<'_>, minutes: i64) -> Result<Map<String, Value>> {
     let mut body = Map::new();
     input.copy_into(&mut body, &["description", "customer", "capture_mode", "redirect_url"].map(|name| (name, name)));
     body.insert("amount".into(), json!(input.integer("amount").unwrap_or(0)));
-    body.insert("currency".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
+    body.insert("currency".into(), json!(input.required_text("currency")?.to_ascii_uppercase()));
     body.insert("expire_pending_after".into(), json!(format!("PT{minutes}M")));
     body.insert("metadata".into(), json!(metadata));
     Ok(body)

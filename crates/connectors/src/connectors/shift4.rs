@@ -27,7 +27,7 @@ impl Connector for Shift4 {
         hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client_unconverted("checkout_session", "complete this one checkout", Lifetime::Unpublished)
+            Grant::client("checkout_session", "complete this one checkout", Lifetime::Unpublished, checkout_session)
                 .by_default()
                 .inputs(&[
                     AMOUNT.required(),
@@ -39,10 +39,11 @@ impl Connector for Shift4 {
                     Input::text("locale"),
                 ])
                 .metadata(20, 40, 500),
-            Grant::client_unconverted(
+            Grant::client(
                 "signed_checkout_request",
                 "open the vendor's checkout with exactly these parameters, again and again",
                 Lifetime::UntilUsed,
+                signed_checkout_request,
             )
             .inputs(&[
                 AMOUNT,
@@ -60,57 +61,61 @@ impl Connector for Shift4 {
     fn mode(credentials: &Credentials) -> Option<Mode> {
         Mode::of_key(credentials.api_key.expose(), &["sk_test_", "pr_test_"], &["sk_live_", "pr_live_"])
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        let (amount, currency) = (input.integer("amount"), input.text("currency").map(str::to_ascii_uppercase));
-        match (exchange.grant.name, exchange.replies) {
-            ("signed_checkout_request", _) => {
-                let lacking = match (amount, &currency) {
-                    (Some(_), None) => Some("currency"),
-                    (None, Some(_)) => Some("amount"),
-                    _ => None,
-                };
-                if let Some(name) = lacking {
-                    return Err(Error::missing_inputs(&[name], "amount and currency belong together"));
-                }
-                let data = encoding::sparse(json!({
-                    "charge": amount.zip(currency).map(|(amount, currency)| json!({ "amount": amount, "currency": currency })),
-                    "customerId": input.text("customer_id"),
-                    "subscription": input.text("plan_id").map(|plan| json!({ "planId": plan })),
-                    "rememberMe": input.flag("remember_me"),
-                    "threeDSecure": input.value("three_d_secure"),
-                    "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
-                }))
-                .to_string();
-                let signature = hex::encode(crypto::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
-                let token = encoding::base64(format!("{signature}|{data}"));
-                Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
-            }
-            (_, []) => {
-                let name = input.text("product_name").unwrap_or("Payment");
-                let product = json!({ "name": name, "amount": amount, "currency": currency });
-                let body = json!({
-                    "lineItems": [{ "product": product, "quantity": 1 }],
-                    "customer": input.text("customer_id"),
-                    "redirectUrl": input.text("redirect_url"),
-                    "capture": input.flag("capture"),
-                    "locale": input.text("locale"),
-                    "metadata": input.metadata,
-                });
-                Call::post(exchange.url("/checkout-sessions")?)
-                    .basic(credentials.api_key.expose(), "")
-                    .header("idempotency-key", exchange.idempotency_key)
-                    .json(&encoding::sparse(body))
-                    .repeatable()
-                    .send()
-            }
-            (_, [reply, ..]) => {
-                let session: Session = reply.accept(refusal)?;
-                Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::Unpublished)?))
-            }
+fn checkout_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            let product = json!({
+                "name": input.text("product_name").unwrap_or("Payment"),
+                "amount": input.required_integer("amount")?,
+                "currency": input.required_text("currency")?.to_ascii_uppercase(),
+            });
+            let body = json!({
+                "lineItems": [{ "product": product, "quantity": 1 }],
+                "customer": input.text("customer_id"),
+                "redirectUrl": input.text("redirect_url"),
+                "capture": input.flag("capture"),
+                "locale": input.text("locale"),
+                "metadata": input.metadata,
+            });
+            Call::post(exchange.url("/checkout-sessions")?)
+                .basic(credentials.api_key.expose(), "")
+                .header("idempotency-key", exchange.idempotency_key)
+                .json(&encoding::sparse(body))
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let session: Session = reply.accept(refusal)?;
+            Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::Unpublished)?))
         }
     }
+}
+
+fn signed_checkout_request(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let input = exchange.input;
+    let charge = match (input.integer("amount"), input.text("currency")) {
+        (Some(amount), Some(currency)) => Some(json!({ "amount": amount, "currency": currency.to_ascii_uppercase() })),
+        (None, None) => None,
+        (amount, _) => {
+            let absent = if amount.is_none() { "amount" } else { "currency" };
+            return Err(Error::missing_inputs(&[absent], "amount and currency belong together"));
+        }
+    };
+    let data = encoding::sparse(json!({
+        "charge": charge,
+        "customerId": input.text("customer_id"),
+        "subscription": input.text("plan_id").map(|plan| json!({ "planId": plan })),
+        "rememberMe": input.flag("remember_me"),
+        "threeDSecure": input.value("three_d_secure"),
+        "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
+    }))
+    .to_string();
+    let signature = hex::encode(crypto::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
+    let token = encoding::base64(format!("{signature}|{data}"));
+    Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
 }
 
 #[derive(Deserialize)]

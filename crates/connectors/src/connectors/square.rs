@@ -1,4 +1,5 @@
-//! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the retired code of the Reader SDK.
+//! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the code of the
+//! retired Reader SDK.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
 use crate::prelude::*;
@@ -32,23 +33,26 @@ impl Connector for Square {
             optional("refresh_token"),
         ],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "device_code",
                 "pair one Square Terminal by typing the code on it",
                 Lifetime::Fixed(300),
+                device_code,
             )
             .by_default()
             .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
-            Grant::client_unconverted(
+            Grant::client(
                 "mobile_authorization_code",
                 "authorize the retired Reader SDK once, for in-person payments at that location; live only",
                 Lifetime::Fixed(3600),
+                mobile_authorization_code,
             )
             .inputs(&[Input::text_of("location_id", 191).required()]),
-            Grant::server_unconverted(
+            Grant::server(
                 "oauth_refresh",
                 "call what the seller granted, or fewer scopes of it",
                 Lifetime::Fixed(86_400),
+                oauth_refresh,
             )
             .scopes(Scopes::Any)
             .server_parameters(&["refresh_token"]),
@@ -62,70 +66,79 @@ impl Connector for Square {
             _ => None,
         }
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        match (exchange.grant.name, exchange.replies) {
-            ("device_code", []) => {
-                let mut device_code = input.body();
-                device_code.insert("product_type".into(), json!("TERMINAL_API"));
-                Call::post(exchange.url("/v2/devices/codes")?)
-                    .bearer(needed(&credentials.access_token, "access_token", exchange)?)
-                    .json(&json!({ "idempotency_key": exchange.idempotency_key, "device_code": device_code }))
-                    .repeatable()
-                    .send()
-            }
-            ("mobile_authorization_code", []) => Call::post(exchange.url("/mobile/authorization-code")?)
-                .bearer(needed(&credentials.access_token, "access_token", exchange)?)
-                .json(&json!({ "location_id": input.text("location_id") }))
+fn device_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut device_code = exchange.input.body();
+            device_code.insert("product_type".into(), json!("TERMINAL_API"));
+            Call::post(exchange.url("/v2/devices/codes")?)
+                .bearer(needed(&credentials.access_token, "access_token", exchange.grant)?)
+                .json(&json!({ "idempotency_key": exchange.idempotency_key, "device_code": device_code }))
                 .repeatable()
-                .send(),
-            // Sent once: a refresh token of the PKCE flow is spent by its use.
-            ("oauth_refresh", []) => {
-                let body = encoding::sparse(json!({
-                    "client_id": needed(&credentials.application_id, "application_id", exchange)?,
-                    // The PKCE flow has none.
-                    "client_secret": credentials.application_secret.as_ref().map(Secret::expose),
-                    "grant_type": "refresh_token",
-                    "refresh_token": needed(&credentials.refresh_token, "refresh_token", exchange)?,
-                    "short_lived": true,
-                    "scopes": (!input.scopes.is_empty()).then_some(&input.scopes),
-                }));
-                Call::post(exchange.url("/oauth2/token")?).json(&body).send()
-            }
-            (grant, [reply, ..]) => {
-                let (value, token_type, expiry) = match grant {
-                    "device_code" => ("/device_code/code", "device_code", "/device_code/pair_by"),
-                    "mobile_authorization_code" => ("/authorization_code", "authorization_code", "/expires_at"),
-                    _ => ("/access_token", "bearer", "/expires_at"),
-                };
-                let expiry = Expiry::at_date(&text(reply, expiry)?)?;
-                let token = Token::new(&text(reply, value)?, token_type, expiry)?;
-                Ok(Step::Done(match grant {
-                    "device_code" => token.client("device_code_id", text(reply, "/device_code/id")?),
-                    "oauth_refresh" => match text(reply, "/refresh_token") {
-                        Ok(refresh_token) => token.server("refresh_token", refresh_token),
-                        Err(_) => token,
-                    },
-                    _ => token,
-                }))
-            }
-            _ => Err(Error::new(Kind::Internal, "Square has no such grant")),
+                .send()
+        }
+        [reply, ..] => {
+            let expiry = Expiry::at_date(&text(reply, "/device_code/pair_by")?)?;
+            let token = Token::new(&text(reply, "/device_code/code")?, "device_code", expiry)?;
+            Ok(Step::Done(token.client("device_code_id", text(reply, "/device_code/id")?)))
         }
     }
 }
 
-/// A credential that not every grant needs.
-fn needed<'a>(credential: &'a Option<Secret>, name: &str, exchange: &Exchange<'_>) -> Result<&'a str> {
-    let absent = || Error::invalid_credential(name, format!("{} needs it", exchange.grant.name));
+fn mobile_authorization_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/mobile/authorization-code")?)
+            .bearer(needed(&credentials.access_token, "access_token", exchange.grant)?)
+            .json(&json!({ "location_id": exchange.input.required_text("location_id")? }))
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            let expiry = Expiry::at_date(&text(reply, "/expires_at")?)?;
+            Ok(Step::Done(Token::new(&text(reply, "/authorization_code")?, "authorization_code", expiry)?))
+        }
+    }
+}
+
+fn oauth_refresh(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let scopes = &exchange.input.scopes;
+            let body = encoding::sparse(json!({
+                "client_id": needed(&credentials.application_id, "application_id", exchange.grant)?,
+                // The PKCE flow has none.
+                "client_secret": credentials.application_secret.as_ref().map(Secret::expose),
+                "grant_type": "refresh_token",
+                "refresh_token": needed(&credentials.refresh_token, "refresh_token", exchange.grant)?,
+                "short_lived": true,
+                "scopes": (!scopes.is_empty()).then_some(scopes),
+            }));
+            // Not repeatable: the use of a refresh token of the PKCE flow makes it invalid.
+            Call::post(exchange.url("/oauth2/token")?).json(&body).send()
+        }
+        [reply, ..] => {
+            let expiry = Expiry::at_date(&text(reply, "/expires_at")?)?;
+            let token = Token::new(&text(reply, "/access_token")?, "bearer", expiry)?;
+            Ok(Step::Done(match text(reply, "/refresh_token") {
+                Ok(refresh_token) => token.server("refresh_token", refresh_token),
+                Err(_) => token,
+            }))
+        }
+    }
+}
+
+/// A credential that only some grants need.
+fn needed<'a>(credential: &'a Option<Secret>, name: &str, grant: &Grant) -> Result<&'a str> {
+    let absent = || Error::invalid_credential(name, format!("{} needs it", grant.name));
     credential.as_ref().map(Secret::expose).ok_or_else(absent)
 }
 
-/// A text of the answer. Errors may come with status 200 and in its place.
-fn text(reply: &Reply, place: &str) -> Result<String> {
+/// The text at a JSON pointer. An error may come with status 200 in its place.
+fn text(reply: &Reply, pointer: &str) -> Result<String> {
     reply.succeed(refusal)?;
     let answer: Value = reply.json()?;
-    match (answer.pointer(place).and_then(Value::as_str), refusal(reply)) {
+    match (answer.pointer(pointer).and_then(Value::as_str), refusal(reply)) {
         (Some(text), _) => Ok(text.to_owned()),
         (None, Refusal { code: None, .. }) => Err(Error::bad_reply("Square's answer lacks what is documented")),
         (None, refusal) => Err(reply.refuse(refusal)),

@@ -24,51 +24,62 @@ impl Connector for Stax {
         hosts: &[Host::main("https://apiprod.fattlabs.com", "https://apiprod.fattlabs.com")],
         credentials: &[required("api_key")],
         grants: &[
-            // The vendor does not limit it: the same calls, from any origin, as often as one likes.
-            Grant::server_unconverted(
+            // For servers: the token makes the same calls as the key, from any origin, any number
+            // of times.
+            Grant::server(
                 "ephemeral_token",
                 "call the whole API as that user, with charges, refunds, customers and stored methods",
                 Lifetime::Fixed(DAY),
+                ephemeral_token,
             )
             .inputs(&[Input::text("user_id"), Input::text("user_email")])
             .one_of(&[&["user_id"], &["user_email"]]),
-            Grant::server_unconverted(
+            Grant::server(
                 "owner_ephemeral_token",
                 "call the whole API as the owner of the key",
                 Lifetime::Fixed(DAY),
+                owner_ephemeral_token,
             ),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        match exchange.replies {
-            [] => {
-                let user = match (input.text("user_id"), input.text("user_email")) {
-                    (Some(_), Some(_)) => return Err(Error::invalid_input("user_email", "not together with user_id")),
-                    (id, email) => FormBody::new().maybe("user_id", id).maybe("user_email", email),
-                };
-                let query = if user.is_empty() { String::new() } else { format!("?{}", user.as_str()) };
-                Call::get(exchange.url(&format!("/ephemeral{query}"))?)
-                    .bearer(credentials.api_key.expose())
-                    .header("accept", "application/json")
-                    .send()
-            }
-            [reply, ..] => {
-                let token = reply.accept::<Ephemeral>(refusal)?.token;
-                let documented = Expiry::after_reply(reply, DAY)?;
-                let expiry = match encoding::jwt_claims::<Map<String, Value>>(&token) {
-                    Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&token)?,
-                    _ => documented,
-                };
-                // Keys are JWTs too, but live for years. A day more is left to a clock that is ahead.
-                if expiry.epoch() > Expiry::after_reply(reply, 2 * DAY)?.epoch() {
-                    return Err(Error::bad_reply("Stax's token lives longer than an ephemeral one"));
-                }
-                Ok(Step::Done(Token::new(&token, "Bearer", expiry)?))
-            }
+fn ephemeral_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let user = match (exchange.input.text("user_id"), exchange.input.text("user_email")) {
+                (Some(_), Some(_)) => return Err(Error::invalid_input("user_email", "not together with user_id")),
+                (id, email) => FormBody::new().maybe("user_id", id).maybe("user_email", email),
+            };
+            get(credentials, exchange, &format!("/ephemeral?{}", user.as_str()))
         }
+        [reply, ..] => token(reply),
     }
+}
+
+fn owner_ephemeral_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => get(credentials, exchange, "/ephemeral"),
+        [reply, ..] => token(reply),
+    }
+}
+
+fn get(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
+    Call::get(exchange.url(path)?).bearer(credentials.api_key.expose()).header("accept", "application/json").send()
+}
+
+fn token(reply: &Reply) -> Result<Step> {
+    let token = reply.accept::<Ephemeral>(refusal)?.token;
+    let documented = Expiry::after_reply(reply, DAY)?;
+    let expiry = match encoding::jwt_claims::<Map<String, Value>>(&token) {
+        Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&token)?,
+        _ => documented,
+    };
+    // A key is a JWT too, and lives for years. The bound has a day more for a clock that is ahead.
+    if expiry.epoch() > Expiry::after_reply(reply, 2 * DAY)?.epoch() {
+        return Err(Error::bad_reply("Stax's token lives longer than an ephemeral one"));
+    }
+    Ok(Step::Done(Token::new(&token, "Bearer", expiry)?))
 }
 
 #[derive(Deserialize)]
@@ -76,7 +87,8 @@ struct Ephemeral {
     token: String,
 }
 
-/// The fields at fault, each with a list of texts; `error` and `message` are no fields, and may stand next to them.
+/// The fields at fault, each with a list of texts. `error` and `message` are no fields and may
+/// stand next to them.
 fn refusal(reply: &Reply) -> Refusal {
     let faults: Map<String, Value> = reply.lenient();
     let is_field = |name: &str| !matches!(name, "error" | "message");

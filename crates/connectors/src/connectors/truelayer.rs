@@ -1,11 +1,13 @@
-//! TrueLayer: a resource token that lets a payer authorise one payment, and the app's own access token.
+//! TrueLayer: a resource token that lets a payer authorise one payment, and the app's own access
+//! token.
 //! <https://docs.truelayer.com/docs/generate-access-tokens-for-the-api>
 
 use p521::{SecretKey, pkcs8::DecodePrivateKey};
 
 use crate::prelude::*;
 
-/// The bank and the payer take part within this time.
+const AUTH: Host = Host::named("auth", "https://auth.truelayer.com", "https://auth.truelayer-sandbox.com");
+/// The lifetime of a resource token that has no `exp` claim.
 const RESOURCE_TOKEN_SECONDS: u32 = 900;
 
 #[derive(Deserialize)]
@@ -31,10 +33,7 @@ impl Connector for Truelayer {
             "The bounds on the metadata of a payment.",
             "Mandates (/v3/mandates) give a resource token in the same way, which is not supported.",
         ],
-        hosts: &[
-            Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"),
-            Host::named("auth", "https://auth.truelayer.com", "https://auth.truelayer-sandbox.com"),
-        ],
+        hosts: &[Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"), AUTH],
         credentials: &[
             required("client_id").public(),
             required("client_secret"),
@@ -44,15 +43,16 @@ impl Connector for Truelayer {
             optional("account_holder_name").public(),
         ],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "resource_token",
                 "see and authorise that one payment",
                 Lifetime::Fixed(RESOURCE_TOKEN_SECONDS),
+                resource_token,
             )
             .by_default_with("payment")
             .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
             .metadata(10, 40, 500),
-            Grant::server_unconverted("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600))
+            Grant::server("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600), access_token)
                 .scopes(Scopes::Any),
         ],
     };
@@ -60,58 +60,64 @@ impl Connector for Truelayer {
     fn mode(credentials: &Credentials) -> Option<Mode> {
         credentials.client_id.starts_with("sandbox-").then_some(Mode::Test)
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            (grant, []) => {
-                if grant == "resource_token" {
-                    signing_key(credentials)?;
-                }
-                let scopes = exchange.input.scopes.join(" ");
-                let form = FormBody::new()
-                    .field("grant_type", "client_credentials")
-                    .field("client_id", &credentials.client_id)
-                    .field("client_secret", credentials.client_secret.expose())
-                    .field("scope", if scopes.is_empty() { "payments" } else { &scopes });
-                Call::post(exchange.url_at(1, "/connect/token")?).form(form).repeatable().send()
+fn resource_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            // A wrong key is an error before the first call.
+            signing_key(credentials)?;
+            login(credentials, exchange)
+        }
+        [login] => payment(credentials, exchange, &login.accept(refusal)?),
+        [login, reply, ..] => {
+            let made: Payment = reply.accept(refusal)?;
+            if made.resource_token == login.json::<oauth::AccessToken>()?.access_token.expose() {
+                return Err(Error::bad_reply("TrueLayer gave the app's token in place of the payment's"));
             }
-            ("access_token", [reply, ..]) => {
-                let login: Login = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, login.expires_in)?;
-                let token =
-                    Token::new(login.access_token.expose(), login.token_type.unwrap_or("Bearer".into()), expiry)?;
-                Ok(Step::Done(token.scope_list(login.scope.as_deref())))
-            }
-            (_, [login]) => payment(credentials, exchange, &login.accept(refusal)?),
-            (_, [login, reply, ..]) => {
-                let made: Payment = reply.accept(refusal)?;
-                if made.resource_token == login.json::<Login>()?.access_token.expose() {
-                    return Err(Error::bad_reply("TrueLayer gave the app's token in place of the payment's"));
-                }
-                let expiry = match encoding::jwt_claims::<Map<String, Value>>(&made.resource_token) {
-                    Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&made.resource_token)?,
-                    _ => Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?,
-                };
-                let token = Token::new(&made.resource_token, "resource_token", expiry)?.client("payment_id", made.id);
-                Ok(Step::Done(match exchange.input.text("return_uri") {
-                    Some(uri) => token.client("return_uri", uri),
-                    None => token,
-                }))
-            }
+            let expiry = match encoding::jwt_claims::<Map<String, Value>>(&made.resource_token) {
+                Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&made.resource_token)?,
+                _ => Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?,
+            };
+            let token = Token::new(&made.resource_token, "resource_token", expiry)?.client("payment_id", made.id);
+            Ok(Step::Done(match exchange.input.text("return_uri") {
+                Some(uri) => token.client("return_uri", uri),
+                None => token,
+            }))
         }
     }
 }
 
-fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &Login) -> Result<Step> {
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => login(credentials, exchange),
+        [reply, ..] => {
+            Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token_or_bearer(reply, exchange.grant)?))
+        }
+    }
+}
+
+fn login(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let scope = exchange.input.scope();
+    let form = FormBody::new()
+        .field("grant_type", "client_credentials")
+        .field("client_id", &credentials.client_id)
+        .field("client_secret", credentials.client_secret.expose())
+        .field("scope", if scope.is_empty() { "payments" } else { &scope });
+    Call::post(exchange.url_on(&AUTH, "/connect/token")?).form(form).repeatable().send()
+}
+
+fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &oauth::AccessToken) -> Result<Step> {
     const PATH: &str = "/v3/payments";
     let (kid, key) = signing_key(credentials)?;
-    let mut body = exchange.input.value("payment").and_then(|payment| payment.as_object()).cloned().unwrap_or_default();
+    let mut body = exchange.input.required_value("payment")?.as_object().cloned().unwrap_or_default();
     let metadata = &exchange.input.metadata;
     if !metadata.is_empty() && body.insert("metadata".into(), json!(metadata)).is_some() {
         return Err(Error::invalid_input("payment", "its metadata and the request's own exclude each other"));
     }
     let body = Value::from(body).to_string();
-    // A JWS with detached content: <https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>
+    // A JWS with detached content:
+    // <https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>
     let header = json!({ "alg": "ES512", "kid": kid, "tl_version": "2", "tl_headers": "Idempotency-Key" });
     let header = encoding::base64url(header.to_string());
     let signed = format!("POST {PATH}\nIdempotency-Key: {}\n{body}", exchange.idempotency_key);
@@ -138,21 +144,13 @@ fn signing_key(credentials: &Credentials) -> Result<(&str, SecretKey)> {
 }
 
 #[derive(Deserialize)]
-struct Login {
-    access_token: Secret,
-    token_type: Option<String>,
-    expires_in: Seconds,
-    scope: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Payment {
     id: String,
     resource_token: String,
 }
 
+/// The token endpoint answers as in RFC 6749, the payments API as in RFC 9457.
 /// <https://docs.truelayer.com/docs/payments-api-errors>
-/// The token endpoint speaks RFC 6749, the payments API RFC 9457.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(
         reply,
@@ -160,6 +158,6 @@ fn refusal(reply: &Reply) -> Refusal {
         &["/error_description", "/detail"],
         &["/error_details/reason", "/trace_id"],
     );
-    let wrong = matches!(refusal.code.as_deref(), Some("invalid_client"));
-    refusal.kind(wrong.then_some(Kind::CredentialsRejected))
+    let kind = oauth::kind(refusal.code.as_deref());
+    refusal.kind(kind)
 }

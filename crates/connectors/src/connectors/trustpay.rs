@@ -3,6 +3,8 @@
 
 use crate::prelude::*;
 
+const GATEWAY: Host = Host::named("gateway", "https://tpgw.trustpay.eu", "https://test-tpgw.trustpay.eu");
+
 #[derive(Deserialize)]
 pub struct Credentials {
     api_key: Secret,
@@ -27,73 +29,81 @@ impl Connector for Trustpay {
         hosts: &[
             // One host for both modes: the project decides.
             Host::main("https://aapi.trustpay.eu", "https://aapi.trustpay.eu"),
-            Host::named("gateway", "https://tpgw.trustpay.eu", "https://test-tpgw.trustpay.eu"),
+            GATEWAY,
         ],
         credentials: &[required("api_key"), required("project_id").public(), required("secret_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "wallet_intent_secrets",
                 "show and pay one payment with Apple Pay or Google Pay",
                 Lifetime::Unpublished,
+                wallet_intent_secrets,
             )
             .inputs(&[
                 Input::decimal("amount").required(),
                 Input::currency("currency").required(),
                 Input::one_of("wallet", &["apple_pay", "google_pay"]).required(),
             ]),
-            Grant::server_unconverted(
+            Grant::server(
                 "access_token",
                 "use the project's API: payments, refunds, reports",
                 Lifetime::InReply,
+                access_token,
             ),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        match (exchange.grant.name, exchange.replies) {
-            ("access_token", []) => Call::post(exchange.url("/api/oauth2/token")?)
-                .basic(credentials.project_id.expose(), credentials.secret_key.expose())
-                .form(FormBody::new().field("grant_type", "client_credentials"))
-                .repeatable()
-                .send(),
-            ("access_token", [reply, ..]) => {
-                let granted: Granted = reply.accept(refusal)?;
-                let (Some(token), Some(seconds)) = (granted.access_token, granted.expires_in) else {
-                    return Err(without_token(reply));
-                };
-                let token_type = granted.token_type.unwrap_or("Bearer".into());
-                Ok(Step::Done(Token::new(token.expose(), token_type, Expiry::after_reply(reply, seconds)?)?))
-            }
-            (_, []) => {
-                let wallet = match input.text("wallet") {
-                    Some("apple_pay") => "initApplePay",
-                    _ => "initGooglePay",
-                };
-                let form = FormBody::new()
-                    .maybe("amount", input.decimal("amount").as_deref())
-                    .field("currency", &input.text("currency").unwrap_or_default().to_ascii_uppercase())
-                    .field("reference", exchange.reference)
-                    .field(wallet, "true");
-                Call::post(exchange.url_at(1, "/api/v1/intent")?)
-                    .secret_header("x-api-key", credentials.api_key.expose())
-                    .form(form)
-                    .send()
-            }
-            (_, [reply, ..]) => {
-                let intent: Intent = reply.accept(refusal)?;
-                let Some(secrets) = intent.secrets else { return Err(without_token(reply)) };
-                let init =
-                    intent.init_result_data.ok_or_else(|| Error::bad_reply("TrustPay sent no data for the wallet"))?;
-                let token = Token::new(&secrets.payment, "wallet_secret", Expiry::Unpublished)?
-                    .client("display_secret", secrets.display)
-                    .client("init_result_data", init.to_string());
-                Ok(Step::Done(intent.instance_id.into_iter().fold(token, |token, id| token.client("instance_id", id))))
-            }
+fn wallet_intent_secrets(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            let wallet = match input.required_text("wallet")? {
+                "apple_pay" => "initApplePay",
+                _ => "initGooglePay",
+            };
+            let form = FormBody::new()
+                .field("amount", &input.required_decimal("amount")?)
+                .field("currency", &input.required_text("currency")?.to_ascii_uppercase())
+                .field("reference", exchange.reference)
+                .field(wallet, "true");
+            Call::post(exchange.url_on(&GATEWAY, "/api/v1/intent")?)
+                .secret_header("x-api-key", credentials.api_key.expose())
+                .form(form)
+                .send()
+        }
+        [reply, ..] => {
+            let intent: Intent = reply.accept(refusal)?;
+            let Some(secrets) = intent.secrets else { return Err(without_token(reply)) };
+            let init =
+                intent.init_result_data.ok_or_else(|| Error::bad_reply("TrustPay sent no data for the wallet"))?;
+            let token = Token::new(&secrets.payment, "wallet_secret", Expiry::Unpublished)?
+                .client("display_secret", secrets.display)
+                .client("init_result_data", init.to_string());
+            Ok(Step::Done(intent.instance_id.into_iter().fold(token, |token, id| token.client("instance_id", id))))
         }
     }
 }
 
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/api/oauth2/token")?)
+            .basic(credentials.project_id.expose(), credentials.secret_key.expose())
+            .form(FormBody::new().field("grant_type", "client_credentials"))
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            let granted: Granted = reply.accept(refusal)?;
+            let (Some(token), Some(seconds)) = (granted.access_token, granted.expires_in) else {
+                return Err(without_token(reply));
+            };
+            let token_type = granted.token_type.unwrap_or("Bearer".into());
+            Ok(Step::Done(Token::new(token.expose(), token_type, Expiry::after_reply(reply, seconds)?)?))
+        }
+    }
+}
+
+/// All members are optional, as a refusal may come with status 200 in their place.
 #[derive(Deserialize)]
 struct Granted {
     access_token: Option<Secret>,
@@ -116,7 +126,7 @@ struct Secrets {
     payment: String,
 }
 
-/// The bank API's shape (`ResultInfo`) and the card gateway's (`description`, `errors`).
+/// The shape of the bank API (`ResultInfo`) and that of the card gateway (`description`, `errors`).
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Failure {
@@ -139,7 +149,7 @@ struct Fault {
     description: Option<String>,
 }
 
-/// A success without what was asked for: a refusal where it says anything.
+/// The error of a success without a token: the refusal in it, where there is one.
 fn without_token(reply: &Reply) -> Error {
     match refusal(reply) {
         Refusal { code: None, message: None, .. } => Error::bad_reply("TrustPay's answer lacks what is documented"),
@@ -147,7 +157,7 @@ fn without_token(reply: &Reply) -> Error {
     }
 }
 
-/// Refusals may come with status 200, then the result code tells what is meant.
+/// A refusal may come with status 200; then the result code gives the kind.
 fn refusal(reply: &Reply) -> Refusal {
     let Failure { result_info, description, errors } = reply.lenient();
     let (code, reason) = errors.into_iter().next().map_or((None, None), |fault| (fault.code, fault.description));

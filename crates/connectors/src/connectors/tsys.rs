@@ -1,4 +1,5 @@
-//! TSYS TransIT: a manifest, made here, with which the TSEP page library tokenizes cards in the browser.
+//! TSYS TransIT: a manifest, made here, with which the TSEP page library tokenizes cards in the
+//! browser.
 //! <https://github.com/globalpayments/php-sdk>
 
 use aes::{
@@ -32,42 +33,44 @@ impl Connector for Tsys {
             "A manifest is good for the day that it names; the day is counted in UTC.",
             "The addresses of the page library.",
         ],
-        // Never called: where the page loads the library from.
+        // Never called: the page loads the library from it.
         hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
         credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "tsep_manifest",
             "tokenize cards for this device with TSEP, whose address is library_url, a question mark and the token",
             Lifetime::Fixed(DAY),
+            tsep_manifest,
         )
         .by_default()
         .inputs(&[Input::text_of("merchant_id", 20).required(), Input::minor_units("amount")])],
     };
-
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let merchant_id = exchange.input.text("merchant_id").unwrap_or_default();
-        let amount = exchange.input.integer("amount").unwrap_or(0);
-        let device_id = &credentials.device_id;
-        if !merchant_id.is_ascii() {
-            return Err(Error::invalid_input("merchant_id", "must be plain ASCII"));
-        }
-        if !device_id.is_ascii() || device_id.len() > 24 {
-            return Err(Error::invalid_credential("device_id", "must be plain ASCII, at most 24 characters"));
-        }
-        let date = exchange.now.strftime("%m%d%Y");
-        let manifest =
-            sealed(&credentials.transaction_key, &format!("{merchant_id:<20}{device_id:<24}{amount:012}{date}"))?;
-        let day = exchange.now.as_second().div_euclid(DAY.into());
-        let midnight = day.saturating_add(1).saturating_mul(DAY.into());
-        let library = exchange.url(&format!("/transit-tsep-web/jsView/{}", Exchange::segment(device_id)))?;
-        let token = Token::new(&manifest, "tsep_manifest", Expiry::at_epoch(midnight)?)?
-            .client("device_id", device_id)
-            .client("library_url", library.to_string());
-        Ok(Step::Done(token))
-    }
 }
 
-/// The vendor's scheme, with its key as initialization vector and its MAC over the key: good for nothing else.
+fn tsep_manifest(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let merchant_id = exchange.input.required_text("merchant_id")?;
+    let amount = exchange.input.integer("amount").unwrap_or(0);
+    let device_id = &credentials.device_id;
+    if !merchant_id.is_ascii() {
+        return Err(Error::invalid_input("merchant_id", "must be plain ASCII"));
+    }
+    if !device_id.is_ascii() || device_id.len() > 24 {
+        return Err(Error::invalid_credential("device_id", "must be plain ASCII, at most 24 characters"));
+    }
+    let date = exchange.now.strftime("%m%d%Y");
+    let manifest =
+        sealed(&credentials.transaction_key, &format!("{merchant_id:<20}{device_id:<24}{amount:012}{date}"))?;
+    let day = exchange.now.as_second().div_euclid(DAY.into());
+    let midnight = day.saturating_add(1).saturating_mul(DAY.into());
+    let library = exchange.url(&format!("/transit-tsep-web/jsView/{}", Exchange::segment(device_id)))?;
+    let token = Token::new(&manifest, "tsep_manifest", Expiry::at_epoch(midnight)?)?
+        .client("device_id", device_id)
+        .client("library_url", library.to_string());
+    Ok(Step::Done(token))
+}
+
+/// TSEP's scheme: the key is also the initialization vector, and the MAC is over the key, not the
+/// text. It is not safe for any other use.
 fn sealed(transaction_key: &Secret, text: &str) -> Result<String> {
     let key = transaction_key.expose().as_bytes();
     let half = key

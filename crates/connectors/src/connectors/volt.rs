@@ -3,6 +3,8 @@
 
 use crate::prelude::*;
 
+/// The older gateway, with a login of its own.
+const API: Host = Host::named("api", "https://api.volt.io", "https://api.sandbox.volt.io");
 /// Volt's bound on the unique reference, in letters and digits.
 const MAX_REFERENCE: usize = 18;
 
@@ -28,15 +30,11 @@ impl Connector for Volt {
             "The shape of the token call's refusals.",
             "The fields id and token in the answer to an embedded payment.",
         ],
-        hosts: &[
-            Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"),
-            // The older gateway, with a login of its own.
-            Host::named("api", "https://api.volt.io", "https://api.sandbox.volt.io"),
-        ],
+        hosts: &[Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"), API],
         credentials: &[required("username"), required("password"), required("client_id"), required("client_secret")],
         grants: &[
-            Grant::client_unconverted("embedded_payment", "authorise that one payment", Lifetime::Unpublished).inputs(
-                &[
+            Grant::client("embedded_payment", "authorise that one payment", Lifetime::Unpublished, embedded_payment)
+                .inputs(&[
                     Input::integer("amount", 1, 999_999_999_999).required(),
                     Input::currency("currency").required(),
                     Input::one_of("type", &["BILL", "GOODS", "PERSON_TO_PERSON", "SERVICES", "OTHER"]).required(),
@@ -44,43 +42,49 @@ impl Connector for Volt {
                     Input::text("bank"),
                     Input::text("callback"),
                     Input::url("notification_url"),
-                ],
+                ]),
+            Grant::server(
+                "access_token",
+                "pay, refund, pay out, read the account",
+                Lifetime::Fixed(3600),
+                access_token,
             ),
-            Grant::server_unconverted("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600)),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            ("embedded_payment", []) => {
-                let form =
-                    login(credentials).iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
-                Call::post(exchange.url_at(1, "/oauth")?).form(form).repeatable().send()
+fn embedded_payment(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let login = login(credentials);
+            let form = login.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
+            Call::post(exchange.url_on(&API, "/oauth")?).form(form).repeatable().send()
+        }
+        [login] => Call::post(exchange.url_on(&API, "/dropin")?)
+            .bearer(login.accept::<oauth::AccessToken>(refusal)?.access_token.expose())
+            .json(&payment(exchange)?)
+            .send(),
+        [login, reply, ..] => {
+            let made: Payment = reply.accept(refusal)?;
+            if made.token == login.json::<oauth::AccessToken>()?.access_token.expose() {
+                return Err(Error::bad_reply("Volt gave the API user's token in place of the payment's"));
             }
-            (_, []) => {
-                let body: Map<String, Value> =
-                    login(credentials).iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
-                Call::post(exchange.url("/oauth")?).json(&body).repeatable().send()
-            }
-            // A long-lived refresh token lies next to it: it is not read.
-            ("access_token", [reply, ..]) => {
-                let login: Login = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, login.expires_in)?;
-                let token_type = login.token_type.unwrap_or("Bearer".into());
-                Ok(Step::Done(Token::new(login.access_token.expose(), token_type, expiry)?))
-            }
-            (_, [login]) => Call::post(exchange.url_at(1, "/dropin")?)
-                .bearer(login.accept::<Login>(refusal)?.access_token.expose())
-                .json(&payment(exchange)?)
-                .send(),
-            (_, [login, reply, ..]) => {
-                let made: Payment = reply.accept(refusal)?;
-                if made.token == login.json::<Login>()?.access_token.expose() {
-                    return Err(Error::bad_reply("Volt gave the API user's token in place of the payment's"));
-                }
-                let token = Token::new(&made.token, "embedded_payment", Expiry::Unpublished)?;
-                Ok(Step::Done(token.client("payment_id", made.id)))
-            }
+            let token = Token::new(&made.token, "embedded_payment", Expiry::Unpublished)?;
+            Ok(Step::Done(token.client("payment_id", made.id)))
+        }
+    }
+}
+
+fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let login = login(credentials);
+            let body: Map<String, Value> = login.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
+            Call::post(exchange.url("/oauth")?).json(&body).repeatable().send()
+        }
+        // The answer has a long-lived refresh token too, which is not handed out.
+        [reply, ..] => {
+            Ok(Step::Done(reply.accept::<oauth::AccessToken>(refusal)?.token_or_bearer(reply, exchange.grant)?))
         }
     }
 }
@@ -100,16 +104,9 @@ fn payment(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let mut body = Map::new();
     input.copy_into(&mut body, &["amount", "type", "shopper", "bank", "callback"].map(|name| (name, name)));
     input.copy_into(&mut body, &[("notification_url", "notificationUrl")]);
-    body.insert("currencyCode".into(), json!(input.text("currency").unwrap_or_default().to_ascii_uppercase()));
+    body.insert("currencyCode".into(), json!(input.required_text("currency")?.to_ascii_uppercase()));
     body.insert("uniqueReference".into(), json!(exchange.reference_within(MAX_REFERENCE, "")));
     Ok(body)
-}
-
-#[derive(Deserialize)]
-struct Login {
-    access_token: Secret,
-    token_type: Option<String>,
-    expires_in: Seconds,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +115,8 @@ struct Payment {
     token: String,
 }
 
-/// `code` is a number from the token call and a text from the others; RFC 6749's shape is read as well.
+/// `code` is a number from the token call and a text from the others. The shape of RFC 6749 is read
+/// too.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Failure {
@@ -139,9 +137,10 @@ struct Fault {
 fn refusal(reply: &Reply) -> Refusal {
     let failure: Failure = reply.lenient();
     let code = failure.code.map(|code| code.as_str().map_or_else(|| code.to_string(), Into::into));
-    let wrong = matches!(failure.error.as_deref(), Some("invalid_client" | "invalid_grant"))
-        || reply.status == 400 && code.as_deref() == Some("401");
-    let kind = wrong.then_some(Kind::CredentialsRejected);
+    // The password grant refuses a wrong user with invalid_grant (RFC 6749 section 5.2).
+    let wrong_user =
+        failure.error.as_deref() == Some("invalid_grant") || reply.status == 400 && code.as_deref() == Some("401");
+    let kind = oauth::kind(failure.error.as_deref()).or(wrong_user.then_some(Kind::CredentialsRejected));
     let reason = failure
         .errors
         .into_iter()

@@ -26,49 +26,91 @@ impl Connector for Wise {
         hosts: &[Host::main("https://api.wise.com", "https://api.wise-sandbox.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("refresh_token")],
         grants: &[
-            Grant::server_unconverted("client_credentials", "call the partner APIs of the application", LIFETIME),
-            Grant::server_unconverted("user_refresh_token", FOR_A_USER, LIFETIME)
+            Grant::server(
+                "client_credentials",
+                "call the partner APIs of the application",
+                LIFETIME,
+                client_credentials,
+            ),
+            Grant::server("user_refresh_token", FOR_A_USER, LIFETIME, user_refresh_token)
                 .inputs(&[Input::secret("refresh_token")])
                 .server_parameters(&["refresh_token"]),
-            Grant::server_unconverted("registration_code", "act for a Wise user whom the partner created", LIFETIME)
-                .inputs(&[Input::text("email").required(), Input::secret("registration_code").required()])
-                .server_parameters(&["refresh_token"]),
-            Grant::server_unconverted("authorization_code", FOR_A_USER, LIFETIME)
+            Grant::server(
+                "registration_code",
+                "act for a Wise user whom the partner created",
+                LIFETIME,
+                registration_code,
+            )
+            .inputs(&[Input::text("email").required(), Input::secret("registration_code").required()])
+            .server_parameters(&["refresh_token"]),
+            Grant::server("authorization_code", FOR_A_USER, LIFETIME, authorization_code)
                 .inputs(&[Input::secret("code").required(), Input::url("redirect_uri").required()])
                 .server_parameters(&["refresh_token"]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let input = exchange.input;
-        let [reply, ..] = exchange.replies else {
-            let form = |grant_type| FormBody::new().field("grant_type", grant_type);
-            let form = match exchange.grant.name {
-                "client_credentials" => form("client_credentials"),
-                "user_refresh_token" => {
-                    let own = credentials.refresh_token.clone();
-                    let token = input.secret("refresh_token").or(own).ok_or_else(|| {
-                        Error::missing_inputs(&["refresh_token"], "neither it nor the credential of that name is there")
-                    })?;
-                    form("refresh_token").field("refresh_token", token.expose())
-                }
-                "registration_code" => form("registration_code")
-                    .field("client_id", &credentials.client_id)
-                    .maybe("email", input.text("email"))
-                    .maybe("registration_code", input.text("registration_code")),
-                "authorization_code" => form("authorization_code")
-                    .field("client_id", &credentials.client_id)
-                    .maybe("code", input.text("code"))
-                    .maybe("redirect_uri", input.text("redirect_uri")),
-                _ => return Err(Error::new(Kind::Internal, "Wise has no such grant")),
-            };
-            let call = Call::post(exchange.url("/oauth/token")?)
-                .basic(&credentials.client_id, credentials.client_secret.expose())
-                .form(form);
-            // A code is spent by its use, and nothing says that a refresh token is not.
-            let call = if exchange.grant.name == "client_credentials" { call.repeatable() } else { call };
-            return call.send();
-        };
-        Ok(Step::Done(reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?))
+fn client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = FormBody::new().field("grant_type", "client_credentials");
+            post(credentials, exchange, form)?.repeatable().send()
+        }
+        [reply, ..] => token(exchange, reply),
     }
+}
+
+fn user_refresh_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let own = credentials.refresh_token.as_ref().map(Secret::expose);
+            let token = exchange.input.text("refresh_token").or(own).ok_or_else(|| {
+                Error::missing_inputs(&["refresh_token"], "neither it nor the credential of that name is there")
+            })?;
+            let form = FormBody::new().field("grant_type", "refresh_token").field("refresh_token", token);
+            // Not repeatable: no document says that a refresh token can be used twice.
+            post(credentials, exchange, form)?.send()
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn registration_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = FormBody::new()
+                .field("grant_type", "registration_code")
+                .field("client_id", &credentials.client_id)
+                .field("email", exchange.input.required_text("email")?)
+                .field("registration_code", exchange.input.required_text("registration_code")?);
+            // Not repeatable: a code can be used once.
+            post(credentials, exchange, form)?.send()
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn authorization_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = FormBody::new()
+                .field("grant_type", "authorization_code")
+                .field("client_id", &credentials.client_id)
+                .field("code", exchange.input.required_text("code")?)
+                .field("redirect_uri", exchange.input.required_text("redirect_uri")?);
+            // Not repeatable: a code can be used once.
+            post(credentials, exchange, form)?.send()
+        }
+        [reply, ..] => token(exchange, reply),
+    }
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, form: FormBody) -> Result<Call> {
+    Ok(Call::post(exchange.url("/oauth/token")?)
+        .basic(&credentials.client_id, credentials.client_secret.expose())
+        .form(form))
+}
+
+fn token(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    Ok(Step::Done(reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?))
 }

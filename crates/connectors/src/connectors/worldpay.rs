@@ -27,17 +27,19 @@ impl Connector for Worldpay {
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
         credentials: &[required("username"), required("password"), required("entity_id").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "device_data_jwt",
                 "run the device-data collection of one 3-D Secure check",
                 Lifetime::InReply,
+                device_data_jwt,
             )
             .by_default()
             .inputs(&[Input::object("paymentInstrument")]),
-            Grant::client_unconverted(
+            Grant::client(
                 "payment_page",
                 "make that one payment on Worldpay's page",
                 Lifetime::Settable { min: 300, default: 1800, max: 2_592_000 },
+                payment_page,
             )
             .inputs(&[
                 Input::object("value").required(),
@@ -52,61 +54,59 @@ impl Connector for Worldpay {
             ]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match (exchange.grant.name, exchange.replies) {
-            ("device_data_jwt", []) => {
-                let path = "/verifications/customers/3ds/deviceDataInitialization";
-                call(credentials, exchange, path, DEVICE_DATA)?.send()
+fn device_data_jwt(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut body = body(credentials, exchange)?;
+            exchange.input.copy_into(&mut body, &[("paymentInstrument", "paymentInstrument")]);
+            let path = "/verifications/customers/3ds/deviceDataInitialization";
+            post(credentials, exchange, path, DEVICE_DATA, body)?.send()
+        }
+        [reply, ..] => {
+            let answer: DeviceData = reply.accept(refusal)?;
+            // A wallet's token may count as authenticated already: there is no data to collect.
+            if answer.outcome == "alreadyAuthenticated" {
+                let refusal = Refusal::new(Some(answer.outcome), None::<String>);
+                return Err(reply.refuse(refusal.kind(Some(Kind::RequestRejected))));
             }
-            ("device_data_jwt", [reply, ..]) => {
-                let answer: DeviceData = reply.accept(refusal)?;
-                // A wallet's token may count as authenticated already: then there is nothing to collect.
-                if answer.outcome == "alreadyAuthenticated" {
-                    let refusal = Refusal::new(Some(answer.outcome), None::<String>);
-                    return Err(reply.refuse(refusal.kind(Some(Kind::RequestRejected))));
-                }
-                let missing = || Error::bad_reply("Worldpay's answer has no JWT in it");
-                let Collection { jwt, url, bin } = answer.device_data_collection.ok_or_else(missing)?;
-                let token = Token::new(&jwt, "JWT", Expiry::of_jwt(&jwt)?)?.client("url", url);
-                Ok(Step::Done(bin.into_iter().fold(token, |token, bin| token.client("bin", bin))))
-            }
-            ("payment_page", []) => {
-                let given = Value::Object(exchange.input.body());
-                for place in ["/value/amount", "/value/currency", "/narrative/line1"] {
-                    if given.pointer(place).is_none_or(Value::is_null) {
-                        let name = place.trim_start_matches('/').replace('/', ".");
-                        return Err(Error::missing_inputs(&[&name], "payment_page needs it"));
-                    }
-                }
-                call(credentials, exchange, "/payment_pages", PAYMENT_PAGE)?
-                    .header("wp-correlationid", exchange.idempotency_key)
-                    .send()
-            }
-            ("payment_page", [reply, ..]) => {
-                let page: Page = reply.accept(refusal)?;
-                Ok(Step::Done(Token::new(&page.url, "url", Expiry::after_reply(reply, exchange.ttl())?)?))
-            }
-            _ => Err(Error::new(Kind::Internal, "Worldpay has no such grant")),
+            let missing = || Error::bad_reply("Worldpay's answer has no JWT in it");
+            let Collection { jwt, url, bin } = answer.device_data_collection.ok_or_else(missing)?;
+            let token = Token::new(&jwt, "JWT", Expiry::of_jwt(&jwt)?)?.client("url", url);
+            Ok(Step::Done(bin.into_iter().fold(token, |token, bin| token.client("bin", bin))))
         }
     }
 }
 
-fn call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, media: &'static str) -> Result<Call> {
-    if exchange.reference.chars().count() > MAX_REFERENCE {
-        let description = format!("Worldpay takes at most {MAX_REFERENCE} characters");
-        return Err(Error::invalid("merchant_access_token_id", description));
+fn payment_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let body = page(credentials, exchange)?;
+            post(credentials, exchange, "/payment_pages", PAYMENT_PAGE, body)?
+                .header("wp-correlationid", exchange.idempotency_key)
+                .send()
+        }
+        [reply, ..] => {
+            let page: Page = reply.accept(refusal)?;
+            Ok(Step::Done(Token::new(&page.url, "url", Expiry::after_reply(reply, exchange.ttl())?)?))
+        }
     }
-    let mut body = Map::new();
-    body.insert("transactionReference".into(), json!(exchange.reference));
-    body.insert("merchant".into(), json!({ "entity": credentials.entity_id }));
-    if let Lifetime::Settable { .. } = exchange.grant.lifetime {
-        body.insert("expiry".into(), json!(exchange.ttl()));
+}
+
+fn page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    let given = Value::Object(exchange.input.body());
+    for pointer in ["/value/amount", "/value/currency", "/narrative/line1"] {
+        if given.pointer(pointer).is_none_or(Value::is_null) {
+            let name = pointer.trim_start_matches('/').replace('/', ".");
+            return Err(Error::missing_inputs(&[&name], "payment_page needs it"));
+        }
     }
+    let mut body = body(credentials, exchange)?;
+    body.insert("expiry".into(), json!(exchange.ttl()));
     exchange.input.copy_into(
         &mut body,
         &[
-            ("paymentInstrument", "paymentInstrument"),
             ("value", "value"),
             ("narrative", "narrative"),
             ("description", "description"),
@@ -118,10 +118,32 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, media: &
             ("hosted_properties", "hostedProperties"),
         ],
     );
+    Ok(body)
+}
+
+/// The members that both calls have.
+fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    if exchange.reference.chars().count() > MAX_REFERENCE {
+        let description = format!("Worldpay takes at most {MAX_REFERENCE} characters");
+        return Err(Error::invalid("merchant_access_token_id", description));
+    }
+    let mut body = Map::new();
+    body.insert("transactionReference".into(), json!(exchange.reference));
+    body.insert("merchant".into(), json!({ "entity": credentials.entity_id }));
+    Ok(body)
+}
+
+fn post(
+    credentials: &Credentials,
+    exchange: &Exchange<'_>,
+    path: &str,
+    media_type: &'static str,
+    body: Map<String, Value>,
+) -> Result<Call> {
     let call = Call::post(exchange.url(path)?)
         .basic(credentials.username.expose(), credentials.password.expose())
-        .header("accept", media)
-        .body(Value::Object(body).to_string(), media);
+        .header("accept", media_type)
+        .body(Value::Object(body).to_string(), media_type);
     Ok(call.repeatable())
 }
 

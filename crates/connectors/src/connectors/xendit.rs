@@ -1,4 +1,5 @@
-//! Xendit: a payment session for its Components or its hosted page, to save a payment method or to pay.
+//! Xendit: a payment session for its Components or its hosted page, to save a payment method or to
+//! pay.
 //! <https://docs.xendit.co/apidocs/create-session>
 
 use crate::prelude::*;
@@ -9,7 +10,8 @@ pub struct Credentials {
 }
 
 const LIFETIME: Lifetime = Lifetime::Fixed(1800);
-/// What a link takes, then what pays, what both take, and what Components take.
+/// The inputs of all grants, in such an order that each grant takes one part: those of links only,
+/// those of sessions that pay, those of every session, those of Components only.
 const INPUTS: &[Input] = &[
     Input::url("success_return_url").required(),
     Input::url("cancel_return_url").required(),
@@ -32,6 +34,22 @@ const PAY: &[Input] = INPUTS.split_at(2).1;
 const SAVE: &[Input] = INPUTS.split_at(4).1;
 const CUSTOMER: &[&[&str]] = &[&["customer"], &["customer_id"]];
 
+/// The two types of a session, by Xendit's names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SessionType {
+    Save,
+    Pay,
+}
+
+impl SessionType {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Save => "SAVE",
+            Self::Pay => "PAY",
+        }
+    }
+}
+
 pub struct Xendit;
 
 impl Connector for Xendit {
@@ -45,23 +63,25 @@ impl Connector for Xendit {
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "components_session_save",
                 "save a payment method of one customer; no money moves",
                 LIFETIME,
+                components_session_save,
             )
             .by_default()
             .inputs(SAVE)
             .one_of(CUSTOMER)
             .metadata(50, 40, 500),
-            Grant::client_unconverted("components_session_pay", "pay that one amount", LIFETIME)
+            Grant::client("components_session_pay", "pay that one amount", LIFETIME, components_session_pay)
                 .inputs(PAY)
                 .one_of(&[&["amount", "customer"], &["amount", "customer_id"]])
                 .metadata(50, 40, 500),
-            Grant::client_unconverted(
+            Grant::client(
                 "payment_link_session",
                 "pay that one amount on Xendit's page, or without one save a payment method there",
                 LIFETIME,
+                payment_link_session,
             )
             .inputs(LINK)
             .one_of(CUSTOMER)
@@ -76,39 +96,75 @@ impl Connector for Xendit {
             _ => None,
         }
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let session_type = if exchange.input.value("amount").is_some() { "PAY" } else { "SAVE" };
-        match exchange.replies {
-            // A reference is refused the second time, so a repetition would hide the answer to the first.
-            [] => {
-                let call = Call::post(exchange.url("/sessions")?).basic(credentials.api_key.expose(), "");
-                let call = match exchange.input.text("for_user_id") {
-                    Some(account) => call.header("for-user-id", account),
-                    None => call,
-                };
-                call.json(&session(exchange, session_type)?).send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                if session.session_type != session_type {
-                    return Err(Error::bad_reply("Xendit's session is of another type than was asked for"));
-                }
-                let expiry = Expiry::at_date(&session.expires_at)?;
-                let (value, token_type) = match exchange.grant.name {
-                    "payment_link_session" => (session.payment_link_url, "payment_link_url"),
-                    _ => (session.components_sdk_key, "components_sdk_key"),
-                };
-                let token = Token::new(&value.unwrap_or_default(), token_type, expiry)?;
-                Ok(Step::Done(token.client("payment_session_id", session.payment_session_id)))
-            }
+fn components_session_save(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    components_session(credentials, exchange, SessionType::Save)
+}
+
+fn components_session_pay(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    components_session(credentials, exchange, SessionType::Pay)
+}
+
+fn components_session(credentials: &Credentials, exchange: &Exchange<'_>, session_type: SessionType) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut body = session(exchange, session_type)?;
+            body.insert("mode".into(), json!("COMPONENTS"));
+            let origins = exchange.input.required_value("origins")?;
+            body.insert("components_configuration".into(), json!({ "origins": origins }));
+            post(credentials, exchange, &body)
+        }
+        [reply, ..] => {
+            let session = accept(reply, session_type)?;
+            let expiry = Expiry::at_date(&session.expires_at)?;
+            let token = Token::new(&session.components_sdk_key.unwrap_or_default(), "components_sdk_key", expiry)?;
+            Ok(Step::Done(token.client("payment_session_id", session.payment_session_id)))
         }
     }
 }
 
-fn session(exchange: &Exchange<'_>, session_type: &str) -> Result<Map<String, Value>> {
+fn payment_link_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let session_type = match exchange.input.value("amount") {
+        Some(_) => SessionType::Pay,
+        None => SessionType::Save,
+    };
+    match exchange.replies {
+        [] => {
+            let mut body = session(exchange, session_type)?;
+            body.insert("mode".into(), json!("PAYMENT_LINK"));
+            post(credentials, exchange, &body)
+        }
+        [reply, ..] => {
+            let session = accept(reply, session_type)?;
+            let expiry = Expiry::at_date(&session.expires_at)?;
+            let token = Token::new(&session.payment_link_url.unwrap_or_default(), "payment_link_url", expiry)?;
+            Ok(Step::Done(token.client("payment_session_id", session.payment_session_id)))
+        }
+    }
+}
+
+/// Not repeatable: Xendit refuses a reference the second time.
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, body: &Map<String, Value>) -> Result<Step> {
+    let call = Call::post(exchange.url("/sessions")?).basic(credentials.api_key.expose(), "");
+    let call = match exchange.input.text("for_user_id") {
+        Some(account) => call.header("for-user-id", account),
+        None => call,
+    };
+    call.json(body).send()
+}
+
+fn accept(reply: &Reply, session_type: SessionType) -> Result<Session> {
+    let session: Session = reply.accept(refusal)?;
+    if session.session_type != session_type.name() {
+        return Err(Error::bad_reply("Xendit's session is of another type than was asked for"));
+    }
+    Ok(session)
+}
+
+fn session(exchange: &Exchange<'_>, session_type: SessionType) -> Result<Map<String, Value>> {
     let input = exchange.input;
-    // The names are Xendit's own, but for these two, which have another place.
+    // The inputs have the names that Xendit uses. These two go to other places.
     let mut body = input.body();
     body.retain(|name, _| !["origins", "for_user_id"].contains(&name.as_str()));
     let amount = input.decimal("amount").unwrap_or("0".into());
@@ -117,20 +173,14 @@ fn session(exchange: &Exchange<'_>, session_type: &str) -> Result<Map<String, Va
         Ok(units) if fraction.bytes().all(|digit| digit == b'0') => json!(units),
         _ => json!(amount.parse::<f64>().unwrap_or_default()),
     };
-    if amount.as_f64() == Some(0.0) && session_type == "PAY" {
+    if amount.as_f64() == Some(0.0) && session_type == SessionType::Pay {
         return Err(Error::invalid_input("amount", "a session that pays needs more than zero"));
     }
     body.insert("amount".into(), amount);
     body.insert("reference_id".into(), json!(exchange.reference));
-    body.insert("session_type".into(), json!(session_type));
+    body.insert("session_type".into(), json!(session_type.name()));
     for name in ["currency", "country"] {
-        body.insert(name.into(), json!(input.text(name).unwrap_or_default().to_ascii_uppercase()));
-    }
-    if exchange.grant.name == "payment_link_session" {
-        body.insert("mode".into(), json!("PAYMENT_LINK"));
-    } else {
-        body.insert("mode".into(), json!("COMPONENTS"));
-        body.insert("components_configuration".into(), json!({ "origins": input.value("origins") }));
+        body.insert(name.into(), json!(input.required_text(name)?.to_ascii_uppercase()));
     }
     if !input.metadata.is_empty() {
         body.insert("metadata".into(), json!(input.metadata));
