@@ -1,4 +1,5 @@
-//! ACI (Open Payment Platform): a COPYandPAY checkout, with which the widget or mobile SDK stores a card or pays once.
+//! ACI (Open Payment Platform): a COPYandPAY checkout. With it, the widget or the mobile SDK stores a
+//! card or pays once.
 //! <https://docs.oppwa.com/integrations/widget/registration-tokens>
 
 use crate::prelude::*;
@@ -6,6 +7,9 @@ use crate::prelude::*;
 const LIFETIME: u32 = 1800;
 const INTEGRITY: Input = Input::flag("integrity");
 const TEST_MODE: Input = Input::one_of("test_mode", &["EXTERNAL", "INTERNAL"]);
+/// Inputs that are objects, and the prefix of their fields in the form.
+const OBJECTS: [(&str, &str); 3] =
+    [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")];
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -29,73 +33,92 @@ impl Connector for Aci {
         hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
         credentials: &[required("api_key"), required("entity_id").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "registration_checkout",
                 "store one card or account; no money moves",
                 Lifetime::Fixed(LIFETIME),
+                registration_checkout,
             )
             .by_default()
             .inputs(&[INTEGRITY, TEST_MODE]),
-            Grant::client_unconverted("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME)).inputs(&[
-                Input::decimal("amount").required(),
-                Input::currency("currency").required(),
-                Input::one_of("payment_type", &["DB", "PA"]).required(),
-                Input::flag("create_registration"),
-                Input::object("customer"),
-                Input::object("billing"),
-                Input::object("standing_instruction"),
-                INTEGRITY,
-                TEST_MODE,
-            ]),
+            Grant::client("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME), payment_checkout)
+                .inputs(&[
+                    Input::decimal("amount").required(),
+                    Input::currency("currency").required(),
+                    Input::one_of("payment_type", &["DB", "PA"]).required(),
+                    Input::flag("create_registration"),
+                    Input::object("customer"),
+                    Input::object("billing"),
+                    Input::object("standing_instruction"),
+                    INTEGRITY,
+                    TEST_MODE,
+                ]),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::post(exchange.url("/v1/checkouts")?)
-                .bearer(credentials.api_key.expose())
-                .form(checkout(credentials, exchange)?)
-                .repeatable()
-                .send(),
-            [reply, ..] => {
-                let answer: Answer = reply.accept(refusal)?;
-                if !answer.result.code.starts_with("000.200") {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let id = answer.id.ok_or_else(|| Error::bad_reply("ACI's answer has no checkout id in it"))?;
-                let token = Token::new(&id, "checkoutId", Expiry::after_reply(reply, LIFETIME)?)?
-                    .client("environment", exchange.mode.label());
-                Ok(Step::Done(match answer.integrity {
-                    Some(hash) => token.client("integrity", hash),
-                    None => token,
-                }))
-            }
+fn registration_checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let form = checkout(credentials, exchange)?.field("createRegistration", "true");
+            post(credentials, exchange, with_switches(exchange, form))
         }
+        [reply, ..] => checkout_id(exchange, reply),
     }
 }
 
+fn payment_checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            let form = checkout(credentials, exchange)?
+                .maybe("createRegistration", if_true(exchange, "create_registration"))
+                .field("amount", &input.required_amount("amount", 2)?)
+                .field("currency", &input.required_text("currency")?.to_ascii_uppercase())
+                .field("paymentType", input.required_text("payment_type")?);
+            let objects = OBJECTS.iter().filter_map(|(name, prefix)| Some((prefix, input.value(name)?)));
+            let form = objects.fold(with_switches(exchange, form), |form, (prefix, value)| dotted(form, prefix, value));
+            post(credentials, exchange, form)
+        }
+        [reply, ..] => checkout_id(exchange, reply),
+    }
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, form: FormBody) -> Result<Step> {
+    Call::post(exchange.url("/v1/checkouts")?).bearer(credentials.api_key.expose()).form(form).repeatable().send()
+}
+
+fn checkout_id(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let answer: Answer = reply.accept(refusal)?;
+    if !answer.result.code.starts_with("000.200") {
+        return Err(reply.refuse(refusal(reply)));
+    }
+    let id = answer.id.ok_or_else(|| Error::bad_reply("ACI's answer has no checkout id in it"))?;
+    let token = Token::new(&id, "checkoutId", Expiry::after_reply(reply, LIFETIME)?)?
+        .client("environment", exchange.mode.label());
+    Ok(Step::Done(match answer.integrity {
+        Some(hash) => token.client("integrity", hash),
+        None => token,
+    }))
+}
+
+/// The first fields of every checkout.
 fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<FormBody> {
-    let input = exchange.input;
-    if exchange.mode == Mode::Live && input.text("test_mode").is_some() {
+    if exchange.mode == Mode::Live && exchange.input.text("test_mode").is_some() {
         return Err(Error::invalid_input("test_mode", "is for test mode only"));
     }
-    // The vendor takes a transaction id of 8 to 255 characters, or none.
+    // ACI takes a transaction id of 8 to 255 characters, or none.
     let reference = Some(exchange.reference).filter(|reference| (8..=255).contains(&reference.chars().count()));
-    let currency = input.text("currency").map(str::to_ascii_uppercase);
-    let registers = input.flag("create_registration").unwrap_or(exchange.grant.name == "registration_checkout");
-    let form = FormBody::new()
-        .field("entityId", &credentials.entity_id)
-        .maybe("merchantTransactionId", reference)
-        .maybe("createRegistration", registers.then_some("true"))
-        .maybe("amount", input.amount("amount", 2)?.as_deref())
-        .maybe("currency", currency.as_deref())
-        .maybe("paymentType", input.text("payment_type"))
-        .maybe("integrity", input.flag("integrity").filter(|wanted| *wanted).map(|_| "true"))
-        .maybe("testMode", input.text("test_mode"));
-    let objects = [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")]
-        .into_iter()
-        .filter_map(|(name, prefix)| Some((prefix, input.value(name)?)));
-    Ok(objects.fold(form, |form, (prefix, value)| dotted(form, prefix, value)))
+    Ok(FormBody::new().field("entityId", &credentials.entity_id).maybe("merchantTransactionId", reference))
+}
+
+fn with_switches(exchange: &Exchange<'_>, form: FormBody) -> FormBody {
+    form.maybe("integrity", if_true(exchange, "integrity")).maybe("testMode", exchange.input.text("test_mode"))
+}
+
+/// The value of a form field that is sent only where the flag is true.
+fn if_true(exchange: &Exchange<'_>, flag: &str) -> Option<&'static str> {
+    exchange.input.flag(flag).and_then(|set| set.then_some("true"))
 }
 
 /// Members of objects get names with dots: `billing.city`.

@@ -27,8 +27,11 @@ const SESSION: &[Input] = &[
     Input::one_of("recurring_processing_model", &["CardOnFile", "Subscription", "UnscheduledCardOnFile"]),
     Input::one_of("store_payment_method_mode", &["askForConsent", "disabled", "enabled"]),
 ];
-/// The same without an amount, so nothing that the caller sends can make it a session that moves money.
-const ZERO_VALUE: &[Input] = SESSION.split_at(1).1;
+/// The inputs of a session whose amount is zero. No input can make it a session that moves money.
+const ZERO_VALUE: &[Input] = match SESSION {
+    [_amount, others @ ..] => others,
+    [] => &[],
+};
 
 pub struct Adyen;
 
@@ -46,71 +49,69 @@ impl Connector for Adyen {
         )],
         credentials: &[required("api_key"), required("merchant_account").public(), optional("review_key")],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "session_zero_value",
                 "verify a card and store it for one shopper; no money moves",
                 LIFETIME,
+                session_zero_value,
             )
             .by_default()
             .inputs(ZERO_VALUE)
             .metadata(20, 20, 80),
-            Grant::client_unconverted("session", "make that one payment", LIFETIME)
-                .inputs(SESSION)
-                .metadata(20, 20, 80),
+            Grant::client("session", "make that one payment", LIFETIME, session).inputs(SESSION).metadata(20, 20, 80),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                // The live host serves several APIs, so its path names the one that is meant.
-                let path = match exchange.mode {
-                    Mode::Live => "/checkout/v72/sessions",
-                    Mode::Test => "/v72/sessions",
-                };
-                Call::post(exchange.url(path)?)
-                    .secret_header("x-api-key", credentials.api_key.expose())
-                    .header("idempotency-key", exchange.idempotency_key)
-                    .json(&session(credentials, exchange)?)
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let expiry = Expiry::at_date(&session.expires_at)?;
-                let token = Token::new(&session.session_data, "session_data", expiry)?
-                    .client("session_id", encoding::not_blank(session.id)?)
-                    .client("environment", exchange.mode.label());
-                Ok(Step::Done(token))
-            }
-        }
+fn session_zero_value(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, 0),
+        [reply, ..] => session_data(exchange, reply),
     }
 }
 
-fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, serde_json::Value>> {
+fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, exchange.input.required_integer("amount")?),
+        [reply, ..] => session_data(exchange, reply),
+    }
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Result<Step> {
+    // The live host serves several APIs, so its path names the one that is meant.
+    let path = match exchange.mode {
+        Mode::Live => "/checkout/v72/sessions",
+        Mode::Test => "/v72/sessions",
+    };
+    Call::post(exchange.url(path)?)
+        .secret_header("x-api-key", credentials.api_key.expose())
+        .header("idempotency-key", exchange.idempotency_key)
+        .json(&body(credentials, exchange, amount)?)
+        .repeatable()
+        .send()
+}
+
+fn session_data(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let session: Session = reply.accept(refusal)?;
+    let expiry = Expiry::at_date(&session.expires_at)?;
+    let token = Token::new(&session.session_data, "session_data", expiry)?
+        .client("session_id", encoding::not_blank(session.id)?)
+        .client("environment", exchange.mode.label());
+    Ok(Step::Done(token))
+}
+
+fn body(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Result<Map<String, Value>> {
     let input = exchange.input;
-    let return_url = input.text("return_url").unwrap_or_default();
+    let return_url = input.required_text("return_url")?;
     if return_url.chars().count() > MAX_RETURN_URL {
         return Err(Error::invalid_input("return_url", format!("Adyen takes at most {MAX_RETURN_URL} characters")));
     }
     if input.text("shopper_reference").is_some_and(|reference| reference.chars().count() < 3) {
         return Err(Error::invalid_input("shopper_reference", "Adyen takes 3 to 256 characters"));
     }
-    // Who names a shopper and a purpose wants the method stored, and then the shopper decides; Adyen's own default is not to.
-    let purpose = ["shopper_reference", "recurring_processing_model"].iter().all(|name| input.value(name).is_some());
-    let present = matches!(input.text("shopper_interaction"), None | Some("Ecommerce"));
-    let mode = input.text("store_payment_method_mode").or((purpose && present).then_some("askForConsent"));
-    let stores = matches!(mode, Some("enabled" | "askForConsent"));
-    let absent: Vec<&str> = ["shopper_reference", "recurring_processing_model"]
-        .into_iter()
-        .filter(|name| stores && input.value(name).is_none())
-        .collect();
-    if !absent.is_empty() {
-        return Err(Error::missing_inputs(&absent, "Adyen stores a payment method for a shopper and a purpose only"));
-    }
+    let store_mode = store_mode(exchange)?;
     let expires_at = exchange.expires_on()?;
-    let amount = input.integer("amount").unwrap_or(0);
-    let currency = input.text("currency").unwrap_or_default().to_ascii_uppercase();
+    let currency = input.required_text("currency")?.to_ascii_uppercase();
     let mut body = Map::new();
     input.copy_into(
         &mut body,
@@ -123,7 +124,7 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<Str
             ("recurring_processing_model", "recurringProcessingModel"),
         ],
     );
-    if let Some(mode) = mode {
+    if let Some(mode) = store_mode {
         body.insert("storePaymentMethodMode".into(), json!(mode));
     }
     body.insert("merchantAccount".into(), json!(credentials.merchant_account));
@@ -140,6 +141,23 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<Str
     Ok(body)
 }
 
+/// Whether Adyen stores the payment method, in its own words. Adyen's default is not to store it.
+///
+/// A caller that names a shopper and a purpose wants the method stored. While the shopper is
+/// present, the shopper is then asked.
+fn store_mode<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>> {
+    let input = exchange.input;
+    let mut absent = vec!["shopper_reference", "recurring_processing_model"];
+    absent.retain(|name| input.value(name).is_none());
+    let present = matches!(input.text("shopper_interaction"), None | Some("Ecommerce"));
+    let default = (absent.is_empty() && present).then_some("askForConsent");
+    let mode = input.text("store_payment_method_mode").or(default);
+    if matches!(mode, Some("enabled" | "askForConsent")) && !absent.is_empty() {
+        return Err(Error::missing_inputs(&absent, "Adyen stores a payment method for a shopper and a purpose only"));
+    }
+    Ok(mode)
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Session {
@@ -148,8 +166,8 @@ struct Session {
     expires_at: String,
 }
 
+/// Adyen's APIs have two forms: their own, and that of RFC 9457 with `title` and `detail`.
 /// <https://docs.adyen.com/development-resources/error-codes>
-/// Both shapes that Adyen's APIs have: their own, and RFC 9457's `title` and `detail`.
 fn refusal(reply: &Reply) -> Refusal {
     Refusal::read(reply, &["/errorCode"], &["/message", "/detail", "/title"], &["/errorType"])
 }

@@ -23,10 +23,11 @@ impl Connector for Adyenplatform {
         ],
         hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "session",
             "use the components of the given roles on the given resources, from one origin",
             Lifetime::InReply,
+            session,
         )
         .by_default()
         .inputs(&[
@@ -35,30 +36,27 @@ impl Connector for Adyenplatform {
             Input::object("policy").required(),
         ])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                check(exchange)?;
-                let body: Map<String, Value> =
-                    exchange.input.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-                Call::post(exchange.url("/authe/api/v1/sessions")?)
-                    .secret_header("x-api-key", credentials.api_key.expose())
-                    .json(&body)
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let expiry = match encoding::jwt_claims::<Map<String, Value>>(&session.token) {
-                    Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&session.token)?,
-                    _ => Expiry::Unpublished,
-                };
-                Ok(Step::Done(
-                    Token::new(&session.token, "session", expiry)?
-                        .client("session_id", encoding::not_blank(session.id)?),
-                ))
-            }
+fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            check(exchange)?;
+            Call::post(exchange.url("/authe/api/v1/sessions")?)
+                .secret_header("x-api-key", credentials.api_key.expose())
+                .json(&exchange.input.body())
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let session: Session = reply.accept(refusal)?;
+            let expiry = match encoding::jwt_claims::<Map<String, Value>>(&session.token) {
+                Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&session.token)?,
+                _ => Expiry::Unpublished,
+            };
+            Ok(Step::Done(
+                Token::new(&session.token, "session", expiry)?.client("session_id", encoding::not_blank(session.id)?),
+            ))
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Billwerk+ (Frisbii, Reepay): a checkout session that stores a payment method or takes one payment.
+//! Billwerk+ (Frisbii, Reepay): a checkout session that stores a payment method or takes one
+//! payment.
 //! <https://docs.frisbii.com/reference/createchargesession>
 
 use crate::prelude::*;
@@ -8,7 +9,7 @@ pub struct Credentials {
     api_key: Secret,
 }
 
-/// The vendor's own default, three months, is no short life.
+/// Billwerk+'s own default is three months, which is too long for a client's token.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 7_776_000 };
 const INPUTS: &[Input] = &[
     Input::text("customer_handle"),
@@ -23,8 +24,11 @@ const INPUTS: &[Input] = &[
     Input::currency("currency").required(),
     Input::flag("recurring"),
 ];
-/// The same without what pays.
-const STORES: &[Input] = INPUTS.split_at(7).0;
+/// The inputs of a session that only stores a payment method.
+const STORING: &[Input] = match INPUTS {
+    [storing @ .., _amount, _order_lines, _currency, _recurring] => storing,
+    _ => &[],
+};
 
 pub struct Billwerk;
 
@@ -44,15 +48,16 @@ impl Connector for Billwerk {
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
         credentials: &[required("api_key"), required("public_api_key").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "recurring_session",
                 "enter and store one payment method of one customer; no money moves",
                 LIFETIME,
+                recurring_session,
             )
             .by_default()
-            .inputs(STORES)
+            .inputs(STORING)
             .one_of(&[&["customer_handle"], &["create_customer"]]),
-            Grant::client_unconverted("charge_session", "pay that one order", LIFETIME)
+            Grant::client("charge_session", "pay that one order", LIFETIME, charge_session)
                 .inputs(INPUTS)
                 .one_of(&[
                     &["amount", "customer_handle"],
@@ -63,53 +68,71 @@ impl Connector for Billwerk {
                 .metadata(50, 255, 255),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            // Sent once: a second call could make a second customer or meet the first one's order.
-            [] => {
-                let charges = exchange.grant.name == "charge_session";
-                let path = if charges { "/v1/session/charge" } else { "/v1/session/recurring" };
-                Call::post(exchange.url(path)?)
-                    .basic(credentials.api_key.expose(), "")
-                    .header("accept", "application/json")
-                    .json(&session(exchange, charges)?)
-                    .send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, exchange.ttl())?;
-                let token = Token::new(&session.id, "session_id", expiry)?;
-                Ok(Step::Done(token.client("url", session.url)))
-            }
+fn recurring_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut body = session(exchange);
+            let customer = [("customer_handle", "customer"), ("create_customer", "create_customer")];
+            exchange.input.copy_into(&mut body, &customer);
+            post(credentials, exchange, "/v1/session/recurring", &body)
         }
+        [reply, ..] => session_id(exchange, reply),
     }
 }
 
-fn session(exchange: &Exchange<'_>, charges: bool) -> Result<Map<String, Value>> {
-    let input = exchange.input;
+fn charge_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut body = session(exchange);
+            body.insert("order".into(), order(exchange)?.into());
+            post(credentials, exchange, "/v1/session/charge", &body)
+        }
+        [reply, ..] => session_id(exchange, reply),
+    }
+}
+
+/// Sent once: a second call could make a second customer, or meet the order of the first call.
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: &Map<String, Value>) -> Result<Step> {
+    Call::post(exchange.url(path)?)
+        .basic(credentials.api_key.expose(), "")
+        .header("accept", "application/json")
+        .json(body)
+        .send()
+}
+
+fn session_id(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
+    let session: Session = reply.accept(refusal)?;
+    let expiry = Expiry::after_reply(reply, exchange.ttl())?;
+    let token = Token::new(&session.id, "session_id", expiry)?;
+    Ok(Step::Done(token.client("url", session.url)))
+}
+
+/// The members that every session has.
+fn session(exchange: &Exchange<'_>) -> Map<String, Value> {
     let names = ["accept_url", "cancel_url", "locale", "button_text", "payment_methods", "recurring"];
     let mut body = Map::new();
-    input.copy_into(&mut body, &names.map(|name| (name, name)));
+    exchange.input.copy_into(&mut body, &names.map(|name| (name, name)));
     body.insert("ttl".into(), json!(format!("PT{}S", exchange.ttl())));
-    if charges {
-        let customer = input.value("create_customer").and_then(Value::as_object).cloned();
-        let mut customer = customer.unwrap_or_default();
-        input.copy_into(&mut customer, &[("customer_handle", "handle")]);
-        let mut order = Map::new();
-        input.copy_into(&mut order, &["amount", "order_lines"].map(|name| (name, name)));
-        order.insert("handle".into(), json!(exchange.reference_of(255, "_.-@")?));
-        order.insert("key".into(), json!(exchange.idempotency_key));
-        order.insert("currency".into(), json!(input.text("currency").map(str::to_ascii_uppercase)));
-        order.insert("customer".into(), customer.into());
-        if !input.metadata.is_empty() {
-            order.insert("metadata".into(), json!(input.metadata));
-        }
-        body.insert("order".into(), order.into());
-    } else {
-        input.copy_into(&mut body, &[("customer_handle", "customer"), ("create_customer", "create_customer")]);
+    body
+}
+
+fn order(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
+    let input = exchange.input;
+    let customer = input.value("create_customer").and_then(Value::as_object).cloned();
+    let mut customer = customer.unwrap_or_default();
+    input.copy_into(&mut customer, &[("customer_handle", "handle")]);
+    let mut order = Map::new();
+    input.copy_into(&mut order, &["amount", "order_lines"].map(|name| (name, name)));
+    order.insert("handle".into(), json!(exchange.reference_of(255, "_.-@")?));
+    order.insert("key".into(), json!(exchange.idempotency_key));
+    order.insert("currency".into(), json!(input.required_text("currency")?.to_ascii_uppercase()));
+    order.insert("customer".into(), customer.into());
+    if !input.metadata.is_empty() {
+        order.insert("metadata".into(), json!(input.metadata));
     }
-    Ok(body)
+    Ok(order)
 }
 
 #[derive(Deserialize)]

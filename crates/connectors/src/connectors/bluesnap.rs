@@ -27,10 +27,11 @@ impl Connector for Bluesnap {
         ],
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
         credentials: &[required("username"), required("password")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "payment_fields_token",
             "attach one set of card data from the browser, for the backend to use once",
             Lifetime::Fixed(LIFETIME),
+            payment_fields_token,
         )
         .by_default()
         .inputs(&[
@@ -39,35 +40,35 @@ impl Connector for Bluesnap {
             Input::flag("challenge_requested_3ds"),
         ])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let input = exchange.input;
-                let flag = |name| input.flag(name).map(|flag| if flag { "true" } else { "false" });
-                let query = FormBody::new()
-                    .maybe("shopperId", input.text("shopper_id"))
-                    .maybe("authenticationrequired3ds", flag("authentication_required_3ds"))
-                    .maybe("challengerequested3ds", flag("challenge_requested_3ds"));
-                let separator = if query.is_empty() { "" } else { "?" };
-                Call::post(exchange.url(&format!("{PATH}{separator}{}", query.as_str()))?)
-                    .basic(credentials.username.expose(), credentials.password.expose())
-                    .header("accept", "application/json")
-                    .body("", "application/json")
-                    .repeatable()
-                    .send()
-            }
-            // The body is empty: the token is the last segment of the address of what was made.
-            [reply, ..] => {
-                reply.succeed(refusal)?;
-                let token = reply
-                    .header("location")
-                    .and_then(|location| location.split_once("/payment-fields-tokens/"))
-                    .and_then(|(_, id)| id.split(['?', '#', '/']).next())
-                    .ok_or_else(|| Error::bad_reply("BlueSnap's answer has no token in its Location"))?;
-                let token = Token::new(token, "pf_token", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.client("environment", exchange.mode.label())))
-            }
+fn payment_fields_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            let flag = |name| input.flag(name).map(|flag| if flag { "true" } else { "false" });
+            let query = FormBody::new()
+                .maybe("shopperId", input.text("shopper_id"))
+                .maybe("authenticationrequired3ds", flag("authentication_required_3ds"))
+                .maybe("challengerequested3ds", flag("challenge_requested_3ds"));
+            let separator = if query.is_empty() { "" } else { "?" };
+            Call::post(exchange.url(&format!("{PATH}{separator}{}", query.as_str()))?)
+                .basic(credentials.username.expose(), credentials.password.expose())
+                .header("accept", "application/json")
+                .body("", "application/json")
+                .repeatable()
+                .send()
+        }
+        // The body is empty. The token is the last segment of the address of the new resource.
+        [reply, ..] => {
+            reply.succeed(refusal)?;
+            let token = reply
+                .header("location")
+                .and_then(|location| location.split_once("/payment-fields-tokens/"))
+                .and_then(|(_, id)| id.split(['?', '#', '/']).next())
+                .ok_or_else(|| Error::bad_reply("BlueSnap's answer has no token in its Location"))?;
+            let token = Token::new(token, "pf_token", Expiry::after_reply(reply, LIFETIME)?)?;
+            Ok(Step::Done(token.client("environment", exchange.mode.label())))
         }
     }
 }

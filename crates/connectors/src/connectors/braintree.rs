@@ -3,7 +3,7 @@
 
 use crate::prelude::*;
 
-/// The schema that is spoken: Braintree names them by date.
+/// The version of Braintree's schema, which is a date.
 const VERSION: &str = "2019-01-01";
 const MUTATION: &str = "mutation ($input: CreateClientTokenInput) { createClientToken(input: $input) { clientToken } }";
 const MAX_MUTATION_ID: usize = 255;
@@ -27,58 +27,56 @@ impl Connector for Braintree {
         unconfirmed: &["The suffix that may follow the third part of the authorization fingerprint."],
         hosts: &[Host::main("https://payments.braintree-api.com", "https://payments.sandbox.braintree-api.com")],
         credentials: &[required("public_key"), required("private_key")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "client_token",
             "tokenize payment methods, and with customer_id also list and vault that customer's",
             Lifetime::Fixed(LIFETIME),
+            client_token,
         )
         .by_default()
         .inputs(&[Input::text("merchant_account_id"), Input::text("customer_id"), Input::texts("domains")])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let mut client_token = Map::new();
-                exchange.input.copy_into(
-                    &mut client_token,
-                    &[
-                        ("merchant_account_id", "merchantAccountId"),
-                        ("customer_id", "customerId"),
-                        ("domains", "domains"),
-                    ],
-                );
-                let mut input = Map::new();
-                if exchange.reference.chars().count() <= MAX_MUTATION_ID {
-                    input.insert("clientMutationId".into(), json!(exchange.reference));
-                }
-                if !client_token.is_empty() {
-                    input.insert("clientToken".into(), client_token.into());
-                }
-                Call::post(exchange.url("/graphql")?)
-                    .basic(credentials.public_key.expose(), credentials.private_key.expose())
-                    .header("accept", "application/json")
-                    .header("braintree-version", VERSION)
-                    .json(&json!({ "query": MUTATION, "variables": { "input": input } }))
-                    .repeatable()
-                    .send()
+fn client_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let mut client_token = Map::new();
+            exchange.input.copy_into(
+                &mut client_token,
+                &[("merchant_account_id", "merchantAccountId"), ("customer_id", "customerId"), ("domains", "domains")],
+            );
+            let mut input = Map::new();
+            if exchange.reference.chars().count() <= MAX_MUTATION_ID {
+                input.insert("clientMutationId".into(), json!(exchange.reference));
             }
-            [reply, ..] => {
-                let answer: Answer = reply.accept(refusal)?;
-                if !answer.errors.unwrap_or_default().is_empty() {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let token = answer
-                    .data
-                    .and_then(|data| data.create_client_token?.client_token)
-                    .ok_or_else(|| Error::bad_reply("Braintree's answer has no client token in it"))?;
-                Ok(Step::Done(Token::new(&token, "client_token", expiry(&token, reply)?)?))
+            if !client_token.is_empty() {
+                input.insert("clientToken".into(), client_token.into());
             }
+            Call::post(exchange.url("/graphql")?)
+                .basic(credentials.public_key.expose(), credentials.private_key.expose())
+                .header("accept", "application/json")
+                .header("braintree-version", VERSION)
+                .json(&json!({ "query": MUTATION, "variables": { "input": input } }))
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let answer: Answer = reply.accept(refusal)?;
+            if !answer.errors.unwrap_or_default().is_empty() {
+                return Err(reply.refuse(refusal(reply)));
+            }
+            let token = answer
+                .data
+                .and_then(|data| data.create_client_token?.client_token)
+                .ok_or_else(|| Error::bad_reply("Braintree's answer has no client token in it"))?;
+            Ok(Step::Done(Token::new(&token, "client_token", expiry(&token, reply)?)?))
         }
     }
 }
 
-/// The token is base64 of a JSON object whose fingerprint is a JWT, from old gateways `hex|created_at=…&…`.
+/// The token is base64 of a JSON object. Its fingerprint is a JWT; that of an old gateway is
+/// `hex|created_at=…&…`.
 fn expiry(token: &str, reply: &Reply) -> Result<Expiry> {
     let fingerprint = encoding::base64_decode(token)
         .and_then(|json| serde_json::from_slice::<Contents>(&json).ok())
@@ -122,7 +120,7 @@ struct Payload {
     client_token: Option<String>,
 }
 
-/// GraphQL refuses with status 200, so only the class tells what is meant.
+/// GraphQL refuses with status 200, so the kind is read from the error class.
 /// <https://developer.paypal.com/braintree/graphql/guides/making_api_calls/#error-handling>
 fn refusal(reply: &Reply) -> Refusal {
     let refusal = Refusal::read(
@@ -137,7 +135,7 @@ fn refusal(reply: &Reply) -> Refusal {
         Some("RESOURCE_LIMIT") => Some(Kind::RateLimited),
         Some("INTERNAL" | "SERVICE_AVAILABILITY") => Some(Kind::Unavailable),
         Some("VALIDATION" | "NOT_FOUND" | "UNSUPPORTED_CLIENT") => Some(Kind::RequestRejected),
-        // A query that does not parse has no class; whatever else comes without one, it is a refusal too.
+        // An error without a class, such as that of a query that does not parse, is a refusal too.
         _ => reply.is_success().then_some(Kind::RequestRejected),
     };
     refusal.kind(kind)

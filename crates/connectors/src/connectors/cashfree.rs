@@ -1,11 +1,11 @@
-//! Cashfree: an order's payment session, with which its web and mobile SDKs pay that order.
+//! Cashfree: the payment session of an order, with which the web and mobile SDKs pay that order.
 //! <https://www.cashfree.com/docs/api-reference/payments/latest/orders/create>
 
 use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 };
 
-/// The vendor's bounds on the length of texts.
+/// Cashfree's bounds on the length of texts, in characters: the input, the least, the most.
 const BOUNDS: &[(&str, usize, usize)] = &[
     ("customer_id", 3, 50),
     ("customer_email", 3, 100),
@@ -36,7 +36,7 @@ impl Connector for Cashfree {
         ],
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
         credentials: &[required("app_id"), required("secret_key")],
-        grants: &[Grant::client_unconverted("payment_session", "pay this one order with the SDK", LIFETIME)
+        grants: &[Grant::client("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)
             .by_default()
             .inputs(&[
                 Input::decimal("order_amount").required(),
@@ -56,35 +56,35 @@ impl Connector for Cashfree {
     fn mode(credentials: &Credentials) -> Option<Mode> {
         Mode::of_key(credentials.secret_key.expose(), &["cfsk_ma_test_"], &["cfsk_ma_prod_"])
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::post(exchange.url("/pg/orders")?)
-                .secret_header("x-client-id", credentials.app_id.expose())
-                .secret_header("x-client-secret", credentials.secret_key.expose())
-                .header("x-api-version", "2025-01-01")
-                .header("x-idempotency-key", exchange.idempotency_key)
-                .json(&order(exchange)?)
-                .repeatable()
-                .send(),
-            [reply, ..] => {
-                let order: Order = reply.accept(refusal)?;
-                if order.order_status != "ACTIVE" {
-                    return Err(Error::bad_reply("Cashfree's order is not one that can be paid"));
-                }
-                let expiry = Expiry::at_date(&order.order_expiry_time)?;
-                let token = Token::new(&order.payment_session_id, "payment_session_id", expiry)?
-                    .client("order_id", order.order_id)
-                    .client("mode", if exchange.mode == Mode::Live { "production" } else { "sandbox" });
-                Ok(Step::Done(token))
+fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/pg/orders")?)
+            .secret_header("x-client-id", credentials.app_id.expose())
+            .secret_header("x-client-secret", credentials.secret_key.expose())
+            .header("x-api-version", "2025-01-01")
+            .header("x-idempotency-key", exchange.idempotency_key)
+            .json(&order(exchange)?)
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            let order: Order = reply.accept(refusal)?;
+            if order.order_status != "ACTIVE" {
+                return Err(Error::bad_reply("Cashfree's order is not one that can be paid"));
             }
+            let expiry = Expiry::at_date(&order.order_expiry_time)?;
+            let token = Token::new(&order.payment_session_id, "payment_session_id", expiry)?
+                .client("order_id", order.order_id)
+                .client("mode", if exchange.mode == Mode::Live { "production" } else { "sandbox" });
+            Ok(Step::Done(token))
         }
     }
 }
 
 fn order(exchange: &Exchange<'_>) -> Result<Value> {
     let input = exchange.input;
-    let amount = input.decimal("order_amount").unwrap_or_default();
+    let amount = input.required_decimal("order_amount")?;
     if amount.split_once('.').is_some_and(|(_, fraction)| fraction.len() > 2) {
         return Err(Error::invalid_input("order_amount", "Cashfree takes at most two decimals"));
     }
@@ -92,7 +92,7 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
     if amount < 1.0 {
         return Err(Error::invalid_input("order_amount", "Cashfree takes at least 1"));
     }
-    let phone = input.text("customer_phone").unwrap_or_default();
+    let phone = input.required_text("customer_phone")?;
     if phone.len() != 10 || !phone.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::invalid_input("customer_phone", "must be 10 digits"));
     }
@@ -105,13 +105,13 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
     let methods = input.texts("payment_methods").join(",");
     let reference = exchange.reference_of(45, "_-").ok().filter(|reference| reference.len() >= 3);
     Ok(encoding::sparse(json!({
-        // A reference that cannot be an order's id is left out: the vendor then makes one.
+        // A reference that cannot be an order's id is left out, and Cashfree then makes one.
         "order_id": reference,
         "order_amount": amount,
-        "order_currency": input.text("order_currency").map(str::to_ascii_uppercase),
+        "order_currency": input.required_text("order_currency")?.to_ascii_uppercase(),
         "customer_details": encoding::sparse(json!({
-            "customer_id": input.text("customer_id"),
-            "customer_phone": input.text("customer_phone"),
+            "customer_id": input.required_text("customer_id")?,
+            "customer_phone": phone,
             "customer_email": input.text("customer_email"),
             "customer_name": input.text("customer_name"),
         })),

@@ -1,12 +1,12 @@
-//! Chargebee: one customer's portal session, and a hosted page for that customer's payment methods.
+//! Chargebee: the portal session of one customer, and a hosted page for that customer's payment
+//! methods.
 //! <https://apidocs.chargebee.com/docs/api/portal_sessions>
 
 use http::Uri;
 
-use crate::InputKind;
-use crate::prelude::*;
+use crate::{input::kind::InputKind, prelude::*};
 
-/// The vendor's bound on the redirect URL, in characters.
+/// Chargebee's bound on the redirect URL, in characters.
 const MAX_REDIRECT_URL: usize = 250;
 /// How long a portal session's URL can be opened, in seconds.
 const PORTAL_LIFETIME: u32 = 3600;
@@ -35,17 +35,19 @@ impl Connector for Chargebee {
         hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
         credentials: &[required("api_key"), required("site").public()],
         grants: &[
-            Grant::client_unconverted(
+            Grant::client(
                 "portal_session",
                 "open the self-service portal as that customer",
                 Lifetime::Fixed(PORTAL_LIFETIME),
+                portal_session,
             )
             .by_default()
             .inputs(INPUTS),
-            Grant::client_unconverted(
+            Grant::client(
                 "manage_payment_sources",
                 "add and change that customer's payment methods on a hosted page",
                 Lifetime::InReply,
+                manage_payment_sources,
             )
             .inputs(INPUTS),
         ],
@@ -55,51 +57,56 @@ impl Connector for Chargebee {
         Mode::of_key(credentials.api_key.expose(), &["test_"], &["live_"])
             .or_else(|| credentials.site.ends_with("-test").then_some(Mode::Test))
     }
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let portal = exchange.grant.name == "portal_session";
-        match exchange.replies {
-            [] => {
-                let input = exchange.input;
-                let redirect_url = input.text("redirect_url");
-                if redirect_url.is_some_and(|url| url.chars().count() > MAX_REDIRECT_URL) {
-                    let most = format!("Chargebee takes at most {MAX_REDIRECT_URL} characters");
-                    return Err(Error::invalid_input("redirect_url", most));
-                }
-                let path = if portal { "portal_sessions" } else { "hosted_pages/manage_payment_sources" };
-                let form = FormBody::new()
-                    .maybe("customer[id]", input.text("customer_id"))
-                    .maybe("redirect_url", redirect_url);
-                Call::post(url(credentials, exchange, &format!("/api/v2/{path}"))?)
-                    .basic(credentials.api_key.expose(), "")
-                    .header("chargebee-idempotency-key", exchange.idempotency_key)
-                    .form(form)
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] if portal => {
-                let session = reply.accept::<Portal>(refusal)?.portal_session;
-                // The vendor's document has it among what may be absent.
-                let end = match (session.expires_at, session.created_at) {
-                    (Some(Seconds(end)), _) => end,
-                    (None, Some(Seconds(start))) => start.saturating_add(PORTAL_LIFETIME.into()),
-                    (None, None) => return Err(Error::bad_reply("Chargebee's portal session has no dates")),
-                };
-                let token = Token::new(&session.token, "portal_session", Expiry::at_epoch(end)?)?
-                    .client("access_url", session.access_url)
-                    .client("portal_session_id", session.id);
-                Ok(Step::Done(token))
-            }
-            [reply, ..] => {
-                let page = reply.accept::<Hosted>(refusal)?.hosted_page;
-                let token = Token::new(&page.id, "hosted_page", Expiry::at_epoch(page.expires_at)?)?;
-                Ok(Step::Done(token.client("url", page.url)))
-            }
+fn portal_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/api/v2/portal_sessions"),
+        [reply, ..] => {
+            let session = reply.accept::<Portal>(refusal)?.portal_session;
+            // Chargebee's documents list expires_at among the members that may be absent.
+            let end = match (session.expires_at, session.created_at) {
+                (Some(Seconds(end)), _) => end,
+                (None, Some(Seconds(start))) => start.saturating_add(PORTAL_LIFETIME.into()),
+                (None, None) => return Err(Error::bad_reply("Chargebee's portal session has no dates")),
+            };
+            let token = Token::new(&session.token, "portal_session", Expiry::at_epoch(end)?)?
+                .client("access_url", session.access_url)
+                .client("portal_session_id", session.id);
+            Ok(Step::Done(token))
         }
     }
 }
 
-/// The label in the host is the merchant's site, which is one of the credentials and no input.
+fn manage_payment_sources(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/api/v2/hosted_pages/manage_payment_sources"),
+        [reply, ..] => {
+            let page = reply.accept::<Hosted>(refusal)?.hosted_page;
+            let token = Token::new(&page.id, "hosted_page", Expiry::at_epoch(page.expires_at)?)?;
+            Ok(Step::Done(token.client("url", page.url)))
+        }
+    }
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
+    let redirect_url = exchange.input.text("redirect_url");
+    if redirect_url.is_some_and(|url| url.chars().count() > MAX_REDIRECT_URL) {
+        let most = format!("Chargebee takes at most {MAX_REDIRECT_URL} characters");
+        return Err(Error::invalid_input("redirect_url", most));
+    }
+    let form = FormBody::new()
+        .field("customer[id]", exchange.input.required_text("customer_id")?)
+        .maybe("redirect_url", redirect_url);
+    Call::post(url(credentials, exchange, path)?)
+        .basic(credentials.api_key.expose(), "")
+        .header("chargebee-idempotency-key", exchange.idempotency_key)
+        .form(form)
+        .repeatable()
+        .send()
+}
+
+/// The label in the host name is the merchant's site, which is a credential and not an input.
 fn url(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result<Uri> {
     let site = match exchange.mode {
         Mode::Live if credentials.site.ends_with("-test") => {
@@ -111,8 +118,7 @@ fn url(credentials: &Credentials, exchange: &Exchange<'_>, path: &str) -> Result
     if !InputKind::Label.accepts(&Value::from(site)) {
         return Err(Error::invalid_credential("site", format!("must be {}", InputKind::Label.describe())));
     }
-    let bases: Vec<String> = exchange.bases.iter().map(|base| base.replace("{site}", site)).collect();
-    Exchange { bases: &bases, ..*exchange }.url(path)
+    exchange.url_with_label(site, path)
 }
 
 #[derive(Deserialize)]
