@@ -1,5 +1,5 @@
-//! ACI (Open Payment Platform): a COPYandPAY checkout. With it, the widget or the mobile SDK stores a
-//! card or pays once.
+//! ACI (Open Payment Platform): a COPYandPAY checkout. With it, the widget or the mobile SDK stores
+//! a card or pays once.
 //! <https://docs.oppwa.com/integrations/widget/registration-tokens>
 
 use crate::prelude::*;
@@ -112,6 +112,7 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<FormBo
     Ok(FormBody::new().field("entityId", &credentials.entity_id).maybe("merchantTransactionId", reference))
 }
 
+/// Adds the fields of `integrity` and `test_mode`, which every checkout may have.
 fn with_switches(exchange: &Exchange<'_>, form: FormBody) -> FormBody {
     form.maybe("integrity", if_true(exchange, "integrity")).maybe("testMode", exchange.input.text("test_mode"))
 }

@@ -143,8 +143,8 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Resu
 
 /// Whether Adyen stores the payment method, in its own words. Adyen's default is not to store it.
 ///
-/// A caller that names a shopper and a purpose wants the method stored. While the shopper is
-/// present, the shopper is then asked.
+/// A caller that names a shopper and a purpose wants the method stored. Where the shopper is
+/// present, Adyen then asks the shopper.
 fn store_mode<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>> {
     let input = exchange.input;
     let mut absent = vec!["shopper_reference", "recurring_processing_model"];

@@ -21,8 +21,4 @@ impl Connector for BankOfAmerica {
         credentials: cybersource::CREDENTIALS,
         grants: cybersource::GRANTS,
     };
-
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        cybersource::step(credentials, exchange)
-    }
 }

@@ -93,7 +93,8 @@ fn charge_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<
     }
 }
 
-/// Sent once: a second call could make a second customer, or meet the order of the first call.
+/// The call is not repeatable: a second one could make a second customer, or meet the order of the
+/// first one.
 fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: &Map<String, Value>) -> Result<Step> {
     Call::post(exchange.url(path)?)
         .basic(credentials.api_key.expose(), "")

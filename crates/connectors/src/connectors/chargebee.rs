@@ -8,7 +8,7 @@ use crate::{input::kind::InputKind, prelude::*};
 
 /// Chargebee's bound on the redirect URL, in characters.
 const MAX_REDIRECT_URL: usize = 250;
-/// How long a portal session's URL can be opened, in seconds.
+/// The time within which a portal session's URL can be opened, in seconds.
 const PORTAL_LIFETIME: u32 = 3600;
 const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
 

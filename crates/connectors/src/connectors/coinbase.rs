@@ -6,14 +6,16 @@ use ed25519_dalek::Signer as _;
 use crate::prelude::*;
 
 const PATH: &str = "/onramp/v1/token";
-/// What the request's JWT is good for: this call alone, whatever host an operator has put in the vendor's place.
+/// The one call that the request's JWT permits. It names Coinbase's host also where the operator
+/// has configured another one.
 const URI: &str = "POST api.developer.coinbase.com/onramp/v1/token";
-/// Seconds for which the request's JWT is good.
+/// The lifetime of the request's JWT, in seconds.
 const JWT_LIFETIME: i64 = 120;
-/// Seconds for which a session token is good.
+/// The lifetime of a session token, in seconds.
 const LIFETIME: u32 = 300;
 
-/// The Commerce key of existing callers is of no use here.
+/// No field is read: the key of Coinbase Commerce, which existing callers send, cannot make session
+/// tokens.
 #[derive(Deserialize)]
 pub struct Credentials {}
 
@@ -29,10 +31,11 @@ impl Connector for Coinbase {
         unconfirmed: &["The shape of refusals."],
         hosts: &[Host::main("https://api.developer.coinbase.com", "https://api.developer.coinbase.com")],
         credentials: &[optional("api_key")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "onramp_session_token",
             "open one Onramp or Offramp session for the given addresses, once",
             Lifetime::Fixed(LIFETIME),
+            onramp_session_token,
         )
         .by_default()
         .inputs(&[
@@ -43,27 +46,27 @@ impl Connector for Coinbase {
             Input::texts("assets"),
         ])],
     };
+}
 
-    fn step(_credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let input = exchange.input;
-                let body = json!({
-                    "addresses": input.value("addresses"),
-                    "assets": input.value("assets"),
-                    "clientIp": input.text("clientIp"),
-                });
-                Call::post(exchange.url(PATH)?)
-                    .bearer(&request_jwt(exchange)?)
-                    .json(&encoding::sparse(body))
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let session: Session = reply.accept(refusal)?;
-                let expiry = Expiry::after_reply(reply, LIFETIME)?;
-                Ok(Step::Done(Token::new(&session.token, "session_token", expiry)?))
-            }
+fn onramp_session_token(_credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            let body = json!({
+                "addresses": input.required_value("addresses")?,
+                "assets": input.value("assets"),
+                "clientIp": input.required_text("clientIp")?,
+            });
+            Call::post(exchange.url(PATH)?)
+                .bearer(&request_jwt(exchange)?)
+                .json(&encoding::sparse(body))
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let session: Session = reply.accept(refusal)?;
+            let expiry = Expiry::after_reply(reply, LIFETIME)?;
+            Ok(Step::Done(Token::new(&session.token, "session_token", expiry)?))
         }
     }
 }
@@ -77,9 +80,8 @@ fn request_jwt(exchange: &Exchange<'_>) -> Result<String> {
             "must be a secret API key of the Developer Platform: base64 of 64 bytes, or PEM",
         )
     };
-    let key_id = exchange.input.text("api_key_id");
-    let secret = exchange.input.secret("api_key_secret").ok_or_else(wrong_key)?;
-    let secret = secret.expose();
+    let key_id = exchange.input.required_text("api_key_id")?;
+    let secret = exchange.input.required_text("api_key_secret")?;
     let pem = secret.contains("-----BEGIN");
     let now = exchange.now.as_second();
     let header = json!({
@@ -108,7 +110,7 @@ struct Session {
     token: String,
 }
 
-/// The API's own shape (`errorType`) and the gateway's (`code`).
+/// The API's own form (`errorType`) and that of the gateway before it (`code`).
 fn refusal(reply: &Reply) -> Refusal {
     Refusal::read(reply, &["/errorType", "/code"], &["/errorMessage", "/message"], &[])
 }

@@ -1,13 +1,14 @@
-//! CyberSource: a capture context, with which a page or a backend turns card data into a transient token.
+//! CyberSource: a capture context, with which a page or a backend turns card data into a transient
+//! token.
 //! <https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html>
 //!
-//! Bank of America, Wells Fargo and Barclaycard run on the same platform and share all but the hosts.
+//! Bank of America, Wells Fargo and Barclaycard run on the same platform: they have the same
+//! credentials and grants.
 
 use http::Uri;
 use serde::Serialize;
 
-use crate::prelude::*;
-use crate::{CredentialField, jwt_claims};
+use crate::{meta::CredentialField, prelude::*};
 
 const LIFETIME: u32 = 900;
 const CARD_NETWORKS: [&str; 4] = ["VISA", "MASTERCARD", "AMEX", "DISCOVER"];
@@ -23,10 +24,11 @@ pub(super) const CREDENTIALS: &[CredentialField] =
     &[required("api_key").public(), required("merchant_account").public(), required("api_secret")];
 
 pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
-    Grant::client_unconverted(
+    Grant::client(
         "microform_session",
         "tokenize one card or bank account in iframes on the given origins",
         Lifetime::Fixed(LIFETIME),
+        microform_session,
     )
     .by_default()
     .inputs(&[
@@ -34,12 +36,13 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
         Input::texts("allowed_card_networks"),
         Input::texts_of("allowed_payment_types", 2),
     ]),
-    // CyberSource's Flex API guide: for server-side applications only, never in a client's code. Nothing binds it to an
-    // origin, and its key is good for one card.
-    Grant::server_unconverted(
+    // CyberSource's Flex API guide: for server-side applications only, never in a client's code.
+    // The token is not bound to an origin, and its key is good for one card.
+    Grant::server(
         "flex_session",
         "tokenize one card's fields through the Flex API, from server-side applications only",
         Lifetime::Fixed(LIFETIME),
+        flex_session,
     )
     .never_shared(),
 ];
@@ -58,23 +61,27 @@ impl Connector for Cybersource {
         credentials: CREDENTIALS,
         grants: GRANTS,
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        step(credentials, exchange)
+fn microform_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/microform/v2/sessions", &microform(exchange)),
+        [reply, ..] => capture_context(reply).map(Step::Done),
     }
 }
 
-pub(super) fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-    if let [reply, ..] = exchange.replies {
-        return capture_context(reply).map(Step::Done);
+fn flex_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => post(credentials, exchange, "/flex/v2/sessions", &flex()),
+        [reply, ..] => capture_context(reply).map(Step::Done),
     }
-    let (path, body) = match exchange.grant.name {
-        "microform_session" => ("/microform/v2/sessions", serde_json::to_vec(&microform(exchange))),
-        _ => ("/flex/v2/sessions", serde_json::to_vec(&flex())),
-    };
-    let body = body.map_err(|_| Error::new(Kind::Internal, "a request body could not be written as JSON"))?;
+}
+
+fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: &impl Serialize) -> Result<Step> {
+    let body = serde_json::to_vec(body)
+        .map_err(|_| Error::new(Kind::Internal, "a request body could not be written as JSON"))?;
     let uri = exchange.url(path)?;
-    let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = exchange.http_date()?;
     let digest = format!("SHA-256={}", encoding::base64(crypto::sha256(&[&body])));
     let signature = signature(credentials, &uri, &date, &digest)?;
     Call::post(uri)
@@ -120,7 +127,7 @@ fn microform<'a>(exchange: &'a Exchange<'_>) -> Microform<'a> {
     let input = exchange.input;
     let mut allowed_card_networks = input.texts("allowed_card_networks");
     let allowed_payment_types = input.texts("allowed_payment_types");
-    // Cards need a network, and are what is taken where no payment type is named.
+    // Without a payment type CyberSource takes cards, and cards need a network.
     let cards = allowed_payment_types.is_empty() || allowed_payment_types.contains(&"CARD");
     if allowed_card_networks.is_empty() && cards {
         allowed_card_networks.extend(CARD_NETWORKS);
@@ -129,8 +136,8 @@ fn microform<'a>(exchange: &'a Exchange<'_>) -> Microform<'a> {
     Microform { target_origins, client_version: "v2", allowed_card_networks, allowed_payment_types }
 }
 
-/// A field that is named is required, unless it says otherwise.
-fn flex() -> serde_json::Value {
+/// A field in this list is required unless its `required` is false.
+fn flex() -> Value {
     let optional = json!({ "required": false });
     json!({ "fields": { "paymentInformation": { "card": {
         "number": {}, "securityCode": optional, "expirationMonth": {}, "expirationYear": {}, "type": optional,
@@ -145,7 +152,7 @@ fn capture_context(reply: &Reply) -> Result<Token> {
         Ok(Answer::Object { capture_context, key_id }) => capture_context.or(key_id).unwrap_or_default(),
         Err(_) => text.to_owned(),
     };
-    let claims: Claims = jwt_claims(&jwt)?;
+    let claims: Claims = encoding::jwt_claims(&jwt)?;
     let expiry = match claims.exp {
         Some(exp) => Expiry::at_epoch(exp)?,
         None => Expiry::after_reply(reply, LIFETIME)?,
@@ -189,7 +196,8 @@ struct Library {
     client_library_integrity: Option<String>,
 }
 
-/// The sessions, the gateway before them and the platform behind them each have their own shape, one inside the other.
+/// The gateway, the sessions and the platform behind them each have a form of their own, one inside
+/// the other.
 /// <https://developer.cybersource.com/api-reference-assets/index.html#responses>
 fn refusal(reply: &Reply) -> Refusal {
     let body: Value = reply.lenient();

@@ -26,48 +26,52 @@ impl Connector for Deutschebank {
         ],
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
-        grants: &[Grant::server_unconverted(
+        grants: &[Grant::server(
             "client_credentials",
             "use the payment services of the merchant",
             Lifetime::InReply,
+            client_credentials,
         )],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => {
-                let client_id = credentials.client_id.expose();
-                let date = exchange.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-                let random: String = exchange.nonce.hex().chars().take(50).collect();
-                // The key itself never travels: what the form calls client_secret is a signature over id and headers.
-                let signed = [client_id.as_bytes(), date.as_bytes(), random.as_bytes()];
-                let signature = encoding::base64(crypto::hmac_sha256(credentials.client_key.expose(), &signed));
-                let form = FormBody::new()
-                    .field("grant_type", "client_credentials")
-                    .field("client_id", client_id)
-                    .field("client_secret", &format!("V1:{signature}"))
-                    .field("scope", "ftx");
-                Call::post(exchange.url("/rest-api/security/v1/token")?)
-                    .header("x-requestdate", &date)
-                    .header("x-randomvalue", &random)
-                    .form(form)
-                    .repeatable()
-                    .send()
-            }
-            [reply, ..] => {
-                let granted: oauth::AccessToken = reply.accept(refusal)?;
-                Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
-            }
+fn client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let client_id = credentials.client_id.expose();
+            let date = exchange.http_date()?;
+            let random: String = exchange.nonce.hex().chars().take(50).collect();
+            // The field client_secret holds a signature over the id and the two headers. The key
+            // itself is not sent.
+            let signed = [client_id.as_bytes(), date.as_bytes(), random.as_bytes()];
+            let signature = encoding::base64(crypto::hmac_sha256(credentials.client_key.expose(), &signed));
+            let form = FormBody::new()
+                .field("grant_type", "client_credentials")
+                .field("client_id", client_id)
+                .field("client_secret", &format!("V1:{signature}"))
+                .field("scope", "ftx");
+            Call::post(exchange.url("/rest-api/security/v1/token")?)
+                .header("x-requestdate", &date)
+                .header("x-randomvalue", &random)
+                .form(form)
+                .repeatable()
+                .send()
+        }
+        [reply, ..] => {
+            let granted: oauth::AccessToken = reply.accept(refusal)?;
+            Ok(Step::Done(granted.token_or_bearer(reply, exchange.grant)?))
         }
     }
 }
 
-/// The Security API's shape (`cause`), that of the bank's other services (`rc`) and RFC 6749's (`error`).
+/// The form of the Security API (`cause`), that of the bank's other services (`rc`) and that of
+/// RFC 6749 (`error`).
 fn refusal(reply: &Reply) -> Refusal {
     let code = &["/cause", "/rc", "/error"];
     let refusal = Refusal::read(reply, code, &["/description", "/message", "/error_description"], &[]);
     let kind = match refusal.code.as_deref() {
         Some("unauthorized") => Some(Kind::CredentialsRejected),
+        // Beside an rc, the code of RFC 6749 tells the kind.
         _ => oauth::refusal(reply).kind,
     };
     refusal.kind(kind)

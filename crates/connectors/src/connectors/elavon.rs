@@ -5,7 +5,7 @@ use crate::prelude::*;
 
 const LIFETIME: u32 = 900;
 const MAX_INVOICE_NUMBER: usize = 25;
-/// Makes a card token only, so it has no amount.
+/// The transaction type that makes a card token only, so it has no amount.
 const TOKENIZE: &str = "ccgettoken";
 
 #[derive(Deserialize)]
@@ -37,34 +37,35 @@ impl Connector for Elavon {
         id: "elavon",
         name: "Elavon Converge",
         docs: "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox",
-        unconfirmed: &["The lifetime of 15 minutes.", "What the error codes 4000, 4025 and 5000 mean."],
+        unconfirmed: &["The lifetime of 15 minutes.", "The meaning of the error codes 4000, 4025 and 5000."],
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
         credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
-        grants: &[Grant::client_unconverted(
+        grants: &[Grant::client(
             "transaction_token",
             "make the one transaction it was made for on the hosted form; without an amount, turn a card into a token",
             Lifetime::Fixed(LIFETIME),
+            transaction_token,
         )
         .by_default()
         .inputs(OPTIONS)],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        match exchange.replies {
-            [] => Call::post(exchange.url("/hosted-payments/transaction_token")?)
-                .form(transaction(credentials, exchange)?)
-                .repeatable()
-                .send(),
-            [reply, ..] => {
-                reply.succeed(refusal)?;
-                let token = reply.text()?.trim();
-                if !is_token(token) {
-                    return Err(reply.refuse(refusal(reply)));
-                }
-                let path = format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token));
-                let token = Token::new(token, "ssl_txn_auth_token", Expiry::after_reply(reply, LIFETIME)?)?;
-                Ok(Step::Done(token.client("payment_page_url", exchange.url(&path)?.to_string())))
+fn transaction_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Call::post(exchange.url("/hosted-payments/transaction_token")?)
+            .form(transaction(credentials, exchange)?)
+            .repeatable()
+            .send(),
+        [reply, ..] => {
+            reply.succeed(refusal)?;
+            let token = reply.text()?.trim();
+            if !is_token(token) {
+                return Err(reply.refuse(refusal(reply)));
             }
+            let path = format!("/hosted-payments?ssl_txn_auth_token={}", Exchange::segment(token));
+            let token = Token::new(token, "ssl_txn_auth_token", Expiry::after_reply(reply, LIFETIME)?)?;
+            Ok(Step::Done(token.client("payment_page_url", exchange.url(&path)?.to_string())))
         }
     }
 }
@@ -94,7 +95,8 @@ fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<For
     Ok(others.fold(form, |form, name| form.maybe(name, input.text(name))))
 }
 
-/// The whole answer is the token, so an error page must not be taken for one.
+/// Whether the text can be a token. The whole answer is the token, so this tells it from an error
+/// page.
 fn is_token(text: &str) -> bool {
     (20..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }

@@ -1,4 +1,5 @@
-//! Fiserv: Commerce Hub's credentials for one card form, asked for with the names of Fiserv's older credentials.
+//! Fiserv: the credentials of Commerce Hub for one card form. Its own credentials have the field
+//! names of Fiserv's older APIs.
 //! <https://github.com/Fiserv/Commerce-Hub>
 
 use super::fiservcommercehub::{HOSTS, Merchant, security_credentials};
@@ -23,16 +24,16 @@ impl Connector for Fiserv {
         unconfirmed: &["The HTTP statuses of refusals other than 400."],
         hosts: HOSTS,
         credentials: &[required("api_key").public(), required("merchant_account").public(), required("api_secret")],
-        grants: &[security_credentials().inputs(&[Input::text("terminal_id").required()])],
+        grants: &[security_credentials(security_credentials_step).inputs(&[Input::text("terminal_id").required()])],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let merchant = Merchant {
-            api_key: &credentials.api_key,
-            secret: &credentials.api_secret,
-            merchant_id: &credentials.merchant_account,
-            terminal_id: exchange.input.text("terminal_id").unwrap_or_default(),
-        };
-        merchant.security_credentials(exchange)
-    }
+fn security_credentials_step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    let merchant = Merchant {
+        api_key: &credentials.api_key,
+        secret: &credentials.api_secret,
+        merchant_id: &credentials.merchant_account,
+        terminal_id: exchange.input.required_text("terminal_id")?,
+    };
+    merchant.security_credentials(exchange)
 }

@@ -1,11 +1,12 @@
-//! Fiserv Commerce Hub: credentials for one card form of its Checkout SDK, and public keys that encrypt card data.
+//! Fiserv Commerce Hub: credentials for one card form of its Checkout SDK, and public keys that
+//! encrypt card data.
 //! <https://github.com/Fiserv/Commerce-Hub>
 //!
-//! Fiserv's older credentials reach the same API and share all but their names.
+//! Fiserv's older credentials reach the same API. They differ in the names of the fields only.
 
 use crate::prelude::*;
 
-const LIFETIME: i64 = 1800;
+const LIFETIME: u32 = 1800;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -18,11 +19,12 @@ pub struct Credentials {
 pub(super) const HOSTS: &[Host] =
     &[Host::main("https://connect.fiservapis.com", "https://connect-cert.fiservapis.com")];
 
-pub(super) const fn security_credentials<C>() -> Grant<StepFn<C>> {
-    Grant::client_unconverted(
+pub(super) const fn security_credentials<C>(step: StepFn<C>) -> Grant<StepFn<C>> {
+    Grant::client(
         "security_credentials",
         "put one card or bank account, encrypted, into the payment session that it was made with",
-        Lifetime::Fixed(1800),
+        Lifetime::Fixed(LIFETIME),
+        step,
     )
     .by_default()
     .server_parameters(&["session_id"])
@@ -46,40 +48,38 @@ impl Connector for FiservCommerceHub {
             required("terminal_id").public(),
         ],
         grants: &[
-            security_credentials(),
-            Grant::client_unconverted(
+            security_credentials(security_credentials_step),
+            Grant::client(
                 "multi_use_public_key",
                 "encrypt card data for this merchant: a public key, which opens nothing",
                 Lifetime::Fixed(604_800),
+                multi_use_public_key,
             ),
         ],
     };
+}
 
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let merchant = Merchant {
-            api_key: &credentials.api_key,
-            secret: &credentials.secret,
-            merchant_id: &credentials.merchant_id,
-            terminal_id: &credentials.terminal_id,
-        };
-        match (exchange.grant.name, exchange.replies) {
-            ("multi_use_public_key", []) => merchant.call(exchange, "/ch/security/v1/keys/generate"),
-            ("multi_use_public_key", [reply, ..]) => {
-                let key = reply.accept::<GeneratedKey>(refusal)?.asymmetric_key_details;
-                if key.status.is_some_and(|status| status != "ACTIVE") {
-                    return Err(Error::bad_reply("the key that Commerce Hub made is not active"));
-                }
-                // Both halves in one text is how it is usually passed on; the id also comes alone.
-                let both = format!("{}|||{}", key.key_id, key.encoded_public_key);
-                let token = Token::new(&both, "public_key", Expiry::at_date(&key.valid_to)?)?;
-                Ok(Step::Done(token.client("key_id", key.key_id).client("public_key", key.encoded_public_key)))
+fn security_credentials_step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    Merchant::of(credentials).security_credentials(exchange)
+}
+
+fn multi_use_public_key(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => Merchant::of(credentials).call(exchange, "/ch/security/v1/keys/generate"),
+        [reply, ..] => {
+            let key = reply.accept::<GeneratedKey>(refusal)?.asymmetric_key_details;
+            if key.status.is_some_and(|status| status != "ACTIVE") {
+                return Err(Error::bad_reply("the key that Commerce Hub made is not active"));
             }
-            _ => merchant.security_credentials(exchange),
+            // Clients usually pass on the id and the key as one text; both also come alone.
+            let both = format!("{}|||{}", key.key_id, key.encoded_public_key);
+            let token = Token::new(&both, "public_key", Expiry::at_date(&key.valid_to)?)?;
+            Ok(Step::Done(token.client("key_id", key.key_id).client("public_key", key.encoded_public_key)))
         }
     }
 }
 
-/// The credentials, whatever their fields are called.
+/// The credentials of both connectors, whose fields have different names.
 pub(super) struct Merchant<'a> {
     pub(super) api_key: &'a str,
     pub(super) secret: &'a Secret,
@@ -87,24 +87,32 @@ pub(super) struct Merchant<'a> {
     pub(super) terminal_id: &'a str,
 }
 
-impl Merchant<'_> {
-    pub(super) fn security_credentials(&self, exchange: &Exchange<'_>) -> Result<Step> {
-        let [reply, ..] = exchange.replies else {
-            return self.call(exchange, "/ch/payments-vas/v1/security/credentials");
-        };
-        let session: Session = reply.accept(refusal)?;
-        let token = Token::new(&session.access_token, session.access_token_type.as_str(), session.expiry(reply)?)?
-            .client("api_key", self.api_key)
-            .client("merchant_id", self.merchant_id)
-            .client("terminal_id", self.terminal_id)
-            .client("key_id", session.key_id)
-            .client("public_key", session.public_key)
-            .client("asymmetric_encryption_algorithm", session.asymmetric_encryption_algorithm)
-            .server("session_id", session.session_id);
-        Ok(Step::Done(token))
+impl<'a> Merchant<'a> {
+    fn of(credentials: &'a Credentials) -> Self {
+        let Credentials { api_key, secret, merchant_id, terminal_id } = credentials;
+        Self { api_key, secret, merchant_id, terminal_id }
     }
 
-    /// The vendor answers a repetition with the same request id as it did the first time.
+    pub(super) fn security_credentials(&self, exchange: &Exchange<'_>) -> Result<Step> {
+        match exchange.replies {
+            [] => self.call(exchange, "/ch/payments-vas/v1/security/credentials"),
+            [reply, ..] => {
+                let session: Session = reply.accept(refusal)?;
+                let expiry = session.expiry(reply)?;
+                let token = Token::new(&session.access_token, session.access_token_type, expiry)?
+                    .client("api_key", self.api_key)
+                    .client("merchant_id", self.merchant_id)
+                    .client("terminal_id", self.terminal_id)
+                    .client("key_id", session.key_id)
+                    .client("public_key", session.public_key)
+                    .client("asymmetric_encryption_algorithm", session.asymmetric_encryption_algorithm)
+                    .server("session_id", session.session_id);
+                Ok(Step::Done(token))
+            }
+        }
+    }
+
+    /// The call is repeatable: Fiserv answers a repeated request id as it did the first time.
     fn call(&self, exchange: &Exchange<'_>, path: &str) -> Result<Step> {
         let body = json!({ "merchantDetails": { "merchantId": self.merchant_id, "terminalId": self.terminal_id } });
         let (body, timestamp) = (body.to_string(), exchange.now.as_millisecond().to_string());
@@ -136,13 +144,14 @@ struct Session {
 }
 
 impl Session {
-    /// The token dies a while after it was issued, which a repeated answer may be long after; or with its session.
+    /// The token expires `access_token_time_to_live` seconds after its issue, and at the latest with
+    /// its session. A repeated answer may come long after the issue.
     fn expiry(&self, reply: &Reply) -> Result<Expiry> {
         let moment = |date: &Option<String>| match date.as_deref().map(Expiry::at_date).transpose()? {
             Some(Expiry::At(moment)) => Ok(Some(moment.as_second())),
             _ => Ok(None),
         };
-        let Seconds(lifetime) = self.access_token_time_to_live.unwrap_or(Seconds(LIFETIME));
+        let Seconds(lifetime) = self.access_token_time_to_live.unwrap_or(Seconds(LIFETIME.into()));
         let token = moment(&self.access_token_issued_time)?.map(|issued| issued.saturating_add(lifetime));
         match token.into_iter().chain(moment(&self.expires_at)?).min() {
             Some(end) => Expiry::at_epoch(end),
@@ -166,7 +175,7 @@ struct Key {
     status: Option<String>,
 }
 
-/// Where the list of errors is: at the top, or inside one of two objects.
+/// The places of the list of errors: at the top, or inside one of two objects.
 const FAULTS: [&str; 4] =
     ["/error", "/errorResponse/error", "/gatewayResponse/error", "/errorResponse/gatewayResponse/error"];
 
@@ -183,7 +192,7 @@ fn refusal(reply: &Reply) -> Refusal {
     let first = |names: &[&str]| first.and_then(|fault| word(fault, names));
     Refusal::new(first(&["/code", "/type"]), first(&["/message"]))
         .reason(Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty()))
-        // Says that another time may do.
+        // 425 (Too Early, RFC 8470 section 5.2): the connector asks for a later attempt.
         .kind((reply.status == 425).then_some(Kind::Unavailable))
 }
 

@@ -18,8 +18,4 @@ impl Connector for WellsFargo {
         credentials: cybersource::CREDENTIALS,
         grants: cybersource::GRANTS,
     };
-
-    fn step(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        cybersource::step(credentials, exchange)
-    }
 }
