@@ -60,7 +60,7 @@ fn page(meta: &Meta) -> String {
     if let Some(fake) = sandbox::fake_vendor(meta.id) {
         try_it(&mut text, meta, proto_name, fake);
     }
-    text.push_str("\n## What these report rest on\n\n");
+    text.push_str("\n## What these facts rest on\n\n");
     if meta.unconfirmed.is_empty() {
         text.push_str("The vendor's own documents.\n");
     } else {
