@@ -1,4 +1,5 @@
-//! The trait that each file under `connectors/` implements, and the type of a grant's step function.
+//! The trait that each file under `connectors/` implements, and the type of a grant's step
+//! function.
 
 use serde::de::DeserializeOwned;
 

@@ -38,9 +38,9 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
 
 /// ES512 (RFC 7518 section 3.4): ECDSA with P-521 and SHA-512, `None` where the key is none.
 ///
-/// The secret number of a signature must not be equal for two messages. It is an HMAC of the message
-/// under the key, in the manner of RFC 6979: no random bytes, and equal signatures for equal
-/// messages.
+/// The secret number of a signature must not be equal for two messages. It is an HMAC of the
+/// message under the key, in the manner of RFC 6979: no random bytes, and equal signatures for
+/// equal messages.
 pub(crate) fn es512(key: &p521::SecretKey, message: &[u8]) -> Option<Vec<u8>> {
     let bytes = key.to_bytes();
     let mac = Hmac::<Sha512>::new_from_slice(&bytes).ok()?.chain_update(sha512(&[message]));

@@ -24,13 +24,14 @@ pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes of URL-safe base64 without padding (RFC 4648 section 5), `None` where the text is not that.
+/// The bytes of URL-safe base64 without padding (RFC 4648 section 5), `None` where the text is not
+/// that.
 pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
-/// A JSON object without the members that are null or an empty object, so that absent inputs are not
-/// sent.
+/// A JSON object without the members that are null or an empty object, so that absent inputs are
+/// not sent.
 pub(crate) fn sparse(mut body: Value) -> Value {
     if let Value::Object(members) = &mut body {
         members.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()));
@@ -79,8 +80,8 @@ pub(crate) fn not_blank<T: AsRef<str>>(text: T) -> Result<T> {
     Ok(text)
 }
 
-/// The words of a list of faults in an answer. Each fault is a text, or an object whose `members` hold
-/// the words.
+/// The words of a list of faults in an answer. Each fault is a text, or an object whose `members`
+/// hold the words.
 pub(crate) fn faults_at(answer: &Value, pointer: &str, members: &[&str]) -> Option<String> {
     let words = |fault: &Value| match fault.as_str() {
         Some(text) => text.to_owned(),

@@ -108,8 +108,8 @@ impl Kind {
         }
     }
 
-    /// The party at fault: `caller`, `vendor` (the connector said no), `network` (the connector or the
-    /// network is broken) or `daypass`.
+    /// The party at fault: `caller`, `vendor` (the connector said no), `network` (the connector or
+    /// the network is broken) or `daypass`.
     pub const fn fault(self) -> &'static str {
         match self {
             Kind::InvalidRequest

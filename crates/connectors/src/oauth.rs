@@ -22,8 +22,8 @@ pub(crate) struct AccessToken {
 }
 
 impl AccessToken {
-    /// The token, with its lifetime counted from before the call was sent, and with the refresh token
-    /// where the grant hands it out.
+    /// The token, with its lifetime counted from before the call was sent, and with the refresh
+    /// token where the grant hands it out.
     pub(crate) fn token(self, reply: &Reply, grant: &Grant) -> Result<Token> {
         match self.token_type {
             None => Err(Error::bad_reply("the connector's answer is not as documented")),
@@ -51,8 +51,8 @@ pub(crate) fn refusal(reply: &Reply) -> Refusal {
     refusal.kind(kind)
 }
 
-/// The kind of an error code (RFC 6749 section 5.2), where the code is more exact than the status: a
-/// wrong client may come with status 400.
+/// The kind of an error code (RFC 6749 section 5.2), where the code is more exact than the status:
+/// a wrong client may come with status 400.
 pub(crate) fn kind(code: Option<&str>) -> Option<Kind> {
     match code {
         Some("invalid_client") => Some(Kind::CredentialsRejected),

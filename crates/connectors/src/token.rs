@@ -41,7 +41,8 @@ impl Token {
     /// A token that expires as said.
     ///
     /// # Errors
-    /// [`crate::Kind::BadReply`] where the text cannot be a token: empty, with control characters, or huge.
+    /// [`crate::Kind::BadReply`] where the text cannot be a token: empty, with control characters,
+    /// or too long.
     pub fn new(value: &str, token_type: impl Into<String>, expiry: Expiry) -> Result<Self> {
         let token_type = token_type.into();
         if value.trim().is_empty() {

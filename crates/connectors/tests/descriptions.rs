@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputKind, Kind, Lifetime, Mode, find};
 use serde_json::{Value, json};
 
-use crate::support::credentials;
+use crate::support::{Modes, credentials, modes};
 
 fn is_snake_case(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -144,32 +144,19 @@ fn credentials_are_as_described() {
     }
 }
 
-/// Where nobody says whether it is test or live, the key's own form does.
+/// The form of a key shows the mode where the request does not: `fixtures/<connector>/modes.json`.
 #[test]
 fn keys_show_test_or_live() {
-    let payload = |cad: &str, usd: &str| json!({"auth_key_map": {"CAD": {"api_key": cad}, "USD": {"api_key": usd}}});
-    let checkout = |public: &str, secret: &str| json!({"api_key": public, "api_secret": secret});
-    for (id, credentials, mode) in [
-        ("checkout", checkout("pk_sbox_x", "sk_sbox_x"), Some(Mode::Test)),
-        ("checkout", checkout("pk_test_x", "sk_test_x"), Some(Mode::Test)),
-        ("checkout", checkout("pk_test_x", "x"), Some(Mode::Test)),
-        ("checkout", checkout("pk_x", "sk_x"), Some(Mode::Live)),
-        ("checkout", checkout("x", "x"), None),
-        ("payload", payload("test_secret_key_1", "test_secret_key_2"), Some(Mode::Test)),
-        ("payload", payload("secret_key_1", "secret_key_2"), Some(Mode::Live)),
-        ("payload", payload("test_secret_key_1", "secret_key_2"), None),
-        ("payload", payload("test_secret_key_1", "x"), None),
-        ("razorpay", json!({"api_key": "rzp_test_1"}), Some(Mode::Test)),
-        ("razorpay", json!({"api_key": "rzp_live_1"}), Some(Mode::Live)),
-        // Ready Basic values.
-        ("razorpay", json!({"api_key": "cnpwX3Rlc3RfMTpzZWNyZXQ="}), Some(Mode::Test)),
-        ("razorpay", json!({"api_key": "cnpwX2xpdmVfMTpzZWNyZXQ="}), Some(Mode::Live)),
-        ("razorpay", json!({"api_key": "other"}), None),
-        ("stripe", json!({"api_key": "rk_live_1"}), Some(Mode::Live)),
-    ] {
-        let bound = find(id).unwrap().bind(credentials.as_object().unwrap());
-        assert_eq!(bound.unwrap_or_else(|error| panic!("{error}")).mode(), mode, "{id} {credentials}");
+    let mut count = 0;
+    for entry in CONNECTORS {
+        for Modes { credentials, mode } in modes(entry) {
+            let bound = entry.bind(&credentials);
+            let shown = bound.unwrap_or_else(|error| panic!("{error}")).mode().map(Mode::label);
+            assert_eq!(shown, mode.as_deref(), "{} {credentials:?}", entry.meta.id);
+            count += 1;
+        }
     }
+    assert!(count > 0);
 }
 
 /// A blank that was copied along would be sent as a part of the key, and hides whether the key is a live one.

@@ -304,7 +304,7 @@ fn read(folder: &str) -> Vec<Scene> {
         let credentials = credentials(entry);
         for path in files(&connector.join(folder)) {
             let file = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() || file == "credentials.json" || file == "spec.json" {
+            if path.is_dir() || ["credentials.json", "modes.json", "spec.json"].contains(&file) {
                 continue;
             }
             let name = path.strip_prefix(fixtures()).unwrap().display().to_string();
@@ -321,6 +321,23 @@ fn read(folder: &str) -> Vec<Scene> {
 pub fn credentials(entry: &Registration) -> Map<String, Value> {
     let path = fixtures().join(entry.meta.id).join("credentials.json");
     serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Credentials and the mode that their form shows, `None` where it shows none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modes {
+    pub credentials: Map<String, Value>,
+    pub mode: Option<String>,
+}
+
+/// The table of a connector whose keys show the mode; empty where there is none.
+pub fn modes(entry: &Registration) -> Vec<Modes> {
+    let path = fixtures().join(entry.meta.id).join("modes.json");
+    match path.exists() {
+        true => serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+        false => Vec::new(),
+    }
 }
 
 /// The cut-down document of the vendor's, where it publishes one.

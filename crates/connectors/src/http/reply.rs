@@ -100,8 +100,8 @@ impl Reply {
 impl Refusal {
     /// A refusal whose words are in a JSON body.
     ///
-    /// `code`, `message` and `reason` are JSON pointers (RFC 6901); the first that leads to a text, a
-    /// number or a list of texts counts. A body of another form has no words and is no error:
+    /// `code`, `message` and `reason` are JSON pointers (RFC 6901); the first that leads to a text,
+    /// a number or a list of texts counts. A body of another form has no words and is no error:
     /// gateways between us and the connector write bodies of their own.
     pub fn read(reply: &Reply, code: &[&str], message: &[&str], reason: &[&str]) -> Self {
         let body: Value = reply.lenient();

@@ -234,8 +234,8 @@ fn is_decimal(text: &str) -> bool {
     digits(whole, 12) && digits(fraction, 3)
 }
 
-/// An amount in major units, text or number, with exactly so many decimals; `None` where it has more
-/// decimals or is no amount.
+/// An amount in major units, text or number, with exactly so many decimals; `None` where it has
+/// more decimals or is no amount.
 pub(crate) fn with_decimals(amount: &Value, decimals: usize) -> Option<String> {
     let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));

@@ -20,8 +20,8 @@ pub struct Inputs {
     pub scopes: Vec<String>,
     /// The requested lifetime in seconds, within the grant's bounds.
     pub ttl_seconds: Option<u32>,
-    /// Metadata as pairs, empty where the grant takes none. A value is text, or the text of any JSON
-    /// where the grant takes that.
+    /// Metadata as pairs, empty where the grant takes none. A value is text, or the text of any
+    /// JSON where the grant takes that.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -32,9 +32,9 @@ impl std::fmt::Debug for Inputs {
 }
 
 impl Inputs {
-    /// Checks the caller's keys against the grant. An unknown key, a wrong kind, and a lifetime or scope
-    /// that the grant does not allow are errors that name the field and the accepted form; none is
-    /// ignored.
+    /// Checks the caller's keys against the grant. An unknown key, a wrong kind, and a lifetime or
+    /// scope that the grant does not allow are errors that name the field and the accepted form;
+    /// none is ignored.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`] or [`Kind::MissingInput`], with every field that is at fault.
@@ -90,8 +90,8 @@ impl Inputs {
         }
     }
 
-    /// An amount in major units with exactly so many decimals, for connectors that want them all: JSON
-    /// numbers have lost their zeros.
+    /// An amount in major units with exactly so many decimals, for connectors that want them all:
+    /// JSON numbers have lost their zeros.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`] where the caller gave more decimals.
@@ -185,7 +185,8 @@ impl Inputs {
 }
 
 fn wrong_values(grant: &Grant, values: &Map<String, Value>) -> Vec<FieldViolation> {
-    // The accepted keys are listed once: with many unknown keys the answer would be too long to send.
+    // The accepted keys are listed once: with many unknown keys the answer would be too long to
+    // send.
     let mut listed = false;
     let mut description = |name: &str, value: &Value| match grant.inputs.iter().find(|input| input.name == name) {
         Some(input) if input.kind.accepts(value) => None,
