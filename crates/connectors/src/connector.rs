@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     exchange::{Exchange, Step},
     grant::{Audience, Grant, Lifetime},
     meta::{Meta, Mode},
@@ -31,16 +31,6 @@ pub trait Connector: 'static {
     fn mode(_credentials: &Self::Credentials) -> Option<Mode> {
         None
     }
-
-    /// The next step of the exchange, by the step function of the grant that the exchange is for.
-    ///
-    /// # Errors
-    /// As [`StepFn`]; [`Kind::Internal`] where the grant is one of another connector.
-    fn step(credentials: &Self::Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-        let grant = Self::META.grants.iter().find(|grant| grant.name == exchange.grant.name);
-        let grant = grant.ok_or_else(|| Error::new(Kind::Internal, "the connector has no such grant"))?;
-        (grant.step)(credentials, exchange)
-    }
 }
 
 // These stand here and not in `grant`: the step function's type needs the exchange, which needs
@@ -55,19 +45,4 @@ impl<C> Grant<StepFn<C>> {
     pub const fn server(name: &'static str, allows: &'static str, lifetime: Lifetime, step: StepFn<C>) -> Self {
         Self::new(name, Audience::Server, allows, lifetime, step)
     }
-
-    /// A client grant of a connector that has one step function for all its grants.
-    pub const fn client_unconverted(name: &'static str, allows: &'static str, lifetime: Lifetime) -> Self {
-        Self::client(name, allows, lifetime, unconverted)
-    }
-
-    /// A server grant of a connector that has one step function for all its grants.
-    pub const fn server_unconverted(name: &'static str, allows: &'static str, lifetime: Lifetime) -> Self {
-        Self::server(name, allows, lifetime, unconverted)
-    }
-}
-
-/// Stands for the step function while the connector overrides [`Connector::step`].
-fn unconverted<C>(_: &C, _: &Exchange<'_>) -> Result<Step> {
-    Err(Error::new(Kind::Internal, "the grant has no step function"))
 }

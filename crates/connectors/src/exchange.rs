@@ -111,14 +111,6 @@ impl Exchange<'_> {
         self.labelled(self.base(host)?, path)
     }
 
-    /// A URL on the host of that place in [`crate::Meta::hosts`].
-    ///
-    /// # Errors
-    /// As [`Exchange::url_on`].
-    pub fn url_at(&self, host: usize, path: &str) -> Result<Uri> {
-        self.labelled(self.bases.get(host).ok_or_else(no_such_host)?, path)
-    }
-
     /// A URL on the main host, whose label is this value: one that is not an input.
     ///
     /// # Errors

@@ -47,7 +47,9 @@ impl<C: Connector> BoundConnector for WithCredentials<C> {
     }
 
     fn step(&self, exchange: &Exchange<'_>) -> Result<Step> {
-        C::step(&self.0, exchange)
+        let grant = C::META.grants.iter().find(|grant| grant.name == exchange.grant.name);
+        let grant = grant.ok_or_else(|| Error::new(Kind::Internal, "the connector has no such grant"))?;
+        (grant.step)(&self.0, exchange)
     }
 }
 
