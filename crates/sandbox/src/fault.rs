@@ -1,11 +1,13 @@
-//! What an operator of the sandbox can make a whole processor do, whatever it is sent.
+//! The faults that an operator sets for all calls to one fake, and the texts that name them.
+//!
+//! The listener and the sandbox's state apply them; the command line reads them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{error::Error, fmt, str::FromStr, time::Duration};
 
-/// The longest that an answer can be held back.
-const LONGEST_MS: u64 = 600_000;
+/// The upper limit of `slow_<n>ms`: ten minutes, longer than the deadline of any caller.
+const MAX_SLOW_MS: u64 = 600_000;
 
-/// One way for a processor to be broken.
+/// A fault of one fake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// `status_503`: the vendor's failure of that status, 400 to 599.
@@ -18,30 +20,57 @@ pub enum Fault {
     Empty,
     /// `reset`: the connection is reset.
     Reset,
-    /// `hang`: no answer, for as long as the caller stays.
+    /// `hang`: no answer until the caller closes the connection.
     Hang,
-    /// `redirect`: to another host.
+    /// `redirect`: a redirect to another host.
     Redirect,
 }
 
-/// The faults, as people write them.
+/// The texts that [`Fault`] is read from.
 pub const FAULTS: &str = "status_<400-599>, slow_<n>ms, garbage, empty, reset, hang, redirect";
 
+/// The reason why a fault cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultError {
+    /// There is no fake of this name.
+    UnknownConnector(String),
+    /// The text names no fault.
+    UnknownFault,
+    /// The request names no connector.
+    NoConnector,
+    /// The request has no fault, or one that is not a text.
+    NoFault,
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownConnector(name) => write!(f, "no such processor: {name}"),
+            Self::UnknownFault => write!(f, "no such fault; there are {FAULTS}"),
+            Self::NoConnector => f.write_str("connector must be a processor's name"),
+            Self::NoFault => write!(f, "fault must be null or one of {FAULTS}"),
+        }
+    }
+}
+
+impl Error for FaultError {}
+
 impl FromStr for Fault {
-    type Err = String;
+    type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let status = text.strip_prefix("status_").and_then(|status| status.parse().ok());
-        let pause = text.strip_prefix("slow_").and_then(|rest| rest.strip_suffix("ms")).and_then(|it| it.parse().ok());
-        match (text, status, pause) {
+        let pause_ms =
+            text.strip_prefix("slow_").and_then(|rest| rest.strip_suffix("ms")).and_then(|it| it.parse().ok());
+        match (text, status, pause_ms) {
             (_, Some(status @ 400..=599), _) => Ok(Self::Status(status)),
-            (_, _, Some(pause @ 0..=LONGEST_MS)) => Ok(Self::Slow(Duration::from_millis(pause))),
+            (_, _, Some(pause_ms @ 0..=MAX_SLOW_MS)) => Ok(Self::Slow(Duration::from_millis(pause_ms))),
             ("garbage", ..) => Ok(Self::Garbage),
             ("empty", ..) => Ok(Self::Empty),
             ("reset", ..) => Ok(Self::Reset),
             ("hang", ..) => Ok(Self::Hang),
             ("redirect", ..) => Ok(Self::Redirect),
-            _ => Err(format!("no such fault; there are {FAULTS}")),
+            _ => Err(FaultError::UnknownFault),
         }
     }
 }
@@ -65,12 +94,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
+    fn the_documented_texts_are_read_and_no_others() {
         for text in ["status_400", "status_503", "slow_500ms", "garbage", "empty", "reset", "hang", "redirect"] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
         for text in ["", "status_200", "status_600", "status_", "slow_ms", "slow_5s", "slow_600001ms", "Garbage"] {
-            assert!(text.parse::<Fault>().unwrap_err().contains("slow_<n>ms"), "{text}");
+            assert!(text.parse::<Fault>().unwrap_err().to_string().contains("slow_<n>ms"), "{text}");
         }
     }
 }

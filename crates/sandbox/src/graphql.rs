@@ -1,10 +1,12 @@
-//! As much GraphQL as the fakes need: one operation, fields with arguments, variables. No fragments, no directives.
+//! The part of GraphQL (<https://spec.graphql.org>) that the fakes need: one operation, fields with
+//! arguments, variables. It has no fragments and no directives. Braintree's fake uses it.
 
-use serde_json::{Map, Number, Value};
 use std::{collections::VecDeque, iter::Peekable, str::Chars};
 
-/// Deeper than any real query.
-const DEEP: u8 = 32;
+use serde_json::{Map, Number, Value};
+
+/// The limit of nesting, against stack overflow: far above the queries of the SDKs.
+const MAX_DEPTH: u8 = 32;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -17,15 +19,19 @@ enum Token {
 /// One selected field.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Field {
-    /// The name in the answer.
+    /// The member's name in the answer.
     pub alias: String,
     pub name: String,
-    /// Variables are filled in.
+    /// The arguments, with the values of the variables.
     pub arguments: Map<String, Value>,
     pub fields: Vec<Field>,
 }
 
-/// `query` or `mutation`, and the selected fields; `None` if it cannot be read.
+/// A selected field that the value does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnknownField(pub String);
+
+/// `query` or `mutation`, and the selected fields; `None` if the text is not valid.
 pub(crate) fn parse(text: &str, variables: &Value) -> Option<(String, Vec<Field>)> {
     let mut reader = Reader { tokens: tokens(text)?, variables };
     let kind = reader.name().unwrap_or_else(|| "query".to_owned());
@@ -37,13 +43,13 @@ pub(crate) fn parse(text: &str, variables: &Value) -> Option<(String, Vec<Field>
     reader.tokens.is_empty().then_some((kind, fields))
 }
 
-/// The members of a value that were selected; an unknown one is the error.
-pub(crate) fn select(value: &Value, fields: &[Field]) -> Result<Value, String> {
+/// The selected members of a value.
+pub(crate) fn select(value: &Value, fields: &[Field]) -> Result<Value, UnknownField> {
     if fields.is_empty() {
         return Ok(value.clone());
     }
     let selected = fields.iter().map(|field| {
-        let found = value.get(&field.name).ok_or_else(|| field.name.clone())?;
+        let found = value.get(&field.name).ok_or_else(|| UnknownField(field.name.clone()))?;
         Ok((field.alias.clone(), select(found, &field.fields)?))
     });
     selected.collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -77,7 +83,7 @@ fn take(chars: &mut Peekable<Chars<'_>>, belongs: impl Fn(char) -> bool) -> Stri
     std::iter::from_fn(|| chars.next_if(|it| belongs(*it))).collect()
 }
 
-/// A string in quotes; its escapes are those of JSON.
+/// A quoted string; GraphQL has the escapes of JSON.
 fn string(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
     let mut quoted = String::from(chars.next()?);
     loop {
@@ -116,7 +122,7 @@ impl Reader<'_> {
     }
 
     fn fields(&mut self, depth: u8) -> Option<Vec<Field>> {
-        if depth > DEEP || !self.sign('{') {
+        if depth > MAX_DEPTH || !self.sign('{') {
             return None;
         }
         let mut fields = Vec::new();
@@ -142,7 +148,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, depth: u8) -> Option<Value> {
-        if depth > DEEP {
+        if depth > MAX_DEPTH {
             return None;
         }
         match self.tokens.pop_front()? {
@@ -177,7 +183,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn reads_operations() {
+    fn parses_an_operation() {
         let variables = json!({"i": {"a": 1}});
         let text = "mutation Make($i: Input! = {a: 2}) { # a comment\n it: make(input: $i, list: [1, \"x\\\"y\"], on: true) { id other { name } } }";
         let (kind, fields) = parse(text, &variables).expect("a mutation");
@@ -188,11 +194,11 @@ mod tests {
         );
         let value = json!({"id": 1, "other": {"name": "n", "more": 2}, "more": 3});
         assert_eq!(select(&value, &fields[0].fields), Ok(json!({"id": 1, "other": {"name": "n"}})));
-        assert_eq!(select(&json!({"id": 1}), &fields[0].fields), Err("other".to_owned()));
+        assert_eq!(select(&json!({"id": 1}), &fields[0].fields), Err(UnknownField("other".to_owned())));
     }
 
     #[test]
-    fn refuses_what_it_cannot_read() {
+    fn refuses_invalid_text() {
         let deep = "{a".repeat(5_000);
         let deep_value = format!("{{ a(b: {}", "[".repeat(5_000));
         for text in [

@@ -1,19 +1,27 @@
-//! What the tests of all fakes share.
+//! The harness that the tests of the fakes use, and the tests that run over all fakes.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, VENDORS, VendorState, fake_vendor, refused};
 use serde_json::Value;
 
+use crate::{
+    http::{Answer, Request},
+    token_use::{ClientCall, ClientToken, refused},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+    vendors::{VENDORS, fake_vendor},
+};
+
+/// 2027-01-15 08:00:00 UTC.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
-/// One fake with its state.
-pub(crate) struct Bench {
-    pub processor: &'static FakeVendor,
+/// One fake and its state.
+pub(crate) struct Fake {
+    pub vendor: &'static FakeVendor,
     pub state: VendorState,
 }
 
-impl Bench {
+impl Fake {
     pub(crate) fn new(name: &str) -> Self {
-        Self { processor: fake_vendor(name).expect("a fake"), state: VendorState::new(7, NOW) }
+        Self { vendor: fake_vendor(name).expect("a fake"), state: VendorState::new(7, NOW) }
     }
 
     /// Sends a request; a body in braces is JSON, another one a form, unless the headers say otherwise.
@@ -24,8 +32,8 @@ impl Bench {
             .into_iter()
             .chain(headers.iter().copied())
             .map(|(name, value)| (name.to_string(), value.to_string()));
-        let target = format!("/{}{path}", self.processor.name);
-        self.processor.answer(&Request::new(method, &target, headers.collect(), body.to_owned()), &mut self.state)
+        let target = format!("/{}{path}", self.vendor.name);
+        self.vendor.answer(&Request::new(method, &target, headers.collect(), body.to_owned()), &mut self.state)
     }
 
     pub(crate) fn ask(&mut self, call: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
@@ -35,75 +43,76 @@ impl Bench {
 
     pub(crate) fn client(&mut self, call: &ClientCall) -> Answer {
         let headers = call.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        self.processor.answer(&Request::new(call.method, &call.path, headers, call.body.clone()), &mut self.state)
+        self.vendor.answer(&Request::new(call.method, &call.path, headers, call.body.clone()), &mut self.state)
     }
 
-    /// A token that was just made does what its grant is for, nothing else, and not after its end.
-    pub(crate) fn story(&mut self, grant: &str, token: &Value, parameters: &[&str], lifetime: Option<i64>) {
-        let story = self.processor.clients.iter().find(|story| story.grant == grant).expect("the grant's story");
+    /// Checks a new token: it allows the call of its grant until it expires, and not the other call.
+    /// The fake refuses the same call with an unknown token.
+    pub(crate) fn check_token_use(&mut self, grant: &str, token: &Value, parameters: &[&str], lifetime: Option<i64>) {
+        let token_use = self.vendor.clients.iter().find(|it| it.grant == grant).expect("the grant's token use");
         let parameters = parameters.iter().map(|value| (value.to_string(), value.to_string())).collect();
         let token = token.as_str().unwrap_or_else(|| panic!("{grant}: no token")).to_owned();
-        let pass = ClientToken { token, client_parameters: parameters, reference: "tok_1".to_owned() };
-        let refuses = |bench: &mut Self, call: &ClientCall| {
-            let answer = bench.client(call);
+        let client = ClientToken { token, client_parameters: parameters, reference: "tok_1".to_owned() };
+        let refuses = |fake: &mut Self, call: &ClientCall| {
+            let answer = fake.client(call);
             refused(answer.status, &answer.body)
         };
-        let (allowed, forbidden) = ((story.allowed)(&pass), (story.forbidden)(&pass));
+        let (allowed, forbidden) = ((token_use.allowed)(&client), (token_use.forbidden)(&client));
         assert!(refuses(self, &forbidden), "{grant}: {}", forbidden.title);
         if let Some(lifetime) = lifetime {
-            let made = self.state.now;
-            self.state.now = made + lifetime;
-            assert!(refuses(self, &allowed), "{grant}: alive after its end");
-            self.state.now = made + lifetime - 1;
+            let issued_at = self.state.now;
+            self.state.now = issued_at + lifetime;
+            assert!(refuses(self, &allowed), "{grant}: valid after its lifetime");
+            self.state.now = issued_at + lifetime - 1;
         }
         assert!(!refuses(self, &allowed), "{grant}: {}: {:?}", allowed.title, self.client(&allowed));
-        let stranger = ClientToken { token: "c3RyYW5nZXI=".to_owned(), ..pass };
-        assert!(refuses(self, &(story.allowed)(&stranger)), "{grant}: takes any token");
+        let unknown = ClientToken { token: "c3RyYW5nZXI=".to_owned(), ..client };
+        assert!(refuses(self, &(token_use.allowed)(&unknown)), "{grant}: accepts any token");
     }
 }
 
 #[test]
 fn credentials_are_objects_and_names_are_in_order() {
-    for processor in VENDORS {
-        let credentials = serde_json::from_str::<Value>(processor.credentials).expect(processor.name);
-        assert!(credentials.is_object(), "{}", processor.name);
+    for vendor in VENDORS {
+        let credentials = serde_json::from_str::<Value>(vendor.credentials).expect(vendor.name);
+        assert!(credentials.is_object(), "{}", vendor.name);
     }
-    assert!(VENDORS.is_sorted_by_key(|processor| processor.name), "the list is by name");
+    assert!(VENDORS.is_sorted_by_key(|vendor| vendor.name), "the list is by name");
 }
 
-/// Every switch, in every place where a credential can be.
+/// Every switch, in every place that can hold a credential.
 #[test]
 fn a_word_in_a_credential_makes_any_fake_fail() {
-    for processor in VENDORS {
+    for vendor in VENDORS {
         let places =
             ["Bearer sk_test_WORD".to_owned(), "Basic ".to_owned()].into_iter().map(|it| ("authorization", it));
-        let places = places.chain(processor.secrets.iter().map(|name| (*name, "a_WORD".to_owned())));
+        let places = places.chain(vendor.secrets.iter().map(|name| (*name, "a_WORD".to_owned())));
         for (name, value) in places {
-            let mut bench = Bench::new(processor.name);
+            let mut fake = Fake::new(vendor.name);
             let mut fail = |word: &str| {
                 use base64::Engine;
                 let basic = base64::prelude::BASE64_STANDARD.encode(format!("user:a_{word}"));
                 let value = if value == "Basic " { format!("Basic {basic}") } else { value.replace("WORD", word) };
-                bench.send("POST /any/path", &[(name, &value)], "")
+                fake.send("POST /any/path", &[(name, &value)], "")
             };
             for (word, status) in
                 [("wrong", 401), ("invalid", 401), ("revoked", 401), ("decline_403", 403), ("decline_503", 503)]
             {
                 let answer = fail(word);
-                assert!(refused(answer.status, &answer.body), "{} {name} {word}", processor.name);
+                assert!(refused(answer.status, &answer.body), "{} {name} {word}", vendor.name);
                 // Some vendors refuse a key with 400 or 403, or anything with 200.
                 let fits =
                     [status, 200].contains(&answer.status) || status == 401 && [400, 403].contains(&answer.status);
-                assert!(fits, "{} {name} {word}", processor.name);
+                assert!(fits, "{} {name} {word}", vendor.name);
             }
-            assert!(fail("decline_429").headers.contains(&("retry-after", "7".to_owned())), "{}", processor.name);
+            assert!(fail("decline_429").headers.contains(&("retry-after", "7".to_owned())), "{}", vendor.name);
             let garbage = fail("garbage");
             assert!(garbage.status == 200 && serde_json::from_str::<Value>(&garbage.body).is_err());
         }
     }
 }
 
-/// Mutated requests to every path that the stories name, and odd ones.
+/// Random changes of bodies and headers, on every path of the token uses and on unusual paths.
 #[test]
 fn no_request_makes_a_fake_panic() {
     let odd = [
@@ -118,24 +127,24 @@ fn no_request_makes_a_fake_panic() {
         "\"é\"",
         "mode=setup&expires_at=9e9",
     ];
-    for processor in VENDORS {
-        let mut bench = Bench::new(processor.name);
-        let pass = ClientToken { token: "é_secret_".to_owned(), ..ClientToken::default() };
-        let mut paths: Vec<String> = processor
+    for vendor in VENDORS {
+        let mut fake = Fake::new(vendor.name);
+        let client = ClientToken { token: "é_secret_".to_owned(), ..ClientToken::default() };
+        let mut paths: Vec<String> = vendor
             .clients
             .iter()
-            .flat_map(|it| [(it.allowed)(&pass), (it.forbidden)(&pass)])
+            .flat_map(|it| [(it.allowed)(&client), (it.forbidden)(&client)])
             .map(|it| it.path)
             .collect();
         paths.extend(
             ["", "/", "//", "/é", "/v1/oauth2/token", "/v72/sessions", "/v1/checkout/sessions", "/graphql"]
-                .map(|it| format!("/{}{it}", processor.name)),
+                .map(|it| format!("/{}{it}", vendor.name)),
         );
         for path in paths {
             for round in 0..400 {
                 let mut body = odd[round % odd.len()].as_bytes().to_vec();
                 if round >= odd.len() {
-                    let noise = bench.state.bytes(1 + round % 8);
+                    let noise = fake.state.bytes(1 + round % 8);
                     let at = round % (body.len() + 1);
                     body.splice(at..at, noise);
                 }
@@ -152,7 +161,7 @@ fn no_request_makes_a_fake_panic() {
                 ];
                 let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
                 let method = ["POST", "GET", "DELETE", "é"][round / 7 % 4];
-                processor.answer(&Request::new(method, &path, headers, body), &mut bench.state);
+                vendor.answer(&Request::new(method, &path, headers, body), &mut fake.state);
             }
         }
     }

@@ -1,34 +1,38 @@
-//! What a fake keeps between two requests: the tokens that it issued, and the answers that it must repeat.
+//! The state of one fake between two requests: its tokens, and the answers to idempotent requests.
+//!
+//! Every fake uses it; the sandbox's state holds one per fake.
 
-use crate::vendor::{Answer, Request};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-/// Tokens, and answers, that one state keeps; the oldest goes first.
-const KEPT: usize = 100_000;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 
-/// A map that forgets its oldest entries.
-struct Kept<V> {
+use crate::http::{Answer, Request};
+
+/// The limit of tokens, and of answers, in one state: a load test must not fill the memory.
+const MAX_ENTRIES: usize = 100_000;
+
+/// A map of at most [`MAX_ENTRIES`]; it removes the oldest entries first.
+struct BoundedMap<V> {
     entries: HashMap<String, V>,
     order: VecDeque<String>,
 }
 
-impl<V> Kept<V> {
+impl<V> BoundedMap<V> {
     fn insert(&mut self, key: String, value: V) {
         if self.entries.insert(key.clone(), value).is_none() {
             self.order.push_back(key);
         }
-        if self.order.len() > KEPT {
+        if self.order.len() > MAX_ENTRIES {
             self.order.pop_front().and_then(|oldest| self.entries.remove(&oldest));
         }
     }
 }
 
-impl<V> Default for Kept<V> {
+impl<V> Default for BoundedMap<V> {
     fn default() -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new() }
     }
@@ -37,87 +41,87 @@ impl<V> Default for Kept<V> {
 /// A token that was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// The grant, or what else the vendor calls it.
+    /// The grant, or the vendor's name for the kind of token.
     pub kind: &'static str,
-    /// When it dies; none: never by itself.
+    /// The end of its lifetime, Unix seconds; `None` if it does not expire.
     pub expires_at: Option<i64>,
-    /// Whether it was used up or taken back.
+    /// Whether it was used up or revoked.
     pub used: bool,
-    /// Whom and what it is for.
-    pub about: BTreeMap<&'static str, String>,
+    /// The customer, scope or object that the token is limited to, by name.
+    pub attributes: BTreeMap<&'static str, String>,
 }
 
 impl Issued {
-    /// One value of what it is for; empty if there is none.
-    pub fn about(&self, name: &str) -> &str {
-        self.about.get(name).map_or("", String::as_str)
+    /// One attribute; empty if there is none.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
     }
 }
 
-/// Why a token is no good.
+/// The reason why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenError {
-    /// Not issued here, or for another use.
+    /// The fake did not issue it, or issued it as another kind.
     Unknown,
-    /// Its time is over.
+    /// Its lifetime is over.
     Expired,
-    /// It was used up or taken back.
+    /// It was used up or revoked.
     Used,
 }
 
-/// What an idempotency key meant.
+/// The result of a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Idempotent {
-    /// The first request with it, or one without.
+    /// The first request with the key, or a request without a key.
     First(Answer),
-    /// The same request again: the answer of the first.
+    /// The same request again: the answer to the first one.
     Replay(Answer),
-    /// Another request with a key that was taken.
+    /// A different request with the same key.
     Conflict,
 }
 
-/// What one fake processor keeps.
+/// The state of one fake.
 pub struct VendorState {
-    /// The moment of the request under way, Unix seconds.
+    /// The time of the current request, Unix seconds.
     pub now: i64,
     seed: u64,
-    made: u64,
-    tokens: Kept<Issued>,
-    answers: Kept<(u64, i64, Answer)>,
+    counter: u64,
+    tokens: BoundedMap<Issued>,
+    answers: BoundedMap<(u64, i64, Answer)>,
 }
 
 impl VendorState {
     /// An empty state; equal seeds make equal ids.
     pub fn new(seed: u64, now: i64) -> Self {
-        Self { now, seed, made: 0, tokens: Kept::default(), answers: Kept::default() }
+        Self { now, seed, counter: 0, tokens: BoundedMap::default(), answers: BoundedMap::default() }
     }
 
     fn random(&mut self) -> u64 {
-        self.made = self.made.wrapping_add(1);
+        self.counter = self.counter.wrapping_add(1);
         let mut hasher = DefaultHasher::new();
-        (self.seed, self.made).hash(&mut hasher);
+        (self.seed, self.counter).hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Random bytes; not for real secrets.
+    /// Pseudo-random bytes; not for real secrets.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let words = std::iter::repeat_with(|| self.random().to_le_bytes());
         words.take(length.div_ceil(8)).flatten().take(length).collect()
     }
 
-    /// A fresh id: the prefix and `length` letters and digits.
-    pub fn fresh(&mut self, prefix: &str, length: usize) -> String {
-        self.fresh_of(prefix, length, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    /// A random id: the prefix and `length` letters and digits.
+    pub fn random_id(&mut self, prefix: &str, length: usize) -> String {
+        self.random_id_of(prefix, length, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
     }
 
-    /// A fresh id: the prefix and `length` characters of an alphabet.
-    pub fn fresh_of(&mut self, prefix: &str, length: usize, alphabet: &[u8]) -> String {
+    /// A random id: the prefix and `length` characters of an alphabet.
+    pub fn random_id_of(&mut self, prefix: &str, length: usize, alphabet: &[u8]) -> String {
         let letters =
             self.bytes(length).into_iter().filter_map(|byte| alphabet.get(usize::from(byte) % alphabet.len()));
         prefix.chars().chain(letters.map(|letter| char::from(*letter))).collect()
     }
 
-    /// A JWT in form: its signature is random.
+    /// A well-formed JWT (RFC 7519) with a random signature.
     pub fn jwt(&mut self, algorithm: &str, claims: &Value) -> String {
         let header = json!({"alg": algorithm, "typ": "JWT", "kid": "sandbox"});
         let signature = self.bytes(64);
@@ -126,19 +130,28 @@ impl VendorState {
         format!("{header}.{claims}.{}", part(&signature))
     }
 
-    /// Keeps a token.
-    pub fn issue(&mut self, token: &str, kind: &'static str, expires_at: Option<i64>, about: &[(&'static str, &str)]) {
-        let about = about.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        self.tokens.insert(token.to_owned(), Issued { kind, expires_at, used: false, about });
+    /// Stores a token.
+    pub fn issue(
+        &mut self,
+        token: &str,
+        kind: &'static str,
+        expires_at: Option<i64>,
+        attributes: &[(&'static str, &str)],
+    ) {
+        let attributes = attributes.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.tokens.insert(token.to_owned(), Issued { kind, expires_at, used: false, attributes });
     }
 
-    /// Whether it is a token of this state, dead or alive.
-    pub fn knows(&self, token: &str) -> bool {
+    /// Whether the fake issued this token, valid or not.
+    pub fn was_issued(&self, token: &str) -> bool {
         self.tokens.entries.contains_key(token)
     }
 
-    /// A token of one of these kinds that is still good.
-    pub fn live(&mut self, token: &str, kinds: &[&str]) -> Result<&mut Issued, TokenError> {
+    /// A valid token of one of these kinds.
+    ///
+    /// # Errors
+    /// The reason why the token is refused.
+    pub fn active(&mut self, token: &str, kinds: &[&str]) -> Result<&mut Issued, TokenError> {
         let now = self.now;
         match self.tokens.entries.get_mut(token) {
             Some(issued) if !kinds.contains(&issued.kind) => Err(TokenError::Unknown),
@@ -149,13 +162,13 @@ impl VendorState {
         }
     }
 
-    /// The token that is about this value. Looks at every token: for rare calls.
-    pub fn find(&mut self, name: &str, value: &str) -> Option<&mut Issued> {
-        self.tokens.entries.values_mut().find(|issued| issued.about(name) == value)
+    /// A token with this attribute. It searches all tokens: for rare calls only.
+    pub fn find_token(&mut self, name: &str, value: &str) -> Option<&mut Issued> {
+        self.tokens.entries.values_mut().find(|issued| issued.attribute(name) == value)
     }
 
-    /// Serves a request once per idempotency key. Refusals (4xx) are not kept.
-    pub fn once(
+    /// Serves a request once per idempotency key. Answers with 4xx are not stored.
+    pub fn idempotent(
         &mut self,
         key: Option<String>,
         keep_seconds: i64,
@@ -165,10 +178,10 @@ impl VendorState {
         let Some(key) = key else { return Idempotent::First(serve(self)) };
         let mut hasher = DefaultHasher::new();
         (&request.method, &request.target, &request.body).hash(&mut hasher);
-        let print = hasher.finish();
+        let fingerprint = hasher.finish();
         match self.answers.entries.get(&key) {
             Some((first, until, answer)) if *until > self.now => {
-                if *first == print {
+                if *first == fingerprint {
                     Idempotent::Replay(answer.clone())
                 } else {
                     Idempotent::Conflict
@@ -177,7 +190,7 @@ impl VendorState {
             _ => {
                 let answer = serve(self);
                 if !(400..500).contains(&answer.status) {
-                    self.answers.insert(key, (print, self.now.saturating_add(keep_seconds), answer.clone()));
+                    self.answers.insert(key, (fingerprint, self.now.saturating_add(keep_seconds), answer.clone()));
                 }
                 Idempotent::First(answer)
             }
@@ -190,32 +203,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_token_is_forgotten() {
+    fn the_oldest_token_is_removed() {
         let mut state = VendorState::new(1, 0);
-        for n in 0..=KEPT {
+        for n in 0..=MAX_ENTRIES {
             state.issue(&n.to_string(), "k", None, &[]);
         }
-        assert!(!state.knows("0"));
-        assert!(state.knows("1") && state.knows(&KEPT.to_string()));
+        assert!(!state.was_issued("0"));
+        assert!(state.was_issued("1") && state.was_issued(&MAX_ENTRIES.to_string()));
     }
 
     #[test]
-    fn a_token_lives_until_its_moment() {
+    fn a_token_is_valid_until_it_expires() {
         let mut state = VendorState::new(1, 100);
         state.issue("t", "k", Some(160), &[("customer", "c")]);
-        assert_eq!(state.live("t", &["k"]).map(|issued| issued.about("customer").to_owned()), Ok("c".to_owned()));
-        assert_eq!(state.live("t", &["other"]).err(), Some(TokenError::Unknown));
+        assert_eq!(state.active("t", &["k"]).map(|issued| issued.attribute("customer").to_owned()), Ok("c".to_owned()));
+        assert_eq!(state.active("t", &["other"]).err(), Some(TokenError::Unknown));
         state.now = 160;
-        assert_eq!(state.live("t", &["k"]).err(), Some(TokenError::Expired));
+        assert_eq!(state.active("t", &["k"]).err(), Some(TokenError::Expired));
     }
 
     #[test]
-    fn an_idempotency_key_is_forgotten_in_time() {
+    fn an_idempotency_key_expires() {
         let mut state = VendorState::new(1, 0);
         let request = Request::new("POST", "/x/y", vec![], "");
         let mut ask = |now| {
             state.now = now;
-            state.once(Some("key".into()), 60, &request, |state| Answer::text(200, &state.fresh("", 8)))
+            state.idempotent(Some("key".into()), 60, &request, |state| Answer::text(200, &state.random_id("", 8)))
         };
         let Idempotent::First(first) = ask(0) else { panic!("the first") };
         assert_eq!(ask(59), Idempotent::Replay(first));

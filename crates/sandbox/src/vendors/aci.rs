@@ -1,8 +1,14 @@
 //! ACI's COPYandPAY checkouts, by <https://docs.oppwa.com/integrations/widget/registration-tokens> and its list of result codes.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("registration_checkout", "{}"),
@@ -20,25 +26,25 @@ pub static ACI: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "registration_checkout",
-            allowed: |pass| widget("store a card", "registration", pass),
+            allowed: |client| widget("store a card", "registration", client),
             forbidden: refund,
         },
         TokenUse {
             grant: "payment_checkout",
-            allowed: |pass| widget("pay with a card", "payment", pass),
+            allowed: |client| widget("pay with a card", "payment", client),
             forbidden: refund,
         },
     ],
 };
 
-fn widget(title: &'static str, action: &str, pass: &ClientToken) -> ClientCall {
+fn widget(title: &'static str, action: &str, client: &ClientToken) -> ClientCall {
     let card = [("paymentBrand", "VISA"), ("card.number", "4200000000000000"), ("card.expiryYear", "2030")];
-    ClientCall::new(title, "POST", format!("/aci/v1/checkouts/{}/{action}", pass.token)).form(&card)
+    ClientCall::new(title, "POST", format!("/aci/v1/checkouts/{}/{action}", client.token)).form(&card)
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let call =
-        ClientCall::new("refund a payment", "POST", "/aci/v1/payments/8ac7a4a1someoldpayment").bearer(&pass.token);
+        ClientCall::new("refund a payment", "POST", "/aci/v1/payments/8ac7a4a1someoldpayment").bearer(&client.token);
     call.form(&[
         ("entityId", "8ac7a4c9000000000000000000000001"),
         ("paymentType", "RF"),
@@ -53,7 +59,7 @@ fn body(code: &str, description: &str, id: &str, state: &VendorState) -> Value {
 }
 
 fn refused(status: u16, code: &str, description: &str, parameter: Option<&str>, state: &mut VendorState) -> Answer {
-    let ndc = state.fresh_of("", 32, b"0123456789ABCDEF");
+    let ndc = state.random_id_of("", 32, b"0123456789ABCDEF");
     let mut body = body(code, description, &ndc, state);
     if let Some(body) = body.as_object_mut() {
         body.remove("id");
@@ -83,7 +89,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["v1", "checkouts"]) => {}
         ("POST", ["v1", "checkouts", id, action @ ("registration" | "payment")]) => {
             let kind = if *action == "payment" { "payment_checkout" } else { "registration_checkout" };
-            let Ok(checkout) = state.live(id, &[kind]) else {
+            let Ok(checkout) = state.active(id, &[kind]) else {
                 return Err(refused(404, "200.300.404", "No session found for the requested id", None, state));
             };
             checkout.used = true;
@@ -132,19 +138,19 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if let Some(name) = unknown.or(good.iter().find(|(_, good)| !good).map(|(name, _)| *name)) {
         return Err(refused(400, "200.300.404", "invalid or missing parameter", Some(name), state));
     }
-    let id = state.fresh_of("", 32, b"0123456789ABCDEF") + ".uat01-vm-tx01";
+    let id = state.random_id_of("", 32, b"0123456789ABCDEF") + ".uat01-vm-tx01";
     let kind = if pays { "payment_checkout" } else { "registration_checkout" };
     state.issue(&id, kind, Some(state.now.saturating_add(1_800)), &[]);
     let mut body = body("000.200.100", "successfully created checkout", &id, state);
     if let (Some("true"), Some(body)) = (form.value("integrity"), body.as_object_mut()) {
-        body.insert("integrity".to_owned(), json!(state.fresh("sha384-", 64)));
+        body.insert("integrity".to_owned(), json!(state.random_id("sha384-", 64)));
     }
     Ok(Answer::json(200, &body))
 }
 
 /// Any access token that is no checkout of a client's, with an entity.
 fn merchant(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
-    if request.bearer().is_none_or(|token| token.is_empty() || state.knows(token)) {
+    if request.bearer().is_none_or(|token| token.is_empty() || state.was_issued(token)) {
         return Err(failure(401, state));
     }
     match request.form().value("entityId").filter(|id| !id.is_empty()) {
@@ -155,7 +161,7 @@ fn merchant(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const KEY: (&str, &str) = ("authorization", "Bearer OGE4");
     const MAKE: &str = "POST /v1/checkouts";
@@ -166,10 +172,10 @@ mod tests {
             ("registration_checkout", "entityId=e&createRegistration=true"),
             ("payment_checkout", "entityId=e&amount=92.00&currency=EUR&paymentType=DB&customer.email=a"),
         ] {
-            let mut bench = Bench::new("aci");
-            let (status, body) = bench.ask(MAKE, &[KEY], form);
+            let mut fake = Fake::new("aci");
+            let (status, body) = fake.ask(MAKE, &[KEY], form);
             assert_eq!((status, body["timestamp"].as_str()), (200, Some("2027-01-15 08:00:00+0000")));
-            bench.story(grant, &body["id"], &[], Some(1_800));
+            fake.check_token_use(grant, &body["id"], &[], Some(1_800));
         }
     }
 
@@ -183,7 +189,7 @@ mod tests {
             (&[KEY], "entityId=e&createRegistration=true&merchantTransactionId=short", 400, "200.300.404"),
             (&[KEY], "entityId=e&createRegistration=true&colour=red", 400, "200.300.404"),
         ] {
-            let (got, body) = Bench::new("aci").ask(MAKE, headers, form);
+            let (got, body) = Fake::new("aci").ask(MAKE, headers, form);
             assert_eq!((got, body["result"]["code"].as_str()), (status, Some(code)), "{form}: {body}");
         }
     }

@@ -2,13 +2,16 @@
 //!
 //! Adyen names no error code for most wrong members; they get 702 here.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenError, TokenUse, VendorState,
-    vendor::Handled,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, TokenError, VendorState},
+};
 
 const EXAMPLES: &[(&str, &str)] = &[
     ("session_zero_value", r#"{"currency":"EUR","return_url":"https://shop.example/return"}"#),
@@ -26,28 +29,28 @@ pub static ADYEN: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "session_zero_value",
-            allowed: |pass| shopper("open the card form", "setup", pass),
+            allowed: |client| shopper("open the card form", "setup", client),
             forbidden: refund,
         },
         TokenUse {
             grant: "session",
-            allowed: |pass| shopper("make the payment of the session", "payments", pass),
+            allowed: |client| shopper("make the payment of the session", "payments", client),
             forbidden: refund,
         },
     ],
 };
 
-fn shopper(title: &'static str, action: &str, pass: &ClientToken) -> ClientCall {
-    let id = ["id", "session_id"].iter().find_map(|name| pass.client_parameters.get(*name));
-    let id = id.map_or_else(|| pass.starting("CS"), String::as_str);
+fn shopper(title: &'static str, action: &str, client: &ClientToken) -> ClientCall {
+    let id = ["id", "session_id"].iter().find_map(|name| client.client_parameters.get(*name));
+    let id = id.map_or_else(|| client.starting("CS"), String::as_str);
     let path = format!("/adyen/checkoutshopper/v1/sessions/{id}/{action}?clientKey=test_SANDBOX");
-    ClientCall::new(title, "POST", path).json(&json!({"sessionData": pass.token}))
+    ClientCall::new(title, "POST", path).json(&json!({"sessionData": client.token}))
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let call = ClientCall::new("refund a payment", "POST", "/adyen/v72/payments/SOMEPAYMENT00001/refunds");
     let body = json!({"merchantAccount": "SandboxECOM", "amount": {"currency": "EUR", "value": 100}});
-    call.header("x-api-key", &pass.token).json(&body)
+    call.header("x-api-key", &client.token).json(&body)
 }
 
 fn error(status: u16, code: &str, message: &str, kind: &str) -> Answer {
@@ -96,7 +99,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             }
             let scoped = idempotency_key.as_ref().map(|it| format!("{key}\n{it}"));
             let make = |state: &mut VendorState| session(version, request, state).unwrap_or_else(|refusal| refusal);
-            let answer = match state.once(scoped, 7 * 86_400, request, make) {
+            let answer = match state.idempotent(scoped, 7 * 86_400, request, make) {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => answer,
                 Idempotent::Conflict => invalid("704", "request already processed or in progress"),
             };
@@ -104,7 +107,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         [_, "payments", payment, "refunds"] => {
             api_key(request, state)?;
-            let reference = state.fresh_of("", 16, b"0123456789ABCDEFGHJKLMNPQRSTVWXZ");
+            let reference = state.random_id_of("", 16, b"0123456789ABCDEFGHJKLMNPQRSTVWXZ");
             Ok(Answer::json(
                 201,
                 &json!({"pspReference": reference, "paymentPspReference": payment, "status": "received"}),
@@ -118,18 +121,19 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 fn api_key(request: &Request, state: &VendorState) -> Result<String, Answer> {
     let basic = || request.basic().filter(|(user, password)| user.starts_with("ws@") && !password.is_empty());
     let key = request.header("x-api-key").map(str::to_owned).or_else(|| basic().map(|(user, _)| user));
-    key.filter(|key| !state.knows(key) && !key.starts_with("Ab02b4c0!") && !key.contains(' ')).ok_or_else(unauthorized)
+    key.filter(|key| !state.was_issued(key) && !key.starts_with("Ab02b4c0!") && !key.contains(' '))
+        .ok_or_else(unauthorized)
 }
 
 /// A shopper's page uses the session: no API key, only the session's own data.
 fn shop(id: &str, action: &str, request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().unwrap_or_default();
     let data = body.get("sessionData").and_then(Value::as_str).unwrap_or_default();
-    let session = state.live(data, &["session"]).map_err(|dead| match dead {
+    let session = state.active(data, &["session"]).map_err(|reason| match reason {
         TokenError::Expired => error(401, "000", "The session has expired", "security"),
         TokenError::Unknown | TokenError::Used => unauthorized(),
     })?;
-    if session.about("id") != id {
+    if session.attribute("id") != id {
         return Err(unauthorized());
     }
     if action == "setup" {
@@ -228,7 +232,7 @@ fn session(version: u8, request: &Request, state: &mut VendorState) -> Handled {
     if !(1..=86_400).contains(&expires_at.saturating_sub(state.now)) {
         return Err(invalid("702", "'expiresAt' must be in the future, and at most 24 hours after creation"));
     }
-    let id = state.fresh_of("CS", 16, b"0123456789ABCDEF");
+    let id = state.random_id_of("CS", 16, b"0123456789ABCDEF");
     let hosted = text("mode") == Some("hosted");
     let data = format!("Ab02b4c0!{}", BASE64_STANDARD.encode(state.bytes(1_200)));
     state.issue(&data, "session", Some(expires_at), &[("id", &id)]);
@@ -251,7 +255,7 @@ fn in_amsterdam(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
     use serde_json::{Value, json};
 
     const KEY: (&str, &str) = ("x-api-key", "AQEmadeup");
@@ -270,17 +274,17 @@ mod tests {
     #[test]
     fn a_session_is_for_its_shopper_only() {
         for (path, grant) in [(SESSIONS, "session_zero_value"), ("POST /checkout/v68/sessions", "session")] {
-            let mut bench = Bench::new("adyen");
-            let (status, session) = bench.ask(path, &[KEY], &body(json!({"countryCode": "NL"})));
+            let mut fake = Fake::new("adyen");
+            let (status, session) = fake.ask(path, &[KEY], &body(json!({"countryCode": "NL"})));
             assert_eq!((status, &session["countryCode"], &session["mode"]), (201, &json!("NL"), &json!("embedded")));
             assert_eq!(session["expiresAt"], "2027-01-15T10:00:00+01:00");
-            bench.story(grant, &session["sessionData"], &[session["id"].as_str().unwrap()], Some(3_600));
+            fake.check_token_use(grant, &session["sessionData"], &[session["id"].as_str().unwrap()], Some(3_600));
         }
     }
 
     #[test]
     fn an_api_key_may_refund() {
-        assert_eq!(Bench::new("adyen").ask("POST /v72/payments/P/refunds", &[KEY], "{}").0, 201);
+        assert_eq!(Fake::new("adyen").ask("POST /v72/payments/P/refunds", &[KEY], "{}").0, 201);
     }
 
     #[test]
@@ -292,13 +296,13 @@ mod tests {
             ("2027-01-16T08:00:00", 422),
         ] {
             assert_eq!(NOW, 1_800_000_000);
-            assert_eq!(Bench::new("adyen").ask(SESSIONS, &[KEY], &body(json!({"expiresAt": at}))).0, status, "{at}");
+            assert_eq!(Fake::new("adyen").ask(SESSIONS, &[KEY], &body(json!({"expiresAt": at}))).0, status, "{at}");
         }
     }
 
     #[test]
     fn refuses_as_adyen_does() {
-        let mut bench = Bench::new("adyen");
+        let mut fake = Fake::new("adyen");
         let good = body(json!({}));
         for (call, headers, body, status, code) in [
             (SESSIONS, &[][..], good.clone(), 401, "000"),
@@ -322,7 +326,7 @@ mod tests {
             ("POST /v67/sessions", &[KEY], good.clone(), 404, "000"),
             ("GET /v72/sessions", &[KEY], good.clone(), 404, "000"),
         ] {
-            let (got, answer) = bench.ask(call, headers, &body);
+            let (got, answer) = fake.ask(call, headers, &body);
             assert_eq!((got, answer["errorCode"].as_str()), (status, Some(code)), "{call} {body}: {answer}");
             assert_eq!(answer["status"], status);
         }
@@ -330,11 +334,11 @@ mod tests {
 
     #[test]
     fn an_idempotency_key_repeats_the_answer_of_its_body() {
-        let mut bench = Bench::new("adyen");
+        let mut fake = Fake::new("adyen");
         let headers = [KEY, ("idempotency-key", "k")];
-        let first = bench.ask(SESSIONS, &headers, &body(json!({})));
-        assert_eq!(bench.ask(SESSIONS, &headers, &body(json!({}))), first);
-        let (status, conflict) = bench.ask(SESSIONS, &headers, &body(json!({"reference": "other"})));
+        let first = fake.ask(SESSIONS, &headers, &body(json!({})));
+        assert_eq!(fake.ask(SESSIONS, &headers, &body(json!({}))), first);
+        let (status, conflict) = fake.ask(SESSIONS, &headers, &body(json!({"reference": "other"})));
         assert_eq!((status, &conflict["errorCode"]), (422, &json!("704")));
     }
 }

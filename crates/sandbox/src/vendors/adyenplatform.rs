@@ -1,7 +1,13 @@
 //! Adyen's session authentication service, by its OpenAPI document v1.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "session",
@@ -19,16 +25,16 @@ pub static ADYENPLATFORM: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "session",
-        allowed: |pass| {
+        allowed: |client| {
             let call =
                 ClientCall::new("open an onboarding component", "GET", "/adyenplatform/components/v1/legalEntity");
-            call.bearer(&pass.token).header("origin", "https://shop.example")
+            call.bearer(&client.token).header("origin", "https://shop.example")
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let body =
                 json!({"amount": {"currency": "EUR", "value": 100}, "balanceAccountId": "BA00001", "category": "bank"});
             let call = ClientCall::new("pay out a balance", "POST", "/adyenplatform/btl/v4/transfers");
-            call.header("x-api-key", &pass.token).json(&body)
+            call.header("x-api-key", &client.token).json(&body)
         },
     }],
 };
@@ -40,7 +46,7 @@ fn problem(status: u16, title: &str, detail: &str, field: Option<&str>, state: &
     Answer::json(
         status,
         &json!({"type": format!("https://docs.adyen.com/errors/{slug}"), "errorCode": format!("00_{status}"),
-        "title": title, "detail": detail, "requestId": state.fresh("", 16), "status": status, "invalidFields": fields}),
+        "title": title, "detail": detail, "requestId": state.random_id("", 16), "status": status, "invalidFields": fields}),
     )
 }
 
@@ -56,18 +62,18 @@ fn failure(status: u16, state: &mut VendorState) -> Answer {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
-    let key = request.header("x-api-key").is_some_and(|key| !state.knows(key));
+    let key = request.header("x-api-key").is_some_and(|key| !state.was_issued(key));
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/authe/api/v1/sessions") if key => session(request, state),
         ("POST", "/btl/v4/transfers") if key => {
-            Ok(Answer::json(202, &json!({"id": state.fresh("", 16), "status": "received"})))
+            Ok(Answer::json(202, &json!({"id": state.random_id("", 16), "status": "received"})))
         }
         ("POST", "/authe/api/v1/sessions" | "/btl/v4/transfers") => Err(failure(401, state)),
         ("GET", "/components/v1/legalEntity") => {
             let (token, origin) = (request.bearer().unwrap_or_default(), request.header("origin").unwrap_or_default());
-            match state.live(token, &["session"]) {
-                Ok(session) if session.about("origin") == origin => {
-                    Ok(Answer::json(200, &json!({"id": session.about("resource")})))
+            match state.active(token, &["session"]) {
+                Ok(session) if session.attribute("origin") == origin => {
+                    Ok(Answer::json(200, &json!({"id": session.attribute("resource")})))
                 }
                 Ok(_) => Err(failure(403, state)),
                 Err(_) => Err(failure(401, state)),
@@ -105,13 +111,13 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
     let expires_at = state.now.saturating_add(3_600);
     let token = state.jwt("RS256", &json!({"exp": expires_at, "iat": state.now, "origin": origin}));
     state.issue(&token, "session", Some(expires_at), &[("origin", origin), ("resource", &resource)]);
-    Ok(Answer::json(200, &json!({"id": state.fresh_of("", 32, b"0123456789abcdef"), "token": token})))
+    Ok(Answer::json(200, &json!({"id": state.random_id_of("", 32, b"0123456789abcdef"), "token": token})))
 }
 
 #[cfg(test)]
 mod tests {
     use super::EXAMPLES;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::{Value, json};
 
     const KEY: (&str, &str) = ("x-api-key", "AQEmadeup");
@@ -119,13 +125,13 @@ mod tests {
 
     #[test]
     fn a_session_is_for_one_page() {
-        let mut bench = Bench::new("adyenplatform");
-        let (status, body) = bench.ask(MAKE, &[KEY], EXAMPLES[0].1);
+        let mut fake = Fake::new("adyenplatform");
+        let (status, body) = fake.ask(MAKE, &[KEY], EXAMPLES[0].1);
         assert_eq!(status, 200, "{body}");
-        bench.story("session", &body["token"], &[], Some(3_600));
+        fake.check_token_use("session", &body["token"], &[], Some(3_600));
         let bearer = format!("Bearer {}", body["token"].as_str().unwrap());
         let elsewhere = [("authorization", bearer.as_str()), ("origin", "https://evil.example")];
-        assert_eq!(bench.ask("GET /components/v1/legalEntity", &elsewhere, "").0, 403);
+        assert_eq!(fake.ask("GET /components/v1/legalEntity", &elsewhere, "").0, 403);
     }
 
     #[test]
@@ -145,7 +151,7 @@ mod tests {
         ] {
             let mut body: Value = serde_json::from_str(EXAMPLES[0].1).unwrap();
             body[name] = value;
-            let (got, answer) = Bench::new("adyenplatform").ask(MAKE, headers, &body.to_string());
+            let (got, answer) = Fake::new("adyenplatform").ask(MAKE, headers, &body.to_string());
             assert_eq!((got, &answer["errorCode"]), (status, &json!(format!("00_{status}"))), "{body}");
         }
     }

@@ -2,9 +2,15 @@
 //!
 //! The lifetime of a customer's secret is not published; an hour is taken.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static AIRWALLEX: FakeVendor = FakeVendor {
     name: "airwallex",
@@ -17,20 +23,20 @@ pub static AIRWALLEX: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "customer_client_secret",
-            allowed: |pass| consents(pass, pass.starting("cus_")),
-            forbidden: |pass| consents(pass, "cus_somebodyelse"),
+            allowed: |client| consents(client, client.starting("cus_")),
+            forbidden: |client| consents(client, "cus_somebodyelse"),
         },
         TokenUse {
             grant: "payment_intent_client_secret",
-            allowed: |pass| {
-                let path = format!("/airwallex/api/v1/pa/payment_intents/{}/confirm", pass.starting("int_"));
+            allowed: |client| {
+                let path = format!("/airwallex/api/v1/pa/payment_intents/{}/confirm", client.starting("int_"));
                 let card = json!({"request_id": "r1", "payment_method": {"type": "card"}});
-                ClientCall::new("confirm the payment", "POST", path).header("client-secret", &pass.token).json(&card)
+                ClientCall::new("confirm the payment", "POST", path).header("client-secret", &client.token).json(&card)
             },
-            forbidden: |pass| {
+            forbidden: |client| {
                 ClientCall::new("refund the payment", "POST", "/airwallex/api/v1/pa/refunds/create")
-                    .bearer(&pass.token)
-                    .json(&json!({"payment_intent_id": pass.starting("int_")}))
+                    .bearer(&client.token)
+                    .json(&json!({"payment_intent_id": client.starting("int_")}))
             },
         },
     ],
@@ -42,9 +48,9 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("access_token", "{}"),
 ];
 
-fn consents(pass: &ClientToken, customer: &str) -> ClientCall {
+fn consents(client: &ClientToken, customer: &str) -> ClientCall {
     let path = format!("/airwallex/api/v1/pa/payment_consents?customer_id={customer}");
-    ClientCall::new("list a customer's consents", "GET", path).header("client-secret", &pass.token)
+    ClientCall::new("list a customer's consents", "GET", path).header("client-secret", &client.token)
 }
 
 fn error(status: u16, code: &str, message: &str) -> Answer {
@@ -99,7 +105,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", ["pa", "refunds", "create"]) => {
             login(request, state)?;
-            Ok(Answer::json(201, &json!({"id": state.fresh("rfd_", 20), "status": "RECEIVED"})))
+            Ok(Answer::json(201, &json!({"id": state.random_id("rfd_", 20), "status": "RECEIVED"})))
         }
         _ => Err(missing()),
     }
@@ -111,14 +117,14 @@ fn missing() -> Answer {
 
 fn login(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     let token = request.bearer().ok_or_else(unauthorized)?;
-    state.live(token, &["access_token"]).map(|_| ()).map_err(|_| unauthorized())
+    state.active(token, &["access_token"]).map(|_| ()).map_err(|_| unauthorized())
 }
 
 /// A client's own secret, for what it was made for.
 fn client(request: &Request, kind: &'static str, id: &str, state: &mut VendorState) -> Result<(), Answer> {
     let secret = request.header("client-secret").unwrap_or_default();
-    let live = state.live(secret, &[kind]).map_err(|_| unauthorized())?;
-    if live.about("id") == id { Ok(()) } else { Err(error(403, "forbidden", "The secret is for another object")) }
+    let live = state.active(secret, &[kind]).map_err(|_| unauthorized())?;
+    if live.attribute("id") == id { Ok(()) } else { Err(error(403, "forbidden", "The secret is for another object")) }
 }
 
 fn intent(body: &Value, state: &mut VendorState) -> Handled {
@@ -131,7 +137,7 @@ fn intent(body: &Value, state: &mut VendorState) -> Handled {
     text("currency").filter(|currency| currency.len() == 3).ok_or_else(|| wrong("currency"))?;
     text("merchant_order_id").ok_or_else(|| wrong("merchant_order_id"))?;
     text("request_id").filter(|id| id.len() == 36).ok_or_else(|| wrong("request_id"))?;
-    let id = state.fresh("int_", 26);
+    let id = state.random_id("int_", 26);
     let secret = state
         .jwt("HS256", &json!({"iat": state.now, "exp": state.now + 3_600, "type": "client-secret", "intent_id": id}));
     state.issue(&secret, "intent", Some(state.now + 3_600), &[("id", &id)]);
@@ -145,27 +151,27 @@ fn date(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const KEYS: [(&str, &str); 2] = [("x-client-id", "c"), ("x-api-key", "k")];
 
     #[test]
     fn each_secret_is_for_its_own_object() {
-        let mut bench = Bench::new("airwallex");
-        let (status, login) = bench.ask("POST /api/v1/authentication/login", &KEYS, "{}");
+        let mut fake = Fake::new("airwallex");
+        let (status, login) = fake.ask("POST /api/v1/authentication/login", &KEYS, "{}");
         assert_eq!((status, &login["expires_at"]), (201, &"2027-01-15T08:30:00+0000".into()));
         let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
         let bearer = [("authorization", bearer.as_str())];
-        let (_, made) = bench.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &bearer, "");
-        bench.story("customer_client_secret", &made["client_secret"], &["cus_1"], Some(3_600));
-        let mut bench = Bench::new("airwallex");
-        let (_, login) = bench.ask("POST /api/v1/authentication/login", &KEYS, "{}");
+        let (_, made) = fake.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &bearer, "");
+        fake.check_token_use("customer_client_secret", &made["client_secret"], &["cus_1"], Some(3_600));
+        let mut fake = Fake::new("airwallex");
+        let (_, login) = fake.ask("POST /api/v1/authentication/login", &KEYS, "{}");
         let bearer = format!("Bearer {}", login["token"].as_str().unwrap());
         let bearer = [("authorization", bearer.as_str())];
         let body = r#"{"amount": 1.5, "currency": "EUR", "merchant_order_id": "o", "request_id": "00000000-0000-4000-8000-000000000001"}"#;
-        let (status, made) = bench.ask("POST /api/v1/pa/payment_intents/create", &bearer, body);
+        let (status, made) = fake.ask("POST /api/v1/pa/payment_intents/create", &bearer, body);
         assert_eq!(status, 201);
-        bench.story(
+        fake.check_token_use(
             "payment_intent_client_secret",
             &made["client_secret"],
             &[made["id"].as_str().unwrap()],
@@ -175,9 +181,9 @@ mod tests {
 
     #[test]
     fn refuses_as_airwallex_does() {
-        let mut bench = Bench::new("airwallex");
-        assert_eq!(bench.ask("POST /api/v1/authentication/login", &KEYS[..1], "{}").0, 401);
-        assert_eq!(bench.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &KEYS, "").0, 401);
-        assert_eq!(bench.ask("POST /authentication/login", &KEYS, "{}").0, 404);
+        let mut fake = Fake::new("airwallex");
+        assert_eq!(fake.ask("POST /api/v1/authentication/login", &KEYS[..1], "{}").0, 401);
+        assert_eq!(fake.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &KEYS, "").0, 401);
+        assert_eq!(fake.ask("POST /authentication/login", &KEYS, "{}").0, 404);
     }
 }

@@ -1,8 +1,14 @@
 //! Authorize.Net's JSON API, by <https://developer.authorize.net/api/reference/>: every answer has status 200 and begins
 //! with a byte-order mark.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
@@ -28,23 +34,23 @@ pub static AUTHORIZEDOTNET: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "hosted_payment_page",
-            allowed: |pass| form("pay on the hosted form", "payment/payment", pass),
+            allowed: |client| form("pay on the hosted form", "payment/payment", client),
             forbidden: refund,
         },
         TokenUse {
             grant: "hosted_profile_page",
-            allowed: |pass| form("manage the stored cards", "customer/manage", pass),
+            allowed: |client| form("manage the stored cards", "customer/manage", client),
             forbidden: refund,
         },
     ],
 };
 
-fn form(title: &'static str, page: &str, pass: &ClientToken) -> ClientCall {
-    ClientCall::new(title, "POST", format!("/authorizedotnet/{page}")).form(&[("token", &pass.token)])
+fn form(title: &'static str, page: &str, client: &ClientToken) -> ClientCall {
+    ClientCall::new(title, "POST", format!("/authorizedotnet/{page}")).form(&[("token", &client.token)])
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let login = json!({"name": "sandboxLogin", "transactionKey": pass.token});
+fn refund(client: &ClientToken) -> ClientCall {
+    let login = json!({"name": "sandboxLogin", "transactionKey": client.token});
     let transaction = json!({"transactionType": "refundTransaction", "amount": "1.00", "refTransId": "60000000001"});
     ClientCall::new("refund a payment", "POST", "/authorizedotnet/xml/v1/request.api").json(
         &json!({"createTransactionRequest": {"merchantAuthentication": login, "transactionRequest": transaction}}),
@@ -78,7 +84,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", "/customer/manage" | "/customer/addPayment" | "/customer/editPayment") => "hosted_profile_page",
         _ => return Err(Answer::text(404, "Not Found")),
     };
-    match state.live(request.form().value("token").unwrap_or_default(), &[kind]) {
+    match state.active(request.form().value("token").unwrap_or_default(), &[kind]) {
         Ok(_) => Ok(Answer::of(200, "text/html", format!("<html><body>{kind}</body></html>"))),
         Err(_) => Err(Answer::of(400, "text/html", "<html><body>Missing or invalid token</body></html>".to_owned())),
     }
@@ -117,7 +123,7 @@ fn api(request: &Request, state: &mut VendorState) -> Handled {
     let refuse = |code: &str, text: &str| Err(answer(code, text, None, reference));
     let login = |name: &str| asked.get("merchantAuthentication").and_then(|it| it.get(name)).and_then(Value::as_str);
     if login("name").is_none_or(str::is_empty)
-        || login("transactionKey").is_none_or(|key| key.is_empty() || state.knows(key))
+        || login("transactionKey").is_none_or(|key| key.is_empty() || state.was_issued(key))
     {
         return Err(failure(401));
     }
@@ -144,20 +150,20 @@ fn api(request: &Request, state: &mut VendorState) -> Handled {
     if asked.get("customerProfileId").is_some_and(|id| id.as_str().is_none_or(|id| id.contains("missing"))) {
         return refuse("E00040", "The record cannot be found.");
     }
-    let token = state.fresh("", 120);
+    let token = state.random_id("", 120);
     state.issue(&token, kind, Some(state.now.saturating_add(900)), &[]);
     Ok(answer("I00001", "Successful.", Some(&token), reference))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::Value;
 
     const LOGIN: &str = r#""merchantAuthentication":{"name":"n","transactionKey":"k"}"#;
 
-    fn ask(bench: &mut Bench, body: &str) -> Value {
-        let answer = bench.send("POST /xml/v1/request.api", &[], &body.replace("LOGIN", LOGIN));
+    fn ask(fake: &mut Fake, body: &str) -> Value {
+        let answer = fake.send("POST /xml/v1/request.api", &[], &body.replace("LOGIN", LOGIN));
         assert_eq!(answer.status, 200);
         serde_json::from_str(answer.body.strip_prefix('\u{feff}').unwrap()).unwrap()
     }
@@ -171,9 +177,9 @@ mod tests {
             ),
             ("hosted_profile_page", r#"{"getHostedProfilePageRequest":{LOGIN,"customerProfileId":"1"}}"#),
         ] {
-            let mut bench = Bench::new("authorizedotnet");
-            let body = ask(&mut bench, body);
-            bench.story(grant, &body["token"], &[], Some(900));
+            let mut fake = Fake::new("authorizedotnet");
+            let body = ask(&mut fake, body);
+            fake.check_token_use(grant, &body["token"], &[], Some(900));
         }
     }
 
@@ -198,7 +204,7 @@ mod tests {
                 "E00013",
             ),
         ] {
-            let answer = ask(&mut Bench::new("authorizedotnet"), body);
+            let answer = ask(&mut Fake::new("authorizedotnet"), body);
             assert_eq!(answer["messages"]["message"][0]["code"], code, "{body}: {answer}");
         }
     }

@@ -1,7 +1,7 @@
 //! Bank of America: CyberSource's platform under another name.
 
 use super::cybersource::{self, PLATFORM};
-use crate::{FakeVendor, TokenUse};
+use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub static BANKOFAMERICA: FakeVendor = FakeVendor {
     name: "bankofamerica",
@@ -9,13 +9,13 @@ pub static BANKOFAMERICA: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "microform_session",
-            allowed: |pass| cybersource::tokenize("bankofamerica", pass),
-            forbidden: |pass| cybersource::refund("bankofamerica", pass),
+            allowed: |client| cybersource::tokenize("bankofamerica", client),
+            forbidden: |client| cybersource::refund("bankofamerica", client),
         },
         TokenUse {
             grant: "flex_session",
-            allowed: |pass| cybersource::tokenize("bankofamerica", pass),
-            forbidden: |pass| cybersource::refund("bankofamerica", pass),
+            allowed: |client| cybersource::tokenize("bankofamerica", client),
+            forbidden: |client| cybersource::refund("bankofamerica", client),
         },
     ],
     ..PLATFORM

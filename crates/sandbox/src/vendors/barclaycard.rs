@@ -1,7 +1,7 @@
 //! Barclaycard Smartpay Fuse: CyberSource's platform under another name.
 
 use super::cybersource::{self, PLATFORM};
-use crate::{FakeVendor, TokenUse};
+use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub static BARCLAYCARD: FakeVendor = FakeVendor {
     name: "barclaycard",
@@ -9,13 +9,13 @@ pub static BARCLAYCARD: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "microform_session",
-            allowed: |pass| cybersource::tokenize("barclaycard", pass),
-            forbidden: |pass| cybersource::refund("barclaycard", pass),
+            allowed: |client| cybersource::tokenize("barclaycard", client),
+            forbidden: |client| cybersource::refund("barclaycard", client),
         },
         TokenUse {
             grant: "flex_session",
-            allowed: |pass| cybersource::tokenize("barclaycard", pass),
-            forbidden: |pass| cybersource::refund("barclaycard", pass),
+            allowed: |client| cybersource::tokenize("barclaycard", client),
+            forbidden: |client| cybersource::refund("barclaycard", client),
         },
     ],
     ..PLATFORM

@@ -1,9 +1,15 @@
 //! Billwerk+ (Frisbii, Reepay) checkout sessions, by <https://docs.frisbii.com/reference/createchargesession>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static BILLWERK: FakeVendor = FakeVendor {
     name: "billwerk",
@@ -24,14 +30,14 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("charge_session", r#"{"amount": 1000, "currency": "EUR", "customer_handle": "customer-1"}"#),
 ];
 
-fn window(pass: &ClientToken) -> ClientCall {
-    ClientCall::new("open the checkout window", "GET", format!("/billwerk/checkout/{}", pass.token))
+fn window(client: &ClientToken) -> ClientCall {
+    ClientCall::new("open the checkout window", "GET", format!("/billwerk/checkout/{}", client.token))
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let pair = BASE64_STANDARD.encode(format!("{}:", pass.token));
+fn refund(client: &ClientToken) -> ClientCall {
+    let pair = BASE64_STANDARD.encode(format!("{}:", client.token));
     let call = ClientCall::new("refund an invoice", "POST", "/billwerk/v1/refund");
-    call.header("authorization", format!("Basic {pair}")).json(&json!({"invoice": pass.reference}))
+    call.header("authorization", format!("Basic {pair}")).json(&json!({"invoice": client.reference}))
 }
 
 fn error(status: u16, code: Option<u16>, message: &str) -> Answer {
@@ -53,7 +59,7 @@ fn failure(status: u16) -> Answer {
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let path = request.segments();
     if let ("GET", ["checkout", id]) = (request.method.as_str(), path.as_slice()) {
-        state.live(id, &["session"]).map_err(|_| failure(404))?;
+        state.active(id, &["session"]).map_err(|_| failure(404))?;
         return Ok(Answer::of(200, "text/html", "<h1>Checkout</h1>".to_owned()));
     }
     if !request.basic().is_some_and(|(key, password)| key.starts_with("priv_") && password.is_empty()) {
@@ -83,7 +89,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
     let ttl = body.get("ttl").and_then(Value::as_str).unwrap_or("PT2160H").parse();
     let ttl: SignedDuration = ttl.map_err(|_| error(400, Some(1), "ttl is no duration"))?;
-    let id = state.fresh_of("cs_", 32, b"0123456789abcdef");
+    let id = state.random_id_of("cs_", 32, b"0123456789abcdef");
     state.issue(&id, "session", Some(state.now.saturating_add(ttl.as_secs())), &[]);
     Ok(Answer::json(200, &json!({"id": id, "url": format!("https://checkout.reepay.com/#/{id}")})))
 }
@@ -95,7 +101,7 @@ fn named(customer: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     /// `priv_a:`.
     const KEY: (&str, &str) = ("authorization", "Basic cHJpdl9hOg==");
@@ -104,21 +110,21 @@ mod tests {
 
     #[test]
     fn a_session_opens_the_window_only() {
-        let mut bench = Bench::new("billwerk");
+        let mut fake = Fake::new("billwerk");
         for (grant, path, body) in [
             ("recurring_session", "recurring", r#"{"ttl": "PT60S", "create_customer": {"generate_handle": true}}"#),
             ("recurring_session", "recurring", r#"{"ttl": "PT60S", "customer": "c"}"#),
             ("charge_session", "charge", CHARGE),
         ] {
             let call = format!("POST /v1/session/{path}");
-            let (status, session) = bench.ask(&call, &[KEY], body);
+            let (status, session) = fake.ask(&call, &[KEY], body);
             assert_eq!(status, 200, "{session}");
-            bench.story(grant, &session["id"], &[], Some(60));
-            assert_eq!(bench.ask(&call, &[("authorization", "Basic cHViX2E6")], body).0, 401);
-            assert_eq!(bench.ask(&call, &[KEY], "{}").0, 400);
+            fake.check_token_use(grant, &session["id"], &[], Some(60));
+            assert_eq!(fake.ask(&call, &[("authorization", "Basic cHViX2E6")], body).0, 401);
+            assert_eq!(fake.ask(&call, &[KEY], "{}").0, 400);
         }
-        let (status, answer) = bench.ask("POST /v1/session/recurring", &[KEY], r#"{"customer": "missing"}"#);
+        let (status, answer) = fake.ask("POST /v1/session/recurring", &[KEY], r#"{"customer": "missing"}"#);
         assert_eq!((status, answer["code"].as_i64()), (404, Some(18)));
-        assert_eq!(bench.ask("POST /v1/refund", &[KEY], "{}").0, 200);
+        assert_eq!(fake.ask("POST /v1/refund", &[KEY], "{}").0, 200);
     }
 }

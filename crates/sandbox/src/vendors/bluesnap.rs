@@ -1,7 +1,13 @@
 //! BlueSnap's Hosted Payment Fields tokens, by <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenError, TokenUse, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{TokenError, VendorState},
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[("payment_fields_token", "{}")];
 
@@ -15,14 +21,13 @@ pub static BLUESNAP: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "payment_fields_token",
-        allowed: |pass| {
-            let path = format!("/bluesnap/services/2/payment-fields-tokens/{}", pass.token);
+        allowed: |client| {
+            let path = format!("/bluesnap/services/2/payment-fields-tokens/{}", client.token);
             let card = json!({"ccNumber": "4263982640269299", "expDate": "02/2030", "cvv": "837"});
             ClientCall::new("attach a card", "PUT", path).json(&card)
         },
-        forbidden: |pass| {
-            let body =
-                json!({"amount": 11, "currency": "USD", "cardTransactionType": "AUTH_CAPTURE", "pfToken": pass.token});
+        forbidden: |client| {
+            let body = json!({"amount": 11, "currency": "USD", "cardTransactionType": "AUTH_CAPTURE", "pfToken": client.token});
             ClientCall::new("charge the card", "POST", "/bluesnap/services/2/transactions").json(&body)
         },
     }],
@@ -47,11 +52,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["services", "2", "payment-fields-tokens"]) if merchant => make(request, state),
         ("POST", ["services", "2", "transactions"]) if merchant => {
-            Ok(Answer::json(200, &json!({"transactionId": state.fresh_of("", 10, b"123456789")})))
+            Ok(Answer::json(200, &json!({"transactionId": state.random_id_of("", 10, b"123456789")})))
         }
         ("POST", ["services", "2", "payment-fields-tokens" | "transactions"]) => Err(failure(401)),
         ("PUT", ["services", "2", "payment-fields-tokens", token]) => {
-            match state.live(token, &["payment_fields_token"]) {
+            match state.active(token, &["payment_fields_token"]) {
                 Ok(_) => Ok(Answer::json(200, &json!({"last4Digits": "9299", "ccType": "VISA"}))),
                 Err(TokenError::Expired) => Err(error(400, "EXPIRED_TOKEN", "14040", "Token is expired")),
                 Err(TokenError::Unknown | TokenError::Used) => {
@@ -76,7 +81,7 @@ fn make(request: &Request, state: &mut VendorState) -> Handled {
     if request.content_type() != "application/json" {
         return Err(Answer::text(415, "Unsupported Media Type"));
     }
-    let token = state.fresh_of("", 64, b"0123456789abcdef") + "_";
+    let token = state.random_id_of("", 64, b"0123456789abcdef") + "_";
     state.issue(&token, "payment_fields_token", Some(state.now.saturating_add(3_600)), &[]);
     let location = format!("https://sandbox.bluesnap.com/services/2/payment-fields-tokens/{token}");
     Ok(Answer::of(201, "application/json", String::new()).with("location", location))
@@ -84,7 +89,7 @@ fn make(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::json;
 
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
@@ -92,13 +97,13 @@ mod tests {
 
     #[test]
     fn a_token_takes_a_card_for_an_hour() {
-        let mut bench = Bench::new("bluesnap");
+        let mut fake = Fake::new("bluesnap");
         let call = "POST /services/2/payment-fields-tokens?shopperId=1&challengerequested3ds=true";
-        let answer = bench.send(call, &[PAIR, JSON], "");
+        let answer = fake.send(call, &[PAIR, JSON], "");
         let location = answer.headers.iter().find(|(name, _)| *name == "location").map(|(_, value)| value.as_str());
         let token = location.and_then(|it| it.rsplit('/').next()).unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (201, ""));
-        bench.story("payment_fields_token", &json!(token), &[], Some(3_600));
+        fake.check_token_use("payment_fields_token", &json!(token), &[], Some(3_600));
     }
 
     #[test]
@@ -110,7 +115,7 @@ mod tests {
             ("?colour=red", &[PAIR, JSON], 400),
         ] {
             let call = format!("POST /services/2/payment-fields-tokens{query}");
-            assert_eq!(Bench::new("bluesnap").send(&call, headers, "").status, status, "{query}");
+            assert_eq!(Fake::new("bluesnap").send(&call, headers, "").status, status, "{query}");
         }
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! Refusals come with status 200 and `errors`. The XML gateway is not here.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState,
-    graphql::{self, Field},
-    vendor::Handled,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+
+use crate::{
+    graphql::{self, Field, UnknownField},
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const EXAMPLES: &[(&str, &str)] = &[("client_token", "{}")];
 
@@ -22,22 +25,22 @@ pub static BRAINTREE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "client_token",
-        allowed: |pass| {
+        allowed: |client| {
             let query = "mutation Tokenize($input: TokenizeCreditCardInput!) { tokenizeCreditCard(input: $input) { paymentMethod { id usage } } }";
             let card = json!({"number": "4111111111111111", "expirationYear": "2030", "expirationMonth": "12"});
-            client("tokenize a card", query, &json!({"input": {"creditCard": card}}), pass)
+            client_call("tokenize a card", query, &json!({"input": {"creditCard": card}}), client)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let query = "mutation Refund($input: RefundTransactionInput!) { refundTransaction(input: $input) { refund { id } } }";
-            client("refund a transaction", query, &json!({"input": {"transactionId": "some-transaction"}}), pass)
+            client_call("refund a transaction", query, &json!({"input": {"transactionId": "some-transaction"}}), client)
         },
     }],
 };
 
 /// What the SDKs do with a client token: the fingerprint inside it is their bearer.
-fn client(title: &'static str, query: &str, variables: &Value, pass: &ClientToken) -> ClientCall {
+fn client_call(title: &'static str, query: &str, variables: &Value, client: &ClientToken) -> ClientCall {
     let inside = BASE64_STANDARD
-        .decode(&pass.token)
+        .decode(&client.token)
         .ok()
         .and_then(|it| serde_json::from_slice::<Value>(&it).ok())
         .unwrap_or_default();
@@ -54,7 +57,10 @@ fn error(status: u16, class: Option<&str>, code: Option<&str>, message: &str, st
         extensions.as_object_mut().and_then(|it| it.insert("legacyCode".to_owned(), json!(code?)));
         error.insert("extensions".to_owned(), extensions);
     }
-    Answer::json(status, &json!({"data": null, "errors": [error], "extensions": {"requestId": state.fresh("", 36)}}))
+    Answer::json(
+        status,
+        &json!({"data": null, "errors": [error], "extensions": {"requestId": state.random_id("", 36)}}),
+    )
 }
 
 fn failure(status: u16, state: &mut VendorState) -> Answer {
@@ -74,7 +80,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
     // A merchant with a key pair, or a client with a fingerprint.
     let merchant = request.basic().filter(|(public, private)| !public.is_empty() && !private.is_empty());
-    if merchant.is_none() && request.bearer().is_none_or(|token| state.live(token, &["client_token"]).is_err()) {
+    if merchant.is_none() && request.bearer().is_none_or(|token| state.active(token, &["client_token"]).is_err()) {
         return Err(failure(401, state));
     }
     if request.header("braintree-version").is_none_or(|it| it.len() != 10 || it.parse::<jiff::civil::Date>().is_err()) {
@@ -99,14 +105,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("mutation", "tokenizeCreditCard", _) => tokenize(field, state)?,
         ("mutation", "createClientToken", Some((public_key, _))) => client_token(field, public_key, state)?,
         ("mutation", "refundTransaction", Some(_)) => {
-            json!({"refund": {"id": state.fresh("", 12), "status": "SUBMITTED_FOR_SETTLEMENT"}})
+            json!({"refund": {"id": state.random_id("", 12), "status": "SUBMITTED_FOR_SETTLEMENT"}})
         }
         ("mutation", "createClientToken" | "refundTransaction", None) => return Err(failure(403, state)),
         (_, name, _) => return Err(undefined(name, kind, state)),
     };
-    let selected = graphql::select(&made, &field.fields).map_err(|name| undefined(&name, &field.name, state))?;
+    let selected =
+        graphql::select(&made, &field.fields).map_err(|UnknownField(name)| undefined(&name, &field.name, state))?;
     let data = json!({(field.alias.as_str()): selected});
-    Ok(Answer::json(200, &json!({"data": data, "extensions": {"requestId": state.fresh("", 36)}})))
+    Ok(Answer::json(200, &json!({"data": data, "extensions": {"requestId": state.random_id("", 36)}})))
 }
 
 fn undefined(name: &str, within: &str, state: &mut VendorState) -> Answer {
@@ -129,32 +136,36 @@ fn client_token(field: &Field, public_key: &str, state: &mut VendorState) -> Res
     let empty = Value::Null;
     let input = field.arguments.get("input").unwrap_or(&empty);
     known(input, "CreateClientTokenInput", &["clientMutationId", "clientToken"], state)?;
-    let about = input.get("clientToken").unwrap_or(&empty);
-    known(about, "ClientTokenInput", &["merchantAccountId", "customerId", "domains"], state)?;
+    let options = input.get("clientToken").unwrap_or(&empty);
+    known(options, "ClientTokenInput", &["merchantAccountId", "customerId", "domains"], state)?;
     let text = |value: &Value, name: &str| value.get(name).is_none_or(|it| it.is_null() || it.is_string());
-    let domains = about
+    let domains = options
         .get("domains")
         .is_none_or(|it| it.is_null() || it.as_array().is_some_and(|list| list.iter().all(Value::is_string)));
-    if !text(input, "clientMutationId") || !text(about, "merchantAccountId") || !text(about, "customerId") || !domains {
+    if !text(input, "clientMutationId")
+        || !text(options, "merchantAccountId")
+        || !text(options, "customerId")
+        || !domains
+    {
         return Err(error(200, None, None, "Variable 'input' has a value of the wrong type", state));
     }
     let member = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     if member(input, "clientMutationId").is_some_and(|id| id.chars().count() > 255) {
         return Err(error(200, Some("VALIDATION"), None, "clientMutationId has at most 255 characters", state));
     }
-    let (account, customer) = (member(about, "merchantAccountId"), member(about, "customerId"));
+    let (account, customer) = (member(options, "merchantAccountId"), member(options, "customerId"));
     if customer.as_ref().is_some_and(|id| id.contains("missing")) {
         let message = "Customer specified by customer_id does not exist";
         return Err(error(200, Some("VALIDATION"), Some("92804"), message, state));
     }
     let expires_at = state.now.saturating_add(86_400);
-    let claims = json!({"exp": expires_at, "jti": state.fresh("", 36), "sub": "sandboxmerchant",
+    let claims = json!({"exp": expires_at, "jti": state.random_id("", 36), "sub": "sandboxmerchant",
         "iss": "https://api.sandbox.braintreegateway.com",
         "merchant": {"public_id": "sandboxmerchant", "verify_card_by_default": false}, "rights": ["manage_vault"],
         "scope": ["Braintree:Vault"], "options": {"merchant_account_id": account, "customer_id": customer}});
     let fingerprint = state.jwt("ES256", &claims);
-    let about = [("customer", customer.as_deref().unwrap_or_default()), ("public_key", public_key)];
-    state.issue(&fingerprint, "client_token", Some(expires_at), &about);
+    let attributes = [("customer", customer.as_deref().unwrap_or_default()), ("public_key", public_key)];
+    state.issue(&fingerprint, "client_token", Some(expires_at), &attributes);
     let api = "https://api.sandbox.braintreegateway.com:443/merchants/sandboxmerchant/client_api";
     let graph = json!({"url": "https://payments.sandbox.braintree-api.com/graphql", "date": "2018-05-08",
         "features": ["tokenize_credit_cards"]});
@@ -170,12 +181,12 @@ fn tokenize(field: &Field, state: &mut VendorState) -> Result<Value, Answer> {
     if !number.and_then(Value::as_str).is_some_and(|it| (12..=19).contains(&it.len())) {
         return Err(error(200, Some("VALIDATION"), Some("81714"), "Credit card number is required", state));
     }
-    Ok(json!({"paymentMethod": {"id": state.fresh("tokencc_", 32), "usage": "SINGLE_USE"}}))
+    Ok(json!({"paymentMethod": {"id": state.random_id("tokencc_", 32), "usage": "SINGLE_USE"}}))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
     use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
     use serde_json::{Value, json};
 
@@ -184,15 +195,15 @@ mod tests {
 
     fn ask(headers: &[(&str, &str)], query: &str, input: Value) -> Value {
         let body = json!({"query": query, "variables": {"input": input}}).to_string();
-        Bench::new("braintree").ask("POST /graphql", headers, &body).1
+        Fake::new("braintree").ask("POST /graphql", headers, &body).1
     }
 
     #[test]
     fn a_client_token_tokenizes_for_a_day() {
-        let mut bench = Bench::new("braintree");
+        let mut fake = Fake::new("braintree");
         let input = json!({"clientMutationId": "tok_1", "clientToken": {"customerId": "c", "domains": ["a.example"]}});
         let body = json!({"query": QUERY, "variables": {"input": input}}).to_string();
-        let (status, body) = bench.ask("POST /graphql", &HEADERS, &body);
+        let (status, body) = fake.ask("POST /graphql", &HEADERS, &body);
         let made = &body["data"]["createClientToken"];
         assert_eq!((status, &made["clientMutationId"]), (200, &json!("tok_1")), "{body}");
         let inside: Value =
@@ -200,7 +211,7 @@ mod tests {
         let parts: Vec<_> = inside["authorizationFingerprint"].as_str().unwrap().split('.').collect();
         let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
         assert_eq!((parts.len(), &claims["exp"]), (3, &json!(NOW + 86_400)));
-        bench.story("client_token", &made["clientToken"], &[], Some(86_400));
+        fake.check_token_use("client_token", &made["clientToken"], &[], Some(86_400));
     }
 
     #[test]
@@ -250,10 +261,10 @@ mod tests {
 
     #[test]
     fn a_client_may_not_make_tokens_or_refund() {
-        let mut bench = Bench::new("braintree");
-        bench.state.issue("f", "client_token", None, &[]);
+        let mut fake = Fake::new("braintree");
+        fake.state.issue("f", "client_token", None, &[]);
         let body = json!({"query": QUERY}).to_string();
-        let (_, answer) = bench.ask("POST /graphql", &[("authorization", "Bearer f"), HEADERS[1]], &body);
+        let (_, answer) = fake.ask("POST /graphql", &[("authorization", "Bearer f"), HEADERS[1]], &body);
         assert_eq!(answer["errors"][0]["extensions"]["errorClass"], "AUTHORIZATION");
     }
 }

@@ -1,10 +1,14 @@
 //! Cashfree's orders, by its OpenAPI document 2025-01-01.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState, vendor::text,
-};
 use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[(
     "payment_session",
@@ -21,15 +25,15 @@ pub static CASHFREE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "payment_session",
-        allowed: |pass| {
+        allowed: |client| {
             let method = json!({"upi": {"channel": "link"}});
             call("pay the order", "/cashfree/pg/orders/sessions")
-                .json(&json!({"payment_session_id": pass.token, "payment_method": method}))
+                .json(&json!({"payment_session_id": client.token, "payment_method": method}))
         },
-        forbidden: |pass: &ClientToken| {
+        forbidden: |client: &ClientToken| {
             call("refund the order", "/cashfree/pg/orders/some_order/refunds")
                 .header("x-client-id", "TESTsandbox")
-                .header("x-client-secret", &pass.token)
+                .header("x-client-secret", &client.token)
                 .json(&json!({"refund_amount": 1, "refund_id": "r_1"}))
         },
     }],
@@ -63,14 +67,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["pg", "orders", "sessions"]) => {
-            let session = state.live(text(&body, "/payment_session_id"), &["session"]);
+            let session = state.active(text(&body, "/payment_session_id"), &["session"]);
             session.map_err(|_| invalid("payment_session_id"))?.used = true;
-            Ok(Answer::json(200, &json!({"cf_payment_id": state.fresh_of("", 10, b"123456789"), "action": "link"})))
+            Ok(Answer::json(200, &json!({"cf_payment_id": state.random_id_of("", 10, b"123456789"), "action": "link"})))
         }
         ("POST", ["pg", "orders"]) => {
             merchant(request, state)?;
             let make = |state: &mut VendorState| order(&body, state).unwrap_or_else(|refusal| refusal);
-            match state.once(request.header("x-idempotency-key").map(str::to_owned), 86_400, request, make) {
+            match state.idempotent(request.header("x-idempotency-key").map(str::to_owned), 86_400, request, make) {
                 Idempotent::First(answer) => Ok(answer),
                 Idempotent::Replay(answer) => Ok(answer.with("x-idempotency-replayed", "true")),
                 Idempotent::Conflict => {
@@ -88,7 +92,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 /// Any pair of keys, but no token of this fake.
 fn merchant(request: &Request, state: &VendorState) -> Result<(), Answer> {
-    let secret = request.header("x-client-secret").filter(|secret| !state.knows(secret));
+    let secret = request.header("x-client-secret").filter(|secret| !state.was_issued(secret));
     request.header("x-client-id").and(secret).map(|_| ()).ok_or_else(|| failure(401))
 }
 
@@ -112,8 +116,8 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     if body.get("order_id").is_some() && (!plain || !(3..=45).contains(&wanted.len())) {
         return Err(invalid("order_id"));
     }
-    let id = if wanted.is_empty() { state.fresh("order_", 20) } else { wanted.to_owned() };
-    if state.find("order", &id).is_some() {
+    let id = if wanted.is_empty() { state.random_id("order_", 20) } else { wanted.to_owned() };
+    if state.find_token("order", &id).is_some() {
         let message = "order with same id is already present";
         return Err(error(409, "invalid_request_error", "order_already_exists", message));
     }
@@ -124,11 +128,11 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     if !(900..=30 * 86_400).contains(&expires_at.saturating_sub(state.now)) {
         return Err(invalid("order_expiry_time"));
     }
-    let session = state.fresh("session_", 60);
+    let session = state.random_id("session_", 60);
     state.issue(&session, "session", Some(expires_at), &[("order", &id)]);
     Ok(Answer::json(
         200,
-        &json!({"cf_order_id": state.fresh_of("", 10, b"123456789"), "order_id": id, "entity": "order",
+        &json!({"cf_order_id": state.random_id_of("", 10, b"123456789"), "order_id": id, "entity": "order",
             "order_status": "ACTIVE", "payment_session_id": session, "order_expiry_time": in_india(expires_at),
             "created_at": in_india(state.now), "order_amount": amount, "order_currency": text(body, "/order_currency"),
             "customer_details": body.get("customer_details")}),
@@ -144,7 +148,7 @@ fn in_india(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
 
     const KEYS: [(&str, &str); 3] = [("x-client-id", "a"), ("x-client-secret", "b"), ("x-api-version", "2025-01-01")];
 
@@ -158,29 +162,29 @@ mod tests {
 
     #[test]
     fn a_session_pays_its_order_until_it_expires() {
-        let mut bench = Bench::new("cashfree");
-        let (status, made) = bench.ask("POST /pg/orders", &KEYS, &body(json!({})));
+        let mut fake = Fake::new("cashfree");
+        let (status, made) = fake.ask("POST /pg/orders", &KEYS, &body(json!({})));
         assert_eq!((status, text(&made, "/order_status")), (200, "ACTIVE"), "{made}");
         assert!(text(&made, "/order_expiry_time").ends_with("+05:30"));
-        assert_eq!(bench.ask("POST /pg/orders", &KEYS, &body(json!({}))).0, 409);
-        bench.story("payment_session", &made["payment_session_id"], &[], Some(900));
+        assert_eq!(fake.ask("POST /pg/orders", &KEYS, &body(json!({}))).0, 409);
+        fake.check_token_use("payment_session", &made["payment_session_id"], &[], Some(900));
     }
 
     #[test]
     fn refuses_as_cashfree_does() {
-        let mut bench = Bench::new("cashfree");
+        let mut fake = Fake::new("cashfree");
         for changes in [
             json!({"order_amount": 1.005}),
             json!({"order_id": "o 1"}),
             json!({"customer_details": {"customer_id": "cust1"}}),
             json!({"order_expiry_time": "2027-01-15T08:00:00"}),
         ] {
-            assert_eq!(bench.ask("POST /pg/orders", &KEYS, &body(changes.clone())).0, 400, "{changes}");
+            assert_eq!(fake.ask("POST /pg/orders", &KEYS, &body(changes.clone())).0, 400, "{changes}");
         }
-        assert_eq!(bench.ask("POST /pg/orders", &KEYS[1..], "{}").0, 401);
+        assert_eq!(fake.ask("POST /pg/orders", &KEYS[1..], "{}").0, 401);
         let keyed = [KEYS[0], KEYS[1], KEYS[2], ("x-idempotency-key", "k")];
-        let (_, first) = bench.ask("POST /pg/orders", &keyed, &body(json!({})));
-        assert_eq!(bench.ask("POST /pg/orders", &keyed, &body(json!({}))), (200, first));
-        assert_eq!(bench.ask("POST /pg/orders", &keyed, &body(json!({"order_note": "n"}))).0, 422);
+        let (_, first) = fake.ask("POST /pg/orders", &keyed, &body(json!({})));
+        assert_eq!(fake.ask("POST /pg/orders", &keyed, &body(json!({}))), (200, first));
+        assert_eq!(fake.ask("POST /pg/orders", &keyed, &body(json!({"order_note": "n"}))).0, 422);
     }
 }

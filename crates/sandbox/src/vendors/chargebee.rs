@@ -1,7 +1,13 @@
 //! Chargebee's portal sessions and hosted pages, by its OpenAPI document v1 and <https://apidocs.chargebee.com/docs/api>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub const EXAMPLES: &[(&str, &str)] =
     &[("portal_session", r#"{"customer_id": "cust_1"}"#), ("manage_payment_sources", r#"{"customer_id": "cust_1"}"#)];
@@ -17,23 +23,23 @@ pub static CHARGEBEE: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "portal_session",
-            allowed: |pass| {
-                let path = format!("/chargebee/portal/v2/authenticate?token={}", pass.token);
+            allowed: |client| {
+                let path = format!("/chargebee/portal/v2/authenticate?token={}", client.token);
                 ClientCall::new("open the portal", "GET", path)
             },
             forbidden: customers,
         },
         TokenUse {
             grant: "manage_payment_sources",
-            allowed: |pass| ClientCall::new("open the page", "GET", format!("/chargebee/pages/v3/{}/", pass.token)),
+            allowed: |client| ClientCall::new("open the page", "GET", format!("/chargebee/pages/v3/{}/", client.token)),
             forbidden: customers,
         },
     ],
 };
 
-fn customers(pass: &ClientToken) -> ClientCall {
+fn customers(client: &ClientToken) -> ClientCall {
     use base64::{Engine, prelude::BASE64_STANDARD};
-    let login = BASE64_STANDARD.encode(format!("{}:", pass.token));
+    let login = BASE64_STANDARD.encode(format!("{}:", client.token));
     ClientCall::new("read all customers", "GET", "/chargebee/api/v2/customers")
         .header("authorization", format!("Basic {login}"))
 }
@@ -60,15 +66,20 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let kind = match (request.method.as_str(), request.segments().as_slice()) {
         ("GET", ["portal", "v2", "authenticate"]) => {
             let token = request.query.value("token").unwrap_or_default();
-            return state.live(token, &["portal_session"]).map_err(|_| failure(401)).map(|session| {
+            return state.active(token, &["portal_session"]).map_err(|_| failure(401)).map(|session| {
                 session.used = true;
-                Answer::of(200, "text/html", format!("<html><body>{}</body></html>", session.about("customer")))
+                Answer::of(200, "text/html", format!("<html><body>{}</body></html>", session.attribute("customer")))
             });
         }
         ("GET", ["pages", "v3", id, ""]) => {
-            let page =
-                state.live(id, &["manage_payment_sources"]).map_err(|_| Answer::text(404, "This page has expired"))?;
-            return Ok(Answer::of(200, "text/html", format!("<html><body>{}</body></html>", page.about("customer"))));
+            let page = state
+                .active(id, &["manage_payment_sources"])
+                .map_err(|_| Answer::text(404, "This page has expired"))?;
+            return Ok(Answer::of(
+                200,
+                "text/html",
+                format!("<html><body>{}</body></html>", page.attribute("customer")),
+            ));
         }
         ("GET", ["api", "v2", "customers"]) => "",
         ("POST", ["api", "v2", "portal_sessions"]) => "portal_session",
@@ -76,7 +87,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         _ => return Err(error(404, Some("invalid_request"), "resource_not_found", "There is no such resource", None)),
     };
     let merchant =
-        request.basic().filter(|(key, password)| !key.is_empty() && password.is_empty() && !state.knows(key));
+        request.basic().filter(|(key, password)| !key.is_empty() && password.is_empty() && !state.was_issued(key));
     let (key, _) = merchant.ok_or_else(|| failure(401))?;
     if kind.is_empty() {
         return Ok(Answer::json(200, &json!({"list": []})));
@@ -86,7 +97,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         return Err(error(400, Some("invalid_request"), "param_wrong_value", "The idempotency key is too long", None));
     }
     let make = |state: &mut VendorState| page(kind, request, state).unwrap_or_else(|refusal| refusal);
-    match state.once(once.map(|once| format!("{key}\n{once}")), 1_800, request, make) {
+    match state.idempotent(once.map(|once| format!("{key}\n{once}")), 1_800, request, make) {
         Idempotent::First(answer) => Ok(answer),
         Idempotent::Replay(answer) => Ok(answer.with("chargebee-idempotency-replayed", "true")),
         Idempotent::Conflict => Err(error(
@@ -127,7 +138,7 @@ fn page(kind: &'static str, request: &Request, state: &mut VendorState) -> Handl
             Some("customer[id]"),
         ));
     }
-    let (now, token, id) = (state.now, state.fresh("cd", 40), state.fresh("portal_", 20));
+    let (now, token, id) = (state.now, state.random_id("cd", 40), state.random_id("portal_", 20));
     let lifetime = if kind == "portal_session" { 3_600 } else { 432_000 };
     let expires_at = now.saturating_add(lifetime);
     state.issue(&token, kind, Some(expires_at), &[("customer", customer)]);
@@ -147,7 +158,7 @@ fn page(kind: &'static str, request: &Request, state: &mut VendorState) -> Handl
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     /// `a:`.
     const KEY: (&str, &str) = ("authorization", "Basic YTo=");
@@ -155,14 +166,14 @@ mod tests {
 
     #[test]
     fn a_page_is_for_one_customer() {
-        let mut bench = Bench::new("chargebee");
+        let mut fake = Fake::new("chargebee");
         let headers = [KEY, ("chargebee-idempotency-key", "k")];
-        let (_, body) = bench.ask(MAKE, &headers, "customer[id]=c");
-        let again = bench.send(MAKE, &headers, "customer[id]=c");
+        let (_, body) = fake.ask(MAKE, &headers, "customer[id]=c");
+        let again = fake.send(MAKE, &headers, "customer[id]=c");
         assert!(again.headers.contains(&("chargebee-idempotency-replayed", "true".to_owned())));
-        bench.story("portal_session", &body["portal_session"]["token"], &[], Some(3_600));
-        let (_, body) = bench.ask("POST /api/v2/hosted_pages/manage_payment_sources", &[KEY], "customer[id]=c");
-        bench.story("manage_payment_sources", &body["hosted_page"]["id"], &[], Some(432_000));
+        fake.check_token_use("portal_session", &body["portal_session"]["token"], &[], Some(3_600));
+        let (_, body) = fake.ask("POST /api/v2/hosted_pages/manage_payment_sources", &[KEY], "customer[id]=c");
+        fake.check_token_use("manage_payment_sources", &body["hosted_page"]["id"], &[], Some(432_000));
     }
 
     #[test]
@@ -176,7 +187,7 @@ mod tests {
             (&[KEY], &url, 400, "param_wrong_value"),
             (&[KEY], "customer[id]=missing", 404, "resource_not_found"),
         ] {
-            let (got, body) = Bench::new("chargebee").ask(MAKE, headers, form);
+            let (got, body) = Fake::new("chargebee").ask(MAKE, headers, form);
             assert_eq!((got, body["api_error_code"].as_str()), (status, Some(code)), "{form}");
         }
     }

@@ -2,10 +2,16 @@
 //!
 //! The endpoints that Flow itself calls are not public; one stands in for them.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static CHECKOUT: FakeVendor = FakeVendor {
     name: "checkout",
@@ -18,17 +24,17 @@ pub static CHECKOUT: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "payment_session",
-            allowed: |pass| {
+            allowed: |client| {
                 let call = ClientCall::new("tokenize a card in Flow", "POST", "/checkout/flow/tokenize");
-                call.json(&json!({"payment_session_token": pass.token, "number": "4242424242424242"}))
+                call.json(&json!({"payment_session_token": client.token, "number": "4242424242424242"}))
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "cardholder_access_token",
-            allowed: |pass| {
+            allowed: |client| {
                 let path = "/checkout/issuing/cards/crd_made0up/credentials";
-                ClientCall::new("show the card's number", "GET", path).bearer(&pass.token)
+                ClientCall::new("show the card's number", "GET", path).bearer(&client.token)
             },
             forbidden: refund,
         },
@@ -47,9 +53,9 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let call = ClientCall::new("refund a payment", "POST", "/checkout/payments/pay_made0up/refunds");
-    call.bearer(&pass.token).json(&json!({"amount": 100}))
+    call.bearer(&client.token).json(&json!({"amount": 100}))
 }
 
 /// A refused key gets no body.
@@ -63,7 +69,7 @@ fn failure(status: u16, state: &mut VendorState) -> Answer {
 }
 
 fn error(status: u16, kind: &str, code: &str, state: &mut VendorState) -> Answer {
-    let id = state.fresh_of("", 13, b"0123456789ABCDEF");
+    let id = state.random_id_of("", 13, b"0123456789ABCDEF");
     Answer::json(status, &json!({"request_id": id, "error_type": kind, "error_codes": [code]}))
 }
 
@@ -79,17 +85,17 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["flow", "tokenize"]) => {
             let body = request.json().unwrap_or_default();
             let token = body.get("payment_session_token").and_then(Value::as_str).unwrap_or_default();
-            state.live(token, &["payment_session"]).map_err(|_| Answer::text(401, ""))?;
-            Ok(Answer::json(201, &json!({"type": "card", "token": state.fresh("tok_", 26), "last4": "4242"})))
+            state.active(token, &["payment_session"]).map_err(|_| Answer::text(401, ""))?;
+            Ok(Answer::json(201, &json!({"type": "card", "token": state.random_id("tok_", 26), "last4": "4242"})))
         }
         ("GET", ["issuing", "cards", id, "credentials"]) => {
             let token = request.bearer().unwrap_or_default();
-            state.live(token, &["cardholder_access_token"]).map_err(|_| Answer::text(401, ""))?;
+            state.active(token, &["cardholder_access_token"]).map_err(|_| Answer::text(401, ""))?;
             Ok(Answer::json(200, &json!({"id": id, "number": "4242424242424242"})))
         }
         ("POST", ["payments", _, "refunds"]) => {
             key(request)?;
-            Ok(Answer::json(202, &json!({"action_id": state.fresh("act_", 26)})))
+            Ok(Answer::json(202, &json!({"action_id": state.random_id("act_", 26)})))
         }
         _ => Err(Answer::text(404, "")),
     }
@@ -129,8 +135,8 @@ fn payment_session(request: &Request, state: &mut VendorState) -> Handled {
     }
     let token = BASE64_STANDARD.encode(state.bytes(90));
     state.issue(&token, "payment_session", Some(expires_on), &[]);
-    let id = state.fresh_of("ps_", 26, b"0123456789abcdefghijklmnopqrstuvwxyz");
-    let secret = state.fresh("pss_", 32);
+    let id = state.random_id_of("ps_", 26, b"0123456789abcdefghijklmnopqrstuvwxyz");
+    let secret = state.random_id("pss_", 32);
     Ok(Answer::json(201, &json!({"id": id, "payment_session_token": token, "payment_session_secret": secret})))
 }
 
@@ -176,26 +182,26 @@ fn issue(kind: &'static str, scope: &str, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn a_session_is_for_flow_and_a_cardholder_for_one_card() {
-        let mut bench = Bench::new("checkout");
+        let mut fake = Fake::new("checkout");
         let key = [("authorization", "Bearer sk_sbox_a")];
         let body = r#"{"amount": 0, "currency": "GBP", "billing": {"address": {"country": "GB"}}}"#;
-        let (status, session) = bench.ask("POST /payment-sessions", &key, body);
+        let (status, session) = fake.ask("POST /payment-sessions", &key, body);
         assert_eq!(status, 201);
-        bench.story("payment_session", &session["payment_session_token"], &[], Some(3600));
-        assert_eq!(bench.ask("POST /payment-sessions", &[], body).0, 401);
-        let (status, answer) = bench.ask("POST /payment-sessions", &key, r#"{"amount": 0}"#);
+        fake.check_token_use("payment_session", &session["payment_session_token"], &[], Some(3600));
+        assert_eq!(fake.ask("POST /payment-sessions", &[], body).0, 401);
+        let (status, answer) = fake.ask("POST /payment-sessions", &key, r#"{"amount": 0}"#);
         assert_eq!((status, &answer["error_codes"][0]), (422, &"currency_required".into()));
         let form = "grant_type=client_credentials&client_id=ack_a&client_secret=b&cardholder_id=crh_a";
-        let (_, answer) = bench.ask("POST /issuing/access/connect/token", &[], form);
-        bench.story("cardholder_access_token", &answer["access_token"], &[], Some(3600));
+        let (_, answer) = fake.ask("POST /issuing/access/connect/token", &[], form);
+        fake.check_token_use("cardholder_access_token", &answer["access_token"], &[], Some(3600));
         let basic = [("authorization", "Basic YTpi")];
         for (scope, status) in [("gateway", 200), ("everything", 400)] {
             let form = format!("grant_type=client_credentials&scope={scope}");
-            assert_eq!(bench.ask("POST /connect/token", &basic, &form).0, status);
+            assert_eq!(fake.ask("POST /connect/token", &basic, &form).0, status);
         }
     }
 }

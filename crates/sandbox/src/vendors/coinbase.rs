@@ -2,11 +2,18 @@
 //!
 //! Only the published Ed25519 key is known here.
 
-use crate::{Answer, ClientCall, FakeVendor, Handled, Request, TokenError, TokenUse, VendorState, vendor::text};
+use std::net::Ipv4Addr;
+
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, SigningKey};
 use serde_json::{Value, json};
-use std::net::Ipv4Addr;
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{TokenError, VendorState},
+};
 
 const KEY_ID: &str = "00000000-0000-4000-8000-00000000c01b";
 /// Seed and public key.
@@ -30,13 +37,13 @@ pub static COINBASE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "onramp_session_token",
-        allowed: |pass| {
-            let path = format!("/coinbase/buy/select-asset?sessionToken={}", pass.token);
+        allowed: |client| {
+            let path = format!("/coinbase/buy/select-asset?sessionToken={}", client.token);
             ClientCall::new("open the Onramp", "GET", path)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let path = "/coinbase/onramp/v1/buy/user/some-user/transactions";
-            ClientCall::new("read a user's transactions", "GET", path).bearer(&pass.token)
+            ClientCall::new("read a user's transactions", "GET", path).bearer(&client.token)
         },
     }],
 };
@@ -60,7 +67,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.segments().as_slice()) {
         ("GET", ["buy", "select-asset"]) => {
             let token = request.query.value("sessionToken").unwrap_or_default();
-            let session = state.live(token, &["session"]).map_err(|dead| match dead {
+            let session = state.active(token, &["session"]).map_err(|reason| match reason {
                 TokenError::Expired | TokenError::Used => error(400, 9, "the session token has expired or was used"),
                 TokenError::Unknown => failure(401),
             })?;
@@ -115,7 +122,7 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
     if private || ip.parse::<std::net::IpAddr>().is_err() {
         return Err(error(400, 3, "private IP addresses are not allowed"));
     }
-    let token = BASE64_URL_SAFE_NO_PAD.encode(state.fresh("", 36));
+    let token = BASE64_URL_SAFE_NO_PAD.encode(state.random_id("", 36));
     state.issue(&token, "session", Some(state.now.saturating_add(300)), &[]);
     Ok(Answer::json(200, &json!({"token": token, "channel_id": ""})))
 }
@@ -123,10 +130,10 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
     use ed25519_dalek::Signer;
 
-    fn ask(bench: &mut Bench, seed: Option<[u8; 32]>, nbf: i64, uri: &str, body: &str) -> (u16, Value) {
+    fn ask(fake: &mut Fake, seed: Option<[u8; 32]>, nbf: i64, uri: &str, body: &str) -> (u16, Value) {
         let key = SigningKey::from_keypair_bytes(&BASE64_STANDARD.decode(KEY).unwrap().try_into().unwrap()).unwrap();
         let key = seed.map_or(key, |seed| SigningKey::from_bytes(&seed));
         let header = json!({"alg": "EdDSA", "kid": KEY_ID, "nonce": "1", "typ": "JWT"}).to_string();
@@ -134,16 +141,16 @@ mod tests {
         let to_sign = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part)).join(".");
         let signature = BASE64_URL_SAFE_NO_PAD.encode(key.sign(to_sign.as_bytes()).to_bytes());
         let bearer = format!("Bearer {to_sign}.{signature}");
-        bench.ask("POST /onramp/v1/token", &[("authorization", &bearer)], body)
+        fake.ask("POST /onramp/v1/token", &[("authorization", &bearer)], body)
     }
 
     #[test]
     fn a_session_opens_once_within_five_minutes() {
         let body = r#"{"addresses":[{"address":"0x1","blockchains":["base"]}],"clientIp":"203.0.113.7"}"#;
-        let mut bench = Bench::new("coinbase");
-        let (status, made) = ask(&mut bench, None, NOW, URI, body);
+        let mut fake = Fake::new("coinbase");
+        let (status, made) = ask(&mut fake, None, NOW, URI, body);
         assert_eq!(status, 200, "{made}");
-        bench.story("onramp_session_token", &made["token"], &[], Some(300));
+        fake.check_token_use("onramp_session_token", &made["token"], &[], Some(300));
         let private = body.replace("203.0.113.7", "10.0.0.1");
         for (seed, nbf, uri, body, status) in [
             (Some([1; 32]), NOW, URI, body, 401),
@@ -152,7 +159,7 @@ mod tests {
             (None, NOW, URI, &*private, 400),
             (None, NOW, URI, r#"{"addresses":[],"clientIp":"203.0.113.7"}"#, 400),
         ] {
-            assert_eq!(ask(&mut Bench::new("coinbase"), seed, nbf, uri, body).0, status, "{uri} {body}");
+            assert_eq!(ask(&mut Fake::new("coinbase"), seed, nbf, uri, body).0, status, "{uri} {body}");
         }
     }
 }

@@ -3,16 +3,21 @@
 //!
 //! Bank of America, Barclaycard and Wells Fargo are the same platform under other names.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState,
-    signing::{base64, hmac_sha256, http_date, is_fresh, sha256},
-};
+use std::collections::BTreeMap;
+
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    signing::{hmac_sha256, http_date, is_fresh, sha256},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const KEY_ID: &str = "5a4d1c3e-0000-4000-8000-sandbox00001";
 const MERCHANT: &str = "sandbox_merchant";
@@ -30,13 +35,13 @@ pub(super) const PLATFORM: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "microform_session",
-            allowed: |pass| tokenize("cybersource", pass),
-            forbidden: |pass| refund("cybersource", pass),
+            allowed: |client| tokenize("cybersource", client),
+            forbidden: |client| refund("cybersource", client),
         },
         TokenUse {
             grant: "flex_session",
-            allowed: |pass| tokenize("cybersource", pass),
-            forbidden: |pass| refund("cybersource", pass),
+            allowed: |client| tokenize("cybersource", client),
+            forbidden: |client| refund("cybersource", client),
         },
     ],
 };
@@ -52,8 +57,8 @@ fn decoded(part: Option<&str>) -> Value {
 }
 
 /// What Microform does: it encrypts the card for the key in the capture context, and names that key.
-pub(super) fn tokenize(name: &str, pass: &ClientToken) -> ClientCall {
-    let claims = decoded(pass.token.split('.').nth(1));
+pub(super) fn tokenize(name: &str, client: &ClientToken) -> ClientCall {
+    let claims = decoded(client.token.split('.').nth(1));
     let kid = claims.pointer("/flx/jwk/kid").and_then(Value::as_str).unwrap_or_default();
     let header = json!({"alg": "RSA-OAEP", "enc": "A256GCM", "kid": kid}).to_string();
     let mut call = ClientCall::new("tokenize a card", "POST", format!("/{name}/flex/v2/tokens"));
@@ -61,11 +66,11 @@ pub(super) fn tokenize(name: &str, pass: &ClientToken) -> ClientCall {
     call.header("content-type", "application/jwt; charset=UTF-8")
 }
 
-pub(super) fn refund(name: &str, pass: &ClientToken) -> ClientCall {
+pub(super) fn refund(name: &str, client: &ClientToken) -> ClientCall {
     let call =
         ClientCall::new("refund a payment", "POST", format!("/{name}/pts/v2/payments/7000000000000000001/refunds"));
     let body = json!({"orderInformation": {"amountDetails": {"totalAmount": "1.00", "currency": "USD"}}});
-    call.bearer(&pass.token).json(&body)
+    call.bearer(&client.token).json(&body)
 }
 
 fn failure(status: u16) -> Answer {
@@ -106,7 +111,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             signed(request, state)?;
             let origins = microform(&request.json().unwrap_or_default())?;
             let library = json!({"clientLibrary": "https://testflex.cybersource.com/microform/bundle/v2/flex-microform.min.js",
-                "clientLibraryIntegrity": format!("sha256-{}", base64(sha256(b"microform"))), "targetOrigins": origins});
+                "clientLibraryIntegrity": format!("sha256-{}", BASE64_STANDARD.encode(sha256(b"microform"))), "targetOrigins": origins});
             Ok(capture_context(json!([{"data": library, "type": "mf-2.1.0"}]), state))
         }
         ["flex", "v2", "sessions"] => {
@@ -121,15 +126,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let header = decoded(body.split('.').next());
             let kid = header.get("kid").and_then(Value::as_str).unwrap_or_default();
-            if body.split('.').count() != 5 || state.live(kid, &["capture_context"]).is_err() {
+            if body.split('.').count() != 5 || state.active(kid, &["capture_context"]).is_err() {
                 return Err(invalid("kid", "The capture context is unknown or has expired"));
             }
-            let claims = json!({"iss": "Flex/00", "exp": state.now.saturating_add(900), "type": "mf-2.1.0", "jti": state.fresh("", 32)});
+            let claims = json!({"iss": "Flex/00", "exp": state.now.saturating_add(900), "type": "mf-2.1.0", "jti": state.random_id("", 32)});
             Ok(Answer::of(201, "application/jwt", state.jwt("RS256", &claims)))
         }
         ["pts", "v2", "payments", _, "refunds"] => {
             signed(request, state)?;
-            Ok(Answer::json(201, &json!({"id": state.fresh_of("7", 21, b"0123456789"), "status": "PENDING"})))
+            Ok(Answer::json(201, &json!({"id": state.random_id_of("7", 21, b"0123456789"), "status": "PENDING"})))
         }
         _ => Err(failure(404)),
     }
@@ -160,11 +165,11 @@ fn microform(body: &Value) -> Result<Value, Answer> {
 
 /// A JWT whose one-time key lives for 15 minutes.
 fn capture_context(ctx: Value, state: &mut VendorState) -> Answer {
-    let (kid, expires_at) = (state.fresh("08", 30), state.now.saturating_add(900));
+    let (kid, expires_at) = (state.random_id("08", 30), state.now.saturating_add(900));
     state.issue(&kid, "capture_context", Some(expires_at), &[]);
-    let jwk = json!({"kty": "RSA", "use": "enc", "e": "AQAB", "n": state.fresh("", 342), "kid": kid});
-    let flx = json!({"path": "/flex/v2/tokens", "data": state.fresh("", 64), "origin": "https://testflex.cybersource.com", "jwk": jwk});
-    let claims = json!({"flx": flx, "ctx": ctx, "iss": "Flex API", "iat": state.now, "exp": expires_at, "jti": state.fresh("", 16)});
+    let jwk = json!({"kty": "RSA", "use": "enc", "e": "AQAB", "n": state.random_id("", 342), "kid": kid});
+    let flx = json!({"path": "/flex/v2/tokens", "data": state.random_id("", 64), "origin": "https://testflex.cybersource.com", "jwk": jwk});
+    let claims = json!({"flx": flx, "ctx": ctx, "iss": "Flex API", "iat": state.now, "exp": expires_at, "jti": state.random_id("", 16)});
     Answer::of(201, "application/jwt", state.jwt("RS256", &claims))
 }
 
@@ -184,25 +189,25 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
         && ["host", "date", "digest", "v-c-merchant-id"].iter().all(|name| names.contains(name))
         && names.iter().any(|name| name.trim_matches(['(', ')']) == "request-target")
         && request.header("v-c-merchant-id") == Some(MERCHANT)
-        && request.header("digest") == Some(&format!("SHA-256={}", base64(sha256(&request.body))))
+        && request.header("digest") == Some(&format!("SHA-256={}", BASE64_STANDARD.encode(sha256(&request.body))))
         && request.header("date").and_then(http_date).is_some_and(|date| is_fresh(date, state.now))
         && request.content_type() == "application/json"
-        && parts.get("signature") == Some(&base64(hmac_sha256(&key, text.as_bytes())).as_str());
+        && parts.get("signature") == Some(&BASE64_STANDARD.encode(hmac_sha256(&key, text.as_bytes())).as_str());
     good.then_some(()).ok_or_else(|| failure(401))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
-    fn ask(bench: &mut Bench, path: &str, body: &str, merchant: &str, date: &str) -> Answer {
-        let digest = format!("SHA-256={}", base64(sha256(body.as_bytes())));
-        let name = bench.processor.name;
+    fn ask(fake: &mut Fake, path: &str, body: &str, merchant: &str, date: &str) -> Answer {
+        let digest = format!("SHA-256={}", BASE64_STANDARD.encode(sha256(body.as_bytes())));
+        let name = fake.vendor.name;
         let text = format!(
             "host: a\ndate: {date}\nrequest-target: post /{name}{path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
         );
-        let signature = base64(hmac_sha256(BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
+        let signature = BASE64_STANDARD.encode(hmac_sha256(BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
         let signature = format!(
             "keyid=\"{KEY_ID}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{signature}\""
         );
@@ -213,7 +218,7 @@ mod tests {
             ("v-c-merchant-id", merchant),
             ("signature", &signature),
         ];
-        bench.send(&format!("POST {path}"), &headers, body)
+        fake.send(&format!("POST {path}"), &headers, body)
     }
 
     const NOW: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
@@ -228,23 +233,23 @@ mod tests {
                 ("/microform/v2/sessions", MICROFORM, "microform_session"),
                 ("/flex/v2/sessions", FLEX, "flex_session"),
             ] {
-                let mut bench = Bench::new(name);
-                let made = ask(&mut bench, path, body, MERCHANT, NOW);
+                let mut fake = Fake::new(name);
+                let made = ask(&mut fake, path, body, MERCHANT, NOW);
                 assert_eq!(made.status, 201, "{}", made.body);
-                bench.story(grant, &json!(made.body), &[], Some(900));
+                fake.check_token_use(grant, &json!(made.body), &[], Some(900));
             }
         }
     }
 
     #[test]
     fn refuses_as_cybersource_does() {
-        let mut bench = Bench::new("cybersource");
+        let mut fake = Fake::new("cybersource");
         let path = "/microform/v2/sessions";
-        assert_eq!(ask(&mut bench, path, MICROFORM, "another", NOW).status, 401);
-        assert_eq!(ask(&mut bench, path, MICROFORM, MERCHANT, "Fri, 15 Jan 2027 07:54:59 GMT").status, 401);
-        assert_eq!(ask(&mut bench, path, "{}", MERCHANT, NOW).status, 400);
-        assert_eq!(ask(&mut bench, path, &MICROFORM.replace("https", "http"), MERCHANT, NOW).status, 400);
-        assert_eq!(ask(&mut bench, "/flex/v1/keys", FLEX, MERCHANT, NOW).status, 404);
-        assert_eq!(bench.send(&format!("POST {path}"), &[], MICROFORM).status, 401);
+        assert_eq!(ask(&mut fake, path, MICROFORM, "another", NOW).status, 401);
+        assert_eq!(ask(&mut fake, path, MICROFORM, MERCHANT, "Fri, 15 Jan 2027 07:54:59 GMT").status, 401);
+        assert_eq!(ask(&mut fake, path, "{}", MERCHANT, NOW).status, 400);
+        assert_eq!(ask(&mut fake, path, &MICROFORM.replace("https", "http"), MERCHANT, NOW).status, 400);
+        assert_eq!(ask(&mut fake, "/flex/v1/keys", FLEX, MERCHANT, NOW).status, 404);
+        assert_eq!(fake.send(&format!("POST {path}"), &[], MICROFORM).status, 401);
     }
 }

@@ -1,7 +1,13 @@
 //! Datatrans, by its API reference and Secure Fields guide: transactions for iframes, hosted pages and the mobile SDK.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState};
 use serde_json::{Map, Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub static DATATRANS: FakeVendor = FakeVendor {
     name: "datatrans",
@@ -14,17 +20,17 @@ pub static DATATRANS: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "secure_fields",
-            allowed: |pass| client("enter the card in the iframes", "POST", "upp/secureFields", pass),
+            allowed: |client| client_call("enter the card in the iframes", "POST", "upp/secureFields", client),
             forbidden: credit,
         },
         TokenUse {
             grant: "registration",
-            allowed: |pass| client("open the hosted page", "GET", "v1/start", pass),
+            allowed: |client| client_call("open the hosted page", "GET", "v1/start", client),
             forbidden: credit,
         },
         TokenUse {
             grant: "mobile_token",
-            allowed: |pass| client("open the mobile SDK", "POST", "upp/mobile", pass),
+            allowed: |client| client_call("open the mobile SDK", "POST", "upp/mobile", client),
             forbidden: credit,
         },
     ],
@@ -36,14 +42,17 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("mobile_token", r#"{"currency": "CHF", "payment_methods": ["VIS", "ECA"]}"#),
 ];
 
-fn client(title: &'static str, method: &'static str, path: &str, pass: &ClientToken) -> ClientCall {
-    ClientCall::new(title, method, format!("/datatrans/{path}/{}", pass.token))
+fn client_call(title: &'static str, method: &'static str, path: &str, client: &ClientToken) -> ClientCall {
+    ClientCall::new(title, method, format!("/datatrans/{path}/{}", client.token))
 }
 
-fn credit(pass: &ClientToken) -> ClientCall {
-    let call =
-        ClientCall::new("refund the transaction", "POST", format!("/datatrans/v1/transactions/{}/credit", pass.token));
-    call.bearer(&pass.token).json(&json!({"amount": 100, "currency": "CHF", "refno": "refund"}))
+fn credit(client: &ClientToken) -> ClientCall {
+    let call = ClientCall::new(
+        "refund the transaction",
+        "POST",
+        format!("/datatrans/v1/transactions/{}/credit", client.token),
+    );
+    call.bearer(&client.token).json(&json!({"amount": 100, "currency": "CHF", "refno": "refund"}))
 }
 
 fn error(status: u16, code: &str, message: &str) -> Answer {
@@ -72,7 +81,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             ("POST", ["upp", "mobile", token]) => return shop(state, token, "mobile_token"),
             ("POST", ["v1", "transactions", _, "credit"]) => {
                 merchant(request)?;
-                return Ok(Answer::json(200, &json!({"transactionId": state.fresh_of("", 18, b"0123456789")})));
+                return Ok(Answer::json(200, &json!({"transactionId": state.random_id_of("", 18, b"0123456789")})));
             }
             _ => return Err(failure(404)),
         };
@@ -83,7 +92,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     };
     let kind = kind(&body)?;
     let key = request.header("idempotency-key").map(|key| format!("{merchant}\n{key}"));
-    match state.once(key, 180, request, |state| make(kind, state)) {
+    match state.idempotent(key, 180, request, |state| make(kind, state)) {
         Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
         Idempotent::Conflict => Err(error(400, "CLIENT_ERROR", "the idempotency key was used for another request")),
     }
@@ -134,9 +143,9 @@ fn transaction(body: &Map<String, Value>) -> Result<&'static str, Answer> {
 }
 
 fn make(kind: &'static str, state: &mut VendorState) -> Answer {
-    let (id, expires_at) = (state.fresh_of("", 18, b"0123456789"), state.now.saturating_add(1800));
+    let (id, expires_at) = (state.random_id_of("", 18, b"0123456789"), state.now.saturating_add(1800));
     if kind == "mobile_token" {
-        let token = state.fresh("", 32);
+        let token = state.random_id("", 32);
         state.issue(&token, kind, Some(expires_at), &[]);
         return Answer::json(201, &json!({"transactionId": id, "mobileToken": token}));
     }
@@ -149,13 +158,13 @@ fn make(kind: &'static str, state: &mut VendorState) -> Answer {
 }
 
 fn shop(state: &mut VendorState, token: &str, kind: &'static str) -> Handled {
-    state.live(token, &[kind]).map_err(|_| error(400, "CLIENT_ERROR", "the transaction is unknown or has lapsed"))?;
+    state.active(token, &[kind]).map_err(|_| error(400, "CLIENT_ERROR", "the transaction is unknown or has lapsed"))?;
     Ok(Answer::json(200, &json!({"redirect": "https://shop.example/ret"})))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::json;
 
     const BASIC: (&str, &str) = ("authorization", "Basic MTE6cA==");
@@ -179,10 +188,10 @@ mod tests {
             ),
             ("mobile_token", "", mobile, "mobileToken"),
         ] {
-            let mut bench = Bench::new("datatrans");
-            let (status, made) = bench.ask(&format!("POST /v1/transactions{path}"), &[BASIC], body);
+            let mut fake = Fake::new("datatrans");
+            let (status, made) = fake.ask(&format!("POST /v1/transactions{path}"), &[BASIC], body);
             assert_eq!(status, 201, "{made}");
-            bench.story(grant, &made[member], &[], Some(1800));
+            fake.check_token_use(grant, &made[member], &[], Some(1800));
         }
     }
 
@@ -201,7 +210,7 @@ mod tests {
             ),
             (&[BASIC], r#"{"returnUrl":"https://a.example"}"#, 400, "INVALID_PROPERTY"),
         ] {
-            let (got, answer) = Bench::new("datatrans").ask("POST /v1/transactions/secureFields", headers, body);
+            let (got, answer) = Fake::new("datatrans").ask("POST /v1/transactions/secureFields", headers, body);
             assert_eq!((got, &answer["error"]["code"]), (status, &json!(code)), "{body}");
         }
     }

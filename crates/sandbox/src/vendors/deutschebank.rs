@@ -2,12 +2,17 @@
 //!
 //! The document leaves open how the signature is made; that part is what an open-source router sends.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
 use serde_json::json;
 use sha2::Sha256;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const CLIENT_KEY: &str = "sandbox-client-key";
 
@@ -68,7 +73,7 @@ fn signed(request: &Request) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn gives_a_token_for_the_right_signature_only() {
@@ -77,15 +82,15 @@ mod tests {
         let headers = [("x-requestdate", "Fri, 15 Jan 2027 08:00:00 GMT"), ("x-randomvalue", random)];
         // HMAC-SHA-256 by another implementation.
         let good = "grant_type=client_credentials&scope=ftx&client_id=sandbox-client&client_secret=V1%3AybIetex1OmvbFgPBNKD6jgW1mGVz8lR5VlGvW0BvY5I%3D";
-        let mut bench = Bench::new("deutschebank");
-        let (status, token) = bench.ask(TOKEN, &headers, good);
+        let mut fake = Fake::new("deutschebank");
+        let (status, token) = fake.ask(TOKEN, &headers, good);
         assert_eq!((status, &token["expires_on"]), (200, &1_800_003_600.into()));
-        assert_eq!(bench.ask(TOKEN, &headers, &good.replace("sandbox-client", "other-client")).0, 401);
-        assert_eq!(bench.ask(TOKEN, &headers[..1], good).1["cause"], "unauthorized");
+        assert_eq!(fake.ask(TOKEN, &headers, &good.replace("sandbox-client", "other-client")).0, 401);
+        assert_eq!(fake.ask(TOKEN, &headers[..1], good).1["cause"], "unauthorized");
         for hyphenated in [[("x-request-date", headers[0].1), headers[1]], [headers[0], ("x-random-value", random)]] {
-            assert_eq!(bench.ask(TOKEN, &hyphenated, good).0, 401, "{hyphenated:?}");
+            assert_eq!(fake.ask(TOKEN, &hyphenated, good).0, 401, "{hyphenated:?}");
         }
-        let (status, refusal) = bench.ask(TOKEN, &headers, &good.replace("ftx", "all"));
+        let (status, refusal) = fake.ask(TOKEN, &headers, &good.replace("ftx", "all"));
         assert_eq!((status, &refusal["cause"]), (400, &"scope_invalid".into()));
     }
 }

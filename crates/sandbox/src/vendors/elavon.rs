@@ -1,7 +1,13 @@
 //! Elavon Converge's hosted payments, by its developer guide: forms in, plain text out.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[("transaction_token", "{}")];
 
@@ -15,14 +21,14 @@ pub static ELAVON: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "transaction_token",
-        allowed: |pass| {
-            let token: String = form_urlencoded::byte_serialize(pass.token.as_bytes()).collect();
+        allowed: |client| {
+            let token: String = form_urlencoded::byte_serialize(client.token.as_bytes()).collect();
             let path = format!("/elavon/hosted-payments?ssl_txn_auth_token={token}");
             ClientCall::new("open the payment page", "GET", path)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("refund a payment", "POST", "/elavon/VirtualMerchantDemo/process.do");
-            let merchant = [("ssl_merchant_id", "900001"), ("ssl_user_id", "sandboxuser"), ("ssl_pin", &pass.token)];
+            let merchant = [("ssl_merchant_id", "900001"), ("ssl_user_id", "sandboxuser"), ("ssl_pin", &client.token)];
             call.form(&[&merchant[..], &[("ssl_transaction_type", "ccreturn"), ("ssl_txn_id", "1")]].concat())
         },
     }],
@@ -53,8 +59,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/hosted-payments") => {
             let token = request.query.value("ssl_txn_auth_token").unwrap_or_default();
-            let issued = state.live(token, &["transaction_token"]).map_err(|_| failure(401))?;
-            return Ok(Answer::of(200, "text/html", format!("<html><body>{}</body></html>", issued.about("type"))));
+            let issued = state.active(token, &["transaction_token"]).map_err(|_| failure(401))?;
+            return Ok(Answer::of(200, "text/html", format!("<html><body>{}</body></html>", issued.attribute("type"))));
         }
         ("POST", "/hosted-payments/transaction_token" | "/VirtualMerchantDemo/process.do") => {}
         _ => return Err(Answer::text(404, "Not Found")),
@@ -70,7 +76,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             "The Merchant ID was not supplied in the authorization request.",
         ));
     }
-    if text("ssl_user_id").is_empty() || text("ssl_pin").is_empty() || state.knows(text("ssl_pin")) {
+    if text("ssl_user_id").is_empty() || text("ssl_pin").is_empty() || state.was_issued(text("ssl_pin")) {
         return Err(failure(401));
     }
     if request.path != "/hosted-payments/transaction_token" {
@@ -104,7 +110,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::json;
 
     const MAKE: &str = "POST /hosted-payments/transaction_token";
@@ -115,10 +121,10 @@ mod tests {
         for more in
             ["&ssl_transaction_type=ccgettoken&ssl_add_token=Y", "&ssl_transaction_type=ccsale&ssl_amount=10.00"]
         {
-            let mut bench = Bench::new("elavon");
-            let answer = bench.send(MAKE, &[], &format!("{LOGIN}{more}"));
+            let mut fake = Fake::new("elavon");
+            let answer = fake.send(MAKE, &[], &format!("{LOGIN}{more}"));
             assert!((20..=100).contains(&answer.body.len()), "{}", answer.body);
-            bench.story("transaction_token", &json!(answer.body), &[], Some(900));
+            fake.check_token_use("transaction_token", &json!(answer.body), &[], Some(900));
         }
     }
 
@@ -133,7 +139,7 @@ mod tests {
             (format!("{LOGIN}&ssl_transaction_type=ccsale&ssl_amount=1"), 200, "5000"),
             (format!("{LOGIN}&ssl_transaction_type=ccgettoken&colour=red"), 400, "5000"),
         ] {
-            let answer = Bench::new("elavon").send(MAKE, &[], &form);
+            let answer = Fake::new("elavon").send(MAKE, &[], &form);
             assert_eq!((answer.status, answer.body.contains(&format!("errorCode={code}"))), (status, true), "{form}");
         }
     }

@@ -1,7 +1,7 @@
 //! Fiserv: Commerce Hub with the names of Fiserv's older credentials.
 
 use super::fiservcommercehub::{self, API};
-use crate::{FakeVendor, TokenUse};
+use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub static FISERV: FakeVendor = FakeVendor {
     name: "fiserv",
@@ -9,8 +9,8 @@ pub static FISERV: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "security_credentials",
-        allowed: |pass| fiservcommercehub::capture("fiserv", pass),
-        forbidden: |pass| fiservcommercehub::refund("fiserv", pass),
+        allowed: |client| fiservcommercehub::capture("fiserv", client),
+        forbidden: |client| fiservcommercehub::refund("fiserv", client),
     }],
     ..API
 };

@@ -3,12 +3,17 @@
 //!
 //! A public key opens nothing by itself; here, card data that names one is taken as long as the key is valid.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState,
-    signing::{base64, hmac_sha256, is_fresh, sha256},
-};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    signing::{hmac_sha256, is_fresh, sha256},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 const API_KEY: &str = "sandbox_api_key";
 const SECRET: &str = "sandbox_fiserv_secret";
@@ -25,18 +30,18 @@ pub(super) const API: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "security_credentials",
-            allowed: |pass| capture("fiservcommercehub", pass),
-            forbidden: |pass| refund("fiservcommercehub", pass),
+            allowed: |client| capture("fiservcommercehub", client),
+            forbidden: |client| refund("fiservcommercehub", client),
         },
         TokenUse {
             grant: "multi_use_public_key",
-            allowed: |pass| {
-                let key = pass.token.split("|||").next().unwrap_or_default();
+            allowed: |client| {
+                let key = client.token.split("|||").next().unwrap_or_default();
                 let card =
                     json!({"encryptionData": {"keyId": key, "encryptionType": "RSA", "encryptionBlock": "Y2FyZA=="}});
                 ClientCall::new("encrypt a card with the key", "POST", CAPTURE_PATH).json(&json!({"source": card}))
             },
-            forbidden: |pass| refund("fiservcommercehub", pass),
+            forbidden: |client| refund("fiservcommercehub", client),
         },
     ],
 };
@@ -48,11 +53,11 @@ pub static FISERVCOMMERCEHUB: FakeVendor = API;
 pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
 
 /// What the Checkout SDK does: no HMAC, but the token and a digest that anybody can compute.
-pub(super) fn capture(name: &str, pass: &ClientToken) -> ClientCall {
+pub(super) fn capture(name: &str, client: &ClientToken) -> ClientCall {
     let body = json!({"source": {"sourceType": "PaymentCard", "encryptionData": {"encryptionBlock": "Y2FyZA=="}}});
-    let digest = base64(sha256(format!("{API_KEY}id1{body}").as_bytes()));
+    let digest = BASE64_STANDARD.encode(sha256(format!("{API_KEY}id1{body}").as_bytes()));
     ClientCall::new("capture a card in the form", "POST", format!("/{name}/ch/payments-vas/v1/card-capture"))
-        .bearer(&pass.token)
+        .bearer(&client.token)
         .header("auth-token-type", "AccessToken")
         .header("api-key", API_KEY)
         .header("client-request-id", "id")
@@ -61,9 +66,9 @@ pub(super) fn capture(name: &str, pass: &ClientToken) -> ClientCall {
         .json(&body)
 }
 
-pub(super) fn refund(name: &str, pass: &ClientToken) -> ClientCall {
+pub(super) fn refund(name: &str, client: &ClientToken) -> ClientCall {
     ClientCall::new("refund a payment", "POST", format!("/{name}/ch/payments/v1/refunds"))
-        .bearer(&pass.token)
+        .bearer(&client.token)
         .header("auth-token-type", "AccessToken")
         .header("api-key", API_KEY)
         .json(&json!({"amount": {"total": 1, "currency": "USD"}}))
@@ -113,7 +118,7 @@ fn once(request: &Request, state: &mut VendorState, make: fn(&mut VendorState) -
         let message = "Missing or invalid merchant";
         return Err(error(400, "GATEWAY", Some("104"), Some("merchantDetails.merchantId"), message));
     }
-    match state.once(request.header("client-request-id").map(str::to_owned), 300, request, make) {
+    match state.idempotent(request.header("client-request-id").map(str::to_owned), 300, request, make) {
         Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
         Idempotent::Conflict => Err(error(400, "GATEWAY", Some("105"), Some("Client-Request-Id"), "Duplicate request")),
     }
@@ -127,15 +132,15 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
         && header("auth-token-type") == "HMAC"
         && !id.is_empty()
         && timestamp.parse::<i64>().is_ok_and(|milliseconds| is_fresh(milliseconds.div_euclid(1000), state.now))
-        && header("authorization") == base64(hmac_sha256(SECRET.as_bytes(), &message));
+        && header("authorization") == BASE64_STANDARD.encode(hmac_sha256(SECRET.as_bytes(), &message));
     good.then_some(()).ok_or_else(|| failure(401))
 }
 
 fn security_credentials(state: &mut VendorState) -> Answer {
-    let (token, expires_at) = (state.fresh("tKn", 25), state.now.saturating_add(1800));
+    let (token, expires_at) = (state.random_id("tKn", 25), state.now.saturating_add(1800));
     state.issue(&token, "security_credentials", Some(expires_at), &[]);
-    let answer = json!({"keyId": state.fresh("key-", 32), "publicKey": state.fresh("MIIBIj", 386), "keyLength": 392,
-        "accessToken": token, "accessTokenType": "JWT", "sessionId": state.fresh("session-", 28),
+    let answer = json!({"keyId": state.random_id("key-", 32), "publicKey": state.random_id("MIIBIj", 386), "keyLength": 392,
+        "accessToken": token, "accessTokenType": "JWT", "sessionId": state.random_id("session-", 28),
         "accessTokenIssuedTime": date(state.now), "accessTokenTimeToLive": 1800,
         "asymmetricEncryptionAlgorithm": "RSA", "expiresAt": date(expires_at)});
     Answer::json(201, &answer)
@@ -143,9 +148,9 @@ fn security_credentials(state: &mut VendorState) -> Answer {
 
 /// A key is good for a week.
 fn public_key(state: &mut VendorState) -> Answer {
-    let (key, valid_to) = (state.fresh("key-", 32), state.now.saturating_add(604_800));
+    let (key, valid_to) = (state.random_id("key-", 32), state.now.saturating_add(604_800));
     state.issue(&key, "multi_use_public_key", Some(valid_to), &[]);
-    let details = json!({"keyId": key, "encryptionType": "RSA", "modulus": 2048, "encodedPublicKey": state.fresh("MIIBIj", 386),
+    let details = json!({"keyId": key, "encryptionType": "RSA", "modulus": 2048, "encodedPublicKey": state.random_id("MIIBIj", 386),
         "validFrom": date(state.now), "validTo": date(valid_to), "status": "ACTIVE"});
     Answer::json(
         201,
@@ -157,13 +162,13 @@ fn card_capture(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().unwrap_or_default();
     if let Some(key) = body.pointer("/source/encryptionData/keyId").and_then(Value::as_str) {
         state
-            .live(key, &["multi_use_public_key"])
+            .active(key, &["multi_use_public_key"])
             .map_err(|_| error(400, "GATEWAY", Some("104"), Some("source.encryptionData.keyId"), "Invalid key"))?;
     } else {
         let header = |name| request.header(name).unwrap_or_default();
         let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
-        let digest = base64(sha256([&message, request.body.as_ref()].concat()));
-        let live = state.live(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
+        let digest = BASE64_STANDARD.encode(sha256([&message, request.body.as_ref()].concat()));
+        let live = state.active(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
         if !live || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
             return Err(failure(401));
         }
@@ -174,12 +179,13 @@ fn card_capture(request: &Request, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
 
-    fn ask(bench: &mut Bench, path: &str, timestamp: i64, secret: &str) -> (u16, Value) {
+    fn ask(fake: &mut Fake, path: &str, timestamp: i64, secret: &str) -> (u16, Value) {
         let body = r#"{"merchantDetails":{"merchantId":"1","terminalId":"1"}}"#;
         let timestamp = (timestamp * 1000).to_string();
-        let signature = base64(hmac_sha256(secret.as_bytes(), format!("{API_KEY}id1{timestamp}{body}").as_bytes()));
+        let signature =
+            BASE64_STANDARD.encode(hmac_sha256(secret.as_bytes(), format!("{API_KEY}id1{timestamp}{body}").as_bytes()));
         let headers = [
             ("api-key", API_KEY),
             ("client-request-id", "id1"),
@@ -187,37 +193,37 @@ mod tests {
             ("auth-token-type", "HMAC"),
             ("authorization", &signature),
         ];
-        bench.ask(&format!("POST /ch{path}"), &headers, body)
+        fake.ask(&format!("POST /ch{path}"), &headers, body)
     }
 
     #[test]
     fn credentials_are_for_half_an_hour_and_one_form() {
         for name in ["fiserv", "fiservcommercehub"] {
-            let mut bench = Bench::new(name);
-            let (status, made) = ask(&mut bench, "/payments-vas/v1/security/credentials", NOW, SECRET);
+            let mut fake = Fake::new(name);
+            let (status, made) = ask(&mut fake, "/payments-vas/v1/security/credentials", NOW, SECRET);
             assert_eq!((status, &made["expiresAt"]), (201, &json!("2027-01-15T08:30:00Z")), "{made}");
-            assert_eq!(ask(&mut bench, "/payments-vas/v1/security/credentials", NOW, SECRET).1, made, "a repetition");
-            bench.story("security_credentials", &made["accessToken"], &[], Some(1800));
+            assert_eq!(ask(&mut fake, "/payments-vas/v1/security/credentials", NOW, SECRET).1, made, "a repetition");
+            fake.check_token_use("security_credentials", &made["accessToken"], &[], Some(1800));
         }
     }
 
     #[test]
     fn a_public_key_is_for_a_week() {
-        let mut bench = Bench::new("fiservcommercehub");
-        let (_, made) = ask(&mut bench, "/security/v1/keys/generate", NOW, SECRET);
+        let mut fake = Fake::new("fiservcommercehub");
+        let (_, made) = ask(&mut fake, "/security/v1/keys/generate", NOW, SECRET);
         let key = &made["asymmetricKeyDetails"];
         let token = format!("{}|||{}", key["keyId"].as_str().unwrap(), key["encodedPublicKey"].as_str().unwrap());
-        bench.story("multi_use_public_key", &json!(token), &[], Some(604_800));
+        fake.check_token_use("multi_use_public_key", &json!(token), &[], Some(604_800));
     }
 
     #[test]
     fn refuses_as_commerce_hub_does() {
-        let mut bench = Bench::new("fiservcommercehub");
+        let mut fake = Fake::new("fiservcommercehub");
         let path = "/payments-vas/v1/security/credentials";
         for (timestamp, secret) in [(NOW, "another"), (NOW - 301, SECRET), (NOW + 301, SECRET)] {
-            let (status, answer) = ask(&mut bench, path, timestamp, secret);
+            let (status, answer) = ask(&mut fake, path, timestamp, secret);
             assert_eq!((status, &answer["error"][0]["type"]), (401, &json!("APIM")));
         }
-        assert_eq!(ask(&mut bench, "/payments/v1/refunds", NOW, SECRET).0, 201, "a server may refund");
+        assert_eq!(ask(&mut fake, "/payments/v1/refunds", NOW, SECRET).0, 201, "a server may refund");
     }
 }

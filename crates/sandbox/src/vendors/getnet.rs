@@ -1,7 +1,12 @@
 //! Getnet's Regional API, by its page on authentication.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static GETNET: FakeVendor = FakeVendor {
     name: "getnet",
@@ -48,17 +53,17 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn gives_a_token_for_a_pair_and_a_form() {
         const TOKEN: &str = "POST /authentication/oauth2/access_token";
         let (pair, grant) = ([("authorization", "Basic YTpi")], "grant_type=client_credentials");
-        let mut bench = Bench::new("getnet");
-        let (status, token) = bench.ask(TOKEN, &pair, grant);
+        let mut fake = Fake::new("getnet");
+        let (status, token) = fake.ask(TOKEN, &pair, grant);
         assert_eq!((status, &token["expires_in"]), (200, &3_600.into()));
-        assert_eq!(bench.ask(TOKEN, &[], grant).0, 401);
-        assert_eq!(bench.ask(TOKEN, &pair, "{}").0, 400);
-        assert_eq!(bench.ask("POST /auth/oauth/v2/token", &pair, grant).0, 404);
+        assert_eq!(fake.ask(TOKEN, &[], grant).0, 401);
+        assert_eq!(fake.ask(TOKEN, &pair, "{}").0, 400);
+        assert_eq!(fake.ask("POST /auth/oauth/v2/token", &pair, grant).0, 404);
     }
 }

@@ -1,11 +1,14 @@
 //! Global Payments' GP API, by its OpenAPI document AccessToken 2021-03-22 and its Node SDK's tests.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenError, TokenUse, VendorState, signing::hex,
-    vendor::text,
-};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{TokenError, VendorState},
+};
 
 const KEY: &str = "sandboxAppKey";
 /// What the fake's app may do.
@@ -31,18 +34,18 @@ pub static GLOBALPAY: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "restricted_token",
-        allowed: |pass| {
+        allowed: |client| {
             let card = json!({"usage_mode": "SINGLE", "card": {"number": "4263970000005262", "expiry_month": "12"}});
-            call("make a single-use card token", "/globalpay/ucp/payment-methods", pass).json(&card)
+            call("make a single-use card token", "/globalpay/ucp/payment-methods", client).json(&card)
         },
-        forbidden: |pass| {
-            call("refund a transaction", "/globalpay/ucp/transactions/TRN_1/refund", pass).json(&json!({}))
+        forbidden: |client| {
+            call("refund a transaction", "/globalpay/ucp/transactions/TRN_1/refund", client).json(&json!({}))
         },
     }],
 };
 
-fn call(title: &'static str, path: &str, pass: &ClientToken) -> ClientCall {
-    ClientCall::new(title, "POST", path).bearer(&pass.token).header("x-gp-version", "2021-03-22")
+fn call(title: &'static str, path: &str, client: &ClientToken) -> ClientCall {
+    ClientCall::new(title, "POST", path).bearer(&client.token).header("x-gp-version", "2021-03-22")
 }
 
 fn error(status: u16, code: &str, detail: &str, description: &str) -> Answer {
@@ -54,7 +57,7 @@ fn failure(status: u16) -> Answer {
     match status {
         401 => error(403, "ACTION_NOT_AUTHORIZED", "40004", "App credentials not recognized"),
         403 => error(403, "ACTION_NOT_AUTHORIZED", "40003", "Permission not enabled to execute action"),
-        500.. => error(status, "SYSTEM_ERROR_DOWNSTREAM", "50011", "FakeVendor Configuration error"),
+        500.. => error(status, "SYSTEM_ERROR_DOWNSTREAM", "50011", "Processor Configuration error"),
         _ => error(status, "INVALID_REQUEST_DATA", "40000", "The request was refused"),
     }
 }
@@ -67,7 +70,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["ucp", "accesstoken"]) => access_token(&request.json().unwrap_or_default(), state),
         ("POST", ["ucp", "payment-methods"]) => {
             holder(request, "PMT_POST_Create", state)?;
-            Ok(Answer::json(200, &json!({"id": state.fresh("PMT_", 36), "usage_mode": "SINGLE", "status": "ACTIVE"})))
+            Ok(Answer::json(
+                200,
+                &json!({"id": state.random_id("PMT_", 36), "usage_mode": "SINGLE", "status": "ACTIVE"}),
+            ))
         }
         ("POST", ["ucp", "transactions", id, "refund"]) => {
             holder(request, "TRN_POST_Refund", state)?;
@@ -78,9 +84,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 fn holder(request: &Request, permission: &str, state: &mut VendorState) -> Result<(), Answer> {
-    let token = request.bearer().ok_or(TokenError::Unknown).and_then(|token| state.live(token, &["token"]));
+    let token = request.bearer().ok_or(TokenError::Unknown).and_then(|token| state.active(token, &["token"]));
     let token = token.map_err(|_| error(401, "NOT_AUTHENTICATED", "40001", "Invalid Access Token"))?;
-    let may = token.about("permissions").split(' ').any(|it| it.starts_with(permission));
+    let may = token.attribute("permissions").split(' ').any(|it| it.starts_with(permission));
     may.then_some(()).ok_or_else(|| failure(403))
 }
 
@@ -90,10 +96,10 @@ fn access_token(body: &Value, state: &mut VendorState) -> Handled {
         return Err(error(400, "MANDATORY_DATA_MISSING", "40005", "app_id and grant_type are mandatory"));
     }
     let used = format!("nonce {nonce}");
-    if !(1..=50).contains(&nonce.len()) || state.knows(&used) {
+    if !(1..=50).contains(&nonce.len()) || state.was_issued(&used) {
         return Err(error(400, "INVALID_REQUEST_DATA", "40213", "nonce must be unique, 1 to 50 characters"));
     }
-    if hex(Sha512::digest(format!("{nonce}{KEY}"))) != text(body, "/secret") {
+    if hex::encode(Sha512::digest(format!("{nonce}{KEY}"))) != text(body, "/secret") {
         return Err(failure(401));
     }
     state.issue(&used, "nonce", None, &[]);
@@ -106,7 +112,7 @@ fn access_token(body: &Value, state: &mut VendorState) -> Handled {
     if permissions.is_empty() || permissions.iter().any(|it| !PERMISSIONS.contains(it)) {
         return Err(error(400, "INVALID_REQUEST_DATA", "40119", "permissions contains unexpected data"));
     }
-    let token = state.fresh("", 28);
+    let token = state.random_id("", 28);
     state.issue(&token, "token", Some(state.now.saturating_add(seconds)), &[("permissions", &permissions.join(" "))]);
     let name = if text(body, "/restricted_token") == "YES" { "***" } else { "Sandbox Shop" };
     let account = json!({"id": "TKA_sandbox", "name": name, "permissions": permissions});
@@ -121,28 +127,28 @@ fn access_token(body: &Value, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
-    fn ask(bench: &mut Bench, nonce: &str, key: &str, more: &str) -> (u16, Value) {
-        let secret = hex(Sha512::digest(format!("{nonce}{key}")));
+    fn ask(fake: &mut Fake, nonce: &str, key: &str, more: &str) -> (u16, Value) {
+        let secret = hex::encode(Sha512::digest(format!("{nonce}{key}")));
         let body = format!(
             r#"{{"app_id":"a","nonce":"{nonce}","secret":"{secret}","grant_type":"client_credentials"{more}}}"#
         );
-        bench.ask("POST /ucp/accesstoken", &[("x-gp-version", "2021-03-22")], &body)
+        fake.ask("POST /ucp/accesstoken", &[("x-gp-version", "2021-03-22")], &body)
     }
 
     #[test]
     fn a_restricted_token_makes_card_tokens_only() {
-        let mut bench = Bench::new("globalpay");
+        let mut fake = Fake::new("globalpay");
         let more = r#","seconds_to_expire":600,"restricted_token":"YES","permissions":["PMT_POST_Create_Single"]"#;
-        let (status, body) = ask(&mut bench, "n", KEY, more);
+        let (status, body) = ask(&mut fake, "n", KEY, more);
         assert_eq!(status, 200, "{body}");
-        bench.story("restricted_token", &body["token"], &[], Some(600));
+        fake.check_token_use("restricted_token", &body["token"], &[], Some(600));
     }
 
     #[test]
     fn refuses_as_global_payments_does() {
-        let mut bench = Bench::new("globalpay");
+        let mut fake = Fake::new("globalpay");
         for (nonce, key, more, status, detail) in [
             ("a", "other", "", 403, "40004"),
             ("b", KEY, "", 200, ""),
@@ -150,7 +156,7 @@ mod tests {
             ("c", KEY, r#","seconds_to_expire":59"#, 400, "40213"),
             ("d", KEY, r#","permissions":["NOPE"]"#, 400, "40119"),
         ] {
-            let (got, body) = ask(&mut bench, nonce, key, more);
+            let (got, body) = ask(&mut fake, nonce, key, more);
             assert_eq!((got, text(&body, "/detailed_error_code")), (status, detail), "{more}");
         }
     }

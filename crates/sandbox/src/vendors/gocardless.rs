@@ -1,8 +1,14 @@
 //! GoCardless' billing requests and their flows, by <https://developer.gocardless.com/api-reference/>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("billing_request_flow", r#"{"mandate_request": {"scheme": "bacs"}, "redirect_uri": "https://shop.example/back"}"#),
@@ -20,26 +26,30 @@ pub static GOCARDLESS: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "billing_request_flow",
-            allowed: |pass| {
-                ClientCall::new("open the drop-in", "GET", format!("/gocardless/billing/static/flow?id={}", pass.token))
+            allowed: |client| {
+                ClientCall::new(
+                    "open the drop-in",
+                    "GET",
+                    format!("/gocardless/billing/static/flow?id={}", client.token),
+                )
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "billing_request_flow_session",
-            allowed: |pass| {
+            allowed: |client| {
                 let call =
                     ClientCall::new("give the payer's details", "POST", "/gocardless/billing/static/customer_details");
-                call.bearer(&pass.token).json(&json!({"data": {"customer": {"email": "payer@shop.example"}}}))
+                call.bearer(&client.token).json(&json!({"data": {"customer": {"email": "payer@shop.example"}}}))
             },
             forbidden: refund,
         },
     ],
 };
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let body = json!({"refunds": {"amount": 100, "total_amount_confirmation": 100, "links": {"payment": "PM123"}}});
-    let call = ClientCall::new("refund a payment", "POST", "/gocardless/refunds").bearer(&pass.token);
+    let call = ClientCall::new("refund a payment", "POST", "/gocardless/refunds").bearer(&client.token);
     call.header("gocardless-version", "2015-07-06").json(&body)
 }
 
@@ -47,7 +57,7 @@ fn error(status: u16, kind: &str, message: &str, detail: Value, state: &mut Vend
     Answer::json(
         status,
         &json!({"error": {"message": message, "errors": [detail], "type": kind, "code": status,
-        "documentation_url": "https://developer.gocardless.com/api-reference", "request_id": state.fresh("", 36)}}),
+        "documentation_url": "https://developer.gocardless.com/api-reference", "request_id": state.random_id("", 36)}}),
     )
 }
 
@@ -83,7 +93,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["billing", "static", "flow"]) => {
             let id = request.query.value("id").unwrap_or_default();
-            let alive = state.live(id, &["billing_request_flow"]).is_ok();
+            let alive = state.active(id, &["billing_request_flow"]).is_ok();
             return if alive {
                 Ok(Answer::of(200, "text/html", "<html></html>".to_owned()))
             } else {
@@ -91,7 +101,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             };
         }
         ("POST", ["billing", "static", "customer_details"]) => {
-            let alive = state.live(request.bearer().unwrap_or_default(), &["session_token"]).is_ok();
+            let alive = state.active(request.bearer().unwrap_or_default(), &["session_token"]).is_ok();
             return if alive {
                 Ok(Answer::json(200, &json!({"billing_requests": {}})))
             } else {
@@ -100,7 +110,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         _ => {}
     }
-    let Some(key) = request.bearer().filter(|key| !key.is_empty() && !state.knows(key)) else {
+    let Some(key) = request.bearer().filter(|key| !key.is_empty() && !state.was_issued(key)) else {
         return Err(failure(401, state));
     };
     if request.header("gocardless-version") != Some("2015-07-06") {
@@ -111,7 +121,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", [resource @ ("billing_requests" | "billing_request_flows")]) => {
             let once = request.header("idempotency-key").map(|once| format!("{key}\n{once}"));
             let make = |state: &mut VendorState| create(resource, request, state).unwrap_or_else(|refusal| refusal);
-            match state.once(once, 30 * 86_400, request, make) {
+            match state.idempotent(once, 30 * 86_400, request, make) {
                 Idempotent::First(answer) => Ok(answer),
                 Idempotent::Replay(made) => {
                     let made: Value = serde_json::from_str(&made.body).unwrap_or_default();
@@ -125,22 +135,22 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 Idempotent::Conflict => Err(invalid("idempotency_key", "was used for another request", state)),
             }
         }
-        ("GET", ["billing_requests", id]) if state.live(id, &["billing_request"]).is_ok() => {
+        ("GET", ["billing_requests", id]) if state.active(id, &["billing_request"]).is_ok() => {
             Ok(Answer::json(200, &json!({"billing_requests": {"id": id, "status": "pending"}})))
         }
         ("GET", ["billing_request_flows", id]) => flow(200, id, None, state),
         ("POST", ["billing_request_flows", id, "actions", "initialise"]) => {
-            let session = state.fresh("ses", 40);
+            let session = state.random_id("ses", 40);
             flow(200, id, Some(&session), state)
         }
-        ("POST", ["refunds"]) => Ok(Answer::json(201, &json!({"refunds": {"id": state.fresh("RF", 12)}}))),
+        ("POST", ["refunds"]) => Ok(Answer::json(201, &json!({"refunds": {"id": state.random_id("RF", 12)}}))),
         _ => Err(failure(404, state)),
     }
 }
 
 /// A flow as it is; with a session its token dies with it.
 fn flow(status: u16, id: &str, session: Option<&str>, state: &mut VendorState) -> Handled {
-    let Ok(found) = state.live(id, &["billing_request_flow"]).cloned() else { return Err(failure(404, state)) };
+    let Ok(found) = state.active(id, &["billing_request_flow"]).cloned() else { return Err(failure(404, state)) };
     if let Some(session) = session {
         state.issue(session, "session_token", found.expires_at, &[]);
     }
@@ -150,7 +160,7 @@ fn flow(status: u16, id: &str, session: Option<&str>, state: &mut VendorState) -
     let ends = found.expires_at.unwrap_or_default();
     let flow = json!({"id": id, "authorisation_url": format!("https://pay-sandbox.gocardless.com/billing/static/flow?id={id}"),
         "expires_at": date(ends), "created_at": date(ends.saturating_sub(7 * 86_400)), "session_token": session,
-        "links": {"billing_request": found.about("request")}});
+        "links": {"billing_request": found.attribute("request")}});
     Ok(Answer::json(status, &json!({"billing_request_flows": flow})))
 }
 
@@ -176,7 +186,7 @@ fn create(resource: &str, request: &Request, state: &mut VendorState) -> Handled
         if !parent.starts_with("BRQ") {
             return Err(invalid("links.billing_request", "is missing or unknown", state));
         }
-        let id = state.fresh("BRF", 12);
+        let id = state.random_id("BRF", 12);
         state.issue(&id, "billing_request_flow", Some(state.now.saturating_add(7 * 86_400)), &[("request", parent)]);
         return flow(201, &id, None, state);
     }
@@ -197,36 +207,36 @@ fn create(resource: &str, request: &Request, state: &mut VendorState) -> Handled
     {
         return Err(invalid("metadata", "has at most 3 pairs, keys of 50 and values of 500 characters", state));
     }
-    let id = state.fresh("BRQ", 12);
+    let id = state.random_id("BRQ", 12);
     state.issue(&id, "billing_request", None, &[]);
     Ok(Answer::json(201, &json!({"billing_requests": {"id": id, "status": "pending"}})))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::{Value, json};
 
     const HEADERS: [(&str, &str); 2] = [("authorization", "Bearer t"), ("gocardless-version", "2015-07-06")];
     const BODY: &str = r#"{"billing_requests": {"mandate_request": {"scheme": "bacs"}}}"#;
 
-    fn flow(bench: &mut Bench) -> Value {
-        let (_, body) = bench.ask("POST /billing_requests", &HEADERS, BODY);
+    fn flow(fake: &mut Fake) -> Value {
+        let (_, body) = fake.ask("POST /billing_requests", &HEADERS, BODY);
         let links = json!({"billing_request": body["billing_requests"]["id"]});
         let body = json!({"billing_request_flows": {"links": links}}).to_string();
-        bench.ask("POST /billing_request_flows", &HEADERS, &body).1["billing_request_flows"].clone()
+        fake.ask("POST /billing_request_flows", &HEADERS, &body).1["billing_request_flows"].clone()
     }
 
     #[test]
     fn a_flow_is_for_one_payer() {
-        let mut bench = Bench::new("gocardless");
-        let made = flow(&mut bench);
+        let mut fake = Fake::new("gocardless");
+        let made = flow(&mut fake);
         assert_eq!(made["expires_at"], "2027-01-22T08:00:00.000Z");
-        bench.story("billing_request_flow", &made["id"], &[], Some(7 * 86_400));
-        let mut bench = Bench::new("gocardless");
-        let id = flow(&mut bench)["id"].as_str().unwrap().to_owned();
-        let (_, body) = bench.ask(&format!("POST /billing_request_flows/{id}/actions/initialise"), &HEADERS, "");
-        bench.story(
+        fake.check_token_use("billing_request_flow", &made["id"], &[], Some(7 * 86_400));
+        let mut fake = Fake::new("gocardless");
+        let id = flow(&mut fake)["id"].as_str().unwrap().to_owned();
+        let (_, body) = fake.ask(&format!("POST /billing_request_flows/{id}/actions/initialise"), &HEADERS, "");
+        fake.check_token_use(
             "billing_request_flow_session",
             &body["billing_request_flows"]["session_token"],
             &[],
@@ -236,13 +246,13 @@ mod tests {
 
     #[test]
     fn a_create_that_comes_twice_is_refused_with_the_first_ones_id() {
-        let mut bench = Bench::new("gocardless");
+        let mut fake = Fake::new("gocardless");
         let headers = [HEADERS[0], HEADERS[1], ("idempotency-key", "k")];
-        let (_, first) = bench.ask("POST /billing_requests", &headers, BODY);
-        let (status, second) = bench.ask("POST /billing_requests", &headers, BODY);
+        let (_, first) = fake.ask("POST /billing_requests", &headers, BODY);
+        let (status, second) = fake.ask("POST /billing_requests", &headers, BODY);
         let id = &second["error"]["errors"][0]["links"]["conflicting_resource_id"];
         assert_eq!((status, id), (409, &first["billing_requests"]["id"]));
-        assert_eq!(bench.ask(&format!("GET /billing_requests/{}", id.as_str().unwrap()), &HEADERS, "").0, 200);
+        assert_eq!(fake.ask(&format!("GET /billing_requests/{}", id.as_str().unwrap()), &HEADERS, "").0, 200);
     }
 
     #[test]
@@ -255,7 +265,7 @@ mod tests {
             (&HEADERS, r#"{"billing_requests": {"payment_request": {"currency": "GBP"}}}"#, 422, "validation_failed"),
             (&HEADERS, r#"{"billing_requests": {"mandate_request": {}, "colour": 1}}"#, 422, "validation_failed"),
         ] {
-            let (got, answer) = Bench::new("gocardless").ask("POST /billing_requests", headers, body);
+            let (got, answer) = Fake::new("gocardless").ask("POST /billing_requests", headers, body);
             assert_eq!((got, answer["error"]["type"].as_str()), (status, Some(kind)), "{body}");
         }
     }

@@ -1,7 +1,13 @@
 //! Helcim's HelcimPay.js sessions, by <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[("helcim_pay_checkout", r#"{"currency": "CAD"}"#)];
 
@@ -15,10 +21,12 @@ pub static HELCIM: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "helcim_pay_checkout",
-        allowed: |pass| ClientCall::new("open the payment modal", "GET", format!("/helcim/helcim-pay/{}", pass.token)),
-        forbidden: |pass| {
+        allowed: |client| {
+            ClientCall::new("open the payment modal", "GET", format!("/helcim/helcim-pay/{}", client.token))
+        },
+        forbidden: |client| {
             let call = ClientCall::new("refund a payment", "POST", "/helcim/v2/payment/refund");
-            call.header("api-token", &pass.token).json(&json!({"originalTransactionId": 1, "amount": 1.0}))
+            call.header("api-token", &client.token).json(&json!({"originalTransactionId": 1, "amount": 1.0}))
         },
     }],
 };
@@ -61,9 +69,9 @@ fn bit(value: &Value) -> bool {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
-    let merchant = request.header("api-token").is_some_and(|token| !state.knows(token));
+    let merchant = request.header("api-token").is_some_and(|token| !state.was_issued(token));
     match (request.method.as_str(), request.segments().as_slice()) {
-        ("GET", ["helcim-pay", token]) => match state.live(token, &["helcim_pay_checkout"]) {
+        ("GET", ["helcim-pay", token]) => match state.active(token, &["helcim_pay_checkout"]) {
             Ok(_) => Ok(Answer::of(200, "text/html", "<html><body>HelcimPay.js</body></html>".to_owned())),
             Err(_) => Err(Answer::json(400, &json!({"errors": "Invalid checkout token"}))),
         },
@@ -93,14 +101,17 @@ fn initialize(request: &Request, state: &mut VendorState) -> Handled {
     if (text("paymentType") == "verify" && amount != 0.0) || (text("paymentType") != "verify" && amount <= 0.0) {
         return refuse("amount");
     }
-    let token = state.fresh_of("", 22, b"0123456789abcdef");
+    let token = state.random_id_of("", 22, b"0123456789abcdef");
     state.issue(&token, "helcim_pay_checkout", Some(state.now.saturating_add(3_600)), &[]);
-    Ok(Answer::json(200, &json!({"checkoutToken": token, "secretToken": state.fresh_of("", 22, b"0123456789abcdef")})))
+    Ok(Answer::json(
+        200,
+        &json!({"checkoutToken": token, "secretToken": state.random_id_of("", 22, b"0123456789abcdef")}),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const KEY: (&str, &str) = ("api-token", "t");
     const MAKE: &str = "POST /v2/helcim-pay/initialize";
@@ -111,10 +122,10 @@ mod tests {
             r#"{"paymentType": "verify", "amount": 0, "currency": "CAD"}"#,
             r#"{"paymentType": "purchase", "amount": 9.5, "currency": "USD", "allowPartial": 1}"#,
         ] {
-            let mut bench = Bench::new("helcim");
-            let (_, made) = bench.ask(MAKE, &[KEY], body);
+            let mut fake = Fake::new("helcim");
+            let (_, made) = fake.ask(MAKE, &[KEY], body);
             assert!(made["secretToken"].is_string());
-            bench.story("helcim_pay_checkout", &made["checkoutToken"], &[], Some(3_600));
+            fake.check_token_use("helcim_pay_checkout", &made["checkoutToken"], &[], Some(3_600));
         }
     }
 
@@ -128,7 +139,7 @@ mod tests {
             (&[KEY], r#"{"paymentType": "purchase", "amount": 0, "currency": "CAD"}"#, 400),
             (&[KEY], r#"{"paymentType": "verify", "amount": 0, "currency": "CAD", "colour": 1}"#, 400),
         ] {
-            let (got, answer) = Bench::new("helcim").ask(MAKE, headers, body);
+            let (got, answer) = Fake::new("helcim").ask(MAKE, headers, body);
             assert_eq!((got, answer["errors"].is_null()), (status, false), "{body}");
         }
     }

@@ -1,9 +1,15 @@
 //! HyperPG, which is Juspay's API on hosts of its own: client auth tokens of customers, orders and sessions.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("customer_client_auth_token", r#"{"customer_id": "user_1"}"#),
@@ -28,8 +34,8 @@ pub static HYPERPG: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "customer_client_auth_token",
-            allowed: |pass| {
-                let path = format!("/hyperpg/cards?client_auth_token={}", pass.token);
+            allowed: |client| {
+                let path = format!("/hyperpg/cards?client_auth_token={}", client.token);
                 ClientCall::new("list the customer's cards", "GET", path)
             },
             forbidden: refund,
@@ -39,13 +45,14 @@ pub static HYPERPG: FakeVendor = FakeVendor {
     ],
 };
 
-fn pay(pass: &ClientToken) -> ClientCall {
-    let card = [("client_auth_token", pass.token.as_str()), ("payment_method_type", "CARD"), ("card_token", "made-up")];
+fn pay(client: &ClientToken) -> ClientCall {
+    let card =
+        [("client_auth_token", client.token.as_str()), ("payment_method_type", "CARD"), ("card_token", "made-up")];
     ClientCall::new("pay the order", "POST", "/hyperpg/txns").form(&card)
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", pass.token)));
+fn refund(client: &ClientToken) -> ClientCall {
+    let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", client.token)));
     let call =
         ClientCall::new("refund an order", "POST", "/hyperpg/orders/order1/refunds").header("authorization", login);
     call.header("x-merchantid", "sandbox").form(&[("unique_request_id", "r1"), ("amount", "1.00")])
@@ -53,7 +60,7 @@ fn refund(pass: &ClientToken) -> ClientCall {
 
 fn error(status: u16, code: &str, message: &str, state: &mut VendorState) -> Answer {
     let info = json!({"code": code, "category": "USER_ERROR", "user_message": message, "developer_message": message,
-        "request_id": state.fresh("", 32), "fields": []});
+        "request_id": state.random_id("", 32), "fields": []});
     Answer::json(status, &json!({"status": "error", "error_code": code, "error_message": message, "error_info": info}))
 }
 
@@ -80,15 +87,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         _ => None,
     };
     if let Some((token, kinds)) = client {
-        return match state.live(token.unwrap_or_default(), kinds) {
+        return match state.active(token.unwrap_or_default(), kinds) {
             Ok(issued) => Ok(Answer::json(
                 200,
-                &json!({"customer_id": issued.about("customer"), "order_id": issued.about("order")}),
+                &json!({"customer_id": issued.attribute("customer"), "order_id": issued.attribute("order")}),
             )),
             Err(_) => Err(failure(401, state)),
         };
     }
-    let merchant = request.basic().is_some_and(|(key, _)| !key.is_empty() && !state.knows(&key));
+    let merchant = request.basic().is_some_and(|(key, _)| !key.is_empty() && !state.was_issued(&key));
     if !merchant || request.header("x-merchantid").is_none() {
         return Err(failure(401, state));
     }
@@ -112,8 +119,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             }
             let body = form.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
             let (order, customer) = order(&body, state)?;
-            let mut made =
-                json!({"id": state.fresh("ordeh_", 20), "order_id": order, "customer_id": customer, "status": "NEW"});
+            let mut made = json!({"id": state.random_id("ordeh_", 20), "order_id": order, "customer_id": customer, "status": "NEW"});
             if let (true, Some(made)) = (form.value(option) == Some("true"), made.as_object_mut()) {
                 let (token, expiry) = token("order_client_auth_token", &customer, &order, state);
                 made.insert(
@@ -132,11 +138,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             }
             let (token, expiry) = token("session_sdk_payload", &customer, &order, state);
             let payload = json!({"clientId": page, "action": action, "orderId": order, "clientAuthToken": token, "clientAuthTokenExpiry": expiry});
-            let sdk = json!({"requestId": state.fresh("", 32), "service": "in.juspay.hyperpay", "payload": payload});
+            let sdk =
+                json!({"requestId": state.random_id("", 32), "service": "in.juspay.hyperpay", "payload": payload});
             let web = format!("https://sandbox.hyperpg.in/payment-page/order/{order}");
             Ok(Answer::json(
                 200,
-                &json!({"status": "NEW", "id": state.fresh("ordeh_", 20), "order_id": order,
+                &json!({"status": "NEW", "id": state.random_id("ordeh_", 20), "order_id": order,
                 "payment_links": {"web": web, "expiry": expiry}, "sdk_payload": sdk}),
             ))
         }
@@ -166,7 +173,7 @@ fn order(body: &Value, state: &mut VendorState) -> Result<(String, String), Answ
 
 /// A fresh token and its end.
 fn token(kind: &'static str, customer: &str, order: &str, state: &mut VendorState) -> (String, String) {
-    let token = state.fresh_of("tkn_", 32, b"0123456789abcdef");
+    let token = state.random_id_of("tkn_", 32, b"0123456789abcdef");
     let expires_at = state.now.saturating_add(900);
     state.issue(&token, kind, Some(expires_at), &[("customer", customer), ("order", order)]);
     (token, Timestamp::from_second(expires_at).unwrap_or_default().to_string())
@@ -174,7 +181,7 @@ fn token(kind: &'static str, customer: &str, order: &str, state: &mut VendorStat
 
 /// Without the version header, the answer has no token.
 fn customer(id: &str, wanted: bool, request: &Request, state: &mut VendorState) -> Answer {
-    let mut made = json!({"id": state.fresh("cst_", 16), "object": "customer", "object_reference_id": id});
+    let mut made = json!({"id": state.random_id("cst_", 16), "object": "customer", "object_reference_id": id});
     let version = request.header("version").is_some_and(|version| version >= "2018-07-01");
     if let (true, Some(made)) = (wanted && version, made.as_object_mut()) {
         let (token, expiry) = token("customer_client_auth_token", id, "", state);
@@ -185,7 +192,7 @@ fn customer(id: &str, wanted: bool, request: &Request, state: &mut VendorState) 
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::json;
 
     /// `a:`.
@@ -222,10 +229,10 @@ mod tests {
                 "/sdk_payload/payload/clientAuthToken",
             ),
         ] {
-            let mut bench = Bench::new("hyperpg");
-            let (status, body) = bench.ask(&call, &HEADERS, &body);
+            let mut fake = Fake::new("hyperpg");
+            let (status, body) = fake.ask(&call, &HEADERS, &body);
             assert_eq!(status, 200, "{call}: {body}");
-            bench.story(grant, body.pointer(token).unwrap(), &[], Some(900));
+            fake.check_token_use(grant, body.pointer(token).unwrap(), &[], Some(900));
         }
     }
 
@@ -241,10 +248,10 @@ mod tests {
             (&HEADERS, "POST /orders", "order_id=a1&amount=1&customer_id=c", 400),
             (&HEADERS, "POST /session", "{}", 400),
         ] {
-            let (got, answer) = Bench::new("hyperpg").ask(call, headers, body);
+            let (got, answer) = Fake::new("hyperpg").ask(call, headers, body);
             assert_eq!((got, answer["status"].as_str()), (status, Some("error")), "{call} {body}");
         }
-        let (_, old) = Bench::new("hyperpg").ask(&format!("GET /customers/c?{ASK}"), &HEADERS[..2], "");
+        let (_, old) = Fake::new("hyperpg").ask(&format!("GET /customers/c?{ASK}"), &HEADERS[..2], "");
         assert!(old["juspay"].is_null() && old["id"].is_string());
     }
 }

@@ -1,7 +1,12 @@
 //! IATA Pay. The vendor publishes no page on its token call, so this is what integrators report of it.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static IATAPAY: FakeVendor = FakeVendor {
     name: "iatapay",
@@ -47,17 +52,17 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn gives_a_token_for_a_pair_and_the_one_scope() {
         const TOKEN: &str = "POST /api/v1/oauth/token";
         let (pair, grant) = ([("authorization", "Basic YTpi")], "grant_type=client_credentials&scope=payment");
-        let mut bench = Bench::new("iatapay");
-        let (status, token) = bench.ask(TOKEN, &pair, grant);
+        let mut fake = Fake::new("iatapay");
+        let (status, token) = fake.ask(TOKEN, &pair, grant);
         assert_eq!((status, &token["expires_in"]), (200, &3_600.into()));
-        assert_eq!(bench.ask(TOKEN, &[], grant).0, 401);
-        assert_eq!(bench.ask(TOKEN, &pair, &grant.replace("payment", "all")).0, 400);
-        assert_eq!(bench.ask("GET /api/v1/oauth/token", &pair, grant).0, 404);
+        assert_eq!(fake.ask(TOKEN, &[], grant).0, 401);
+        assert_eq!(fake.ask(TOKEN, &pair, &grant.replace("payment", "all")).0, 400);
+        assert_eq!(fake.ask("GET /api/v1/oauth/token", &pair, grant).0, 404);
     }
 }

@@ -1,7 +1,12 @@
 //! Itaú Unibanco, by its developer portal. A client certificate is seen by the TLS layer only, so the live paths ask for none here.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static ITAUBANK: FakeVendor = FakeVendor {
     name: "itaubank",
@@ -49,18 +54,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn gives_five_minutes_to_a_client_in_a_form() {
         const TOKEN: &str = "POST /api/oauth/jwt";
         let good = "grant_type=client_credentials&client_id=c&client_secret=s";
-        let mut bench = Bench::new("itaubank");
-        let (status, token) = bench.ask(TOKEN, &[], good);
+        let mut fake = Fake::new("itaubank");
+        let (status, token) = fake.ask(TOKEN, &[], good);
         assert_eq!((status, &token["expires_in"]), (200, &300.into()));
-        assert_eq!(bench.ask(TOKEN, &[], &good.replace("=s", "=")).0, 401);
-        let (status, refusal) = bench.ask(TOKEN, &[], "client_id=c&client_secret=s");
+        assert_eq!(fake.ask(TOKEN, &[], &good.replace("=s", "=")).0, 401);
+        let (status, refusal) = fake.ask(TOKEN, &[], "client_id=c&client_secret=s");
         assert_eq!((status, &refusal["campos"][0]["campo"]), (400, &"grant_type".into()));
-        assert_eq!(bench.ask("POST /api/oauth", &[], good).0, 404);
+        assert_eq!(fake.ask("POST /api/oauth", &[], good).0, 404);
     }
 }

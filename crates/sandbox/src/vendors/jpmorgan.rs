@@ -1,7 +1,12 @@
 //! J.P. Morgan Payments, by the vendor's repository of authentication samples.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static JPMORGAN: FakeVendor = FakeVendor {
     name: "jpmorgan",
@@ -56,18 +61,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn gives_the_scope_that_was_asked_for() {
         const TOKEN: &str = "POST /am/oauth2/alpha/access_token";
         let (pair, grant) =
             ([("authorization", "Basic YTpi")], "grant_type=client_credentials&scope=jpm:payments:sandbox");
-        let mut bench = Bench::new("jpmorgan");
-        let (status, token) = bench.ask(TOKEN, &pair, grant);
+        let mut fake = Fake::new("jpmorgan");
+        let (status, token) = fake.ask(TOKEN, &pair, grant);
         assert_eq!((status, &token["scope"]), (200, &"jpm:payments:sandbox".into()));
-        assert_eq!(bench.ask(TOKEN, &[], grant).0, 401);
-        assert_eq!(bench.ask(TOKEN, &pair, "grant_type=client_credentials").1["error"], "invalid_scope");
-        assert_eq!(bench.ask(TOKEN, &pair, "grant_type=password").1["error"], "unsupported_grant_type");
+        assert_eq!(fake.ask(TOKEN, &[], grant).0, 401);
+        assert_eq!(fake.ask(TOKEN, &pair, "grant_type=client_credentials").1["error"], "invalid_scope");
+        assert_eq!(fake.ask(TOKEN, &pair, "grant_type=password").1["error"], "unsupported_grant_type");
     }
 }

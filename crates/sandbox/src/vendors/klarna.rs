@@ -1,8 +1,14 @@
 //! Klarna Payments sessions, by its `OpenAPI` document and
 //! <https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/>.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static KLARNA: FakeVendor = FakeVendor {
     name: "klarna",
@@ -14,14 +20,14 @@ pub static KLARNA: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "payments_session",
-        allowed: |pass| {
+        allowed: |client| {
             ClientCall::new("authorize the purchase", "POST", "/klarna/payments/v1/authorize")
-                .bearer(&pass.token)
+                .bearer(&client.token)
                 .json(&json!({"payment_method_category": "pay_later"}))
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("refund an order", "POST", "/klarna/ordermanagement/v1/orders/o1/refunds");
-            call.bearer(&pass.token).json(&json!({"refunded_amount": 100}))
+            call.bearer(&client.token).json(&json!({"refunded_amount": 100}))
         },
     }],
 };
@@ -33,7 +39,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[(
 )];
 
 fn error(status: u16, code: &str, message: &str, state: &mut VendorState) -> Answer {
-    let id = state.fresh("", 36);
+    let id = state.random_id("", 36);
     Answer::json(status, &json!({"error_code": code, "error_messages": [message], "correlation_id": id}))
 }
 
@@ -51,8 +57,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["payments", "v1", "authorize"]) => {
             let token = request.bearer().unwrap_or_default();
-            match state.live(token, &["client_token"]) {
-                Ok(_) => Ok(Answer::json(200, &json!({"approved": true, "authorization_token": state.fresh("", 36)}))),
+            match state.active(token, &["client_token"]) {
+                Ok(_) => {
+                    Ok(Answer::json(200, &json!({"approved": true, "authorization_token": state.random_id("", 36)})))
+                }
                 Err(_) => Err(failure(401, state)),
             }
         }
@@ -102,7 +110,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
     if let Some((name, _)) = fault.iter().find(|(_, good)| !good) {
         return Err(error(400, "BAD_VALUE", &format!("Bad value: {name}"), state));
     }
-    let id = state.fresh_of("", 36, b"0123456789abcdef");
+    let id = state.random_id_of("", 36, b"0123456789abcdef");
     let token = state.jwt("RS256", &json!({"session_id": id, "intent": body.get("intent")}));
     state.issue(&token, "client_token", Some(state.now + 172_800), &[]);
     let categories =
@@ -112,7 +120,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     /// `a:b`.
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
@@ -120,18 +128,18 @@ mod tests {
 
     #[test]
     fn a_session_is_for_its_shopper_and_its_lines() {
-        let mut bench = Bench::new("klarna");
+        let mut fake = Fake::new("klarna");
         let good = r#"{"purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 1000,
             "order_lines": [{"name": "Shoe", "quantity": 1, "unit_price": 1000, "total_amount": 1000}]}"#;
-        let (status, session) = bench.ask(SESSIONS, &[PAIR], good);
+        let (status, session) = fake.ask(SESSIONS, &[PAIR], good);
         assert_eq!(status, 200);
-        bench.story("payments_session", &session["client_token"], &[], Some(172_800));
-        assert_eq!(bench.ask("POST /ordermanagement/v1/orders/o1/refunds", &[PAIR], "{}").0, 201);
-        assert_eq!(bench.ask(SESSIONS, &[], good).0, 401);
+        fake.check_token_use("payments_session", &session["client_token"], &[], Some(172_800));
+        assert_eq!(fake.ask("POST /ordermanagement/v1/orders/o1/refunds", &[PAIR], "{}").0, 201);
+        assert_eq!(fake.ask(SESSIONS, &[], good).0, 401);
         for (from, to) in
             [("\"GB\"", "1"), ("\"total_amount\": 1000", "\"total_amount\": 999"), ("\"GBP\"", "\"pounds\"")]
         {
-            let (status, answer) = bench.ask(SESSIONS, &[PAIR], &good.replacen(from, to, 1));
+            let (status, answer) = fake.ask(SESSIONS, &[PAIR], &good.replacen(from, to, 1));
             assert_eq!((status, answer["error_code"].as_str()), (400, Some("BAD_VALUE")), "{to}");
         }
     }

@@ -1,9 +1,15 @@
 //! Mollie's sessions, payments and Apple Pay sessions, by its `OpenAPI` document and <https://docs.mollie.com/reference/overview>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub static MOLLIE: FakeVendor = FakeVendor {
     name: "mollie",
@@ -16,23 +22,23 @@ pub static MOLLIE: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "session",
-            allowed: |pass| {
-                ClientCall::new("check out", "POST", "/mollie/components/v1/session/submit").bearer(&pass.token)
+            allowed: |client| {
+                ClientCall::new("check out", "POST", "/mollie/components/v1/session/submit").bearer(&client.token)
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "payment",
-            allowed: |pass| {
-                let id = pass.token.rsplit('/').next().unwrap_or_default();
+            allowed: |client| {
+                let id = client.token.rsplit('/').next().unwrap_or_default();
                 ClientCall::new("open the checkout page", "GET", format!("/mollie/checkout/select-method/{id}"))
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "apple_pay_session",
-            allowed: |pass| {
-                let session = serde_json::from_str(&pass.token).unwrap_or(Value::Null);
+            allowed: |client| {
+                let session = serde_json::from_str(&client.token).unwrap_or(Value::Null);
                 ClientCall::new("complete the validation", "POST", "/mollie/apple/merchant-session").json(&session)
             },
             forbidden: refund,
@@ -51,9 +57,9 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let call = ClientCall::new("refund a payment", "POST", "/mollie/v2/payments/tr_Some/refunds");
-    call.bearer(&pass.token).json(&json!({"amount": {"currency": "EUR", "value": "1.00"}}))
+    call.bearer(&client.token).json(&json!({"amount": {"currency": "EUR", "value": "1.00"}}))
 }
 
 fn error(status: u16, title: &str, detail: &str, field: Option<&str>) -> Answer {
@@ -77,21 +83,21 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let gone = || error(410, "Gone", "The session is over", None);
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["components", "v1", "session", "submit"]) => {
-            state.live(request.bearer().unwrap_or_default(), &["session"]).map_err(|_| gone())?;
+            state.active(request.bearer().unwrap_or_default(), &["session"]).map_err(|_| gone())?;
             Ok(Answer::json(200, &json!({"status": "open"})))
         }
         ("GET", ["checkout", "select-method", id]) => {
-            state.live(id, &["payment"]).map_err(|_| gone())?;
+            state.active(id, &["payment"]).map_err(|_| gone())?;
             Ok(Answer::of(200, "text/html", "<h1>Pay</h1>".to_owned()))
         }
         ("POST", ["apple", "merchant-session"]) => {
             let id = request.json().unwrap_or_default();
             let id = id.get("merchantSessionIdentifier").and_then(Value::as_str).unwrap_or_default();
-            state.live(id, &["apple_pay_session"]).map_err(|_| gone())?.used = true;
+            state.active(id, &["apple_pay_session"]).map_err(|_| gone())?.used = true;
             Ok(Answer::json(200, &json!({"validated": true})))
         }
         ("POST", ["v2", path @ ..]) => {
-            let key = request.bearer().filter(|key| !state.knows(key)).unwrap_or_default();
+            let key = request.bearer().filter(|key| !state.was_issued(key)).unwrap_or_default();
             let organization = key.starts_with("access_");
             if !organization && !key.starts_with("test_") && !key.starts_with("live_") {
                 return Err(failure(401));
@@ -100,7 +106,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let scoped = request.header("idempotency-key").map(|own| format!("{key}\n{own}"));
             let make =
                 |state: &mut VendorState| create(path, mode, organization, request, state).unwrap_or_else(|no| no);
-            Ok(match state.once(scoped, 3_600, request, make) {
+            Ok(match state.idempotent(scoped, 3_600, request, make) {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => answer,
                 Idempotent::Conflict => {
                     error(409, "Conflict", "This idempotency key was used for another request", None)
@@ -135,10 +141,10 @@ fn create(path: &[&str], mode: &str, organization: bool, request: &Request, stat
             if !url.starts_with("https://apple-pay-gateway") || text("domain")?.contains('/') {
                 return Err(invalid("validationUrl"));
             }
-            let id = state.fresh("SSH", 40);
+            let id = state.random_id("SSH", 40);
             state.issue(&id, "apple_pay_session", Some(state.now + 300), &[]);
             let times = (state.now * 1_000, (state.now + 3_600) * 1_000);
-            let session = json!({"merchantSessionIdentifier": id, "domainName": text("domain")?, "signature": state.fresh("", 80),
+            let session = json!({"merchantSessionIdentifier": id, "domainName": text("domain")?, "signature": state.random_id("", 80),
                 "epochTimestamp": times.0, "expiresAt": times.1});
             return Ok(Answer::json(201, &session));
         }
@@ -152,13 +158,13 @@ fn create(path: &[&str], mode: &str, organization: bool, request: &Request, stat
                 if sum != amount {
                     return Err(invalid("lines"));
                 }
-                let id = state.fresh("sess_", 10);
-                let token = BASE64_STANDARD.encode(json!({"id": id, "secret": state.fresh("", 30)}).to_string());
+                let id = state.random_id("sess_", 10);
+                let token = BASE64_STANDARD.encode(json!({"id": id, "secret": state.random_id("", 30)}).to_string());
                 state.issue(&token, "session", Some(state.now + 900), &[]);
                 put("id", json!(id));
                 put("clientAccessToken", json!(token));
             } else {
-                let id = state.fresh("", 10);
+                let id = state.random_id("", 10);
                 state.issue(&id, "payment", Some(state.now + 900), &[]);
                 let page = format!("https://www.mollie.com/checkout/select-method/{id}");
                 put("id", json!(format!("tr_{id}")));
@@ -181,37 +187,37 @@ fn cents(amount: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::json;
 
     const KEY: (&str, &str) = ("authorization", "Bearer test_madeUp");
 
     #[test]
     fn every_token_does_what_it_is_for() {
-        let mut bench = Bench::new("mollie");
+        let mut fake = Fake::new("mollie");
         let amount = json!({"currency": "EUR", "value": "10.00"});
         let payment = json!({"amount": amount, "description": "d", "redirectUrl": "https://a.example"});
         let mut session = payment.clone();
         session["lines"] = json!([{"description": "d", "quantity": 1, "unitPrice": amount, "totalAmount": amount}]);
-        let made = bench.ask("POST /v2/sessions", &[KEY], &session.to_string()).1;
-        bench.story("session", &made["clientAccessToken"], &[], Some(900));
-        let made = bench.ask("POST /v2/payments", &[KEY], &payment.to_string()).1;
-        bench.story("payment", &made["_links"]["checkout"]["href"], &[], Some(900));
+        let made = fake.ask("POST /v2/sessions", &[KEY], &session.to_string()).1;
+        fake.check_token_use("session", &made["clientAccessToken"], &[], Some(900));
+        let made = fake.ask("POST /v2/payments", &[KEY], &payment.to_string()).1;
+        fake.check_token_use("payment", &made["_links"]["checkout"]["href"], &[], Some(900));
         let apple = r#"{"validationUrl": "https://apple-pay-gateway.apple.com/x", "domain": "shop.example"}"#;
-        let made = bench.ask("POST /v2/wallets/applepay/sessions", &[KEY], apple).1;
-        bench.story("apple_pay_session", &json!(made.to_string()), &[], Some(300));
-        assert_eq!(bench.ask("POST /v2/payments/tr_1/refunds", &[KEY], "{}").0, 201);
+        let made = fake.ask("POST /v2/wallets/applepay/sessions", &[KEY], apple).1;
+        fake.check_token_use("apple_pay_session", &json!(made.to_string()), &[], Some(300));
+        assert_eq!(fake.ask("POST /v2/payments/tr_1/refunds", &[KEY], "{}").0, 201);
         for (headers, body, status) in [
             (&[][..], payment.to_string(), 401),
             (&[KEY], payment.to_string().replace("10.00", "10"), 422),
             (&[KEY], "{}".to_owned(), 422),
             (&[("authorization", "Bearer access_madeUp")], payment.to_string(), 422),
         ] {
-            assert_eq!(bench.ask("POST /v2/payments", headers, &body).0, status, "{body}");
+            assert_eq!(fake.ask("POST /v2/payments", headers, &body).0, status, "{body}");
         }
         let key = ("idempotency-key", "k");
-        let first = bench.ask("POST /v2/payments", &[KEY, key], &payment.to_string());
-        assert_eq!(bench.ask("POST /v2/payments", &[KEY, key], &payment.to_string()), first);
-        assert_eq!(bench.ask("POST /v2/payments", &[KEY, key], "{}").0, 409);
+        let first = fake.ask("POST /v2/payments", &[KEY, key], &payment.to_string());
+        assert_eq!(fake.ask("POST /v2/payments", &[KEY, key], &payment.to_string()), first);
+        assert_eq!(fake.ask("POST /v2/payments", &[KEY, key], "{}").0, 409);
     }
 }

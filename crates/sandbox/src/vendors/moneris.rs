@@ -3,8 +3,14 @@
 //! A ticket has no published lifetime: it does not die here. How Checkout's script loads one is not public; an endpoint
 //! stands in for it.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static MONERIS: FakeVendor = FakeVendor {
     name: "moneris",
@@ -16,12 +22,12 @@ pub static MONERIS: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "checkout_ticket",
-        allowed: |pass| {
+        allowed: |client| {
             let path = "/moneris/chktv2/display/request.php";
-            ClientCall::new("open Moneris Checkout", "POST", path).json(&json!({"ticket": pass.token}))
+            ClientCall::new("open Moneris Checkout", "POST", path).json(&json!({"ticket": client.token}))
         },
-        forbidden: |pass| {
-            ClientCall::new("refund a payment", "POST", "/moneris/refunds").bearer(&pass.token).json(&json!({}))
+        forbidden: |client| {
+            ClientCall::new("refund a payment", "POST", "/moneris/refunds").bearer(&client.token).json(&json!({}))
         },
     }],
 };
@@ -70,12 +76,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", "/chktv2/display/request.php") => {
             let body = request.json().unwrap_or_default();
             let ticket = body.get("ticket").and_then(Value::as_str).unwrap_or_default();
-            state.live(ticket, &["checkout_ticket"]).map_err(|_| failure(404))?;
+            state.active(ticket, &["checkout_ticket"]).map_err(|_| failure(404))?;
             Ok(Answer::json(200, &json!({"response": {"success": "true"}})))
         }
         ("POST", "/refunds") => {
-            let scopes = state.live(request.bearer().unwrap_or_default(), &["access_token"]);
-            let scopes = scopes.map_err(|_| problem(401, "UNAUTHORIZED", "UNAUTHORIZED_ERROR"))?.about("scope");
+            let scopes = state.active(request.bearer().unwrap_or_default(), &["access_token"]);
+            let scopes = scopes.map_err(|_| problem(401, "UNAUTHORIZED", "UNAUTHORIZED_ERROR"))?.attribute("scope");
             if !scopes.split(' ').any(|scope| scope == "refund.write") {
                 return Err(failure(403));
             }
@@ -130,23 +136,23 @@ fn preload(request: &Request, state: &mut VendorState) -> Result<Value, &'static
     if text("order_no").is_some_and(forbidden) {
         return Err("order_no");
     }
-    let ticket = state.fresh(&state.now.to_string(), 30);
+    let ticket = state.random_id(&state.now.to_string(), 30);
     state.issue(&ticket, "checkout_ticket", None, &[]);
     Ok(json!({"success": "true", "ticket": ticket}))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const PRELOAD: &str = "POST /chktv2/request/request.php";
     const BODY: &str = r#"{"store_id": "s", "api_token": "t", "checkout_id": "c", "txn_total": "10.00", "environment": "qa", "action": "preload", "order_no": "o"}"#;
 
     #[test]
     fn a_ticket_opens_checkout_only() {
-        let mut bench = Bench::new("moneris");
-        let (_, answer) = bench.ask(PRELOAD, &[], BODY);
-        bench.story("checkout_ticket", &answer["response"]["ticket"], &[], None);
+        let mut fake = Fake::new("moneris");
+        let (_, answer) = fake.ask(PRELOAD, &[], BODY);
+        fake.check_token_use("checkout_ticket", &answer["response"]["ticket"], &[], None);
         for (from, to, field) in [
             (r#""s""#, r#""invalid""#, "store_id"),
             (r#""t""#, r#""wrong""#, "api_token"),
@@ -154,7 +160,7 @@ mod tests {
             (r#""o""#, r#""a=b""#, "order_no"),
             ("qa", "test", "environment"),
         ] {
-            let (status, answer) = bench.ask(PRELOAD, &[], &BODY.replace(from, to));
+            let (status, answer) = fake.ask(PRELOAD, &[], &BODY.replace(from, to));
             assert_eq!((status, &answer["response"]["success"]), (200, &"false".into()));
             assert!(answer["response"]["error"][field].is_string(), "{answer}");
         }
@@ -162,16 +168,16 @@ mod tests {
 
     #[test]
     fn a_token_does_what_its_scopes_say() {
-        let mut bench = Bench::new("moneris");
+        let mut fake = Fake::new("moneris");
         for (scope, status) in [("refund.write", 201), ("payment.write", 403)] {
             let form = format!("grant_type=client_credentials&client_id=a&client_secret=b&scope={scope}");
-            let (_, answer) = bench.ask("POST /oauth2/token", &[], &form);
+            let (_, answer) = fake.ask("POST /oauth2/token", &[], &form);
             let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
-            assert_eq!(bench.ask("POST /refunds", &[("authorization", &bearer)], "{}").0, status);
-            bench.state.now += 3599;
-            assert_eq!(bench.ask("POST /refunds", &[("authorization", &bearer)], "{}").0, 401);
+            assert_eq!(fake.ask("POST /refunds", &[("authorization", &bearer)], "{}").0, status);
+            fake.state.now += 3599;
+            assert_eq!(fake.ask("POST /refunds", &[("authorization", &bearer)], "{}").0, 401);
         }
         let form = "grant_type=client_credentials&client_id=a&client_secret=b&scope=everything";
-        assert_eq!(bench.ask("POST /oauth2/token", &[], form).0, 400);
+        assert_eq!(fake.ask("POST /oauth2/token", &[], form).0, 400);
     }
 }

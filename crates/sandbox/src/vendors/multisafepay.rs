@@ -1,7 +1,13 @@
 //! `MultiSafepay`'s API token, by its PHP SDK and <https://docs.multisafepay.com/docs/payment-components>.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static MULTISAFEPAY: FakeVendor = FakeVendor {
     name: "multisafepay",
@@ -13,13 +19,13 @@ pub static MULTISAFEPAY: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "api_token",
-        allowed: |pass| {
-            let path = format!("/multisafepay/v1/json/payment-methods?api_token={}", pass.token);
+        allowed: |client| {
+            let path = format!("/multisafepay/v1/json/payment-methods?api_token={}", client.token);
             ClientCall::new("fetch the payment methods", "GET", path)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("refund an order", "POST", "/multisafepay/v1/json/orders/o1/refunds");
-            call.header("api_key", &pass.token).json(&json!({"currency": "EUR", "amount": 100}))
+            call.header("api_key", &client.token).json(&json!({"currency": "EUR", "amount": 100}))
         },
     }],
 };
@@ -44,13 +50,13 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let path = request.segments();
     if let ("GET", ["v1", "json", "payment-methods"]) = (request.method.as_str(), path.as_slice()) {
         let token = request.query.value("api_token").unwrap_or_default();
-        state.live(token, &["api_token"]).map_err(|_| failure(401))?;
+        state.active(token, &["api_token"]).map_err(|_| failure(401))?;
         return Ok(Answer::json(200, &json!({"success": true, "data": [{"id": "VISA", "name": "Visa"}]})));
     }
     request.header("api_key").filter(|key| !key.starts_with("pub.")).ok_or_else(|| failure(401))?;
     match (request.method.as_str(), path.as_slice()) {
         ("GET", ["v1", "json", "auth", "api_token"]) => {
-            let token = state.fresh("pub.v2.1234.", 60);
+            let token = state.random_id("pub.v2.1234.", 60);
             state.issue(&token, "api_token", Some(state.now + 600), &[]);
             Ok(Answer::json(200, &json!({"success": true, "data": {"api_token": token}})))
         }
@@ -63,18 +69,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const TOKEN: &str = "GET /v1/json/auth/api_token";
 
     #[test]
     fn a_token_lives_ten_minutes_and_refunds_nothing() {
-        let mut bench = Bench::new("multisafepay");
-        let (status, answer) = bench.ask(TOKEN, &[("api_key", "madeup")], "");
+        let mut fake = Fake::new("multisafepay");
+        let (status, answer) = fake.ask(TOKEN, &[("api_key", "madeup")], "");
         assert_eq!((status, answer["success"].as_bool()), (200, Some(true)));
-        bench.story("api_token", &answer["data"]["api_token"], &[], Some(600));
-        assert_eq!(bench.ask("POST /v1/json/orders/o1/refunds", &[("api_key", "madeup")], "{}").0, 200);
-        let (status, answer) = bench.ask("GET /v1/json/auth/api_token?api_key=madeup", &[], "");
+        fake.check_token_use("api_token", &answer["data"]["api_token"], &[], Some(600));
+        assert_eq!(fake.ask("POST /v1/json/orders/o1/refunds", &[("api_key", "madeup")], "{}").0, 200);
+        let (status, answer) = fake.ask("GET /v1/json/auth/api_token?api_key=madeup", &[], "");
         assert_eq!((status, answer["error_code"].as_i64()), (401, Some(1032)), "keys in a query end up in logs");
     }
 }

@@ -1,7 +1,13 @@
 //! Nexinets (Nexi's `PayEngine`) orders, by <https://docs.payengine.de/>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static NEXINETS: FakeVendor = FakeVendor {
     name: "nexinets",
@@ -13,8 +19,8 @@ pub static NEXINETS: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "order",
-        allowed: |pass| widget("pay the order", "pay", pass),
-        forbidden: |pass| widget("refund the order", "refund", pass),
+        allowed: |client| widget("pay the order", "pay", client),
+        forbidden: |client| widget("refund the order", "refund", client),
     }],
 };
 
@@ -22,9 +28,9 @@ pub const EXAMPLES: &[(&str, &str)] =
     &[("order", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#)];
 
 /// The widget names the merchant by its public id.
-fn widget(title: &'static str, action: &str, pass: &ClientToken) -> ClientCall {
-    let call = ClientCall::new(title, "POST", format!("/nexinets/v1/orders/{}/{action}", pass.token));
-    call.bearer(pass.starting("merchant_")).json(&json!({}))
+fn widget(title: &'static str, action: &str, client: &ClientToken) -> ClientCall {
+    let call = ClientCall::new(title, "POST", format!("/nexinets/v1/orders/{}/{action}", client.token));
+    call.bearer(client.starting("merchant_")).json(&json!({}))
 }
 
 fn error(status: u16, code: u16, message: &str, fields: &[&str]) -> Answer {
@@ -50,8 +56,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     };
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["v1", "orders", id, "pay"]) => {
-            let order = state.live(id, &["order"]).map_err(|_| failure(404))?;
-            if request.bearer() != Some(order.about("merchant")) {
+            let order = state.active(id, &["order"]).map_err(|_| failure(404))?;
+            if request.bearer() != Some(order.attribute("merchant")) {
                 return Err(failure(401));
             }
             order.used = true;
@@ -77,7 +83,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if !wrong.is_empty() {
                 return Err(error(400, 3001, "An error occurred", &wrong));
             }
-            let id = state.fresh_of("", 10, b"0123456789abcdefghijklmnopqrstuvwxyz");
+            let id = state.random_id_of("", 10, b"0123456789abcdefghijklmnopqrstuvwxyz");
             state.issue(&id, "order", None, &[("merchant", &merchant)]);
             Ok(Answer::json(200, &json!({"orderId": id, "transactions": []})))
         }
@@ -87,7 +93,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     /// `merchant_a:b`.
     const PAIR: (&str, &str) = ("authorization", "Basic bWVyY2hhbnRfYTpi");
@@ -96,13 +102,13 @@ mod tests {
     fn an_order_is_paid_by_its_merchants_shopper() {
         let good = r#"{"initialAmount": 1, "currency": "EUR", "channel": "ECOM", "transactionType": "PREAUTH",
             "async": {"successUrl": "https://a.example", "cancelUrl": "https://a.example", "failureUrl": "https://a.example"}}"#;
-        let mut bench = Bench::new("nexinets");
-        let (status, order) = bench.ask("POST /v1/orders", &[PAIR], good);
+        let mut fake = Fake::new("nexinets");
+        let (status, order) = fake.ask("POST /v1/orders", &[PAIR], good);
         assert_eq!(status, 200);
-        bench.story("order", &order["orderId"], &["merchant_a"], None);
-        assert_eq!(bench.ask("POST /v1/orders/o/refund", &[PAIR], "{}").0, 200);
-        assert_eq!(bench.ask("POST /v1/orders", &[], good).0, 401);
-        let (status, answer) = bench.ask("POST /v1/orders", &[PAIR], &good.replace("EUR", "euro"));
+        fake.check_token_use("order", &order["orderId"], &["merchant_a"], None);
+        assert_eq!(fake.ask("POST /v1/orders/o/refund", &[PAIR], "{}").0, 200);
+        assert_eq!(fake.ask("POST /v1/orders", &[], good).0, 401);
+        let (status, answer) = fake.ask("POST /v1/orders", &[PAIR], &good.replace("EUR", "euro"));
         assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some("currency")));
     }
 }

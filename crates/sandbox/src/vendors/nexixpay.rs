@@ -1,8 +1,14 @@
 //! Nexi `XPay` orders, by the Build API's `OpenAPI` document 0.7 and
 //! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static NEXIXPAY: FakeVendor = FakeVendor {
     name: "nexixpay",
@@ -17,8 +23,8 @@ pub static NEXIXPAY: FakeVendor = FakeVendor {
         TokenUse { grant: "hpp", allowed: page, forbidden: refund },
         TokenUse {
             grant: "build",
-            allowed: |pass| {
-                let path = format!("/nexixpay/fe/field.html?id=SECURITY_CODE&sid={}", pass.token);
+            allowed: |client| {
+                let path = format!("/nexixpay/fe/field.html?id=SECURITY_CODE&sid={}", client.token);
                 ClientCall::new("load a field", "GET", path)
             },
             forbidden: refund,
@@ -36,17 +42,17 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// The end of a hosted page's address, or the whole session id.
-fn id(pass: &ClientToken) -> &str {
-    pass.token.rsplit('/').next().unwrap_or_default()
+fn id(client: &ClientToken) -> &str {
+    client.token.rsplit('/').next().unwrap_or_default()
 }
 
-fn page(pass: &ClientToken) -> ClientCall {
-    ClientCall::new("open the hosted page", "GET", format!("/nexixpay/monetaweb/page/hosted/{}", id(pass)))
+fn page(client: &ClientToken) -> ClientCall {
+    ClientCall::new("open the hosted page", "GET", format!("/nexixpay/monetaweb/page/hosted/{}", id(client)))
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let path = "/nexixpay/api/phoenix-0.0/psp/api/v1/operations/op1/refunds";
-    let call = ClientCall::new("refund a payment", "POST", path).header("x-api-key", id(pass));
+    let call = ClientCall::new("refund a payment", "POST", path).header("x-api-key", id(client));
     call.header("correlation-id", "00000000-0000-4000-8000-000000000000").json(&json!({"amount": "100"}))
 }
 
@@ -69,7 +75,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("GET", ["monetaweb", "page", "hosted", id]) => shopper("hpp", id, state),
         ("GET", ["fe", "field.html"]) => shopper("build", request.query.value("sid").unwrap_or_default(), state),
         ("POST", ["api", "phoenix-0.0", "psp", "api", "v1", path @ ..]) => {
-            request.header("x-api-key").filter(|key| !state.knows(key)).ok_or_else(|| failure(401))?;
+            request.header("x-api-key").filter(|key| !state.was_issued(key)).ok_or_else(|| failure(401))?;
             let groups = request.header("correlation-id").unwrap_or_default().split('-');
             if groups.map(str::len).ne([8, 4, 4, 4, 12]) {
                 return Err(error(400, "GW0002", "Correlation-Id must be a UUID"));
@@ -86,8 +92,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 fn shopper(kind: &'static str, id: &str, state: &mut VendorState) -> Handled {
-    let order = state.live(id, &[kind]).map_err(|_| failure(401))?;
-    Ok(Answer::json(200, &json!({"orderId": order.about("order")})))
+    let order = state.active(id, &[kind]).map_err(|_| failure(401))?;
+    Ok(Answer::json(200, &json!({"orderId": order.attribute("order")})))
 }
 
 fn order(kind: &'static str, request: &Request, state: &mut VendorState) -> Handled {
@@ -128,12 +134,12 @@ fn order(kind: &'static str, request: &Request, state: &mut VendorState) -> Hand
     if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
         return Err(error(400, "GW0001", &format!("Invalid {name}")));
     }
-    if state.find("order", id).is_some() {
+    if state.find_token("order", id).is_some() {
         return Err(error(400, "GW0010", "The order id was used"));
     }
     // It comes back in the notification, and opens nothing.
-    let token = state.fresh_of("", 32, b"0123456789abcdef");
-    let session = state.fresh_of("", 36, b"0123456789abcdef");
+    let token = state.random_id_of("", 32, b"0123456789abcdef");
+    let session = state.random_id_of("", 36, b"0123456789abcdef");
     state.issue(&session, kind, None, &[("order", id)]);
     if kind == "hpp" {
         let page = format!("https://xpaysandbox.nexigroup.com/monetaweb/page/hosted/{session}");
@@ -146,7 +152,7 @@ fn order(kind: &'static str, request: &Request, state: &mut VendorState) -> Hand
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const HEADERS: [(&str, &str); 2] =
         [("x-api-key", "made-up"), ("correlation-id", "11111111-2222-4333-8444-555555555555")];
@@ -158,23 +164,23 @@ mod tests {
         for (kind, grant, place) in
             [("hpp", "hpp", "hostedPage"), ("hpp", "hpp_verify", "hostedPage"), ("build", "build", "sessionId")]
         {
-            let mut bench = Bench::new("nexixpay");
+            let mut fake = Fake::new("nexixpay");
             let call = format!("POST /api/phoenix-0.0/psp/api/v1/orders/{kind}");
-            let (status, order) = bench.ask(&call, &HEADERS, GOOD);
+            let (status, order) = fake.ask(&call, &HEADERS, GOOD);
             assert_eq!(status, 200);
-            bench.story(grant, &order[place], &[], None);
+            fake.check_token_use(grant, &order[place], &[], None);
             let secret = order["securityToken"].as_str().unwrap();
             assert!(!order[place].as_str().unwrap().contains(secret) && !order["fields"].to_string().contains(secret));
             for path in ["monetaweb/page/hosted/", "fe/field.html?sid="] {
-                assert_eq!(bench.ask(&format!("GET /{path}{secret}"), &[], "").0, 401, "it opens nothing");
+                assert_eq!(fake.ask(&format!("GET /{path}{secret}"), &[], "").0, 401, "it opens nothing");
             }
-            let (status, answer) = bench.ask(&call, &HEADERS, GOOD);
+            let (status, answer) = fake.ask(&call, &HEADERS, GOOD);
             assert_eq!((status, answer["errors"][0]["code"].as_str()), (400, Some("GW0010")));
-            assert_eq!(bench.ask(&call, &HEADERS[1..], GOOD).0, 401);
-            assert_eq!(bench.ask(&call, &HEADERS[..1], GOOD).0, 400);
-            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("o1", &"o".repeat(19))).0, 400);
-            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("ita", "")).0, 400);
-            assert_eq!(bench.ask(&call, &HEADERS, &GOOD.replace("\"amount\": \"1\"", "\"amount\": 1")).0, 400);
+            assert_eq!(fake.ask(&call, &HEADERS[1..], GOOD).0, 401);
+            assert_eq!(fake.ask(&call, &HEADERS[..1], GOOD).0, 400);
+            assert_eq!(fake.ask(&call, &HEADERS, &GOOD.replace("o1", &"o".repeat(19))).0, 400);
+            assert_eq!(fake.ask(&call, &HEADERS, &GOOD.replace("ita", "")).0, 400);
+            assert_eq!(fake.ask(&call, &HEADERS, &GOOD.replace("\"amount\": \"1\"", "\"amount\": 1")).0, 400);
         }
     }
 }

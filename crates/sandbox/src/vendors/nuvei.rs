@@ -1,11 +1,14 @@
 //! Nuvei's sessions, by <https://docs.nuvei.com/api/main/indexMain_v1_0.html> and its PHP SDK. Refusals come with status 200.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState,
-    signing::{hex, sha256},
-    vendor::text,
-};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    signing::sha256,
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const SECRET: &str = "sandbox-merchant-secret";
 
@@ -23,21 +26,21 @@ pub static NUVEI: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "session_token",
-            allowed: |pass| call("tokenize a card", "cardTokenization", pass),
-            forbidden: |pass| call("pay without an order", "payment", pass),
+            allowed: |client| call("tokenize a card", "cardTokenization", client),
+            forbidden: |client| call("pay without an order", "payment", client),
         },
         TokenUse {
             grant: "open_order",
-            allowed: |pass| call("pay the order", "payment", pass),
-            forbidden: |pass| call("refund a transaction", "refundTransaction", pass),
+            allowed: |client| call("pay the order", "payment", client),
+            forbidden: |client| call("refund a transaction", "refundTransaction", client),
         },
     ],
 };
 
-fn call(title: &'static str, method: &str, pass: &ClientToken) -> ClientCall {
+fn call(title: &'static str, method: &str, client: &ClientToken) -> ClientCall {
     let card = json!({"cardNumber": "4000023104662535", "expirationMonth": "12", "expirationYear": "2030"});
     ClientCall::new(title, "POST", format!("/nuvei/ppp/api/v1/{method}.do"))
-        .json(&json!({"sessionToken": pass.token, "cardData": card}))
+        .json(&json!({"sessionToken": client.token, "cardData": card}))
 }
 
 fn error(status: u16, code: i64, reason: &str) -> Answer {
@@ -64,10 +67,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let session = field("sessionToken");
     match method {
         "cardTokenization" => {
-            state.live(&session, &["session", "order"]).map_err(|_| error(200, 1019, "Session expired"))?;
-            Ok(Answer::json(200, &json!({"status": "SUCCESS", "errCode": 0, "ccTempToken": state.fresh("", 36)})))
+            state.active(&session, &["session", "order"]).map_err(|_| error(200, 1019, "Session expired"))?;
+            Ok(Answer::json(200, &json!({"status": "SUCCESS", "errCode": 0, "ccTempToken": state.random_id("", 36)})))
         }
-        "payment" if state.live(&session, &["order"]).is_ok() => {
+        "payment" if state.active(&session, &["order"]).is_ok() => {
             Ok(Answer::json(200, &json!({"status": "SUCCESS", "errCode": 0, "transactionStatus": "APPROVED"})))
         }
         "openOrder" if field("currency").len() != 3 || field("amount").parse::<f64>().is_err() => {
@@ -78,10 +81,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if !["getSessionToken", "openOrder"].contains(&method) {
                 return Ok(Answer::json(200, &json!({"status": "SUCCESS", "errCode": 0})));
             }
-            let token = [8, 4, 4, 4, 12].map(|length| state.fresh_of("", length, b"0123456789abcdef")).join("-");
+            let token = [8, 4, 4, 4, 12].map(|length| state.random_id_of("", length, b"0123456789abcdef")).join("-");
             let order = method == "openOrder";
             state.issue(&token, if order { "order" } else { "session" }, Some(state.now.saturating_add(900)), &[]);
-            let order_id = order.then(|| state.fresh_of("", 9, b"123456789"));
+            let order_id = order.then(|| state.random_id_of("", 9, b"123456789"));
             let mut made = json!({"sessionToken": token, "orderId": order_id, "internalRequestId": 123_456_789,
                 "status": "SUCCESS", "errCode": 0, "reason": "", "merchantId": field("merchantId"),
                 "merchantSiteId": field("merchantSiteId"), "version": "1.0", "clientRequestId": field("clientRequestId")});
@@ -105,41 +108,41 @@ fn checked(field: &impl Fn(&str) -> String) -> Result<(), Answer> {
     if merchant.is_empty() || site.is_empty() {
         return Err(error(200, 1002, "Missing or invalid merchant"));
     }
-    let good = hex(sha256(format!("{}{SECRET}", values.concat()))) == field("checksum");
+    let good = hex::encode(sha256(format!("{}{SECRET}", values.concat()))) == field("checksum");
     good.then_some(()).ok_or_else(|| failure(401))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::Value;
 
-    fn ask(bench: &mut Bench, method: &str, order: &str, to_hash: &str) -> Value {
-        let checksum = hex(sha256(to_hash));
+    fn ask(fake: &mut Fake, method: &str, order: &str, to_hash: &str) -> Value {
+        let checksum = hex::encode(sha256(to_hash));
         let body = format!(
             r#"{{"merchantId":"m","merchantSiteId":"s","clientRequestId":"r","timeStamp":"20260101120000",{order}"checksum":"{checksum}"}}"#
         );
-        bench.ask(&format!("POST /ppp/api/v1/{method}.do"), &[], &body).1
+        fake.ask(&format!("POST /ppp/api/v1/{method}.do"), &[], &body).1
     }
 
     #[test]
     fn sessions_live_for_15_minutes() {
-        let mut bench = Bench::new("nuvei");
-        let made = ask(&mut bench, "getSessionToken", "", &format!("msr20260101120000{SECRET}"));
-        bench.story("session_token", &made["sessionToken"], &[], Some(900));
-        let mut bench = Bench::new("nuvei");
+        let mut fake = Fake::new("nuvei");
+        let made = ask(&mut fake, "getSessionToken", "", &format!("msr20260101120000{SECRET}"));
+        fake.check_token_use("session_token", &made["sessionToken"], &[], Some(900));
+        let mut fake = Fake::new("nuvei");
         let order = r#""amount":"10.00","currency":"USD","#;
-        let made = ask(&mut bench, "openOrder", order, &format!("msr10.00USD20260101120000{SECRET}"));
-        bench.story("open_order", &made["sessionToken"], &[], Some(900));
+        let made = ask(&mut fake, "openOrder", order, &format!("msr10.00USD20260101120000{SECRET}"));
+        fake.check_token_use("open_order", &made["sessionToken"], &[], Some(900));
     }
 
     #[test]
     fn refuses_as_nuvei_does() {
-        let mut bench = Bench::new("nuvei");
-        let wrong = ask(&mut bench, "getSessionToken", "", "msr20260101120000other");
+        let mut fake = Fake::new("nuvei");
+        let wrong = ask(&mut fake, "getSessionToken", "", "msr20260101120000other");
         assert_eq!((&wrong["status"], &wrong["errCode"]), (&json!("ERROR"), &json!(1001)));
-        let wrong = ask(&mut bench, "openOrder", "", &format!("msr20260101120000{SECRET}"));
+        let wrong = ask(&mut fake, "openOrder", "", &format!("msr20260101120000{SECRET}"));
         assert_eq!(wrong["errCode"], 1004);
     }
 }

@@ -1,8 +1,14 @@
 //! Payload's client tokens, by <https://docs.payload.com/ui/authentication>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static PAYLOAD: FakeVendor = FakeVendor {
     name: "payload",
@@ -15,8 +21,8 @@ pub static PAYLOAD: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "payment_method_form",
-            allowed: |pass| with_token("store a payment method", "payment_methods", "card", pass),
-            forbidden: |pass| with_token("make a payment", "transactions", "payment", pass),
+            allowed: |client| with_token("store a payment method", "payment_methods", "card", client),
+            forbidden: |client| with_token("make a payment", "transactions", "payment", client),
         },
         TokenUse { grant: "payment_form", allowed: pay, forbidden: refund },
         TokenUse { grant: "checkout_plugin", allowed: pay, forbidden: refund },
@@ -31,18 +37,18 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("checkout_page", r#"{"invoice_id": "inv_1"}"#),
 ];
 
-fn with_token(title: &'static str, path: &str, kind: &str, pass: &ClientToken) -> ClientCall {
-    let pair = BASE64_STANDARD.encode(format!("{}:", pass.token));
+fn with_token(title: &'static str, path: &str, kind: &str, client: &ClientToken) -> ClientCall {
+    let pair = BASE64_STANDARD.encode(format!("{}:", client.token));
     let call = ClientCall::new(title, "POST", format!("/payload/{path}"));
     call.header("authorization", format!("Basic {pair}")).json(&json!({"type": kind}))
 }
 
-fn pay(pass: &ClientToken) -> ClientCall {
-    with_token("make the payment", "transactions", "payment", pass)
+fn pay(client: &ClientToken) -> ClientCall {
+    with_token("make the payment", "transactions", "payment", client)
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    with_token("refund a payment", "transactions", "refund", pass)
+fn refund(client: &ClientToken) -> ClientCall {
+    with_token("refund a payment", "transactions", "refund", client)
 }
 
 fn error(status: u16, kind: &str, description: &str, details: &Value) -> Answer {
@@ -74,8 +80,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         Some(("test_", _)) => "test",
         Some(("", _)) => "live",
         _ => {
-            let token = state.live(&key, &["client_token"]).map_err(|_| failure(401))?;
-            let stores = token.about("intent") == "payment_method_form";
+            let token = state.active(&key, &["client_token"]).map_err(|_| failure(401))?;
+            let stores = token.attribute("intent") == "payment_method_form";
             return match (path.as_slice(), kind) {
                 (["payment_methods"], _) if stores => Ok(Answer::json(200, &json!({"object": "payment_method"}))),
                 (["transactions"], "payment") if !stores => Ok(Answer::json(200, &json!({"object": "transaction"}))),
@@ -92,7 +98,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             }
             let intent = body.get("intent").and_then(Value::as_object).ok_or_else(|| wrong("intent"))?;
             let name = sound(intent).ok_or_else(|| wrong("intent"))?;
-            let id = state.fresh("client_key_", 20);
+            let id = state.random_id("client_key_", 20);
             state.issue(&id, "client_token", None, &[("intent", name)]);
             Ok(Answer::json(
                 200,
@@ -106,12 +112,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 /// The name of the one intent, if it is complete.
 fn sound(intent: &Map<String, Value>) -> Option<&str> {
-    let (name, about) = intent.iter().next().filter(|_| intent.len() == 1)?;
-    let payable = |about: &Value| about.get("amount").is_some_and(|amount| amount.as_f64().is_some_and(|it| it > 0.0));
+    let (name, details) = intent.iter().next().filter(|_| intent.len() == 1)?;
+    let payable =
+        |details: &Value| details.get("amount").is_some_and(|amount| amount.as_f64().is_some_and(|it| it > 0.0));
     let complete = match name.as_str() {
-        "payment_method_form" => about.get("payment_method").is_some_and(Value::is_object),
-        "payment_form" => about.get("payment").is_some_and(payable),
-        "checkout_plugin" | "checkout_page" => payable(about) || about.get("invoice_id").is_some_and(Value::is_string),
+        "payment_method_form" => details.get("payment_method").is_some_and(Value::is_object),
+        "payment_form" => details.get("payment").is_some_and(payable),
+        "checkout_plugin" | "checkout_page" => {
+            payable(details) || details.get("invoice_id").is_some_and(Value::is_string)
+        }
         _ => false,
     };
     complete.then_some(name)
@@ -119,7 +128,7 @@ fn sound(intent: &Map<String, Value>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     /// `test_secret_key_a:`.
     const KEY: (&str, &str) = ("authorization", "Basic dGVzdF9zZWNyZXRfa2V5X2E6");
@@ -127,21 +136,21 @@ mod tests {
 
     #[test]
     fn a_client_token_does_what_its_intent_says() {
-        for (grant, about) in [
+        for (grant, details) in [
             ("payment_method_form", r#"{"payment_method": {}}"#),
             ("payment_form", r#"{"payment": {"amount": 10.5}}"#),
             ("checkout_plugin", r#"{"amount": 10.5}"#),
             ("checkout_page", r#"{"invoice_id": "i"}"#),
         ] {
-            let mut bench = Bench::new("payload");
-            let body = format!(r#"{{"type": "client", "intent": {{"{grant}": {about}}}}}"#);
-            let (status, token) = bench.ask(TOKENS, &[KEY], &body);
+            let mut fake = Fake::new("payload");
+            let body = format!(r#"{{"type": "client", "intent": {{"{grant}": {details}}}}}"#);
+            let (status, token) = fake.ask(TOKENS, &[KEY], &body);
             assert_eq!((status, token["environ"].as_str()), (200, Some("test")), "{grant}");
-            bench.story(grant, &token["id"], &[], None);
-            assert_eq!(bench.ask("POST /transactions", &[KEY], r#"{"type": "refund"}"#).0, 200);
-            assert_eq!(bench.ask(TOKENS, &[], &body).0, 401);
-            assert_eq!(bench.ask(TOKENS, &[KEY], &body.replace(about, "{}")).0, 400);
-            assert_eq!(bench.ask(TOKENS, &[KEY], &body.replace("client", "secret")).0, 400);
+            fake.check_token_use(grant, &token["id"], &[], None);
+            assert_eq!(fake.ask("POST /transactions", &[KEY], r#"{"type": "refund"}"#).0, 200);
+            assert_eq!(fake.ask(TOKENS, &[], &body).0, 401);
+            assert_eq!(fake.ask(TOKENS, &[KEY], &body.replace(details, "{}")).0, 400);
+            assert_eq!(fake.ask(TOKENS, &[KEY], &body.replace("client", "secret")).0, 400);
         }
     }
 }

@@ -1,11 +1,16 @@
 //! PAYONE Commerce Platform, by its PCP server libraries: authentication tokens and the tokenizer that they start.
 
-use crate::{
-    Answer, ClientCall, FakeVendor, Handled, Request, TokenUse, VendorState,
-    signing::{base64, hmac_sha256, http_date, is_fresh},
-};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    signing::{hmac_sha256, http_date, is_fresh},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const MERCHANT: &str = "SANDBOX_P1";
 const API_KEY: &str = "sandbox_payone_key";
@@ -21,14 +26,14 @@ pub static PAYONE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "authentication_token",
-        allowed: |pass| {
+        allowed: |client| {
             let path = format!("/payone/v1/{MERCHANT}/hosted-tokenization/cards");
             let card = json!({"cardPan": "4111111111111111", "expiryDate": "1230"});
-            ClientCall::new("tokenize a card", "POST", path).bearer(&pass.token).json(&card)
+            ClientCall::new("tokenize a card", "POST", path).bearer(&client.token).json(&card)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let path = format!("/payone/v1/{MERCHANT}/commerce-cases/1/checkouts/1/refund");
-            ClientCall::new("refund a checkout", "POST", path).bearer(&pass.token).json(&json!({}))
+            ClientCall::new("refund a checkout", "POST", path).bearer(&client.token).json(&json!({}))
         },
     }],
 };
@@ -60,11 +65,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 return Err(failure(403));
             }
             let expires_at = state.now.saturating_add(600);
-            let claims = json!({"sub": merchant, "iat": state.now, "exp": expires_at, "jti": state.fresh("", 16)});
+            let claims = json!({"sub": merchant, "iat": state.now, "exp": expires_at, "jti": state.random_id("", 16)});
             let token = state.jwt("ES256", &claims);
             state.issue(&token, "authentication_token", Some(expires_at), &[]);
             let date = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
-            let id = state.fresh("", 32);
+            let id = state.random_id("", 32);
             let dates = (date(state.now), date(expires_at));
             Ok(Answer::json(
                 200,
@@ -72,8 +77,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             ))
         }
         ["v1", _, "hosted-tokenization", "cards"] => {
-            state.live(request.bearer().unwrap_or_default(), &["authentication_token"]).map_err(|_| failure(401))?;
-            Ok(Answer::json(200, &json!({"paymentProcessingToken": state.fresh("", 32)})))
+            state.active(request.bearer().unwrap_or_default(), &["authentication_token"]).map_err(|_| failure(401))?;
+            Ok(Answer::json(200, &json!({"paymentProcessingToken": state.random_id("", 32)})))
         }
         ["v1", _, "commerce-cases", _, "checkouts", _, "refund"] => {
             signed(request, state)?;
@@ -89,7 +94,8 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let own = request.headers.iter().filter(|(name, _)| name.starts_with("x-gcs-"));
     let own: String = own.map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let text = format!("{}\n{}\n{}\n{own}{}\n", request.method, header("content-type"), header("date"), request.target);
-    let want = format!("GCS v1HMAC:{API_KEY}:{}", base64(hmac_sha256(SECRET.as_bytes(), text.as_bytes())));
+    let want =
+        format!("GCS v1HMAC:{API_KEY}:{}", BASE64_STANDARD.encode(hmac_sha256(SECRET.as_bytes(), text.as_bytes())));
     let fresh = http_date(header("date")).is_some_and(|date| is_fresh(date, state.now));
     (fresh && header("authorization") == want).then_some(()).ok_or_else(|| failure(401))
 }
@@ -97,35 +103,36 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
-    fn ask(bench: &mut Bench, merchant: &str, date: &str, secret: &str) -> (u16, serde_json::Value) {
+    fn ask(fake: &mut Fake, merchant: &str, date: &str, secret: &str) -> (u16, serde_json::Value) {
         let path = format!("/v1/{merchant}/authentication-tokens");
         let text = format!("POST\napplication/json\n{date}\nx-gcs-a:b\n/payone{path}\n");
-        let authorization = format!("GCS v1HMAC:{API_KEY}:{}", base64(hmac_sha256(secret.as_bytes(), text.as_bytes())));
+        let authorization =
+            format!("GCS v1HMAC:{API_KEY}:{}", BASE64_STANDARD.encode(hmac_sha256(secret.as_bytes(), text.as_bytes())));
         let headers =
             [("content-type", "application/json"), ("date", date), ("x-gcs-a", "b"), ("authorization", &authorization)];
-        bench.ask(&format!("POST {path}"), &headers, "")
+        fake.ask(&format!("POST {path}"), &headers, "")
     }
 
     #[test]
     fn a_token_starts_the_tokenizer_for_ten_minutes() {
-        let mut bench = Bench::new("payone");
-        let (status, made) = ask(&mut bench, MERCHANT, "Fri, 15 Jan 2027 08:00:00 GMT", SECRET);
+        let mut fake = Fake::new("payone");
+        let (status, made) = ask(&mut fake, MERCHANT, "Fri, 15 Jan 2027 08:00:00 GMT", SECRET);
         assert_eq!((status, &made["expirationDate"]), (200, &json!("2027-01-15T08:10:00Z")), "{made}");
-        bench.story("authentication_token", &made["token"], &[], Some(600));
+        fake.check_token_use("authentication_token", &made["token"], &[], Some(600));
     }
 
     #[test]
     fn refuses_as_payone_does() {
-        let mut bench = Bench::new("payone");
+        let mut fake = Fake::new("payone");
         for (merchant, date, secret, status) in [
             (MERCHANT, "Fri, 15 Jan 2027 08:00:00 GMT", "another", 401),
             (MERCHANT, "Fri, 15 Jan 2027 08:05:01 GMT", SECRET, 401),
             (MERCHANT, "2027-01-15T08:00:00Z", SECRET, 401),
             ("other", "Fri, 15 Jan 2027 08:00:00 GMT", SECRET, 403),
         ] {
-            let (got, answer) = ask(&mut bench, merchant, date, secret);
+            let (got, answer) = ask(&mut fake, merchant, date, secret);
             assert_eq!((got, &answer["errors"][0]["httpStatusCode"]), (status, &json!(status)));
         }
     }

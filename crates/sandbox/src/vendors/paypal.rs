@@ -2,11 +2,15 @@
 //!
 //! No page gives the lifetime of an ID token; an hour is taken. The clients' endpoints check the token only.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Issued, Pairs, Request, TokenUse, VendorState, vendor::Handled,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Pairs, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Issued, VendorState},
+};
 
 const EXAMPLES: &[(&str, &str)] =
     &[("client_token", "{}"), ("identity_client_token", "{}"), ("id_token", "{}"), ("access_token", "{}")];
@@ -22,42 +26,42 @@ pub static PAYPAL: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "client_token",
-            allowed: |pass| {
+            allowed: |client| {
                 let call = ClientCall::new(
                     "ask which methods are eligible",
                     "POST",
                     "/paypal/v2/payments/find-eligible-methods",
                 );
-                call.bearer(&pass.token).json(&json!({"purchase_units": [{"amount": {"currency_code": "USD"}}]}))
+                call.bearer(&client.token).json(&json!({"purchase_units": [{"amount": {"currency_code": "USD"}}]}))
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "identity_client_token",
-            allowed: |pass| {
+            allowed: |client| {
                 let path = "/paypal/v2/checkout/orders/SOMEORDER/confirm-payment-source";
                 let card = json!({"payment_source": {"card": {"number": "4111111111111111", "expiry": "2030-01"}}});
-                ClientCall::new("put a card on an order", "POST", path).bearer(&pass.token).json(&card)
+                ClientCall::new("put a card on an order", "POST", path).bearer(&client.token).json(&card)
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "id_token",
-            allowed: |pass| {
+            allowed: |client| {
                 ClientCall::new("list the customer's saved methods", "GET", "/paypal/v3/vault/payment-tokens")
-                    .bearer(&pass.token)
+                    .bearer(&client.token)
             },
-            forbidden: |pass| {
+            forbidden: |client| {
                 let path = "/paypal/v3/vault/payment-tokens?customer_id=somebody-else";
-                ClientCall::new("list another customer's methods", "GET", path).bearer(&pass.token)
+                ClientCall::new("list another customer's methods", "GET", path).bearer(&client.token)
             },
         },
     ],
 };
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let call = ClientCall::new("refund a capture", "POST", "/paypal/v2/payments/captures/SOMECAPTURE/refund");
-    call.bearer(&pass.token).json(&json!({}))
+    call.bearer(&client.token).json(&json!({}))
 }
 
 /// How the token endpoint refuses.
@@ -69,7 +73,7 @@ fn oauth_error(status: u16, code: &str, description: &str) -> Answer {
 fn error(status: u16, name: &str, message: &str, state: &mut VendorState) -> Answer {
     Answer::json(
         status,
-        &json!({"name": name, "message": message, "debug_id": state.fresh_of("", 13, b"0123456789abcdef"), "details": []}),
+        &json!({"name": name, "message": message, "debug_id": state.random_id_of("", 13, b"0123456789abcdef"), "details": []}),
     )
 }
 
@@ -104,15 +108,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("GET", ["v3", "vault", "payment-tokens"]) => {
             let token = holder(request, &["access_token", "id_token"], state)?;
-            let asked = request.query.value("customer_id").unwrap_or(token.about("customer"));
-            if token.kind == "id_token" && asked != token.about("customer") {
+            let asked = request.query.value("customer_id").unwrap_or(token.attribute("customer"));
+            if token.kind == "id_token" && asked != token.attribute("customer") {
                 return Err(not_authorized(state));
             }
             Ok(Answer::json(200, &json!({"customer": {"id": asked}, "payment_tokens": []})))
         }
         ("POST", ["v2", "payments", "captures", _, "refund"]) => {
             holder(request, &["access_token"], state)?;
-            Ok(Answer::json(201, &json!({"id": state.fresh_of("", 17, b"0123456789ABCDEFGH"), "status": "COMPLETED"})))
+            Ok(Answer::json(
+                201,
+                &json!({"id": state.random_id_of("", 17, b"0123456789ABCDEFGH"), "status": "COMPLETED"}),
+            ))
         }
         _ => Err(error(404, "RESOURCE_NOT_FOUND", "The specified resource does not exist.", state)),
     }
@@ -122,7 +129,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 fn holder(request: &Request, kinds: &[&str], state: &mut VendorState) -> Result<Issued, Answer> {
     let all = ["access_token", "client_token", "identity_client_token", "id_token"];
     let message = "Authentication failed due to invalid authentication credentials or a missing Authorization header.";
-    let token = request.bearer().and_then(|token| state.live(token, &all).cloned().ok());
+    let token = request.bearer().and_then(|token| state.active(token, &all).cloned().ok());
     let token = token.ok_or_else(|| error(401, "AUTHENTICATION_FAILURE", message, state))?;
     if kinds.contains(&token.kind) { Ok(token) } else { Err(not_authorized(state)) }
 }
@@ -179,10 +186,10 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
 
 /// A full-power token: opaque, unlike the clients' ones.
 fn access_token(scope: &str, state: &mut VendorState) -> Value {
-    let token = state.fresh("A21AA", 80);
+    let token = state.random_id("A21AA", 80);
     state.issue(&token, "access_token", Some(state.now + 31_000), &[]);
     json!({"scope": scope, "access_token": token, "token_type": "Bearer", "app_id": "APP-80W284485P519543T",
-        "expires_in": 31_000, "nonce": state.fresh("", 40)})
+        "expires_in": 31_000, "nonce": state.random_id("", 40)})
 }
 
 /// The scopes asked for, if they look like PayPal's; all of them, if none are.
@@ -239,7 +246,7 @@ fn identity_token(request: &Request, state: &mut VendorState) -> Handled {
             ));
         }
     };
-    let inner = json!({"braintree": {}, "paypal": {"accessToken": state.fresh("", 40), "customerId": customer}});
+    let inner = json!({"braintree": {}, "paypal": {"accessToken": state.random_id("", 40), "customerId": customer}});
     let token = BASE64_STANDARD.encode(inner.to_string());
     state.issue(&token, "identity_client_token", Some(state.now + 3_600), &[]);
     Ok(Answer::json(200, &json!({"client_token": token, "expires_in": 3_600})))
@@ -247,7 +254,7 @@ fn identity_token(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
     use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
     use serde_json::{Value, json};
 
@@ -256,20 +263,20 @@ mod tests {
     const TOKEN: &str = "POST /v1/oauth2/token";
     const GRANT: &str = "grant_type=client_credentials";
 
-    fn token(bench: &mut Bench, more: &str) -> Value {
-        let (status, body) = bench.ask(TOKEN, &[PAIR], &format!("{GRANT}{more}"));
+    fn token(fake: &mut Fake, more: &str) -> Value {
+        let (status, body) = fake.ask(TOKEN, &[PAIR], &format!("{GRANT}{more}"));
         assert_eq!(status, 200, "{body}");
         body
     }
 
-    fn bearer(bench: &mut Bench) -> String {
-        format!("Bearer {}", token(bench, "")["access_token"].as_str().unwrap())
+    fn bearer(fake: &mut Fake) -> String {
+        format!("Bearer {}", token(fake, "")["access_token"].as_str().unwrap())
     }
 
     #[test]
     fn every_grant_does_what_it_is_for() {
-        let mut bench = Bench::new("paypal");
-        let client = token(&mut bench, "&response_type=client_token&domains%5B%5D=shop.example,other.example");
+        let mut fake = Fake::new("paypal");
+        let client = token(&mut fake, "&response_type=client_token&domains%5B%5D=shop.example,other.example");
         assert_eq!(
             (client["expires_in"].as_i64(), client["scope"].as_str().map(|it| it.contains("client_sdk"))),
             (Some(900), Some(true))
@@ -277,40 +284,40 @@ mod tests {
         let claims = client["access_token"].as_str().and_then(|it| it.split('.').nth(1)).unwrap();
         let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
         assert_eq!(claims["exp"], NOW + 900);
-        bench.story("client_token", &client["access_token"], &[], Some(900));
-        let id = token(&mut bench, "&response_type=id_token&target_customer_id=c1");
-        bench.story("id_token", &id["id_token"], &[], Some(3_600));
-        let server = bearer(&mut bench);
+        fake.check_token_use("client_token", &client["access_token"], &[], Some(900));
+        let id = token(&mut fake, "&response_type=id_token&target_customer_id=c1");
+        fake.check_token_use("id_token", &id["id_token"], &[], Some(3_600));
+        let server = bearer(&mut fake);
         let (status, identity) =
-            bench.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"customer_id\": \"c1\"}");
+            fake.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"customer_id\": \"c1\"}");
         assert_eq!((status, &identity["expires_in"]), (200, &json!(3_600)));
-        bench.story("identity_client_token", &identity["client_token"], &[], Some(3_600));
+        fake.check_token_use("identity_client_token", &identity["client_token"], &[], Some(3_600));
     }
 
     #[test]
     fn a_server_token_may_refund_until_it_expires() {
-        let mut bench = Bench::new("paypal");
-        let server = bearer(&mut bench);
+        let mut fake = Fake::new("paypal");
+        let server = bearer(&mut fake);
         let refund =
-            |bench: &mut Bench| bench.ask("POST /v2/payments/captures/C/refund", &[("authorization", &server)], "{}");
-        assert_eq!(refund(&mut bench).0, 201);
-        bench.state.now += 31_000;
-        let (status, body) = refund(&mut bench);
+            |fake: &mut Fake| fake.ask("POST /v2/payments/captures/C/refund", &[("authorization", &server)], "{}");
+        assert_eq!(refund(&mut fake).0, 201);
+        fake.state.now += 31_000;
+        let (status, body) = refund(&mut fake);
         assert_eq!((status, &body["name"]), (401, &json!("AUTHENTICATION_FAILURE")));
     }
 
     #[test]
     fn a_client_token_is_not_authorized_to_refund() {
-        let mut bench = Bench::new("paypal");
-        let client = token(&mut bench, "&response_type=client_token");
+        let mut fake = Fake::new("paypal");
+        let client = token(&mut fake, "&response_type=client_token");
         let client = format!("Bearer {}", client["access_token"].as_str().unwrap());
-        let (status, body) = bench.ask("POST /v2/payments/captures/C/refund", &[("authorization", &client)], "{}");
+        let (status, body) = fake.ask("POST /v2/payments/captures/C/refund", &[("authorization", &client)], "{}");
         assert_eq!((status, &body["name"]), (403, &json!("NOT_AUTHORIZED")));
     }
 
     #[test]
     fn refuses_as_paypal_does() {
-        let mut bench = Bench::new("paypal");
+        let mut fake = Fake::new("paypal");
         for (headers, body, status, error) in [
             (&[][..], GRANT, 401, "invalid_client"),
             (&[("authorization", "Basic Og==")], GRANT, 401, "invalid_client"),
@@ -328,30 +335,30 @@ mod tests {
             (&[PAIR], &format!("{GRANT}&response_type=client_token&domains[]=*.a.example"), 400, "invalid_request"),
             (&[PAIR, ("paypal-auth-assertion", "e30.e30.")], GRANT, 401, "invalid_client"),
         ] {
-            let (got, answer) = bench.ask(TOKEN, headers, body);
+            let (got, answer) = fake.ask(TOKEN, headers, body);
             assert_eq!((got, answer["error"].as_str()), (status, Some(error)), "{body}");
         }
-        let (status, body) = bench.ask("POST /v1/identity/generate-token", &[PAIR], "{}");
+        let (status, body) = fake.ask("POST /v1/identity/generate-token", &[PAIR], "{}");
         assert_eq!((status, &body["name"]), (401, &json!("AUTHENTICATION_FAILURE")));
-        let server = bearer(&mut bench);
-        let (status, _) = bench.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"no\": 1}");
+        let server = bearer(&mut fake);
+        let (status, _) = fake.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"no\": 1}");
         assert_eq!(status, 400);
     }
 
     #[test]
     fn an_assertion_names_the_client_and_the_seller() {
-        let mut bench = Bench::new("paypal");
+        let mut fake = Fake::new("paypal");
         let encode = |value: Value| BASE64_STANDARD.encode(value.to_string());
         for (client, status) in [("a", 200), ("other", 401)] {
             let assertion =
                 format!("{}.{}.", encode(json!({"alg": "none"})), encode(json!({"iss": client, "payer_id": "P"})));
-            assert_eq!(bench.ask(TOKEN, &[PAIR, ("paypal-auth-assertion", &assertion)], GRANT).0, status);
+            assert_eq!(fake.ask(TOKEN, &[PAIR, ("paypal-auth-assertion", &assertion)], GRANT).0, status);
         }
     }
 
     #[test]
     fn the_scope_can_be_narrowed() {
-        let body = token(&mut Bench::new("paypal"), "&scope=openid");
+        let body = token(&mut Fake::new("paypal"), "&scope=openid");
         assert_eq!(body["scope"], "openid");
     }
 }

@@ -1,8 +1,14 @@
 //! Paysafe's Payments API: customers and their single-use tokens.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] =
     &[("single_use_customer_token", r#"{"customer_id": "1a2b3c4d-0000-4000-8000-000000000001"}"#)];
@@ -17,12 +23,12 @@ pub static PAYSAFE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "single_use_customer_token",
-        allowed: |pass| {
-            let path = format!("/paysafe/paymenthub/v1/singleusecustomertokens/{}", pass.token);
+        allowed: |client| {
+            let path = format!("/paysafe/paymenthub/v1/singleusecustomertokens/{}", client.token);
             ClientCall::new("show the customer's stored cards", "GET", path)
         },
-        forbidden: |pass| {
-            let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", pass.token)));
+        forbidden: |client| {
+            let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:", client.token)));
             let call = ClientCall::new("refund a payment", "POST", "/paysafe/paymenthub/v1/settlements/1/refunds");
             call.header("authorization", login).json(&json!({"merchantRefNum": "refund1", "amount": 100}))
         },
@@ -55,11 +61,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let segments = request.segments();
     let ["paymenthub", "v1", rest @ ..] = segments.as_slice() else { return Err(failure(404)) };
     if let ("GET", ["singleusecustomertokens", token]) = (request.method.as_str(), rest) {
-        let token = state.live(token, &["single_use_customer_token"]).map_err(|_| failure(404))?;
-        return Ok(Answer::json(200, &json!({"customerId": token.about("customer"), "paymentHandles": []})));
+        let token = state.active(token, &["single_use_customer_token"]).map_err(|_| failure(404))?;
+        return Ok(Answer::json(200, &json!({"customerId": token.attribute("customer"), "paymentHandles": []})));
     }
     let merchant =
-        request.basic().filter(|(user, password)| !user.is_empty() && !password.is_empty() && !state.knows(user));
+        request.basic().filter(|(user, password)| !user.is_empty() && !password.is_empty() && !state.was_issued(user));
     let (user, _) = merchant.ok_or_else(|| failure(401))?;
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -76,7 +82,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if text("merchantCustomerId").is_empty() {
                 return Err(field("merchantCustomerId"));
             }
-            let id = state.fresh_of("", 32, b"0123456789abcdef");
+            let id = state.random_id_of("", 32, b"0123456789abcdef");
             Ok(Answer::json(
                 201,
                 &json!({"id": id, "status": "ACTIVE", "merchantCustomerId": text("merchantCustomerId")}),
@@ -95,11 +101,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 return Err(field("merchantRefNum"));
             }
             let taken = format!("{user}\n{reference}");
-            if state.knows(&taken) {
+            if state.was_issued(&taken) {
                 return Err(error(409, "5031", "The transaction you have submitted has already been processed.", None));
             }
             state.issue(&taken, "reference", None, &[]);
-            let token = state.fresh("SP", 16);
+            let token = state.random_id("SP", 16);
             state.issue(
                 &token,
                 "single_use_customer_token",
@@ -108,7 +114,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             );
             Ok(Answer::json(
                 201,
-                &json!({"id": state.fresh_of("", 32, b"0123456789abcdef"), "timeToLiveSeconds": 899,
+                &json!({"id": state.random_id_of("", 32, b"0123456789abcdef"), "timeToLiveSeconds": 899,
                 "status": "ACTIVE", "singleUseCustomerToken": token, "locale": "en_US", "paymentHandles": []}),
             ))
         }
@@ -119,7 +125,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
     const MAKE: &str = "POST /paymenthub/v1/customers/c/singleusecustomertokens";
@@ -127,12 +133,12 @@ mod tests {
 
     #[test]
     fn a_token_is_for_one_customer() {
-        let mut bench = Bench::new("paysafe");
-        let (status, body) = bench.ask(MAKE, &[PAIR], BODY);
+        let mut fake = Fake::new("paysafe");
+        let (status, body) = fake.ask(MAKE, &[PAIR], BODY);
         assert_eq!(status, 201, "{body}");
-        bench.story("single_use_customer_token", &body["singleUseCustomerToken"], &[], Some(899));
-        assert_eq!(bench.ask(MAKE, &[PAIR], BODY).1["error"]["code"], "5031");
-        let (status, body) = bench.ask("POST /paymenthub/v1/customers", &[PAIR], r#"{"merchantCustomerId": "own"}"#);
+        fake.check_token_use("single_use_customer_token", &body["singleUseCustomerToken"], &[], Some(899));
+        assert_eq!(fake.ask(MAKE, &[PAIR], BODY).1["error"]["code"], "5031");
+        let (status, body) = fake.ask("POST /paymenthub/v1/customers", &[PAIR], r#"{"merchantCustomerId": "own"}"#);
         assert!(status == 201 && body["id"].is_string());
     }
 
@@ -145,7 +151,7 @@ mod tests {
             (&[PAIR], "POST /paymenthub/v1/customers/missing/singleusecustomertokens", BODY, 404, "5269"),
             (&[PAIR], "POST /paymenthub/v1/customers", "{}", 400, "5068"),
         ] {
-            let (got, answer) = Bench::new("paysafe").ask(call, headers, body);
+            let (got, answer) = Fake::new("paysafe").ask(call, headers, body);
             assert_eq!((got, answer["error"]["code"].as_str()), (status, Some(code)), "{call} {body}");
         }
     }

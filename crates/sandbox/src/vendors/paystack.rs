@@ -1,7 +1,13 @@
 //! Paystack transactions, by its `OpenAPI` document and <https://paystack.com/docs/api/transaction/>.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static PAYSTACK: FakeVendor = FakeVendor {
     name: "paystack",
@@ -13,13 +19,13 @@ pub static PAYSTACK: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "transaction_access_code",
-        allowed: |pass| {
-            let path = format!("/paystack/transaction/verify_access_code/{}", pass.token);
+        allowed: |client| {
+            let path = format!("/paystack/transaction/verify_access_code/{}", client.token);
             ClientCall::new("resume the transaction", "GET", path)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("refund a transaction", "POST", "/paystack/refund");
-            call.bearer(&pass.token).json(&json!({"transaction": pass.reference}))
+            call.bearer(&client.token).json(&json!({"transaction": client.reference}))
         },
     }],
 };
@@ -48,8 +54,8 @@ fn failure(status: u16) -> Answer {
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let path = request.segments();
     if let ("GET", ["transaction", "verify_access_code", code]) = (request.method.as_str(), path.as_slice()) {
-        let transaction = state.live(code, &["access_code"]).map_err(|_| failure(404))?;
-        let data = json!({"access_code": code, "reference": transaction.about("reference")});
+        let transaction = state.active(code, &["access_code"]).map_err(|_| failure(404))?;
+        let data = json!({"access_code": code, "reference": transaction.attribute("reference")});
         return Ok(Answer::json(200, &json!({"status": true, "message": "Access code validated", "data": data})));
     }
     let key = request.bearer().unwrap_or_default();
@@ -84,11 +90,12 @@ fn initialize(request: &Request, state: &mut VendorState) -> Handled {
     if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
         return Err(error(400, "invalid_params", &format!("{name} is missing or wrong")));
     }
-    let reference = text("reference").map_or_else(|| state.fresh_of("", 10, b"0123456789abcdefghij"), str::to_owned);
-    if state.find("reference", &reference).is_some() {
+    let reference =
+        text("reference").map_or_else(|| state.random_id_of("", 10, b"0123456789abcdefghij"), str::to_owned);
+    if state.find_token("reference", &reference).is_some() {
         return Err(error(400, "duplicate_reference", "Duplicate Transaction Reference"));
     }
-    let code = state.fresh_of("", 15, b"0123456789abcdefghijklmnopqrstuvwxyz");
+    let code = state.random_id_of("", 15, b"0123456789abcdefghijklmnopqrstuvwxyz");
     state.issue(&code, "access_code", None, &[("reference", &reference)]);
     let url = format!("https://checkout.paystack.com/{code}");
     let data = json!({"authorization_url": url, "access_code": code, "reference": reference});
@@ -97,7 +104,7 @@ fn initialize(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const KEY: (&str, &str) = ("authorization", "Bearer sk_test_madeup");
     const INITIALIZE: &str = "POST /transaction/initialize";
@@ -105,16 +112,16 @@ mod tests {
     #[test]
     fn an_access_code_resumes_its_transaction() {
         let good = r#"{"email": "a@b.example", "amount": 100, "reference": "r-1"}"#;
-        let mut bench = Bench::new("paystack");
-        let (status, answer) = bench.ask(INITIALIZE, &[KEY], good);
+        let mut fake = Fake::new("paystack");
+        let (status, answer) = fake.ask(INITIALIZE, &[KEY], good);
         assert_eq!((status, answer["data"]["reference"].as_str()), (200, Some("r-1")));
-        bench.story("transaction_access_code", &answer["data"]["access_code"], &[], None);
-        let (status, answer) = bench.ask(INITIALIZE, &[KEY], good);
+        fake.check_token_use("transaction_access_code", &answer["data"]["access_code"], &[], None);
+        let (status, answer) = fake.ask(INITIALIZE, &[KEY], good);
         assert_eq!((status, answer["code"].as_str()), (400, Some("duplicate_reference")));
-        assert_eq!(bench.ask("POST /refund", &[KEY], "{}").0, 200);
-        assert_eq!(bench.ask(INITIALIZE, &[("authorization", "Bearer pk_test_a")], good).0, 401);
+        assert_eq!(fake.ask("POST /refund", &[KEY], "{}").0, 200);
+        assert_eq!(fake.ask(INITIALIZE, &[("authorization", "Bearer pk_test_a")], good).0, 401);
         for (from, to) in [("a@b.example", "a"), ("100", "0"), ("r-1", "r_1"), ("{", "{\"channels\": [\"cash\"], ")] {
-            assert_eq!(bench.ask(INITIALIZE, &[KEY], &good.replacen(from, to, 1)).0, 400, "{to}");
+            assert_eq!(fake.ask(INITIALIZE, &[KEY], &good.replacen(from, to, 1)).0, 400, "{to}");
         }
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! Refusals come with status 200. Paytm publishes no lifetime for an access token; 15 minutes are taken.
 
-use crate::{
-    Answer, ClientCall, FakeVendor, Handled, Request, TokenUse, VendorState,
-    signing::{hex, sha256},
-    vendor::text,
-};
 use aes::{
     Aes128,
     cipher::{BlockDecryptMut, KeyIvInit, block_padding::Pkcs7},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    signing::sha256,
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const KEY: &[u8] = b"sandboxPaytmKey1";
 const IV: &[u8] = b"@@@@&&&&####$$$$";
@@ -36,19 +39,21 @@ pub static PAYTM: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "access_token",
-            allowed: |pass| {
-                let head = json!({"tokenType": "ACCESS", "token": pass.token});
+            allowed: |client| {
+                let head = json!({"tokenType": "ACCESS", "token": client.token});
                 call("ask for payment options", "theia/api/v2/fetchPaymentOptions", &head)
             },
-            forbidden: |pass| {
-                let head = json!({"txnToken": pass.token});
+            forbidden: |client| {
+                let head = json!({"txnToken": client.token});
                 call("pay without an order", "theia/api/v1/processTransaction", &head)
             },
         },
         TokenUse {
             grant: "txn_token",
-            allowed: |pass| call("pay the order", "theia/api/v1/processTransaction", &json!({"txnToken": pass.token})),
-            forbidden: |pass| call("refund the order", "refund/apply", &json!({"signature": pass.token})),
+            allowed: |client| {
+                call("pay the order", "theia/api/v1/processTransaction", &json!({"txnToken": client.token}))
+            },
+            forbidden: |client| call("refund the order", "refund/apply", &json!({"signature": client.token})),
         },
     ],
 };
@@ -88,7 +93,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         _ => None,
     };
     if let Some((kind, at)) = client {
-        let live = state.live(&field(at), &[kind]).map(|_| ());
+        let live = state.active(&field(at), &[kind]).map(|_| ());
         return live.map(|()| result("S", "0000", "Success", &[])).map_err(|_| refuse("1006", "Session expired"));
     }
     let (signature, id, parameter) = match path {
@@ -111,7 +116,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if request.query.value(parameter) != Some(&id) || id.is_empty() || id.len() > 50 || !id.chars().all(allowed) {
         return Err(refuse("1001", "Request parameters are not valid"));
     }
-    let random = state.fresh_of("", 32, b"0123456789abcdef");
+    let random = state.random_id_of("", 32, b"0123456789abcdef");
     let expires_at = Some(state.now.saturating_add(900));
     if parameter == "referenceId" {
         if field("/head/tokenType") != "CHECKSUM" || !(10..=20).contains(&id.len()) {
@@ -126,8 +131,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         return Err(refuse("1001", "Request parameters are not valid"));
     }
     let order = format!("{mid}\n{id}");
-    let known = state.find("order", &order).map(|known| known.about("token").to_owned());
-    if let Some(token) = known.filter(|token| state.live(token, &["txn"]).is_ok()) {
+    let known = state.find_token("order", &order).map(|known| known.attribute("token").to_owned());
+    if let Some(token) = known.filter(|token| state.active(token, &["txn"]).is_ok()) {
         return Ok(result("S", "0002", "Success Idempotent", &[("txnToken", &token)]));
     }
     let token = format!("{random}{}", state.now.saturating_mul(1000));
@@ -148,36 +153,36 @@ fn is_signature(request: &Request, signature: &str) -> bool {
     });
     let opened = opened.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let (hash, salt) = opened.split_at_checked(64).unwrap_or_default();
-    salt.len() == 4 && body.is_some_and(|body| hex(sha256(format!("{body}|{salt}"))) == hash)
+    salt.len() == 4 && body.is_some_and(|body| hex::encode(sha256(format!("{body}|{salt}"))) == hash)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use aes::cipher::BlockEncryptMut;
 
-    fn ask(bench: &mut Bench, call: &str, key: &[u8], name: &str, body: &str) -> Value {
-        let hash = format!("{}abcd", hex(sha256(format!("{body}|abcd"))));
+    fn ask(fake: &mut Fake, call: &str, key: &[u8], name: &str, body: &str) -> Value {
+        let hash = format!("{}abcd", hex::encode(sha256(format!("{body}|abcd"))));
         let sealed = cbc::Encryptor::<Aes128>::new_from_slices(key, IV).unwrap();
         let signature = BASE64_STANDARD.encode(sealed.encrypt_padded_vec_mut::<Pkcs7>(hash.as_bytes()));
         let sent = format!(r#"{{"head":{{"tokenType":"CHECKSUM","{name}":"{signature}"}}, "body":{body}}}"#);
-        bench.ask(&format!("POST /theia/api/v1/{call}"), &[], &sent).1["body"].clone()
+        fake.ask(&format!("POST /theia/api/v1/{call}"), &[], &sent).1["body"].clone()
     }
 
     #[test]
     fn tokens_live_for_15_minutes() {
-        let mut bench = Bench::new("paytm");
+        let mut fake = Fake::new("paytm");
         let body = r#"{"referenceId":"reference-1", "mid":"M"}"#;
-        let made = ask(&mut bench, "token/create?mid=M&referenceId=reference-1", KEY, "token", body);
-        bench.story("access_token", &made["accessToken"], &[], Some(900));
-        let mut bench = Bench::new("paytm");
+        let made = ask(&mut fake, "token/create?mid=M&referenceId=reference-1", KEY, "token", body);
+        fake.check_token_use("access_token", &made["accessToken"], &[], Some(900));
+        let mut fake = Fake::new("paytm");
         let body = r#"{"requestType":"Payment","mid":"M","websiteName":"W","orderId":"o","txnAmount":{"value":"1.00","currency":"INR"},"userInfo":{"custId":"c"}}"#;
         let path = "initiateTransaction?mid=M&orderId=o";
-        let made = ask(&mut bench, path, KEY, "signature", body);
-        let again = ask(&mut bench, path, KEY, "signature", body);
+        let made = ask(&mut fake, path, KEY, "signature", body);
+        let again = ask(&mut fake, path, KEY, "signature", body);
         assert_eq!((text(&again, "/resultInfo/resultCode"), &again["txnToken"]), ("0002", &made["txnToken"]));
-        bench.story("txn_token", &made["txnToken"], &[], Some(900));
+        fake.check_token_use("txn_token", &made["txnToken"], &[], Some(900));
     }
 
     #[test]
@@ -188,7 +193,7 @@ mod tests {
             ("token/create?mid=N&referenceId=reference-1", b"sandboxPaytmKey1", "2006"),
             ("token/create?mid=M&referenceId=reference-2", b"sandboxPaytmKey1", "1001"),
         ] {
-            let answer = ask(&mut Bench::new("paytm"), path, key, "token", body);
+            let answer = ask(&mut Fake::new("paytm"), path, key, "token", body);
             assert_eq!(text(&answer, "/resultInfo/resultCode"), code, "{path}");
         }
     }

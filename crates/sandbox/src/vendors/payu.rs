@@ -1,7 +1,12 @@
 //! PayU: GPO by its OpenAPI file 2.1.0, India by its page "Get Token API". Their tokens are for servers only.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static PAYU: FakeVendor = FakeVendor {
     name: "payu",
@@ -42,7 +47,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", "/oauth/token") => token(request, true, state),
         ("GET", "/api/v2_1/paymethods") => {
             let token = request.bearer().unwrap_or_default();
-            state.live(token, &["gpo"]).map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
+            state.active(token, &["gpo"]).map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
             Ok(Answer::json(200, &json!({"payByLinks": [], "status": {"statusCode": "SUCCESS"}})))
         }
         _ => Err(error(404, "not_found", "No such resource")),
@@ -68,7 +73,7 @@ fn token(request: &Request, india: bool, state: &mut VendorState) -> Handled {
         return Err(missing(name));
     }
     if !india {
-        let token = state.fresh_of("", 32, b"0123456789abcdef");
+        let token = state.random_id_of("", 32, b"0123456789abcdef");
         state.issue(&token, "gpo", Some(state.now.saturating_add(43_199)), &[]);
         return Ok(Answer::json(
             200,
@@ -79,7 +84,7 @@ fn token(request: &Request, india: bool, state: &mut VendorState) -> Handled {
     if !scope.split(' ').all(|scope| INDIAN_SCOPES.contains(&scope)) {
         return Err(error(400, "invalid_scope", "The scope is not valid"));
     }
-    let token = state.fresh_of("", 64, b"0123456789abcdef");
+    let token = state.random_id_of("", 64, b"0123456789abcdef");
     state.issue(&token, "india", Some(state.now.saturating_add(7200)), &[]);
     Ok(Answer::json(
         200,
@@ -89,19 +94,19 @@ fn token(request: &Request, india: bool, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const GPO: &str = "POST /pl/standard/user/oauth/authorize";
     const PAIR: &str = "client_id=1&client_secret=b&grant_type=";
 
     #[test]
     fn a_token_calls_the_api_until_it_ends() {
-        let mut bench = Bench::new("payu");
-        let (_, answer) = bench.ask(GPO, &[], &format!("{PAIR}client_credentials"));
+        let mut fake = Fake::new("payu");
+        let (_, answer) = fake.ask(GPO, &[], &format!("{PAIR}client_credentials"));
         let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
         for (seconds, status) in [(43_198, 200), (1, 401)] {
-            bench.state.now += seconds;
-            assert_eq!(bench.ask("GET /api/v2_1/paymethods", &[("authorization", &bearer)], "").0, status);
+            fake.state.now += seconds;
+            assert_eq!(fake.ask("GET /api/v2_1/paymethods", &[("authorization", &bearer)], "").0, status);
         }
     }
 
@@ -117,7 +122,7 @@ mod tests {
             ("POST /oauth/token", format!("{PAIR}client_credentials&scope=everything"), 400),
             ("POST /oauth/token", format!("{PAIR}client_credentials&scope=read_payment_links"), 200),
         ] {
-            assert_eq!(Bench::new("payu").ask(call, &[], &body).0, status, "{call} {body}");
+            assert_eq!(Fake::new("payu").ask(call, &[], &body).0, status, "{call} {body}");
         }
     }
 }

@@ -2,8 +2,14 @@
 //!
 //! What the mobile SDK calls is not described: here it pays at `/checkout/v2/sdk/pay`.
 
-use crate::{Answer, ClientCall, FakeVendor, Handled, Request, TokenUse, VendorState, vendor::text};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
@@ -26,13 +32,13 @@ pub static PHONEPE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "sdk_order_token",
-        allowed: |pass| {
-            let body = json!({"orderId": pass.starting("OMO"), "token": pass.token, "instrument": "UPI"});
+        allowed: |client| {
+            let body = json!({"orderId": client.starting("OMO"), "token": client.token, "instrument": "UPI"});
             ClientCall::new("pay the order", "POST", "/phonepe/apis/pg-sandbox/checkout/v2/sdk/pay").json(&body)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("refund the order", "POST", "/phonepe/apis/pg-sandbox/payments/v2/refund");
-            call.header("authorization", format!("O-Bearer {}", pass.token)).json(&json!({"amount": 100}))
+            call.header("authorization", format!("O-Bearer {}", client.token)).json(&json!({"amount": 100}))
         },
     }],
 };
@@ -65,16 +71,16 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", "/payments/v2/refund") => {
             server(request, state)?;
-            Ok(Answer::json(200, &json!({"refundId": state.fresh("OMR", 12), "state": "PENDING"})))
+            Ok(Answer::json(200, &json!({"refundId": state.random_id("OMR", 12), "state": "PENDING"})))
         }
         ("POST", "/checkout/v2/sdk/pay") => {
             let body = body();
-            let order = state.live(text(&body, "/token"), &["order"]).map_err(|_| failure(401))?;
-            if order.about("id") != text(&body, "/orderId") {
+            let order = state.active(text(&body, "/token"), &["order"]).map_err(|_| failure(401))?;
+            if order.attribute("id") != text(&body, "/orderId") {
                 return Err(failure(401));
             }
             order.used = true;
-            Ok(Answer::json(200, &json!({"orderId": order.about("id"), "state": "COMPLETED"})))
+            Ok(Answer::json(200, &json!({"orderId": order.attribute("id"), "state": "COMPLETED"})))
         }
         _ => Err(error(404, "NOT_FOUND", "Api Mapping Not Found")),
     }
@@ -103,7 +109,7 @@ fn login(request: &Request, state: &mut VendorState) -> Handled {
 
 fn server(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     let token = request.header("authorization").and_then(|it| it.strip_prefix("O-Bearer ")).unwrap_or_default();
-    state.live(token, &["login"]).map(|_| ()).map_err(|_| failure(401))
+    state.active(token, &["login"]).map(|_| ()).map_err(|_| failure(401))
 }
 
 fn order(body: &Value, state: &mut VendorState) -> Handled {
@@ -114,12 +120,16 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     let amount = body.get("amount").is_some() && number("amount") >= 100;
     let flow = text(body, "/paymentFlow/type") == "PG_CHECKOUT";
     let lifetime = number("expireAfter");
-    if !good_id || !amount || !flow || !(300..=3_600).contains(&lifetime) || state.find("merchant_order", id).is_some()
+    if !good_id
+        || !amount
+        || !flow
+        || !(300..=3_600).contains(&lifetime)
+        || state.find_token("merchant_order", id).is_some()
     {
         return Err(failure(400));
     }
     let expires_at = state.now.saturating_add(lifetime);
-    let order = state.fresh_of("OMO", 12, b"0123456789");
+    let order = state.random_id_of("OMO", 12, b"0123456789");
     let token = state.jwt("HS256", &json!({"orderId": order, "expiresOn": expires_at}));
     state.issue(&token, "order", Some(expires_at), &[("id", &order), ("merchant_order", id)]);
     let expire_at = expires_at.saturating_mul(1_000);
@@ -129,33 +139,33 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const LOGIN: &str = "client_id=a&client_secret=b&client_version=1&grant_type=client_credentials";
 
     #[test]
     fn an_order_token_pays_its_order() {
-        let mut bench = Bench::new("phonepe");
-        let (status, login) = bench.ask("POST /apis/identity-manager/v1/oauth/token", &[], LOGIN);
+        let mut fake = Fake::new("phonepe");
+        let (status, login) = fake.ask("POST /apis/identity-manager/v1/oauth/token", &[], LOGIN);
         assert_eq!((status, &login["expires_in"]), (200, &Value::Null));
         let bearer = format!("O-Bearer {}", login["access_token"].as_str().unwrap());
         let auth = [("authorization", bearer.as_str())];
         let path = "POST /apis/pg-sandbox/checkout/v2/sdk/order";
         let body = r#"{"merchantOrderId":"o-1","amount":100,"expireAfter":300,"paymentFlow":{"type":"PG_CHECKOUT"}}"#;
-        let (status, made) = bench.ask(path, &auth, body);
+        let (status, made) = fake.ask(path, &auth, body);
         assert_eq!(status, 200, "{made}");
         for body in [body, &body.replace("o-1", "o/2"), &body.replace("\"amount\":100", "\"amount\":99"), "{}"] {
-            assert_eq!(bench.ask(path, &auth, body).0, 400, "{body}");
+            assert_eq!(fake.ask(path, &auth, body).0, 400, "{body}");
         }
-        assert_eq!(bench.ask(path, &[("authorization", "O-Bearer x")], body).0, 401);
-        bench.story("sdk_order_token", &made["token"], &[made["orderId"].as_str().unwrap()], Some(300));
+        assert_eq!(fake.ask(path, &[("authorization", "O-Bearer x")], body).0, 401);
+        fake.check_token_use("sdk_order_token", &made["token"], &[made["orderId"].as_str().unwrap()], Some(300));
     }
 
     #[test]
     fn refuses_as_phonepe_does() {
-        let mut bench = Bench::new("phonepe");
+        let mut fake = Fake::new("phonepe");
         for (form, status) in [("client_id=a", 401), (&*LOGIN.replace("_version=1", "_version=x"), 400)] {
-            assert_eq!(bench.ask("POST /apis/pg-sandbox/v1/oauth/token", &[], form).0, status, "{form}");
+            assert_eq!(fake.ask("POST /apis/pg-sandbox/v1/oauth/token", &[], form).0, status, "{form}");
         }
     }
 }

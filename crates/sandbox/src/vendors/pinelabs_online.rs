@@ -2,9 +2,15 @@
 //!
 //! The lifetime of a checkout token is not published: here it has none. A refund's answer is made up.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static PINELABS_ONLINE: FakeVendor = FakeVendor {
     name: "pinelabs_online",
@@ -16,13 +22,13 @@ pub static PINELABS_ONLINE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "checkout_token",
-        allowed: |pass| {
-            let path = format!("/pinelabs_online/redirect/checkout?token={}", pass.token);
+        allowed: |client| {
+            let path = format!("/pinelabs_online/redirect/checkout?token={}", client.token);
             ClientCall::new("open the checkout", "GET", path)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             ClientCall::new("refund an order", "POST", "/pinelabs_online/api/pay/v1/refunds/SOMEORDER")
-                .bearer(&pass.token)
+                .bearer(&client.token)
                 .json(&json!({}))
         },
     }],
@@ -76,7 +82,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("GET", "/redirect/checkout") => {
             let token = request.query.value("token").unwrap_or_default();
-            state.live(token, &["checkout_token"]).map_err(|_| unauthorized())?;
+            state.active(token, &["checkout_token"]).map_err(|_| unauthorized())?;
             Ok(Answer::of(200, "text/html", "<title>Checkout</title>".to_owned()))
         }
         (_, "/api/auth/v1/token" | "/api/checkout/v1/orders") => Err(error(405, "METHOD_NOT_ALLOWED", "Wrong method")),
@@ -91,7 +97,7 @@ fn json_body(request: &Request) -> Result<Value, Answer> {
 
 fn merchant(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     let token = request.bearer().ok_or_else(unauthorized)?;
-    state.live(token, &["access_token"]).map(|_| ()).map_err(|_| unauthorized())
+    state.active(token, &["access_token"]).map(|_| ()).map_err(|_| unauthorized())
 }
 
 fn order(body: &Value, state: &mut VendorState) -> Handled {
@@ -106,7 +112,7 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     if !(100..=100_000_000).contains(&value) || amount.get("currency").and_then(Value::as_str) != Some("INR") {
         return Err(wrong("order_amount"));
     }
-    let (token, order) = (state.fresh("", 64), state.fresh("v1-", 20));
+    let (token, order) = (state.random_id("", 64), state.random_id("v1-", 20));
     state.issue(&token, "checkout_token", None, &[]);
     let url = format!("https://pluraluat.v2.pinepg.in/redirect/checkout?token={token}");
     let message = "Order Creation Successful.";
@@ -116,25 +122,25 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const TOKEN: &str = "POST /api/auth/v1/token";
     const ORDERS: &str = "POST /api/checkout/v1/orders";
 
     #[test]
     fn a_checkout_token_opens_its_checkout_only() {
-        let mut bench = Bench::new("pinelabs_online");
+        let mut fake = Fake::new("pinelabs_online");
         let login = r#"{"client_id": "c", "client_secret": "s", "grant_type": "client_credentials"}"#;
-        let (status, login) = bench.ask(TOKEN, &[], login);
+        let (status, login) = fake.ask(TOKEN, &[], login);
         assert_eq!((status, &login["expires_at"]), (200, &"2027-01-15T09:00:00.000Z".into()));
         let bearer = format!("Bearer {}", login["access_token"].as_str().unwrap());
         let bearer = [("authorization", bearer.as_str())];
         let order = r#"{"merchant_order_reference": "r-1", "order_amount": {"value": 500, "currency": "INR"}}"#;
-        let (_, order) = bench.ask(ORDERS, &bearer, order);
-        bench.story("checkout_token", &order["token"], &[], None);
-        assert_eq!(bench.ask(ORDERS, &bearer, r#"{"merchant_order_reference": "r 1"}"#).0, 422);
-        assert_eq!(bench.ask(ORDERS, &[], "{}").0, 401);
-        assert_eq!(bench.ask(TOKEN, &[], "{}").0, 401);
-        assert_eq!(bench.ask("GET /api/auth/v1/token", &[], "").0, 405);
+        let (_, order) = fake.ask(ORDERS, &bearer, order);
+        fake.check_token_use("checkout_token", &order["token"], &[], None);
+        assert_eq!(fake.ask(ORDERS, &bearer, r#"{"merchant_order_reference": "r 1"}"#).0, 422);
+        assert_eq!(fake.ask(ORDERS, &[], "{}").0, 401);
+        assert_eq!(fake.ask(TOKEN, &[], "{}").0, 401);
+        assert_eq!(fake.ask("GET /api/auth/v1/token", &[], "").0, 405);
     }
 }

@@ -1,12 +1,16 @@
 //! PlacetoPay's checkout sessions, by its public redirection library.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState,
-    signing::{base64, is_fresh, sha256},
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    signing::{is_fresh, sha256},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const LOGIN: &str = "sandbox_placetopay_login";
 const TRAN_KEY: &str = "sandbox_placetopay_key";
@@ -37,18 +41,18 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// The page's address is the token; its host is the vendor's.
-fn page(pass: &ClientToken) -> &str {
-    pass.token.split_once("/session/").map_or(pass.token.as_str(), |(_, page)| page)
+fn page(client: &ClientToken) -> &str {
+    client.token.split_once("/session/").map_or(client.token.as_str(), |(_, page)| page)
 }
 
-fn open(pass: &ClientToken) -> ClientCall {
-    ClientCall::new("open the hosted page", "GET", format!("/placetopay/session/{}", page(pass)))
+fn open(client: &ClientToken) -> ClientCall {
+    ClientCall::new("open the hosted page", "GET", format!("/placetopay/session/{}", page(client)))
 }
 
-fn read(pass: &ClientToken) -> ClientCall {
-    let id = page(pass).split('/').next().unwrap_or_default();
+fn read(client: &ClientToken) -> ClientCall {
+    let id = page(client).split('/').next().unwrap_or_default();
     let call = ClientCall::new("read the session's payments", "POST", format!("/placetopay/api/session/{id}"));
-    call.json(&json!({"auth": {"login": LOGIN, "tranKey": page(pass), "nonce": "", "seed": ""}}))
+    call.json(&json!({"auth": {"login": LOGIN, "tranKey": page(client), "nonce": "", "seed": ""}}))
 }
 
 fn date(seconds: i64) -> String {
@@ -76,7 +80,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().unwrap_or_default();
     match (request.method.as_str(), request.segments().as_slice()) {
         ("GET", ["session", id, key]) => {
-            state.live(&format!("{id}/{key}"), &["session"]).map_err(|_| Answer::text(404, "Sesión no encontrada"))?;
+            state
+                .active(&format!("{id}/{key}"), &["session"])
+                .map_err(|_| Answer::text(404, "Sesión no encontrada"))?;
             Ok(Answer::of(200, "text/html", "<!DOCTYPE html><title>Checkout</title>".to_owned()))
         }
         ("POST", ["api", "session"]) => {
@@ -85,7 +91,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", ["api", "session", id]) => {
             authenticate(&body, state)?;
-            let known = state.find("id", id).is_some();
+            let known = state.find_token("id", id).is_some();
             let status = json!({"status": "PENDING", "reason": "PC", "message": "", "date": date(state.now)});
             known
                 .then(|| Answer::json(200, &json!({"requestId": id, "status": status})))
@@ -99,7 +105,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 fn authenticate(body: &Value, state: &VendorState) -> Result<(), Answer> {
     let auth = |name: &str| body.pointer(&format!("/auth/{name}")).and_then(Value::as_str).unwrap_or_default();
     let (nonce, seed) = (BASE64_STANDARD.decode(auth("nonce")).unwrap_or_default(), auth("seed"));
-    let digest = base64(sha256([&nonce, seed.as_bytes(), TRAN_KEY.as_bytes()].concat()));
+    let digest = BASE64_STANDARD.encode(sha256([&nonce, seed.as_bytes(), TRAN_KEY.as_bytes()].concat()));
     let fresh = seed.parse::<Timestamp>().is_ok_and(|seed| is_fresh(seed.as_second(), state.now));
     let number = match () {
         () if !body.get("auth").is_some_and(Value::is_object) => 100,
@@ -122,7 +128,7 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
     let Some(expires_at) = expires_at.filter(|_| complete && (pays || text("/subscription/reference"))) else {
         return Err(failure(400, state));
     };
-    let (id, key) = (state.fresh_of("1", 6, b"0123456789"), state.fresh_of("", 32, b"0123456789abcdef"));
+    let (id, key) = (state.random_id_of("1", 6, b"0123456789"), state.random_id_of("", 32, b"0123456789abcdef"));
     state.issue(&format!("{id}/{key}"), "session", Some(expires_at), &[("id", &id)]);
     let message = "La petición se ha procesado correctamente";
     let status = json!({"status": "OK", "reason": "PC", "message": message, "date": date(state.now)});
@@ -134,18 +140,18 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
 
-    fn ask(bench: &mut Bench, purpose: Value, login: &str, key: &str, seconds: i64) -> (u16, Value) {
+    fn ask(fake: &mut Fake, purpose: Value, login: &str, key: &str, seconds: i64) -> (u16, Value) {
         let (nonce, seed) = ("made up", date(NOW + seconds));
-        let digest = base64(sha256(format!("{nonce}{seed}{key}").as_bytes()));
+        let digest = BASE64_STANDARD.encode(sha256(format!("{nonce}{seed}{key}").as_bytes()));
         let mut body = purpose;
         body["auth"] = json!({"login": login, "tranKey": digest, "nonce": BASE64_STANDARD.encode(nonce), "seed": seed});
         body["expiration"] = json!(date(NOW + 1800));
         body["returnUrl"] = json!("https://a.example");
         body["ipAddress"] = json!("203.0.113.7");
         body["userAgent"] = json!("a");
-        bench.ask("POST /api/session", &[], &body.to_string())
+        fake.ask("POST /api/session", &[], &body.to_string())
     }
 
     #[test]
@@ -154,10 +160,10 @@ mod tests {
             ("subscription_session", json!({"subscription": {"reference": "r"}})),
             ("payment_session", json!({"payment": {"reference": "r", "amount": {"currency": "COP", "total": 1}}})),
         ] {
-            let mut bench = Bench::new("placetopay");
-            let (status, made) = ask(&mut bench, purpose, LOGIN, TRAN_KEY, 0);
+            let mut fake = Fake::new("placetopay");
+            let (status, made) = ask(&mut fake, purpose, LOGIN, TRAN_KEY, 0);
             assert_eq!((status, &made["status"]["status"]), (200, &json!("OK")), "{made}");
-            bench.story(grant, &made["processUrl"], &[], Some(1800));
+            fake.check_token_use(grant, &made["processUrl"], &[], Some(1800));
         }
     }
 
@@ -170,7 +176,7 @@ mod tests {
             (good(), LOGIN, TRAN_KEY, -301, 401, "103"),
             (json!({}), LOGIN, TRAN_KEY, 0, 400, "válida"),
         ] {
-            let (got, answer) = ask(&mut Bench::new("placetopay"), purpose, login, key, seconds);
+            let (got, answer) = ask(&mut Fake::new("placetopay"), purpose, login, key, seconds);
             assert_eq!(got, status);
             assert!(answer["status"]["message"].as_str().unwrap().ends_with(end), "{answer}");
         }

@@ -1,8 +1,14 @@
 //! Plaid, by its OpenAPI file of version 2020-09-14 and <https://plaid.com/docs/errors/>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static PLAID: FakeVendor = FakeVendor {
     name: "plaid",
@@ -24,12 +30,12 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("oauth_client_credentials", r#"{"scopes": ["user:read"]}"#),
 ];
 
-fn start_link(pass: &ClientToken) -> ClientCall {
-    ClientCall::new("start Link", "POST", "/plaid/link/client/get").json(&json!({"link_token": pass.token}))
+fn start_link(client: &ClientToken) -> ClientCall {
+    ClientCall::new("start Link", "POST", "/plaid/link/client/get").json(&json!({"link_token": client.token}))
 }
 
-fn read_accounts(pass: &ClientToken) -> ClientCall {
-    let body = json!({"client_id": "a", "secret": "b", "access_token": pass.token});
+fn read_accounts(client: &ClientToken) -> ClientCall {
+    let body = json!({"client_id": "a", "secret": "b", "access_token": client.token});
     ClientCall::new("read the accounts", "POST", "/plaid/accounts/get").json(&body)
 }
 
@@ -37,7 +43,7 @@ fn error(status: u16, kind: &str, code: &str, message: &str, state: &mut VendorS
     Answer::json(
         status,
         &json!({"error_type": kind, "error_code": code, "error_message": message, "display_message": null,
-            "request_id": state.fresh("", 15)}),
+            "request_id": state.random_id("", 15)}),
     )
 }
 
@@ -74,11 +80,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match request.path.as_str() {
         "/link/client/get" => {
             let token = text("/link_token").unwrap_or_default();
-            if state.live(token, &["link_token"]).is_err() {
+            if state.active(token, &["link_token"]).is_err() {
                 let message = "the link token is invalid or has expired";
                 return Err(error(400, "INVALID_INPUT", "INVALID_LINK_TOKEN", message, state));
             }
-            Ok(Answer::json(200, &json!({"link_session_id": state.fresh("", 36)})))
+            Ok(Answer::json(200, &json!({"link_session_id": state.random_id("", 36)})))
         }
         "/oauth/token" => {
             if text("/client_id").and(text("/client_secret").or(text("/secret"))).is_none() {
@@ -89,7 +95,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if text("/grant_type") != Some("client_credentials") || !text("/scope").is_some_and(known) {
                 return Err(invalid("grant_type or scope", state));
             }
-            let (token, refresh) = (state.fresh("pda-sandbox-", 40), state.fresh("pdr-sandbox-", 40));
+            let (token, refresh) = (state.random_id("pda-sandbox-", 40), state.random_id("pdr-sandbox-", 40));
             state.issue(&token, "access_token", Some(state.now.saturating_add(900)), &[]);
             Ok(Answer::json(
                 200,
@@ -102,7 +108,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 link(&body).map_err(|(name, there)| if there { invalid(name, state) } else { missing(name, state) })?;
             let mut answer = link_token(life, state);
             if let (Some(members), Some(_)) = (answer.as_object_mut(), body.get("hosted_link")) {
-                members.insert("hosted_link_url".to_owned(), json!(state.fresh("https://secure.plaid.com/hl/", 20)));
+                members
+                    .insert("hosted_link_url".to_owned(), json!(state.random_id("https://secure.plaid.com/hl/", 20)));
             }
             Ok(Answer::json(200, &answer))
         }
@@ -110,7 +117,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             text("/template_id").ok_or_else(|| missing("template_id", state))?;
             text("/user/client_user_id").or(text("/user_id")).ok_or_else(|| missing("user", state))?;
             let link = link_token(14_400, state);
-            Ok(Answer::json(200, &json!({"link": link, "request_id": state.fresh("", 15)})))
+            Ok(Answer::json(200, &json!({"link": link, "request_id": state.random_id("", 15)})))
         }
         "/accounts/get" => match text("/access_token") {
             Some(token) if token.starts_with("access-") => Ok(Answer::json(200, &json!({"accounts": []}))),
@@ -150,37 +157,37 @@ fn link(body: &Value) -> Result<i64, (&'static str, bool)> {
 }
 
 fn link_token(life: i64, state: &mut VendorState) -> Value {
-    let token = state.fresh_of("link-sandbox-", 32, b"0123456789abcdef");
+    let token = state.random_id_of("link-sandbox-", 32, b"0123456789abcdef");
     let end = state.now.saturating_add(life);
     state.issue(&token, "link_token", Some(end), &[]);
     let date = Timestamp::from_second(end).unwrap_or_default().to_string();
-    json!({"link_token": token, "expiration": date, "request_id": state.fresh("", 15)})
+    json!({"link_token": token, "expiration": date, "request_id": state.random_id("", 15)})
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const KEYS: &[(&str, &str)] = &[("plaid-client-id", "a"), ("plaid-secret", "b")];
     const LINK: &str = r#"{"client_name": "Shop", "language": "en", "country_codes": ["US"], "user": {"client_user_id": "u"}, "products": ["auth"]}"#;
 
     #[test]
     fn a_link_token_starts_link_only() {
-        let mut bench = Bench::new("plaid");
-        let (_, answer) = bench.ask("POST /link/token/create", KEYS, LINK);
-        bench.story("link_token", &answer["link_token"], &[], Some(14_400));
+        let mut fake = Fake::new("plaid");
+        let (_, answer) = fake.ask("POST /link/token/create", KEYS, LINK);
+        fake.check_token_use("link_token", &answer["link_token"], &[], Some(14_400));
         let update = LINK.replace(r#""products": ["auth"]"#, r#""access_token": "access-sandbox-1""#);
-        let (_, answer) = bench.ask("POST /link/token/create", KEYS, &update);
-        bench.story("link_token", &answer["link_token"], &[], Some(1800));
+        let (_, answer) = fake.ask("POST /link/token/create", KEYS, &update);
+        fake.check_token_use("link_token", &answer["link_token"], &[], Some(1800));
         let items = update.replace(
             r#""user": {"client_user_id": "u"}, "access_token": "access-sandbox-1""#,
             r#""user_id": "usr_1", "update": {"item_ids": ["i"]}"#,
         );
-        let (_, answer) = bench.ask("POST /link/token/create", KEYS, &items);
-        bench.story("link_token", &answer["link_token"], &[], Some(1800));
+        let (_, answer) = fake.ask("POST /link/token/create", KEYS, &items);
+        fake.check_token_use("link_token", &answer["link_token"], &[], Some(1800));
         let layer = r#"{"template_id": "t", "user": {"client_user_id": "u"}}"#;
-        let (_, answer) = bench.ask("POST /session/token/create", KEYS, layer);
-        bench.story("session_token", &answer["link"]["link_token"], &[], Some(14_400));
+        let (_, answer) = fake.ask("POST /session/token/create", KEYS, layer);
+        fake.check_token_use("session_token", &answer["link"]["link_token"], &[], Some(14_400));
     }
 
     #[test]
@@ -193,7 +200,7 @@ mod tests {
             (KEYS, LINK.replace("US", "XX"), "INVALID_FIELD"),
             (KEYS, LINK.replace("products", "optional_products"), "MISSING_FIELDS"),
         ] {
-            let (status, answer) = Bench::new("plaid").ask("POST /link/token/create", headers, &body);
+            let (status, answer) = Fake::new("plaid").ask("POST /link/token/create", headers, &body);
             assert_eq!((status, &answer["error_code"]), (400, &code.into()), "{body}");
         }
     }

@@ -1,9 +1,15 @@
 //! PowerTranz, by First Atlantic Commerce's support pages and a copy of its guide to hosted pages: simplified 3-D Secure
 //! and hosted pages (`/api/spi`). The path and the form that the redirect data sends are made up: no document has them.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static POWERTRANZ: FakeVendor = FakeVendor {
     name: "powertranz",
@@ -15,20 +21,20 @@ pub static POWERTRANZ: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "spi_hosted_page",
-        allowed: |pass| {
+        allowed: |client| {
             let call = ClientCall::new("fill in the hosted page", "POST", "/powertranz/api/spi/hpp");
-            call.form(&[("Session", &session(pass))])
+            call.form(&[("Session", &session(client))])
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("complete the payment", "POST", "/powertranz/api/spi/payment");
-            call.json(&json!(session(pass)))
+            call.json(&json!(session(client)))
         },
     }],
 };
 
 /// What the redirect data sends: the value of its only field.
-fn session(pass: &ClientToken) -> String {
-    let page = String::from_utf8(BASE64_STANDARD.decode(&pass.token).unwrap_or_default()).unwrap_or_default();
+fn session(client: &ClientToken) -> String {
+    let page = String::from_utf8(BASE64_STANDARD.decode(&client.token).unwrap_or_default()).unwrap_or_default();
     page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
 }
 
@@ -65,13 +71,13 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         // What goes to the shop through the browser once the payer has filled in the page; no money has moved.
         ["api", "spi", "hpp"] => {
-            let issued = state.live(request.form().value("Session").unwrap_or_default(), &["page"]);
+            let issued = state.active(request.form().value("Session").unwrap_or_default(), &["page"]);
             let issued = issued.map_err(|_| error(400, "12", "Invalid session"))?;
             issued.used = true;
-            let (token, end) = (issued.about("token").to_owned(), issued.expires_at);
-            let about = ["transaction", "order"].map(|name| (name, issued.about(name).to_owned()));
-            state.issue(&token, "spi", end, &about.each_ref().map(|(name, value)| (*name, value.as_str())));
-            let [(_, id), (_, order)] = about;
+            let (token, end) = (issued.attribute("token").to_owned(), issued.expires_at);
+            let attributes = ["transaction", "order"].map(|name| (name, issued.attribute(name).to_owned()));
+            state.issue(&token, "spi", end, &attributes.each_ref().map(|(name, value)| (*name, value.as_str())));
+            let [(_, id), (_, order)] = attributes;
             Ok(Answer::json(
                 200,
                 &json!({"Approved": false, "TransactionIdentifier": id, "IsoResponseCode": "HP0",
@@ -81,9 +87,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         // The token is all that it takes.
         ["api", "spi", "payment"] => {
             let token = body.as_str().unwrap_or_default();
-            let issued = state.live(token, &["spi"]).map_err(|_| error(400, "12", "Invalid SPI token"))?;
+            let issued = state.active(token, &["spi"]).map_err(|_| error(400, "12", "Invalid SPI token"))?;
             let made = json!({"Approved": true, "IsoResponseCode": "00", "ResponseMessage": "Transaction is approved",
-                "OrderIdentifier": issued.about("order")});
+                "OrderIdentifier": issued.attribute("order")});
             issued.used = true;
             Ok(Answer::json(200, &made))
         }
@@ -105,7 +111,7 @@ fn start(operation: &str, body: &Value, state: &mut VendorState) -> Handled {
     let invalid = |name: &str| error(200, "957", &format!("Invalid {name}"));
     let id =
         text("/TransactionIdentifier").filter(|id| id.len() == 36).ok_or_else(|| invalid("TransactionIdentifier"))?;
-    if state.find("transaction", id).is_some() {
+    if state.find_token("transaction", id).is_some() {
         return Err(error(200, "94", "Duplicate TransactionIdentifier"));
     }
     let total = body.get("TotalAmount").and_then(Value::as_f64).filter(|total| *total > 0.0 || operation == "riskmgmt");
@@ -116,9 +122,9 @@ fn start(operation: &str, body: &Value, state: &mut VendorState) -> Handled {
     for name in ["MerchantResponseUrl", "HostedPage/PageSet", "HostedPage/PageName"] {
         text(&format!("/ExtendedData/{name}")).ok_or_else(|| invalid(name))?;
     }
-    let (token, session) = (state.fresh("", 48), state.fresh("", 32));
-    let about = [("transaction", id), ("order", order), ("token", &token)];
-    state.issue(&session, "page", Some(state.now.saturating_add(300)), &about);
+    let (token, session) = (state.random_id("", 48), state.random_id("", 32));
+    let attributes = [("transaction", id), ("order", order), ("token", &token)];
+    state.issue(&session, "page", Some(state.now.saturating_add(300)), &attributes);
     Ok(Answer::json(
         200,
         &json!({"TransactionType": 1, "Approved": false, "TransactionIdentifier": id, "TotalAmount": total,
@@ -131,7 +137,7 @@ fn start(operation: &str, body: &Value, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::{BASE64_STANDARD, Engine};
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::{Value, json};
 
     const HEADERS: [(&str, &str); 2] = [("powertranz-powertranzid", "id"), ("powertranz-powertranzpassword", "p")];
@@ -148,34 +154,34 @@ mod tests {
 
     #[test]
     fn a_page_is_filled_in_once_and_the_spi_token_then_completes_the_payment_within_five_minutes() {
-        let mut bench = Bench::new("powertranz");
-        let (_, made) = bench.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
+        let mut fake = Fake::new("powertranz");
+        let (_, made) = fake.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
         assert_eq!(made["IsoResponseCode"], "SP4", "{made}");
         let (page, token) = (made["RedirectData"].as_str().unwrap(), made["SpiToken"].as_str().unwrap());
         assert!(!page.contains(token));
         let json = [("content-type", "application/json")];
-        let complete = |bench: &mut Bench| bench.ask("POST /api/spi/payment", &json, &made["SpiToken"].to_string()).0;
-        assert_eq!(complete(&mut bench), 400, "nobody has filled in the page");
-        bench.story("spi_hosted_page", &json!(BASE64_STANDARD.encode(page)), &[], Some(300));
-        bench.state.now += 1;
-        assert_eq!(complete(&mut bench), 400, "too late");
-        bench.state.now -= 1;
-        assert_eq!((complete(&mut bench), complete(&mut bench)), (200, 400), "once");
-        let (_, again) = bench.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
+        let complete = |fake: &mut Fake| fake.ask("POST /api/spi/payment", &json, &made["SpiToken"].to_string()).0;
+        assert_eq!(complete(&mut fake), 400, "nobody has filled in the page");
+        fake.check_token_use("spi_hosted_page", &json!(BASE64_STANDARD.encode(page)), &[], Some(300));
+        fake.state.now += 1;
+        assert_eq!(complete(&mut fake), 400, "too late");
+        fake.state.now -= 1;
+        assert_eq!((complete(&mut fake), complete(&mut fake)), (200, 400), "once");
+        let (_, again) = fake.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
         assert_eq!(again["Errors"][0]["Code"], "94");
     }
 
     #[test]
     fn refuses_as_powertranz_does() {
-        let mut bench = Bench::new("powertranz");
-        assert_eq!(bench.send("POST /api/spi/auth", &HEADERS[..1], &body(json!({}))).status, 401);
+        let mut fake = Fake::new("powertranz");
+        assert_eq!(fake.send("POST /api/spi/auth", &HEADERS[..1], &body(json!({}))).status, 401);
         for (operation, changes) in [
             ("auth", json!({"TotalAmount": 0})),
             ("sale", json!({"CurrencyCode": "USD"})),
             ("auth", json!({"ExtendedData": {}})),
             ("auth", json!({"TransactionIdentifier": "1"})),
         ] {
-            let (status, answer) = bench.ask(&format!("POST /api/spi/{operation}"), &HEADERS, &body(changes));
+            let (status, answer) = fake.ask(&format!("POST /api/spi/{operation}"), &HEADERS, &body(changes));
             assert_eq!((status, &answer["Errors"][0]["Code"]), (200, &json!("957")));
         }
     }

@@ -2,13 +2,16 @@
 //!
 //! The page itself is not described: a browser opens it with its id as `token`.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState,
-    signing::{hex, hmac_sha256},
-    vendor::text,
-};
 use base64::{Engine, prelude::BASE64_URL_SAFE};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    signing::hmac_sha256,
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 const SECRET: &str = "rsk_sandbox";
 
@@ -26,17 +29,21 @@ pub static RAPYD: FakeVendor = FakeVendor {
     failure: |status, _| failure(status),
     examples: EXAMPLES,
     clients: &[
-        TokenUse { grant: "card_token_page", allowed: |pass| open("add a card on the page", pass), forbidden: refund },
-        TokenUse { grant: "checkout_page", allowed: |pass| open("pay on the page", pass), forbidden: refund },
+        TokenUse {
+            grant: "card_token_page",
+            allowed: |client| open("add a card on the page", client),
+            forbidden: refund,
+        },
+        TokenUse { grant: "checkout_page", allowed: |client| open("pay on the page", client), forbidden: refund },
     ],
 };
 
-fn open(title: &'static str, pass: &ClientToken) -> ClientCall {
-    ClientCall::new(title, "GET", format!("/rapyd/?token={}", pass.token))
+fn open(title: &'static str, client: &ClientToken) -> ClientCall {
+    ClientCall::new(title, "GET", format!("/rapyd/?token={}", client.token))
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let call = ClientCall::new("refund a payment", "POST", "/rapyd/v1/refunds").header("access_key", &pass.token);
+fn refund(client: &ClientToken) -> ClientCall {
+    let call = ClientCall::new("refund a payment", "POST", "/rapyd/v1/refunds").header("access_key", &client.token);
     call.json(&json!({"payment": "payment_some"}))
 }
 
@@ -60,16 +67,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/") => {
             let page = request.query.value("token").unwrap_or_default();
-            state.live(page, &["hp_card_", "checkout_"]).map_err(|_| error(404, "ERROR_GET_PAGE", "No such page."))?;
+            state
+                .active(page, &["hp_card_", "checkout_"])
+                .map_err(|_| error(404, "ERROR_GET_PAGE", "No such page."))?;
             Ok(Answer::of(200, "text/html", "<form></form>".to_owned()))
         }
         ("POST", "/v1/hosted/collect/card" | "/v1/checkout" | "/v1/refunds") => {
             signed(request, state)?;
             if request.path == "/v1/refunds" {
-                return Ok(Answer::json(200, &json!({"data": {"id": state.fresh("refund_", 32)}})));
+                return Ok(Answer::json(200, &json!({"data": {"id": state.random_id("refund_", 32)}})));
             }
             let make = |state: &mut VendorState| page(request, state).unwrap_or_else(|refusal| refusal);
-            match state.once(request.header("idempotency").map(str::to_owned), 86_400, request, make) {
+            match state.idempotent(request.header("idempotency").map(str::to_owned), 86_400, request, make) {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
                 Idempotent::Conflict => Err(error(409, "ERROR_IDEMPOTENCY", "The key was used for another operation.")),
             }
@@ -85,7 +94,7 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let salted = (8..=16).contains(&salt.len()) && salt.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let body = String::from_utf8_lossy(&request.body);
     let to_sign = format!("post{}{salt}{timestamp}{key}{SECRET}{body}", request.path);
-    let signature = BASE64_URL_SAFE.encode(hex(hmac_sha256(SECRET, &to_sign)));
+    let signature = BASE64_URL_SAFE.encode(hex::encode(hmac_sha256(SECRET, &to_sign)));
     let good = clock && salted && key.starts_with("rak_") && header("signature") == signature;
     good.then_some(()).ok_or_else(|| failure(401))
 }
@@ -116,7 +125,7 @@ fn page(request: &Request, state: &mut VendorState) -> Handled {
     if !(60..=30 * 86_400).contains(&expires_at.saturating_sub(state.now)) {
         return refuse("page_expiration must be 1 minute to 30 days ahead.");
     }
-    let id = state.fresh_of(prefix, 32, b"0123456789abcdef");
+    let id = state.random_id_of(prefix, 32, b"0123456789abcdef");
     state.issue(&id, prefix, Some(expires_at), &[]);
     let status =
         json!({"error_code": "", "status": "SUCCESS", "message": "", "response_code": "", "operation_id": "op"});
@@ -128,33 +137,33 @@ fn page(request: &Request, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
 
-    fn ask(bench: &mut Bench, path: &str, secret: &str, sent: i64, body: &str) -> (u16, Value) {
+    fn ask(fake: &mut Fake, path: &str, secret: &str, sent: i64, body: &str) -> (u16, Value) {
         let sent = sent.to_string();
         let to_sign = format!("post{path}abcdefghijkl{sent}rak_1{secret}{body}");
-        let signature = BASE64_URL_SAFE.encode(hex(hmac_sha256(secret, &to_sign)));
+        let signature = BASE64_URL_SAFE.encode(hex::encode(hmac_sha256(secret, &to_sign)));
         let headers =
             [("access_key", "rak_1"), ("salt", "abcdefghijkl"), ("timestamp", &sent), ("signature", &signature)];
-        bench.ask(&format!("POST {path}"), &headers, body)
+        fake.ask(&format!("POST {path}"), &headers, body)
     }
 
     #[test]
     fn pages_live_until_they_expire() {
-        let mut bench = Bench::new("rapyd");
+        let mut fake = Fake::new("rapyd");
         let card = format!(r#"{{"customer":"cus_1","country":"US","page_expiration":{}}}"#, NOW + 60);
-        let (status, body) = ask(&mut bench, "/v1/hosted/collect/card", SECRET, NOW, &card);
+        let (status, body) = ask(&mut fake, "/v1/hosted/collect/card", SECRET, NOW, &card);
         assert_eq!(status, 200, "{body}");
-        bench.story("card_token_page", &body["data"]["id"], &[], Some(60));
-        let mut bench = Bench::new("rapyd");
+        fake.check_token_use("card_token_page", &body["data"]["id"], &[], Some(60));
+        let mut fake = Fake::new("rapyd");
         let checkout = r#"{"amount":"1.5","currency":"USD","country":"US"}"#;
-        let (_, body) = ask(&mut bench, "/v1/checkout", SECRET, NOW, checkout);
-        bench.story("checkout_page", &body["data"]["id"], &[], Some(14 * 86_400));
+        let (_, body) = ask(&mut fake, "/v1/checkout", SECRET, NOW, checkout);
+        fake.check_token_use("checkout_page", &body["data"]["id"], &[], Some(14 * 86_400));
     }
 
     #[test]
     fn refuses_as_rapyd_does() {
-        let mut bench = Bench::new("rapyd");
+        let mut fake = Fake::new("rapyd");
         let body = r#"{"customer":"cus_1","country":"US"}"#;
         for (secret, sent, body, status) in [
             ("rsk_other", NOW, body, 401),
@@ -163,7 +172,7 @@ mod tests {
             (SECRET, NOW, r#"{"customer":"cus_1","country":"US","page_expiration":1}"#, 400),
             (SECRET, NOW, r#"{"customer":"cus_1","country":"US","cancel_url":"http://localhost"}"#, 400),
         ] {
-            let (got, answer) = ask(&mut bench, "/v1/hosted/collect/card", secret, sent, body);
+            let (got, answer) = ask(&mut fake, "/v1/hosted/collect/card", secret, sent, body);
             assert_eq!((got, &answer["status"]["status"]), (status, &json!("ERROR")), "{body}");
         }
     }

@@ -2,8 +2,14 @@
 //!
 //! The lifetime of a session is not published (half an hour here), nor are the SDK's own calls; an endpoint stands in for them.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static RAZORPAY: FakeVendor = FakeVendor {
     name: "razorpay",
@@ -15,13 +21,13 @@ pub static RAZORPAY: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "turbo_customer_session",
-        allowed: |pass| {
+        allowed: |client| {
             let path = "/razorpay/v1/upi/turbo/accounts";
-            ClientCall::new("list the customer's UPI accounts", "GET", path).bearer(&pass.token)
+            ClientCall::new("list the customer's UPI accounts", "GET", path).bearer(&client.token)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let path = "/razorpay/v1/payments/pay_SOMEPAYMENT/refund";
-            ClientCall::new("refund a payment", "POST", path).bearer(&pass.token).json(&json!({}))
+            ClientCall::new("refund a payment", "POST", path).bearer(&client.token).json(&json!({}))
         },
     }],
 };
@@ -67,22 +73,22 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                     "metadata": {}});
                 return Err(Answer::json(400, &json!({ "error": error })));
             };
-            let (token, end) = (state.fresh("", 40), state.now.saturating_add(1800));
+            let (token, end) = (state.random_id("", 40), state.now.saturating_add(1800));
             state.issue(&token, "session_token", Some(end), &[("customer", customer)]);
             Ok(Answer::json(200, &json!({"token": token, "expire_at": end})))
         }
         ("POST", ["token"]) => oauth(request, state),
         ("GET", ["v1", "upi", "turbo", "accounts"]) => {
-            let session = state.live(request.bearer().unwrap_or_default(), &["session_token"]);
-            let customer = session.map_err(|_| failure(401))?.about("customer").to_owned();
+            let session = state.active(request.bearer().unwrap_or_default(), &["session_token"]);
+            let customer = session.map_err(|_| failure(401))?.attribute("customer").to_owned();
             Ok(Answer::json(200, &json!({"customer_reference": customer, "accounts": []})))
         }
         ("POST", ["v1", "payments", id, "refund"]) => {
-            let partner = state.live(request.bearer().unwrap_or_default(), &["access_token"]).is_ok();
+            let partner = state.active(request.bearer().unwrap_or_default(), &["access_token"]).is_ok();
             if !partner {
                 key(request)?;
             }
-            Ok(Answer::json(200, &json!({"id": state.fresh("rfnd_", 14), "payment_id": id})))
+            Ok(Answer::json(200, &json!({"id": state.random_id("rfnd_", 14), "payment_id": id})))
         }
         _ => Err(error(404, "BAD_REQUEST_ERROR", "The requested URL was not found on the server.")),
     }
@@ -107,7 +113,7 @@ fn oauth(request: &Request, state: &mut VendorState) -> Handled {
         },
         Some("refresh_token") => {
             let old = text("refresh_token").ok_or_else(|| bad("The refresh token is missing"))?;
-            if state.knows(old) && state.live(old, &["refresh_token"]).is_err() {
+            if state.was_issued(old) && state.active(old, &["refresh_token"]).is_err() {
                 return Err(bad("The refresh token is not valid"));
             }
             // One that another state made is spent here all the same.
@@ -117,20 +123,20 @@ fn oauth(request: &Request, state: &mut VendorState) -> Handled {
         _ => return Err(bad("The grant type is not supported")),
     };
     let end = state.now.saturating_add(OAUTH_LIFETIME);
-    let (token, refresh) = (state.jwt("RS256", &json!({"exp": end})), state.fresh("", 64));
+    let (token, refresh) = (state.jwt("RS256", &json!({"exp": end})), state.random_id("", 64));
     state.issue(&token, "access_token", Some(end), &[]);
     state.issue(&refresh, "refresh_token", None, &[]);
     Ok(Answer::json(
         200,
-        &json!({"public_token": state.fresh(&format!("rzp_{mode}_oauth_"), 14), "token_type": "Bearer",
+        &json!({"public_token": state.random_id(&format!("rzp_{mode}_oauth_"), 14), "token_type": "Bearer",
             "expires_in": OAUTH_LIFETIME, "access_token": token, "refresh_token": refresh,
-            "razorpay_account_id": state.fresh("acc_", 14)}),
+            "razorpay_account_id": state.random_id("acc_", 14)}),
     ))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const SESSION: &str = "POST /v1/upi/turbo/customer/session";
     /// `rzp_test_a:b`
@@ -138,25 +144,25 @@ mod tests {
 
     #[test]
     fn a_session_is_for_one_customer() {
-        let mut bench = Bench::new("razorpay");
-        let (_, answer) = bench.ask(SESSION, &[KEY], r#"{"customer_reference": "9"}"#);
+        let mut fake = Fake::new("razorpay");
+        let (_, answer) = fake.ask(SESSION, &[KEY], r#"{"customer_reference": "9"}"#);
         assert_eq!(answer["expire_at"], crate::testing::NOW + 1800);
-        bench.story("turbo_customer_session", &answer["token"], &[], Some(1800));
-        assert_eq!(bench.ask(SESSION, &[KEY], "{}").0, 400);
-        assert_eq!(bench.ask(SESSION, &[("authorization", "basic cnpwX3Rlc3RfYTpi")], "{}").0, 401);
-        assert_eq!(bench.ask(SESSION, &[("authorization", "Basic YTpi")], "{}").0, 401);
+        fake.check_token_use("turbo_customer_session", &answer["token"], &[], Some(1800));
+        assert_eq!(fake.ask(SESSION, &[KEY], "{}").0, 400);
+        assert_eq!(fake.ask(SESSION, &[("authorization", "basic cnpwX3Rlc3RfYTpi")], "{}").0, 401);
+        assert_eq!(fake.ask(SESSION, &[("authorization", "Basic YTpi")], "{}").0, 401);
     }
 
     #[test]
     fn a_refresh_token_works_once() {
-        let mut bench = Bench::new("razorpay");
+        let mut fake = Fake::new("razorpay");
         let body = |rest: &str| format!(r#"{{"client_id": "a", "client_secret": "b", {rest}}}"#);
-        let (_, first) = bench.ask("POST /token", &[], &body(r#""grant_type": "client_credentials", "mode": "test""#));
+        let (_, first) = fake.ask("POST /token", &[], &body(r#""grant_type": "client_credentials", "mode": "test""#));
         let again = body(&format!(r#""grant_type": "refresh_token", "refresh_token": {}"#, first["refresh_token"]));
-        assert_eq!(bench.ask("POST /token", &[], &again).0, 200);
-        assert_eq!(bench.ask("POST /token", &[], &again).0, 400);
+        assert_eq!(fake.ask("POST /token", &[], &again).0, 200);
+        assert_eq!(fake.ask("POST /token", &[], &again).0, 400);
         let (status, answer) =
-            bench.ask("POST /token", &[], &body(r#""grant_type": "client_credentials", "mode": "x""#));
+            fake.ask("POST /token", &[], &body(r#""grant_type": "client_credentials", "mode": "x""#));
         assert_eq!((status, &answer["error"]["code"]), (400, &"BAD_REQUEST_ERROR".into()));
     }
 }

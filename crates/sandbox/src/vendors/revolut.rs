@@ -1,8 +1,14 @@
 //! Revolut Merchant orders, by its `OpenAPI` document 2024-09-01.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static REVOLUT: FakeVendor = FakeVendor {
     name: "revolut",
@@ -14,12 +20,12 @@ pub static REVOLUT: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "order_token",
-        allowed: |pass| {
-            ClientCall::new("pay the order", "POST", format!("/revolut/api/public/orders/{}/pay", pass.token))
+        allowed: |client| {
+            ClientCall::new("pay the order", "POST", format!("/revolut/api/public/orders/{}/pay", client.token))
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("refund an order", "POST", "/revolut/api/orders/o1/refund");
-            call.header("revolut-api-version", "2024-09-01").bearer(&pass.token).json(&json!({"amount": 100}))
+            call.header("revolut-api-version", "2024-09-01").bearer(&client.token).json(&json!({"amount": 100}))
         },
     }],
 };
@@ -46,7 +52,7 @@ fn failure(status: u16, state: &mut VendorState) -> Answer {
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let path = request.segments();
     if let ("POST", ["api", "public", "orders", token, "pay"]) = (request.method.as_str(), path.as_slice()) {
-        return match state.live(token, &["order"]) {
+        return match state.active(token, &["order"]) {
             Ok(order) => {
                 order.used = true;
                 Ok(Answer::json(200, &json!({"state": "authorised"})))
@@ -102,13 +108,13 @@ fn order(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 fn uuid(state: &mut VendorState) -> String {
-    let groups = [8, 4, 4, 4, 12].map(|length| state.fresh_of("", length, b"0123456789abcdef"));
+    let groups = [8, 4, 4, 4, 12].map(|length| state.random_id_of("", length, b"0123456789abcdef"));
     groups.join("-")
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const HEADERS: [(&str, &str); 2] = [("authorization", "Bearer sk_madeup"), ("revolut-api-version", "2024-09-01")];
     const ORDERS: &str = "POST /api/orders";
@@ -116,17 +122,17 @@ mod tests {
     #[test]
     fn an_order_is_paid_before_its_end() {
         let good = r#"{"amount": 0, "currency": "GBP", "expire_pending_after": "PT60M"}"#;
-        let mut bench = Bench::new("revolut");
-        let (status, order) = bench.ask(ORDERS, &HEADERS, good);
+        let mut fake = Fake::new("revolut");
+        let (status, order) = fake.ask(ORDERS, &HEADERS, good);
         assert_eq!((status, order["created_at"].as_str()), (201, Some("2027-01-15T08:00:00.123456Z")));
-        bench.story("order_token", &order["token"], &[], Some(3_600));
-        assert_eq!(bench.ask("POST /api/orders/o1/refund", &HEADERS, "{}").0, 201);
-        assert_eq!(bench.ask(ORDERS, &HEADERS[1..], good).0, 401);
-        assert_eq!(bench.ask(ORDERS, &HEADERS[..1], good).0, 400);
+        fake.check_token_use("order_token", &order["token"], &[], Some(3_600));
+        assert_eq!(fake.ask("POST /api/orders/o1/refund", &HEADERS, "{}").0, 201);
+        assert_eq!(fake.ask(ORDERS, &HEADERS[1..], good).0, 401);
+        assert_eq!(fake.ask(ORDERS, &HEADERS[..1], good).0, 400);
         let key = r#"GBP", "metadata": {"1st": "x"}"#;
         let faults = [("PT60M", "PT721H"), ("PT60M", "an hour"), ("GBP", "gbp"), ("0,", "-1,"), (r#"GBP""#, key)];
         for (from, to) in faults {
-            assert_eq!(bench.ask(ORDERS, &HEADERS, &good.replacen(from, to, 1)).0, 422, "{to}");
+            assert_eq!(fake.ask(ORDERS, &HEADERS, &good.replacen(from, to, 1)).0, 422, "{to}");
         }
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! What the checkout page calls is not described: here it is `/checkout/pay`, with either token.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Idempotent, Request, TokenUse, VendorState,
-    signing::{hex, hmac_sha256},
-    vendor::text,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    signing::hmac_sha256,
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 const KEY: &str = "sk_test_sandbox";
 
@@ -28,12 +31,12 @@ pub static SHIFT4: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "checkout_session",
-            allowed: |pass| pay(&json!({"clientSecret": pass.token})),
+            allowed: |client| pay(&json!({"clientSecret": client.token})),
             forbidden: refund,
         },
         TokenUse {
             grant: "signed_checkout_request",
-            allowed: |pass| pay(&json!({"checkoutRequest": pass.token})),
+            allowed: |client| pay(&json!({"checkoutRequest": client.token})),
             forbidden: refund,
         },
     ],
@@ -43,8 +46,8 @@ fn pay(body: &Value) -> ClientCall {
     ClientCall::new("pay in the checkout", "POST", "/shift4/checkout/pay").json(body)
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let basic = BASE64_STANDARD.encode(format!("{}:", pass.token));
+fn refund(client: &ClientToken) -> ClientCall {
+    let basic = BASE64_STANDARD.encode(format!("{}:", client.token));
     let call = ClientCall::new("refund a charge", "POST", "/shift4/refunds");
     call.header("authorization", format!("Basic {basic}")).json(&json!({"chargeId": "char_some"}))
 }
@@ -72,13 +75,13 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", "/checkout/pay") => {
             let session = text(&body, "/clientSecret");
             let signed = of_signed_request(text(&body, "/checkoutRequest"));
-            if state.live(session, &["session"]).is_err() && signed.is_none() {
+            if state.active(session, &["session"]).is_err() && signed.is_none() {
                 return Err(failure(401));
             }
-            if let Ok(session) = state.live(session, &["session"]) {
+            if let Ok(session) = state.active(session, &["session"]) {
                 session.used = true;
             }
-            Ok(Answer::json(200, &json!({"id": state.fresh("char_", 24), "status": "successful"})))
+            Ok(Answer::json(200, &json!({"id": state.random_id("char_", 24), "status": "successful"})))
         }
         ("POST", "/checkout-sessions" | "/refunds") => {
             request
@@ -86,10 +89,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 .filter(|(key, password)| password.is_empty() && (key.starts_with("sk_") || key.starts_with("pr_")))
                 .ok_or_else(|| failure(401))?;
             if request.path == "/refunds" {
-                return Ok(Answer::json(200, &json!({"id": state.fresh("re_", 24), "status": "successful"})));
+                return Ok(Answer::json(200, &json!({"id": state.random_id("re_", 24), "status": "successful"})));
             }
             let make = |state: &mut VendorState| session(&body, state).unwrap_or_else(|refusal| refusal);
-            match state.once(request.header("idempotency-key").map(str::to_owned), 86_400, request, make) {
+            match state.idempotent(request.header("idempotency-key").map(str::to_owned), 86_400, request, make) {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
                 Idempotent::Conflict => {
                     Err(error(400, "invalid_request", None, "Idempotency-Key was used for another request"))
@@ -108,7 +111,7 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
     if text(&product, "/currency").len() != 3 || text(&product, "/name").is_empty() {
         return Err(error(400, "invalid_request", None, "The line item needs a name and a currency"));
     }
-    let (id, secret) = (state.fresh("chse_", 24), state.fresh("chse_secret_", 32));
+    let (id, secret) = (state.random_id("chse_", 24), state.random_id("chse_secret_", 32));
     state.issue(&secret, "session", None, &[]);
     let url = format!("https://checkout.shift4.example/{id}");
     Ok(Answer::json(200, &json!({"id": id, "clientSecret": secret, "status": "OPEN", "url": url})))
@@ -118,38 +121,39 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
 fn of_signed_request(token: &str) -> Option<Value> {
     let token = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
     let (signature, data) = token.split_once('|')?;
-    let data = serde_json::from_str(data).ok().filter(|_| hex(hmac_sha256(KEY, data)) == signature)?;
+    let data = serde_json::from_str(data).ok().filter(|_| hex::encode(hmac_sha256(KEY, data)) == signature)?;
     Some(data).filter(|data: &Value| ["charge", "customerId", "subscription"].iter().any(|it| data.get(it).is_some()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const AUTH: (&str, &str) = ("authorization", "Basic c2tfdGVzdF8xOg==");
 
     #[test]
     fn both_tokens_pay_in_the_checkout() {
-        let mut bench = Bench::new("shift4");
+        let mut fake = Fake::new("shift4");
         let body = r#"{"lineItems":[{"product":{"name":"Payment","amount":1000,"currency":"USD"},"quantity":1}]}"#;
-        let (status, made) = bench.ask("POST /checkout-sessions", &[AUTH], body);
+        let (status, made) = fake.ask("POST /checkout-sessions", &[AUTH], body);
         assert_eq!(status, 200, "{made}");
-        bench.story("checkout_session", &made["clientSecret"], &[], None);
+        fake.check_token_use("checkout_session", &made["clientSecret"], &[], None);
         let data = r#"{"customerId":"cust_1"}"#;
-        let token = BASE64_STANDARD.encode(format!("{}|{data}", hex(hmac_sha256(KEY, data))));
-        bench.story("signed_checkout_request", &json!(token), &[], None);
+        let token = BASE64_STANDARD.encode(format!("{}|{data}", hex::encode(hmac_sha256(KEY, data))));
+        fake.check_token_use("signed_checkout_request", &json!(token), &[], None);
     }
 
     #[test]
     fn refuses_as_shift4_does() {
-        let mut bench = Bench::new("shift4");
+        let mut fake = Fake::new("shift4");
         let no_key = [("authorization", "Basic YTpi")];
-        assert_eq!(bench.ask("POST /checkout-sessions", &no_key, "{}").0, 401);
-        let (status, body) = bench.ask("POST /checkout-sessions", &[AUTH], r#"{"lineItems":[]}"#);
+        assert_eq!(fake.ask("POST /checkout-sessions", &no_key, "{}").0, 401);
+        let (status, body) = fake.ask("POST /checkout-sessions", &[AUTH], r#"{"lineItems":[]}"#);
         assert_eq!((status, text(&body, "/error/code")), (400, "invalid_amount"));
-        let altered = BASE64_STANDARD.encode(format!("{}|{{\"customerId\":\"x\"}}", hex(hmac_sha256(KEY, "{}"))));
-        let (status, _) = bench.ask("POST /checkout/pay", &[], &json!({"checkoutRequest": altered}).to_string());
+        let altered =
+            BASE64_STANDARD.encode(format!("{}|{{\"customerId\":\"x\"}}", hex::encode(hmac_sha256(KEY, "{}"))));
+        let (status, _) = fake.ask("POST /checkout/pay", &[], &json!({"checkoutRequest": altered}).to_string());
         assert_eq!(status, 401);
     }
 }

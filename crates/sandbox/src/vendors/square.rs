@@ -2,9 +2,15 @@
 //!
 //! How a Terminal and the Reader SDK send their codes is not public; two endpoints stand in for it.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub static SQUARE: FakeVendor = FakeVendor {
     name: "square",
@@ -17,17 +23,17 @@ pub static SQUARE: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "device_code",
-            allowed: |pass| {
+            allowed: |client| {
                 let call = ClientCall::new("pair the Terminal", "POST", "/square/terminal/pair");
-                call.json(&json!({"code": pass.token}))
+                call.json(&json!({"code": client.token}))
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "mobile_authorization_code",
-            allowed: |pass| {
+            allowed: |client| {
                 let call = ClientCall::new("authorize the Reader SDK", "POST", "/square/reader/authorize");
-                call.json(&json!({"code": pass.token}))
+                call.json(&json!({"code": client.token}))
             },
             forbidden: refund,
         },
@@ -37,8 +43,8 @@ pub static SQUARE: FakeVendor = FakeVendor {
 pub const EXAMPLES: &[(&str, &str)] =
     &[("device_code", "{}"), ("mobile_authorization_code", r#"{"location_id": "LSANDBOX"}"#), ("oauth_refresh", "{}")];
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    ClientCall::new("refund a payment", "POST", "/square/v2/refunds").bearer(&pass.token).json(&json!({}))
+fn refund(client: &ClientToken) -> ClientCall {
+    ClientCall::new("refund a payment", "POST", "/square/v2/refunds").bearer(&client.token).json(&json!({}))
 }
 
 fn error(status: u16, category: &str, code: &str, detail: &str) -> Answer {
@@ -71,7 +77,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 return Err(invalid("INVALID_VALUE", "product_type must be TERMINAL_API"));
             }
             let place = body.pointer("/device_code/location_id").cloned().unwrap_or_default();
-            match state.once(Some(format!("{seller}\n{key}")), 86_400, request, |state| device_code(&place, state)) {
+            match state
+                .idempotent(Some(format!("{seller}\n{key}")), 86_400, request, |state| device_code(&place, state))
+            {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
                 Idempotent::Conflict => {
                     Err(invalid("IDEMPOTENCY_KEY_REUSED", "The key came with another request before."))
@@ -81,7 +89,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["mobile", "authorization-code"]) => {
             seller(request, state)?;
             text("/location_id").ok_or_else(|| invalid("BAD_REQUEST", "location_id is missing"))?;
-            let code = state.fresh("sq0acp-", 40);
+            let code = state.random_id("sq0acp-", 40);
             let end = state.now.saturating_add(3600);
             state.issue(&code, "mobile_authorization_code", Some(end), &[]);
             Ok(Answer::json(200, &json!({"authorization_code": code, "expires_at": date(end)})))
@@ -95,7 +103,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let refresh_token = if text("/client_secret").is_some() { given.to_owned() } else { next(given, state)? };
             let short = body.get("short_lived") == Some(&Value::Bool(true));
             let end = state.now.saturating_add(if short { 86_400 } else { 30 * 86_400 });
-            let token = state.fresh("EAAA", 60);
+            let token = state.random_id("EAAA", 60);
             state.issue(&token, "access_token", Some(end), &[]);
             Ok(Answer::json(
                 200,
@@ -106,12 +114,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", [place @ ("terminal" | "reader"), "pair" | "authorize"]) => {
             let kind = if *place == "terminal" { "device_code" } else { "mobile_authorization_code" };
             let code = text("/code").unwrap_or_default();
-            state.live(code, &[kind]).map_err(|_| failure(401))?.used = true;
+            state.active(code, &[kind]).map_err(|_| failure(401))?.used = true;
             Ok(Answer::json(200, &json!({"status": "PAIRED"})))
         }
         ("POST", ["v2", "refunds"]) => {
             seller(request, state)?;
-            Ok(Answer::json(200, &json!({"refund": {"id": state.fresh("", 20), "status": "PENDING"}})))
+            Ok(Answer::json(200, &json!({"refund": {"id": state.random_id("", 20), "status": "PENDING"}})))
         }
         _ => Err(error(404, "INVALID_REQUEST_ERROR", "NOT_FOUND", "API endpoint is invalid.")),
     }
@@ -120,7 +128,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 /// Any token of a seller, made here or not; no code.
 fn seller(request: &Request, state: &mut VendorState) -> Result<String, Answer> {
     let token = request.bearer().filter(|token| !token.is_empty()).ok_or_else(|| failure(401))?;
-    if state.knows(token) && state.live(token, &["access_token"]).is_err() {
+    if state.was_issued(token) && state.active(token, &["access_token"]).is_err() {
         return Err(failure(401));
     }
     Ok(token.to_owned())
@@ -128,17 +136,17 @@ fn seller(request: &Request, state: &mut VendorState) -> Result<String, Answer> 
 
 /// The refresh token that takes this one's place.
 fn next(given: &str, state: &mut VendorState) -> Result<String, Answer> {
-    if !state.knows(given) {
+    if !state.was_issued(given) {
         state.issue(given, "refresh_token", None, &[]);
     }
-    state.live(given, &["refresh_token"]).map_err(|_| failure(401))?.used = true;
-    let token = state.fresh("EQAA", 60);
+    state.active(given, &["refresh_token"]).map_err(|_| failure(401))?.used = true;
+    let token = state.random_id("EQAA", 60);
     state.issue(&token, "refresh_token", None, &[]);
     Ok(token)
 }
 
 fn device_code(place: &Value, state: &mut VendorState) -> Answer {
-    let (id, code) = (state.fresh("", 13), state.fresh_of("", 6, b"ABCDEFGHJKLMNPQRSTUVWXYZ"));
+    let (id, code) = (state.random_id("", 13), state.random_id_of("", 6, b"ABCDEFGHJKLMNPQRSTUVWXYZ"));
     let end = state.now.saturating_add(300);
     state.issue(&code, "device_code", Some(end), &[]);
     let device = json!({"id": id, "code": code, "product_type": "TERMINAL_API", "location_id": place,
@@ -152,48 +160,48 @@ fn date(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const KEY: (&str, &str) = ("authorization", "Bearer EAAAa");
     const CODES: &str = "POST /v2/devices/codes";
 
     #[test]
     fn a_code_pairs_one_device() {
-        let mut bench = Bench::new("square");
+        let mut fake = Fake::new("square");
         let body = r#"{"idempotency_key": "k", "device_code": {"product_type": "TERMINAL_API"}}"#;
-        let (_, answer) = bench.ask(CODES, &[KEY], body);
-        assert_eq!(bench.ask(CODES, &[KEY], body).1, answer);
-        bench.story("device_code", &answer["device_code"]["code"], &[], Some(300));
-        let (status, answer) = bench.ask(CODES, &[KEY], &body.replace("}}", r#", "name": "x"}}"#));
+        let (_, answer) = fake.ask(CODES, &[KEY], body);
+        assert_eq!(fake.ask(CODES, &[KEY], body).1, answer);
+        fake.check_token_use("device_code", &answer["device_code"]["code"], &[], Some(300));
+        let (status, answer) = fake.ask(CODES, &[KEY], &body.replace("}}", r#", "name": "x"}}"#));
         assert_eq!((status, &answer["errors"][0]["code"]), (400, &"IDEMPOTENCY_KEY_REUSED".into()));
-        assert_eq!(bench.ask(CODES, &[], body).0, 401);
-        let (_, answer) = bench.ask("POST /mobile/authorization-code", &[KEY], r#"{"location_id": "L"}"#);
-        bench.story("mobile_authorization_code", &answer["authorization_code"], &[], Some(3600));
+        assert_eq!(fake.ask(CODES, &[], body).0, 401);
+        let (_, answer) = fake.ask("POST /mobile/authorization-code", &[KEY], r#"{"location_id": "L"}"#);
+        fake.check_token_use("mobile_authorization_code", &answer["authorization_code"], &[], Some(3600));
     }
 
     #[test]
     fn a_short_lived_token_lives_a_day() {
-        let mut bench = Bench::new("square");
+        let mut fake = Fake::new("square");
         let body = r#"{"client_id": "a", "client_secret": "b", "grant_type": "refresh_token", "refresh_token": "c", "short_lived": true}"#;
-        let (_, answer) = bench.ask("POST /oauth2/token", &[], body);
+        let (_, answer) = fake.ask("POST /oauth2/token", &[], body);
         let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
         for (seconds, status) in [(86_399, 200), (1, 401)] {
-            bench.state.now += seconds;
-            assert_eq!(bench.ask("POST /v2/refunds", &[("authorization", &bearer)], "{}").0, status);
+            fake.state.now += seconds;
+            assert_eq!(fake.ask("POST /v2/refunds", &[("authorization", &bearer)], "{}").0, status);
         }
     }
 
     #[test]
     fn without_a_secret_a_refresh_token_is_spent() {
-        let mut bench = Bench::new("square");
+        let mut fake = Fake::new("square");
         let body = |token: &str| {
             let json = r#"{"client_id": "a", "grant_type": "refresh_token", "refresh_token": "TOKEN"}"#;
             json.replace("TOKEN", token)
         };
-        let (_, answer) = bench.ask("POST /oauth2/token", &[], &body("c"));
+        let (_, answer) = fake.ask("POST /oauth2/token", &[], &body("c"));
         let second = answer["refresh_token"].as_str().unwrap().to_owned();
         for (token, status) in [("c", 401), (second.as_str(), 200), (second.as_str(), 401)] {
-            assert_eq!(bench.ask("POST /oauth2/token", &[], &body(token)).0, status, "{token}");
+            assert_eq!(fake.ask("POST /oauth2/token", &[], &body(token)).0, status, "{token}");
         }
     }
 }

@@ -1,7 +1,13 @@
 //! Stax, by <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static STAX: FakeVendor = FakeVendor {
     name: "stax",
@@ -13,8 +19,8 @@ pub static STAX: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "ephemeral_token",
-        allowed: |pass| ClientCall::new("ask who one is", "GET", "/stax/self").bearer(&pass.token),
-        forbidden: |pass| ClientCall::new("make a further token", "GET", "/stax/ephemeral").bearer(&pass.token),
+        allowed: |client| ClientCall::new("ask who one is", "GET", "/stax/self").bearer(&client.token),
+        forbidden: |client| ClientCall::new("make a further token", "GET", "/stax/ephemeral").bearer(&client.token),
     }],
 };
 
@@ -37,7 +43,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let bearer = request.bearer().filter(|bearer| !bearer.is_empty()).ok_or_else(|| failure(401))?;
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/ephemeral") => {
-            if state.knows(bearer) {
+            if state.was_issued(bearer) {
                 return Err(Answer::json(422, &json!({"is_api_key": ["The bearer token must be an api key"]})));
             }
             let (id, email) = (request.query.value("user_id"), request.query.value("user_email"));
@@ -55,7 +61,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             Ok(Answer::json(200, &json!({ "token": token })))
         }
         ("GET", "/self") => {
-            let user = state.live(bearer, &["ephemeral_token"]).map_err(|_| failure(401))?.about("user").to_owned();
+            let user =
+                state.active(bearer, &["ephemeral_token"]).map_err(|_| failure(401))?.attribute("user").to_owned();
             Ok(Answer::json(200, &json!({"user": {"id": user}})))
         }
         _ => Err(failure(404)),
@@ -64,21 +71,21 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn a_token_is_its_user_for_a_day() {
-        let mut bench = Bench::new("stax");
+        let mut fake = Fake::new("stax");
         let key = [("authorization", "Bearer a.b.c")];
-        let (_, answer) = bench.ask("GET /ephemeral?user_email=a%40shop.example", &key, "");
-        bench.story("ephemeral_token", &answer["token"], &[], Some(86_400));
+        let (_, answer) = fake.ask("GET /ephemeral?user_email=a%40shop.example", &key, "");
+        fake.check_token_use("ephemeral_token", &answer["token"], &[], Some(86_400));
         for (call, headers, status) in [
             ("GET /ephemeral", &[][..], 401),
             ("GET /ephemeral?user_email=nobody", &key, 422),
             ("GET /ephemeral?user_id=missing", &key, 404),
             ("GET /ephemeral", &key, 200),
         ] {
-            assert_eq!(bench.ask(call, headers, "").0, status, "{call}");
+            assert_eq!(fake.ask(call, headers, "").0, status, "{call}");
         }
     }
 }

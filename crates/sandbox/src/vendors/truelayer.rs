@@ -1,10 +1,16 @@
 //! TrueLayer, by its pages on access tokens and payments and by its request signing, version 2
 //! (<https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>).
 
-use crate::{Answer, ClientCall, FakeVendor, Idempotent, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, VendorState},
+};
 
 pub static TRUELAYER: FakeVendor = FakeVendor {
     name: "truelayer",
@@ -16,15 +22,15 @@ pub static TRUELAYER: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "resource_token",
-        allowed: |pass| {
-            let path = format!("/truelayer/v3/payments/{}/authorization-flow", pass.starting("pay-"));
+        allowed: |client| {
+            let path = format!("/truelayer/v3/payments/{}/authorization-flow", client.starting("pay-"));
             let flow = json!({"redirect": {"return_uri": "https://shop.example/back"}});
-            ClientCall::new("start the authorisation", "POST", path).bearer(&pass.token).json(&flow)
+            ClientCall::new("start the authorisation", "POST", path).bearer(&client.token).json(&flow)
         },
-        forbidden: |pass| {
-            let path = format!("/truelayer/v3/payments/{}/refunds", pass.starting("pay-"));
+        forbidden: |client| {
+            let path = format!("/truelayer/v3/payments/{}/refunds", client.starting("pay-"));
             let call = ClientCall::new("refund the payment", "POST", path);
-            call.bearer(&pass.token).json(&json!({"amount_in_minor": 1, "reference": "r"}))
+            call.bearer(&client.token).json(&json!({"amount_in_minor": 1, "reference": "r"}))
         },
     }],
 };
@@ -71,7 +77,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let key = request.header("idempotency-key").map(str::to_owned);
             key.as_ref().ok_or_else(|| problem(400, "Invalid Parameters", "Idempotency-Key is missing"))?;
             signed(request).ok_or_else(|| problem(401, "Unauthorized", "Invalid request signature"))?;
-            match state.once(key, 86_400, request, |state| payment(request, state).unwrap_or_else(|refusal| refusal)) {
+            match state
+                .idempotent(key, 86_400, request, |state| payment(request, state).unwrap_or_else(|refusal| refusal))
+            {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
                 Idempotent::Conflict => {
                     Err(problem(422, "Idempotency Key Reuse", "The key was used for another request"))
@@ -80,15 +88,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", ["v3", "payments", id, "authorization-flow"]) => {
             let token = request.bearer().unwrap_or_default();
-            let resource = state.live(token, &["resource_token"]).map_err(|_| unauthorized())?;
-            if resource.about("id") != *id {
+            let resource = state.active(token, &["resource_token"]).map_err(|_| unauthorized())?;
+            if resource.attribute("id") != *id {
                 return Err(failure(403, state));
             }
             Ok(Answer::json(200, &json!({"status": "authorizing", "authorization_flow": {}})))
         }
         ("POST", ["v3", "payments", _, "refunds"]) => {
             app(request, state)?;
-            Ok(Answer::json(202, &json!({"id": state.fresh("", 32)})))
+            Ok(Answer::json(202, &json!({"id": state.random_id("", 32)})))
         }
         _ => Err(problem(404, "Not Found", "No such path")),
     }
@@ -123,8 +131,8 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
 
 /// The app's own token, with the scope for payments.
 fn app(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
-    let token = state.live(request.bearer().unwrap_or_default(), &["access_token"]).map_err(|_| unauthorized())?;
-    if token.about("scope").split(' ').any(|scope| scope == "payments") {
+    let token = state.active(request.bearer().unwrap_or_default(), &["access_token"]).map_err(|_| unauthorized())?;
+    if token.attribute("scope").split(' ').any(|scope| scope == "payments") {
         return Ok(());
     }
     Err(problem(403, "Forbidden", "The token lacks the scope payments"))
@@ -164,7 +172,7 @@ fn payment(request: &Request, state: &mut VendorState) -> Handled {
     if let Some((name, _)) = good.iter().find(|(_, good)| !good) {
         return Err(problem(400, "Invalid Parameters", &format!("{name} is wrong")));
     }
-    let (id, user) = (state.fresh("pay-", 32), state.fresh("", 32));
+    let (id, user) = (state.random_id("pay-", 32), state.random_id("", 32));
     let token = state.jwt("ES256", &json!({"iat": state.now, "exp": state.now + 900, "payment_id": id}));
     state.issue(&token, "resource_token", Some(state.now + 900), &[("id", &id)]);
     let made = json!({"id": id, "user": {"id": user}, "resource_token": token, "status": "authorization_required"});
@@ -173,7 +181,7 @@ fn payment(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const LOGIN: &str = "grant_type=client_credentials&client_id=c&client_secret=s&scope=payments";
     const KEY: (&str, &str) = ("idempotency-key", "k");
@@ -186,33 +194,33 @@ mod tests {
 
     #[test]
     fn a_signed_payment_has_a_token_of_its_own() {
-        let mut bench = Bench::new("truelayer");
-        let (_, login) = bench.ask("POST /connect/token", &[], LOGIN);
+        let mut fake = Fake::new("truelayer");
+        let (_, login) = fake.ask("POST /connect/token", &[], LOGIN);
         let bearer = format!("Bearer {}", login["access_token"].as_str().unwrap());
         let bearer = ("authorization", bearer.as_str());
         let pay = "POST /v3/payments";
-        assert_eq!(bench.ask(pay, &[bearer, KEY, SIGNATURE], &BODY.replace('1', "2")).0, 401);
-        assert_eq!(bench.ask(pay, &[bearer, ("idempotency-key", "l"), SIGNATURE], BODY).0, 401);
-        assert_eq!(bench.ask(pay, &[KEY, SIGNATURE], BODY).0, 401);
-        let (status, made) = bench.ask(pay, &[bearer, KEY, SIGNATURE], BODY);
+        assert_eq!(fake.ask(pay, &[bearer, KEY, SIGNATURE], &BODY.replace('1', "2")).0, 401);
+        assert_eq!(fake.ask(pay, &[bearer, ("idempotency-key", "l"), SIGNATURE], BODY).0, 401);
+        assert_eq!(fake.ask(pay, &[KEY, SIGNATURE], BODY).0, 401);
+        let (status, made) = fake.ask(pay, &[bearer, KEY, SIGNATURE], BODY);
         assert_eq!(status, 201, "{made}");
-        assert_eq!(bench.ask(pay, &[bearer, KEY, SIGNATURE], BODY).1, made);
-        bench.story("resource_token", &made["resource_token"], &[made["id"].as_str().unwrap()], Some(900));
+        assert_eq!(fake.ask(pay, &[bearer, KEY, SIGNATURE], BODY).1, made);
+        fake.check_token_use("resource_token", &made["resource_token"], &[made["id"].as_str().unwrap()], Some(900));
     }
 
     #[test]
     fn refuses_as_truelayer_does() {
-        let mut bench = Bench::new("truelayer");
+        let mut fake = Fake::new("truelayer");
         for (change, error) in [
             ("client_secret=", "invalid_client"),
             ("scope=everything", "invalid_scope"),
             ("grant_type=password", "unsupported_grant_type"),
         ] {
-            let (status, body) = bench.ask("POST /connect/token", &[], &format!("{LOGIN}&{change}"));
+            let (status, body) = fake.ask("POST /connect/token", &[], &format!("{LOGIN}&{change}"));
             assert_eq!((status, &body["error"]), (400, &error.into()));
         }
-        let (_, login) = bench.ask("POST /connect/token", &[], &LOGIN.replace("payments", "signupplus"));
+        let (_, login) = fake.ask("POST /connect/token", &[], &LOGIN.replace("payments", "signupplus"));
         let bearer = format!("Bearer {}", login["access_token"].as_str().unwrap());
-        assert_eq!(bench.ask("POST /v3/payments", &[("authorization", &bearer), KEY, SIGNATURE], BODY).0, 403);
+        assert_eq!(fake.ask("POST /v3/payments", &[("authorization", &bearer), KEY, SIGNATURE], BODY).0, 403);
     }
 }

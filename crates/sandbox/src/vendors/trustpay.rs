@@ -1,8 +1,14 @@
 //! TrustPay: the token call by doc.trustpay.eu "aapi"; the wallet call has no public page, and what the vendor's own client
 //! code does with the secrets is made up.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static TRUSTPAY: FakeVendor = FakeVendor {
     name: "trustpay",
@@ -14,13 +20,13 @@ pub static TRUSTPAY: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "wallet_intent_secrets",
-        allowed: |pass| {
+        allowed: |client| {
             ClientCall::new("pay with the wallet", "POST", "/trustpay/api/v1/wallet/pay")
-                .form(&[("secret", &pass.token), ("walletToken", "made-up")])
+                .form(&[("secret", &client.token), ("walletToken", "made-up")])
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             ClientCall::new("start another payment", "POST", "/trustpay/api/v1/intent")
-                .header("x-api-key", &pass.token)
+                .header("x-api-key", &client.token)
                 .form(&[("amount", "1.00"), ("currency", "EUR"), ("reference", "r"), ("initApplePay", "true")])
         },
     }],
@@ -68,7 +74,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if form.value("grant_type") != Some("client_credentials") {
                 return Err(result(400, 1001, "Invalid grant type"));
             }
-            let token = state.fresh("", 80);
+            let token = state.random_id("", 80);
             state.issue(&token, "access_token", Some(state.now + 1_799), &[]);
             let info = json!({"ResultCode": 0, "AdditionalInfo": null, "CorrelationId": "sandbox"});
             Ok(Answer::json(
@@ -77,7 +83,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             ))
         }
         "/api/v1/intent" => {
-            request.header("x-api-key").filter(|key| !state.knows(key)).ok_or_else(|| fault(401, "Unknown API key"))?;
+            request
+                .header("x-api-key")
+                .filter(|key| !state.was_issued(key))
+                .ok_or_else(|| fault(401, "Unknown API key"))?;
             let whole = |name: &str| form.value(name).filter(|value| !value.is_empty());
             let amount = whole("amount").filter(|amount| amount.parse::<f64>().is_ok_and(|amount| amount > 0.0));
             let amount = amount.ok_or_else(|| fault(400, "amount is wrong"))?;
@@ -94,7 +103,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 }
                 _ => return Err(fault(400, "one wallet must be named")),
             };
-            let [instance, display, payment] = [8, 32, 33].map(|length| state.fresh("", length));
+            let [instance, display, payment] = [8, 32, 33].map(|length| state.random_id("", length));
             state.issue(&payment, "payment", None, &[]);
             state.issue(&display, "display", None, &[]);
             let secrets = json!({"display": display, "payment": payment});
@@ -102,7 +111,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         "/api/v1/wallet/pay" => {
             let secret = form.value("secret").unwrap_or_default();
-            let payment = state.live(secret, &["payment"]).map_err(|_| fault(401, "Unknown secret"))?;
+            let payment = state.active(secret, &["payment"]).map_err(|_| fault(401, "Unknown secret"))?;
             payment.used = true;
             Ok(Answer::json(200, &json!({"status": 1})))
         }
@@ -112,21 +121,21 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     #[test]
     fn the_secret_of_a_payment_pays_once() {
-        let mut bench = Bench::new("trustpay");
+        let mut fake = Fake::new("trustpay");
         let key = [("x-api-key", "k")];
         let good = "amount=1.00&currency=EUR&reference=r&initGooglePay=true";
-        let (status, made) = bench.ask("POST /api/v1/intent", &key, good);
+        let (status, made) = fake.ask("POST /api/v1/intent", &key, good);
         assert_eq!((status, &made["googleInitResultData"]["currencyCode"]), (200, &"EUR".into()));
-        bench.story("wallet_intent_secrets", &made["secrets"]["payment"], &[], None);
-        assert_eq!(bench.ask("POST /api/v1/intent", &key, &good.replace("initGooglePay", "initNothing")).0, 400);
-        assert_eq!(bench.ask("POST /api/v1/intent", &[], good).0, 401);
+        fake.check_token_use("wallet_intent_secrets", &made["secrets"]["payment"], &[], None);
+        assert_eq!(fake.ask("POST /api/v1/intent", &key, &good.replace("initGooglePay", "initNothing")).0, 400);
+        assert_eq!(fake.ask("POST /api/v1/intent", &[], good).0, 401);
         let basic = [("authorization", "Basic YTpi")];
-        let (status, token) = bench.ask("POST /api/oauth2/token", &basic, "grant_type=client_credentials");
+        let (status, token) = fake.ask("POST /api/oauth2/token", &basic, "grant_type=client_credentials");
         assert_eq!((status, &token["expires_in"]), (200, &1_799.into()));
-        assert_eq!(bench.ask("POST /api/oauth2/token", &[], "grant_type=client_credentials").0, 401);
+        assert_eq!(fake.ask("POST /api/oauth2/token", &[], "grant_type=client_credentials").0, 401);
     }
 }

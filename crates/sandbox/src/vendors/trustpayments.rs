@@ -3,12 +3,16 @@
 //! There is no token call. The library's own endpoint is not described; here it takes the JWT and the request types to run,
 //! and refuses with the published error codes and a status of 400.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Handled, Request, TokenUse, VendorState, signing::hmac_sha256,
-    vendor::text,
-};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    signing::hmac_sha256,
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const SECRET: &str = "sandbox-jwt-secret";
 
@@ -25,14 +29,14 @@ pub static TRUSTPAYMENTS: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "jwt",
-        allowed: |pass| run("check a card", &["ACCOUNTCHECK"], pass),
-        forbidden: |pass| run("refund a payment", &["REFUND"], pass),
+        allowed: |client| run("check a card", &["ACCOUNTCHECK"], client),
+        forbidden: |client| run("refund a payment", &["REFUND"], client),
     }],
 };
 
-fn run(title: &'static str, requests: &[&str], pass: &ClientToken) -> ClientCall {
+fn run(title: &'static str, requests: &[&str], client: &ClientToken) -> ClientCall {
     let request = json!({"requesttypedescriptions": requests, "pan": "4111111111111111", "expirydate": "12/2030"});
-    ClientCall::new(title, "POST", "/trustpayments/jwt/").json(&json!({"jwt": pass.token, "request": [request]}))
+    ClientCall::new(title, "POST", "/trustpayments/jwt/").json(&json!({"jwt": client.token, "request": [request]}))
 }
 
 fn error(status: u16, code: &str, message: &str) -> Answer {
@@ -67,7 +71,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
     let done: Vec<Value> = asked
         .iter()
-        .map(|it| json!({"errorcode": "0", "requesttypedescription": it, "transactionreference": state.fresh("", 12)}))
+        .map(|it| json!({"errorcode": "0", "requesttypedescription": it, "transactionreference": state.random_id("", 12)}))
         .collect();
     Ok(Answer::json(200, &json!({"version": "1.00", "response": done})))
 }
@@ -85,7 +89,7 @@ fn claims(jwt: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
 
     fn jwt(secret: &str, iat: i64, payload: &Value) -> Value {
         let claims = json!({"iat": iat, "iss": "jwt.sandbox", "payload": payload}).to_string();
@@ -98,14 +102,14 @@ mod tests {
     fn a_jwt_runs_what_it_names_for_an_hour() {
         let payload = json!({"accounttypedescription": "ECOM", "currencyiso3a": "GBP", "sitereference": "test_1",
             "baseamount": "0", "requesttypedescriptions": ["ACCOUNTCHECK"]});
-        Bench::new("trustpayments").story("jwt", &jwt(SECRET, NOW, &payload), &[], Some(3_600));
+        Fake::new("trustpayments").check_token_use("jwt", &jwt(SECRET, NOW, &payload), &[], Some(3_600));
         for (token, code) in [
             (jwt("other", NOW, &payload), "10300"),
             (jwt(SECRET, NOW + 1, &payload), "10300"),
             (jwt(SECRET, NOW, &json!({"requesttypedescriptions": ["ACCOUNTCHECK"]})), "30000"),
         ] {
             let body = json!({"jwt": token, "request": [{"requesttypedescriptions": ["ACCOUNTCHECK"]}]}).to_string();
-            let (status, answer) = Bench::new("trustpayments").ask("POST /jwt/", &[], &body);
+            let (status, answer) = Fake::new("trustpayments").ask("POST /jwt/", &[], &body);
             assert_eq!((status, text(&answer, "/response/0/errorcode")), (400, code));
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! There is no token call: a browser loads the page library with the manifest, which is good for its day (UTC here).
 
-use crate::{Answer, ClientCall, FakeVendor, Handled, Request, TokenUse, VendorState, signing::hex, vendor::text};
 use aes::{
     Aes128,
     cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding},
@@ -11,6 +10,13 @@ use hmac::{Hmac, Mac};
 use jiff::Timestamp;
 use md5::Md5;
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request, text},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 const KEY: &str = "SANDBOXTRANSACTIONKEY01";
 
@@ -26,14 +32,14 @@ pub static TSYS: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "tsep_manifest",
-        allowed: |pass| {
-            let device = pass.client_parameters.get("device_id").map_or("88700000000101", String::as_str);
-            let path = format!("/tsys/transit-tsep-web/jsView/{device}?{}", pass.token);
+        allowed: |client| {
+            let device = client.client_parameters.get("device_id").map_or("88700000000101", String::as_str);
+            let path = format!("/tsys/transit-tsep-web/jsView/{device}?{}", client.token);
             ClientCall::new("load the page library that tokenizes cards", "GET", path)
         },
-        forbidden: |pass| {
+        forbidden: |client| {
             let call = ClientCall::new("return a payment", "POST", "/tsys/servlets/TransNox_API_Server");
-            call.json(&json!({"Return": {"deviceID": "88700000000101", "transactionKey": pass.token}}))
+            call.json(&json!({"Return": {"deviceID": "88700000000101", "transactionKey": client.token}}))
         },
     }],
 };
@@ -70,7 +76,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 /// The 64 characters inside a manifest of the one key.
 fn opened(manifest: &str) -> Option<String> {
     let mac = Hmac::<Md5>::new_from_slice(KEY.as_bytes()).ok()?.chain_update(KEY).finalize().into_bytes();
-    let mac = hex(mac);
+    let mac = hex::encode(mac);
     let sealed = manifest.strip_prefix(mac.get(..4)?)?.strip_suffix(mac.get(28..)?)?;
     let bytes = (0..64).map(|at| u8::from_str_radix(sealed.get(2 * at..2 * at + 2)?, 16).ok());
     let bytes = bytes.collect::<Option<Vec<u8>>>().filter(|_| sealed.len() == 128)?;
@@ -82,7 +88,7 @@ fn opened(manifest: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
     use aes::cipher::BlockEncryptMut;
 
     #[test]
@@ -91,10 +97,11 @@ mod tests {
         let plain = format!("{:<20}{:<24}{:012}{today}", "887000000001", "88700000000101", 0);
         let key = &KEY.as_bytes()[..16];
         let sealed = cbc::Encryptor::<Aes128>::new_from_slices(key, key).unwrap();
-        let sealed = hex(sealed.encrypt_padded_vec_mut::<NoPadding>(plain.as_bytes()));
-        let mac = hex(Hmac::<Md5>::new_from_slice(KEY.as_bytes()).unwrap().chain_update(KEY).finalize().into_bytes());
+        let sealed = hex::encode(sealed.encrypt_padded_vec_mut::<NoPadding>(plain.as_bytes()));
+        let mac =
+            hex::encode(Hmac::<Md5>::new_from_slice(KEY.as_bytes()).unwrap().chain_update(KEY).finalize().into_bytes());
         let manifest = json!(format!("{}{sealed}{}", mac.split_at(4).0, mac.split_at(28).1));
         let left = 86_400 - NOW % 86_400;
-        Bench::new("tsys").story("tsep_manifest", &manifest, &[], Some(left));
+        Fake::new("tsys").check_token_use("tsep_manifest", &manifest, &[], Some(left));
     }
 }

@@ -1,8 +1,14 @@
 //! Volt, by its pages on authentication and on the embedded checkout. The payment's own token, and what Volt's script does with
 //! it, are not published: both are made up.
 
-use crate::{Answer, ClientCall, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static VOLT: FakeVendor = FakeVendor {
     name: "volt",
@@ -14,13 +20,13 @@ pub static VOLT: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "embedded_payment",
-        allowed: |pass| {
-            let path = format!("/volt/dropin/{}/authorize", pass.starting("pay-"));
-            ClientCall::new("authorise the payment", "POST", path).bearer(&pass.token).json(&json!({"bank": "b"}))
+        allowed: |client| {
+            let path = format!("/volt/dropin/{}/authorize", client.starting("pay-"));
+            ClientCall::new("authorise the payment", "POST", path).bearer(&client.token).json(&json!({"bank": "b"}))
         },
-        forbidden: |pass| {
-            let path = format!("/volt/payments/{}/request-refund", pass.starting("pay-"));
-            ClientCall::new("refund the payment", "POST", path).bearer(&pass.token).json(&json!({"amount": 1}))
+        forbidden: |client| {
+            let path = format!("/volt/payments/{}/request-refund", client.starting("pay-"));
+            ClientCall::new("refund the payment", "POST", path).bearer(&client.token).json(&json!({"amount": 1}))
         },
     }],
 };
@@ -65,7 +71,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             }
             let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 3_600}));
             state.issue(&token, "access_token", Some(state.now + 3_600), &[]);
-            let refresh = state.fresh("def502", 200);
+            let refresh = state.random_id("def502", 200);
             Ok(Answer::json(
                 200,
                 &json!({"access_token": token, "token_type": "Bearer", "expires_in": 3_600, "refresh_token": refresh}),
@@ -89,8 +95,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 fn holder(request: &Request, kind: &'static str, id: &str, state: &mut VendorState) -> Result<(), Answer> {
     let token = request.bearer().unwrap_or_default();
-    let live = state.live(token, &[kind]).map_err(|_| error(401, "The token is not valid."))?;
-    if live.about("id") == id { Ok(()) } else { Err(error(403, "Access denied.")) }
+    let live = state.active(token, &[kind]).map_err(|_| error(401, "The token is not valid."))?;
+    if live.attribute("id") == id { Ok(()) } else { Err(error(403, "Access denied.")) }
 }
 
 fn payment(body: &Value, state: &mut VendorState) -> Handled {
@@ -111,31 +117,31 @@ fn payment(body: &Value, state: &mut VendorState) -> Handled {
         let errors = json!([{"type": "constraint", "propertyPath": name, "message": "This value is not valid."}]);
         return Err(Answer::json(400, &json!({"code": "1000", "message": "Validation failed.", "errors": errors})));
     }
-    let (id, token) = (state.fresh("pay-", 32), state.fresh("", 64));
+    let (id, token) = (state.random_id("pay-", 32), state.random_id("", 64));
     state.issue(&token, "payment", None, &[("id", &id)]);
     Ok(Answer::json(201, &json!({"id": id, "token": token})))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const LOGIN: &str = "grant_type=password&client_id=c&client_secret=s&username=u&password=p";
 
     #[test]
     fn a_payments_token_is_for_that_payment() {
-        let mut bench = Bench::new("volt");
-        let (status, login) = bench.ask("POST /oauth", &[], LOGIN);
+        let mut fake = Fake::new("volt");
+        let (status, login) = fake.ask("POST /oauth", &[], LOGIN);
         assert_eq!(status, 200);
         let bearer = format!("Bearer {}", login["access_token"].as_str().unwrap());
         let bearer = [("authorization", bearer.as_str())];
         let body = r#"{"amount": 1, "currencyCode": "GBP", "type": "OTHER", "uniqueReference": "r1", "shopper": {}}"#;
-        let (_, made) = bench.ask("POST /dropin", &bearer, body);
-        bench.story("embedded_payment", &made["token"], &[made["id"].as_str().unwrap()], None);
-        let (status, refusal) = bench.ask("POST /dropin", &bearer, &body.replace("r1", "r_1"));
+        let (_, made) = fake.ask("POST /dropin", &bearer, body);
+        fake.check_token_use("embedded_payment", &made["token"], &[made["id"].as_str().unwrap()], None);
+        let (status, refusal) = fake.ask("POST /dropin", &bearer, &body.replace("r1", "r_1"));
         assert_eq!((status, &refusal["errors"][0]["propertyPath"]), (400, &"uniqueReference".into()));
-        assert_eq!(bench.ask("POST /dropin", &[], body).0, 401);
-        assert_eq!(bench.ask("POST /oauth", &[], &LOGIN.replace("password=p", "")).0, 401);
-        assert_eq!(bench.ask("POST /oauth", &[], r#"{"grant_type": "password"}"#).0, 401);
+        assert_eq!(fake.ask("POST /dropin", &[], body).0, 401);
+        assert_eq!(fake.ask("POST /oauth", &[], &LOGIN.replace("password=p", "")).0, 401);
+        assert_eq!(fake.ask("POST /oauth", &[], r#"{"grant_type": "password"}"#).0, 401);
     }
 }

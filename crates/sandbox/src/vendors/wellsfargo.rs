@@ -1,7 +1,7 @@
 //! Wells Fargo: CyberSource's platform under another name.
 
 use super::cybersource::{self, PLATFORM};
-use crate::{FakeVendor, TokenUse};
+use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub static WELLSFARGO: FakeVendor = FakeVendor {
     name: "wellsfargo",
@@ -9,13 +9,13 @@ pub static WELLSFARGO: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "microform_session",
-            allowed: |pass| cybersource::tokenize("wellsfargo", pass),
-            forbidden: |pass| cybersource::refund("wellsfargo", pass),
+            allowed: |client| cybersource::tokenize("wellsfargo", client),
+            forbidden: |client| cybersource::refund("wellsfargo", client),
         },
         TokenUse {
             grant: "flex_session",
-            allowed: |pass| cybersource::tokenize("wellsfargo", pass),
-            forbidden: |pass| cybersource::refund("wellsfargo", pass),
+            allowed: |client| cybersource::tokenize("wellsfargo", client),
+            forbidden: |client| cybersource::refund("wellsfargo", client),
         },
     ],
     ..PLATFORM

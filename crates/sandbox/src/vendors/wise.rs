@@ -1,8 +1,13 @@
 //! Wise, by its OpenAPI file of `POST /oauth/token`. Its tokens are for servers only.
 
-use crate::{Answer, FakeVendor, Request, VendorState, vendor::Handled};
 use jiff::Timestamp;
 use serde_json::json;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static WISE: FakeVendor = FakeVendor {
     name: "wise",
@@ -43,7 +48,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", "/oauth/token") => token(request, state),
         ("GET", "/v2/profiles") => {
             let token = request.bearer().unwrap_or_default();
-            state.live(token, &["access_token"]).map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
+            state
+                .active(token, &["access_token"])
+                .map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
             Ok(Answer::json(200, &json!([])))
         }
         _ => Err(error(404, "not_found", "No such resource")),
@@ -71,14 +78,14 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
     if form.value("client_id").is_some_and(|id| id != client_id) {
         return Err(error(401, "invalid_grant", "Invalid user credentials."));
     }
-    let token = state.fresh_of("", 32, b"0123456789abcdef");
+    let token = state.random_id_of("", 32, b"0123456789abcdef");
     let end = state.now.saturating_add(LIFETIME);
     state.issue(&token, "access_token", Some(end), &[]);
     let date = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
     let mut answer = json!({"access_token": token, "token_type": "bearer", "expires_in": LIFETIME,
         "expires_at": date(end), "scope": "transfers"});
     if let (Some(members), false) = (answer.as_object_mut(), grant == "client_credentials") {
-        members.insert("refresh_token".to_owned(), json!(state.fresh("", 32)));
+        members.insert("refresh_token".to_owned(), json!(state.random_id("", 32)));
         members.insert("created_at".to_owned(), json!(date(state.now)));
     }
     Ok(Answer::json(200, &answer))
@@ -86,19 +93,19 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
 
     #[test]
     fn a_token_calls_the_api_for_twelve_hours() {
-        let mut bench = Bench::new("wise");
-        let (_, answer) = bench.ask("POST /oauth/token", &[PAIR], "grant_type=client_credentials");
+        let mut fake = Fake::new("wise");
+        let (_, answer) = fake.ask("POST /oauth/token", &[PAIR], "grant_type=client_credentials");
         assert!(answer["refresh_token"].is_null());
         let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
         for (seconds, status) in [(43_198, 200), (1, 401)] {
-            bench.state.now += seconds;
-            assert_eq!(bench.ask("GET /v2/profiles", &[("authorization", &bearer)], "").0, status);
+            fake.state.now += seconds;
+            assert_eq!(fake.ask("GET /v2/profiles", &[("authorization", &bearer)], "").0, status);
         }
     }
 
@@ -111,7 +118,7 @@ mod tests {
             (&[PAIR], "grant_type=password", 400, "unsupported_grant_type"),
             (&[PAIR], "grant_type=authorization_code&client_id=b&code=c&redirect_uri=d", 401, "invalid_grant"),
         ] {
-            let (got, answer) = Bench::new("wise").ask("POST /oauth/token", headers, body);
+            let (got, answer) = Fake::new("wise").ask("POST /oauth/token", headers, body);
             assert_eq!((got, &answer["error"]), (status, &code.into()));
         }
     }

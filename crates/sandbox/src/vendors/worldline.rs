@@ -1,13 +1,16 @@
 //! Worldline Connect, by the pages "Authentication" of its Server and Client API references.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Request, TokenError, TokenUse, VendorState,
-    vendor::Handled,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, TokenError, VendorState},
+};
 
 const KEY: &str = "0a1b2c3d4e5f6071";
 const SECRET: &str = "sandboxSecret+0001=";
@@ -22,22 +25,22 @@ pub static WORLDLINE: FakeVendor = FakeVendor {
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "client_session",
-        allowed: |pass| {
+        allowed: |client| {
             let customer =
-                pass.client_parameters.get("customer_id").map_or_else(|| pass.starting("1234-"), String::as_str);
+                client.client_parameters.get("customer_id").map_or_else(|| client.starting("1234-"), String::as_str);
             let path = format!("/worldline/client/v1/{customer}/products?countryCode=NL&currencyCode=EUR");
-            as_client(ClientCall::new("list the payment products", "GET", path), pass)
+            as_client(ClientCall::new("list the payment products", "GET", path), client)
         },
-        forbidden: |pass| {
-            as_client(ClientCall::new("refund a payment", "POST", "/worldline/v1/1234/payments/P1/refund"), pass)
+        forbidden: |client| {
+            as_client(ClientCall::new("refund a payment", "POST", "/worldline/v1/1234/payments/P1/refund"), client)
         },
     }],
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[("client_session", "{}")];
 
-fn as_client(call: ClientCall, pass: &ClientToken) -> ClientCall {
-    call.header("authorization", format!("GCS v1Client:{}", pass.token))
+fn as_client(call: ClientCall, client: &ClientToken) -> ClientCall {
+    call.header("authorization", format!("GCS v1Client:{}", client.token))
 }
 
 fn error(status: u16, code: &str, id: &str, message: &str) -> Answer {
@@ -65,7 +68,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 return Err(error(400, "21000020", "VALUE_OF_FIELD_INVALID", "tokens must be a list"));
             }
             let key = request.header("x-gcs-idempotence-key").map(str::to_owned);
-            match state.once(key, 86_400, request, |state| session(merchant, state)) {
+            match state.idempotent(key, 86_400, request, |state| session(merchant, state)) {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
                 Idempotent::Conflict => {
                     Err(error(409, "1409", "DUPLICATE_REQUEST", "The key came with another request before"))
@@ -74,11 +77,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("GET", ["client", "v1", customer, "products"]) => {
             let token = request.header("authorization").and_then(|it| it.strip_prefix("GCS v1Client:"));
-            let session = state.live(token.unwrap_or_default(), &["client_session"]).map_err(|dead| match dead {
-                TokenError::Expired => error(403, "9010", "CLIENT_SESSION_EXPIRED", "The client session has expired"),
-                TokenError::Unknown | TokenError::Used => failure(403),
-            })?;
-            if session.about("customer") != *customer {
+            let session =
+                state.active(token.unwrap_or_default(), &["client_session"]).map_err(|reason| match reason {
+                    TokenError::Expired => {
+                        error(403, "9010", "CLIENT_SESSION_EXPIRED", "The client session has expired")
+                    }
+                    TokenError::Unknown | TokenError::Used => failure(403),
+                })?;
+            if session.attribute("customer") != *customer {
                 return Err(failure(403));
             }
             Ok(Answer::json(200, &json!({"paymentProducts": [{"id": 1, "paymentMethod": "card"}]})))
@@ -106,8 +112,8 @@ fn signed(request: &Request) -> Result<(), Answer> {
 }
 
 fn session(merchant: &str, state: &mut VendorState) -> Answer {
-    let id = state.fresh_of("", 32, b"0123456789abcdef");
-    let customer = state.fresh_of(&format!("{merchant}-"), 32, b"0123456789abcdef");
+    let id = state.random_id_of("", 32, b"0123456789abcdef");
+    let customer = state.random_id_of(&format!("{merchant}-"), 32, b"0123456789abcdef");
     state.issue(&id, "client_session", Some(state.now.saturating_add(7200)), &[("customer", &customer)]);
     let host = "preprod.connect.worldline-solutions.com";
     Answer::json(
@@ -119,7 +125,7 @@ fn session(merchant: &str, state: &mut VendorState) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     /// The signature was made with another program.
     const SIGNED: &[(&str, &str)] = &[
@@ -130,12 +136,12 @@ mod tests {
 
     #[test]
     fn a_session_lists_products_for_its_customer() {
-        let mut bench = Bench::new("worldline");
-        let (status, session) = bench.ask("POST /v1/1234/sessions", SIGNED, "{}");
+        let mut fake = Fake::new("worldline");
+        let (status, session) = fake.ask("POST /v1/1234/sessions", SIGNED, "{}");
         assert_eq!(status, 200);
-        assert_eq!(bench.ask("POST /v1/1234/sessions", SIGNED, "{}").1, session);
+        assert_eq!(fake.ask("POST /v1/1234/sessions", SIGNED, "{}").1, session);
         let customer = session["customerId"].as_str().unwrap();
-        bench.story("client_session", &session["clientSessionId"], &[customer], Some(7200));
+        fake.check_token_use("client_session", &session["clientSessionId"], &[customer], Some(7200));
     }
 
     #[test]
@@ -144,8 +150,8 @@ mod tests {
             [("date", "Thu, 01 Jan 2026 00:00:01 GMT"), ("x-gcs-idempotence-key", "key-2"), ("date", "today")]
         {
             let headers: Vec<_> = SIGNED.iter().copied().chain([changed]).collect();
-            assert_eq!(Bench::new("worldline").ask("POST /v1/1234/sessions", &headers, "{}").0, 401);
+            assert_eq!(Fake::new("worldline").ask("POST /v1/1234/sessions", &headers, "{}").0, 401);
         }
-        assert_eq!(Bench::new("worldline").ask("POST /v1/4321/sessions", SIGNED, "{}").0, 401);
+        assert_eq!(Fake::new("worldline").ask("POST /v1/4321/sessions", SIGNED, "{}").0, 401);
     }
 }

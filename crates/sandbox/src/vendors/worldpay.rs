@@ -1,7 +1,13 @@
 //! Access Worldpay, by its OpenAPI files of 3DS v3 and hosted payment pages v1.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static WORLDPAY: FakeVendor = FakeVendor {
     name: "worldpay",
@@ -14,16 +20,16 @@ pub static WORLDPAY: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "device_data_jwt",
-            allowed: |pass| {
+            allowed: |client| {
                 let path = "/worldpay/shopper/3ds/ddc";
-                ClientCall::new("collect the device's data", "POST", path).form(&[("JWT", &pass.token)])
+                ClientCall::new("collect the device's data", "POST", path).form(&[("JWT", &client.token)])
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "payment_page",
-            allowed: |pass| {
-                let key = pass.token.split("OrderKey=").nth(1).unwrap_or_default();
+            allowed: |client| {
+                let key = client.token.split("OrderKey=").nth(1).unwrap_or_default();
                 let path = format!("/worldpay/app/hpp/integration/wpg/corporate?OrderKey={key}");
                 ClientCall::new("open the page", "GET", path)
             },
@@ -40,9 +46,9 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 const DEVICE_DATA: &str = "application/vnd.worldpay.verifications.customers-v3.hal+json";
 const PAYMENT_PAGES: &str = "application/vnd.worldpay.payment_pages-v1.hal+json";
 
-fn refund(pass: &ClientToken) -> ClientCall {
+fn refund(client: &ClientToken) -> ClientCall {
     let path = "/worldpay/payments/settlements/refunds/full/SOMEPAYMENT";
-    ClientCall::new("refund a payment", "POST", path).bearer(&pass.token).json(&json!({}))
+    ClientCall::new("refund a payment", "POST", path).bearer(&client.token).json(&json!({}))
 }
 
 fn error(status: u16, name: &str, message: &str) -> Answer {
@@ -86,12 +92,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["payment_pages"]) => payment_page(request, state),
         ("POST", ["shopper", "3ds", "ddc"]) => {
             let form = request.form();
-            state.live(form.value("JWT").unwrap_or_default(), &["device_data_jwt"]).map_err(|_| failure(401))?;
+            state.active(form.value("JWT").unwrap_or_default(), &["device_data_jwt"]).map_err(|_| failure(401))?;
             Ok(Answer::json(200, &json!({"MessageType": "profile.completed", "Status": true})))
         }
         ("GET", ["app", "hpp", "integration", "wpg", "corporate"]) => {
             let url = url(request.query.value("OrderKey").unwrap_or_default());
-            state.live(&url, &["payment_page"]).map_err(|_| failure(404))?;
+            state.active(&url, &["payment_page"]).map_err(|_| failure(404))?;
             Ok(Answer::of(200, "text/html", "<!doctype html><title>Pay</title>".to_owned()))
         }
         ("POST", ["payments", "settlements", "refunds", ..]) => {
@@ -151,7 +157,7 @@ fn payment_page(request: &Request, state: &mut VendorState) -> Handled {
     }
     let expiry = body.get("expiry").map_or(Some(3600), Value::as_i64).filter(|it| (300..=2_592_000).contains(it));
     let expiry = expiry.ok_or_else(|| error(400, "invalidRequest", "expiry must be from 300 to 2592000"))?;
-    let url = url(&state.fresh("", 32));
+    let url = url(&state.random_id("", 32));
     state.issue(&url, "payment_page", Some(state.now.saturating_add(expiry)), &[]);
     Ok(Answer::json(200, &json!({ "url": url })))
 }
@@ -159,26 +165,26 @@ fn payment_page(request: &Request, state: &mut VendorState) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
 
     #[test]
     fn a_jwt_collects_and_a_page_opens() {
-        let mut bench = Bench::new("worldpay");
+        let mut fake = Fake::new("worldpay");
         let ddc = "POST /verifications/customers/3ds/deviceDataInitialization";
         let body = r#"{"transactionReference": "r", "merchant": {"entity": "default"}}"#;
         let media = [PAIR, ("content-type", DEVICE_DATA), ("accept", DEVICE_DATA)];
-        let (_, answer) = bench.ask(ddc, &media, body);
-        bench.story("device_data_jwt", &answer["deviceDataCollection"]["jwt"], &[], Some(7200));
+        let (_, answer) = fake.ask(ddc, &media, body);
+        fake.check_token_use("device_data_jwt", &answer["deviceDataCollection"]["jwt"], &[], Some(7200));
         let page = body.replace(
             "}}",
             r#"}, "value": {"amount": 1, "currency": "GBP"}, "narrative": {"line1": "x"}, "expiry": 300}"#,
         );
         let media = [PAIR, ("content-type", PAYMENT_PAGES), ("accept", PAYMENT_PAGES), ("wp-correlationid", "c-1")];
-        let (_, answer) = bench.ask("POST /payment_pages", &media, &page);
-        bench.story("payment_page", &answer["url"], &[], Some(300));
-        let (status, answer) = bench.ask("POST /payment_pages", &media, body);
+        let (_, answer) = fake.ask("POST /payment_pages", &media, &page);
+        fake.check_token_use("payment_page", &answer["url"], &[], Some(300));
+        let (status, answer) = fake.ask("POST /payment_pages", &media, body);
         assert_eq!((status, &answer["errorName"]), (400, &"invalidRequest".into()));
     }
 
@@ -196,7 +202,7 @@ mod tests {
                 "bodyDoesNotMatchSchema",
             ),
         ] {
-            let (got, answer) = Bench::new("worldpay").ask(ddc, headers, body);
+            let (got, answer) = Fake::new("worldpay").ask(ddc, headers, body);
             assert_eq!((got, &answer["errorName"]), (status, &name.into()));
         }
     }

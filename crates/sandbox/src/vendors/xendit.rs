@@ -1,9 +1,15 @@
 //! Xendit payment sessions, by <https://docs.xendit.co/apidocs/create-session>.
 
-use crate::{Answer, ClientCall, ClientToken, FakeVendor, Request, TokenUse, VendorState, vendor::Handled};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Request},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::VendorState,
+};
 
 pub static XENDIT: FakeVendor = FakeVendor {
     name: "xendit",
@@ -16,14 +22,18 @@ pub static XENDIT: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "components_session_save",
-            allowed: |pass| components("save a payment method", "save", pass),
-            forbidden: |pass| components("pay", "pay", pass),
+            allowed: |client| components("save a payment method", "save", client),
+            forbidden: |client| components("pay", "pay", client),
         },
-        TokenUse { grant: "components_session_pay", allowed: |pass| components("pay", "pay", pass), forbidden: refund },
+        TokenUse {
+            grant: "components_session_pay",
+            allowed: |client| components("pay", "pay", client),
+            forbidden: refund,
+        },
         TokenUse {
             grant: "payment_link_session",
-            allowed: |pass| {
-                let code = pass.token.rsplit('/').next().unwrap_or_default();
+            allowed: |client| {
+                let code = client.token.rsplit('/').next().unwrap_or_default();
                 ClientCall::new("open the page", "GET", format!("/xendit/link/{code}"))
             },
             forbidden: refund,
@@ -47,12 +57,12 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-fn components(title: &'static str, action: &str, pass: &ClientToken) -> ClientCall {
-    ClientCall::new(title, "POST", format!("/xendit/components/{action}")).bearer(&pass.token)
+fn components(title: &'static str, action: &str, client: &ClientToken) -> ClientCall {
+    ClientCall::new(title, "POST", format!("/xendit/components/{action}")).bearer(&client.token)
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let pair = BASE64_STANDARD.encode(format!("{}:", pass.token));
+fn refund(client: &ClientToken) -> ClientCall {
+    let pair = BASE64_STANDARD.encode(format!("{}:", client.token));
     let call = ClientCall::new("refund a payment", "POST", "/xendit/refunds");
     call.header("authorization", format!("Basic {pair}")).json(&json!({"amount": 100}))
 }
@@ -77,14 +87,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), path.as_slice()) {
         ("POST", ["components", action @ ("save" | "pay")]) => {
             let token = request.bearer().unwrap_or_default();
-            let session = state.live(token, &["COMPONENTS"]).map_err(|_| failure(401))?;
-            if session.about("type") != action.to_ascii_uppercase() {
+            let session = state.active(token, &["COMPONENTS"]).map_err(|_| failure(401))?;
+            if session.attribute("type") != action.to_ascii_uppercase() {
                 return Err(failure(403));
             }
             return Ok(Answer::json(200, &json!({"status": "COMPLETED"})));
         }
         ("GET", ["link", code]) => {
-            state.live(code, &["PAYMENT_LINK"]).map_err(|_| failure(404))?;
+            state.active(code, &["PAYMENT_LINK"]).map_err(|_| failure(404))?;
             return Ok(Answer::of(200, "text/html", "<h1>Pay</h1>".to_owned()));
         }
         _ => {}
@@ -122,12 +132,12 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
     if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
         return Err(error(400, "API_VALIDATION_ERROR", "There is invalid input", Some(name)));
     }
-    if state.find("reference", &reference).is_some() {
+    if state.find_token("reference", &reference).is_some() {
         return Err(error(409, "DUPLICATE_ERROR", "The reference_id was used", None));
     }
     let (token, issued_as) = match mode.as_str() {
-        "COMPONENTS" => (state.fresh("session-", 40), "COMPONENTS"),
-        _ => (state.fresh("", 12), "PAYMENT_LINK"),
+        "COMPONENTS" => (state.random_id("session-", 40), "COMPONENTS"),
+        _ => (state.random_id("", 12), "PAYMENT_LINK"),
     };
     state.issue(&token, issued_as, Some(state.now + 1_800), &[("type", &kind), ("reference", &reference)]);
     let date = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default().to_string().replace('Z', ".387Z");
@@ -135,7 +145,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         "COMPONENTS" => ("components_sdk_key", token),
         _ => ("payment_link_url", format!("https://xen.to/{token}")),
     };
-    let id = state.fresh_of("ps-", 24, b"0123456789abcdef");
+    let id = state.random_id_of("ps-", 24, b"0123456789abcdef");
     let (created, expires_at) = (date(state.now), date(state.now + 1_800));
     if let Some(body) = body.as_object_mut() {
         let more = [
@@ -153,7 +163,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
     use serde_json::{Value, json};
 
     /// `xnd_development_a:`.
@@ -168,22 +178,22 @@ mod tests {
 
     #[test]
     fn a_session_does_what_it_was_made_for() {
-        let mut bench = Bench::new("xendit");
+        let mut fake = Fake::new("xendit");
         for (mode, kind, amount, grant, token) in [
             ("COMPONENTS", "SAVE", 0, "components_session_save", "components_sdk_key"),
             ("COMPONENTS", "PAY", 9, "components_session_pay", "components_sdk_key"),
             ("PAYMENT_LINK", "PAY", 9, "payment_link_session", "payment_link_url"),
         ] {
-            let (status, session) = bench.ask(SESSIONS, &[KEY], &body(mode, kind, amount).to_string());
+            let (status, session) = fake.ask(SESSIONS, &[KEY], &body(mode, kind, amount).to_string());
             assert_eq!(status, 201, "{session}");
-            bench.story(grant, &session[token], &[], Some(1_800));
-            assert_eq!(bench.ask(SESSIONS, &[KEY], &body(mode, kind, amount).to_string()).0, 409);
+            fake.check_token_use(grant, &session[token], &[], Some(1_800));
+            assert_eq!(fake.ask(SESSIONS, &[KEY], &body(mode, kind, amount).to_string()).0, 409);
         }
-        assert_eq!(bench.ask("POST /refunds", &[KEY], "{}").0, 200);
-        assert_eq!(bench.ask(SESSIONS, &[], &body("COMPONENTS", "SAVE", 0).to_string()).0, 401);
+        assert_eq!(fake.ask("POST /refunds", &[KEY], "{}").0, 200);
+        assert_eq!(fake.ask(SESSIONS, &[], &body("COMPONENTS", "SAVE", 0).to_string()).0, 401);
         for wrong in [body("COMPONENTS", "SAVE", 1), body("COMPONENTS", "PAY", 0), body("OTHER", "SAVE", 0), json!({})]
         {
-            let (status, answer) = bench.ask(SESSIONS, &[KEY], &wrong.to_string());
+            let (status, answer) = fake.ask(SESSIONS, &[KEY], &wrong.to_string());
             assert_eq!((status, answer["error_code"].as_str()), (400, Some("API_VALIDATION_ERROR")));
         }
     }

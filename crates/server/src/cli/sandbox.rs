@@ -19,14 +19,15 @@ pub struct Args {
 
 fn fault(text: &str) -> Result<(String, Fault), String> {
     let (connector, fault) = text.split_once('=').ok_or("expected <connector>=<fault>, as in stripe=status_503")?;
-    Ok((connector.to_ascii_lowercase(), fault.parse()?))
+    let fault = fault.parse::<Fault>().map_err(|error| error.to_string())?;
+    Ok((connector.to_ascii_lowercase(), fault))
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
     let sandbox =
         Sandbox::start(SocketAddr::from(([127, 0, 0, 1], args.port))).await.map_err(|error| error.to_string())?;
     for (connector, fault) in &args.fault {
-        sandbox.set_fault(connector, Some(*fault))?;
+        sandbox.set_fault(connector, Some(*fault)).map_err(|error| error.to_string())?;
     }
     say!("fake processors on http://{}", sandbox.addr());
     for processor in sandbox::VENDORS.iter().copied() {

@@ -4,7 +4,7 @@
 //! <https://docs.stripe.com/changelog/endive/2026-09-30/removes-the-payment-method-types-parameter-from-payment-intents-and-setup-intents>.
 
 use super::{error, invalid};
-use crate::{Answer, Pairs, Request};
+use crate::http::{Answer, Pairs, Request};
 
 /// `WebhookEndpointCreateParams.ApiVersion`.
 const KNOWN: &str = "2011-01-01 2011-06-21 2011-06-28 2011-08-01 2011-09-15 2011-11-17 2012-02-23 2012-03-25 \
@@ -111,7 +111,7 @@ pub(super) fn ui_modes(version: &str) -> &'static [&'static str] {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::Fake;
 
     const PAGE: &str = "mode=setup&ui_mode=embedded_page&redirect_on_completion=never";
     const OLD_PAGE: &str = "mode=setup&ui_mode=embedded&redirect_on_completion=never";
@@ -195,6 +195,6 @@ mod tests {
 
     fn send(path: &str, version: &str, body: &str) -> (u16, serde_json::Value) {
         let headers = [("authorization", "Bearer sk_test_madeup"), ("stripe-version", version)];
-        Bench::new("stripe").ask(&format!("POST /v1/{path}"), &headers, body)
+        Fake::new("stripe").ask(&format!("POST /v1/{path}"), &headers, body)
     }
 }

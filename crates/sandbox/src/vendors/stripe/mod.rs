@@ -4,11 +4,14 @@
 //! Over the usual length, as it has six grants and their revocation. Where the SDKs use endpoints that Stripe does not
 //! document (`payment_pages`, `elements/sessions`, `terminal/sessions`), only the token is checked.
 
-use crate::{
-    Answer, ClientCall, ClientToken, FakeVendor, Idempotent, Issued, Pairs, Request, TokenError, TokenUse, VendorState,
-    vendor::{Handled, root},
-};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Handled, Pairs, Request, root},
+    token_use::{ClientCall, ClientToken, TokenUse},
+    vendor::FakeVendor,
+    vendor_state::{Idempotent, Issued, TokenError, VendorState},
+};
 use versions::{ui_modes, version};
 
 mod versions;
@@ -33,45 +36,45 @@ pub static STRIPE: FakeVendor = FakeVendor {
     clients: &[
         TokenUse {
             grant: "checkout_session_setup",
-            allowed: |pass| {
-                let path = format!("/stripe/v1/payment_pages/{}/confirm", before_secret(&pass.token));
-                page("save a card in the embedded form", path).form(&[("client_secret", &pass.token)])
+            allowed: |client| {
+                let path = format!("/stripe/v1/payment_pages/{}/confirm", before_secret(&client.token));
+                page("save a card in the embedded form", path).form(&[("client_secret", &client.token)])
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "ephemeral_key",
-            allowed: |pass| customer("read its own customer", pass.starting("cus_")).bearer(&pass.token),
-            forbidden: |pass| customer("read another customer", "cus_SomebodyElse").bearer(&pass.token),
+            allowed: |client| customer("read its own customer", client.starting("cus_")).bearer(&client.token),
+            forbidden: |client| customer("read another customer", "cus_SomebodyElse").bearer(&client.token),
         },
         TokenUse {
             grant: "customer_session",
-            allowed: |pass| {
-                let path = format!("/stripe/v1/elements/sessions?customer_session_client_secret={}", pass.token);
+            allowed: |client| {
+                let path = format!("/stripe/v1/elements/sessions?customer_session_client_secret={}", client.token);
                 ClientCall { method: "GET", ..page("list the customer's saved cards", path) }
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "setup_intent",
-            allowed: |pass| {
-                let path = format!("/stripe/v1/setup_intents/{}/confirm", before_secret(&pass.token));
-                page("confirm the setup", path).form(&[("client_secret", &pass.token)])
+            allowed: |client| {
+                let path = format!("/stripe/v1/setup_intents/{}/confirm", before_secret(&client.token));
+                page("confirm the setup", path).form(&[("client_secret", &client.token)])
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "payment_intent",
-            allowed: |pass| {
-                let path = format!("/stripe/v1/payment_intents/{}/confirm", before_secret(&pass.token));
-                page("pay that intent", path).form(&[("client_secret", &pass.token)])
+            allowed: |client| {
+                let path = format!("/stripe/v1/payment_intents/{}/confirm", before_secret(&client.token));
+                page("pay that intent", path).form(&[("client_secret", &client.token)])
             },
             forbidden: refund,
         },
         TokenUse {
             grant: "terminal_connection_token",
-            allowed: |pass| {
-                ClientCall::new("connect a card reader", "POST", "/stripe/v1/terminal/sessions").bearer(&pass.token)
+            allowed: |client| {
+                ClientCall::new("connect a card reader", "POST", "/stripe/v1/terminal/sessions").bearer(&client.token)
             },
             forbidden: refund,
         },
@@ -86,8 +89,8 @@ fn customer(title: &'static str, id: &str) -> ClientCall {
     ClientCall::new(title, "GET", format!("/stripe/v1/customers/{id}"))
 }
 
-fn refund(pass: &ClientToken) -> ClientCall {
-    let call = ClientCall::new("refund a payment", "POST", "/stripe/v1/refunds").bearer(&pass.token);
+fn refund(client: &ClientToken) -> ClientCall {
+    let call = ClientCall::new("refund a payment", "POST", "/stripe/v1/refunds").bearer(&client.token);
     call.form(&[("payment_intent", "pi_SomePayment")])
 }
 
@@ -162,9 +165,9 @@ fn caller(request: &Request, state: &mut VendorState) -> Result<(String, Caller)
     } else if starts(["pk_test_", "pk_live_"]) {
         Caller::Public
     } else {
-        match state.live(&key, &["ephemeral_key", "connection_token"]) {
-            Ok(Issued { kind: "ephemeral_key", about, .. }) => {
-                Caller::Customer(about.get("customer").cloned().unwrap_or_default())
+        match state.active(&key, &["ephemeral_key", "connection_token"]) {
+            Ok(Issued { kind: "ephemeral_key", attributes, .. }) => {
+                Caller::Customer(attributes.get("customer").cloned().unwrap_or_default())
             }
             Ok(_) => Caller::Reader,
             Err(reason) => return Err(dead(reason, &key)),
@@ -207,7 +210,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 let made = create(path, &request.form(), request, version, *live, state);
                 made.unwrap_or_else(|| Err(unrecognized())).unwrap_or_else(|refusal| refusal)
             };
-            let answer = repeatable(state.once(scoped, 86_400, request, create));
+            let answer = repeatable(state.idempotent(scoped, 86_400, request, create));
             Ok(idempotency_key.into_iter().fold(answer, |answer, key| answer.with("idempotency-key", key)))
         }
         (Caller::Secret { .. }, "DELETE", ["v1", "ephemeral_keys", id]) => Ok(taken_back(id, "deleted", state)?),
@@ -224,7 +227,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             ))
         }
         (Caller::Reader, "POST", ["v1", "terminal", "sessions"]) => {
-            if let Ok(token) = state.live(&key, &["connection_token"]) {
+            if let Ok(token) = state.active(&key, &["connection_token"]) {
                 token.used = true;
             }
             Ok(Answer::json(200, &json!({"object": "terminal.session"})))
@@ -238,7 +241,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         (Caller::Public, "GET", ["v1", "elements", "sessions"]) => {
             let secret = request.query.value("customer_session_client_secret").unwrap_or_default();
-            state.live(secret, &["customer_session"]).map_err(|reason| dead(reason, secret))?;
+            state.active(secret, &["customer_session"]).map_err(|reason| dead(reason, secret))?;
             Ok(Answer::json(200, &json!({"object": "elements_session", "customer": {"payment_methods": []}})))
         }
         (Caller::Secret { .. }, ..) => Err(unrecognized()),
@@ -269,8 +272,8 @@ fn repeatable(once: Idempotent) -> Answer {
 fn spend(kind: &'static str, id: &str, request: &Request, state: &mut VendorState) -> Handled {
     let form = request.form();
     let secret = form.value("client_secret").unwrap_or_default();
-    let token = state.live(secret, &[kind]).map_err(|reason| dead(reason, secret))?;
-    if token.about("id") != id {
+    let token = state.active(secret, &[kind]).map_err(|reason| dead(reason, secret))?;
+    if token.attribute("id") != id {
         let message = format!("The client_secret does not match the {kind} '{id}'.");
         return Err(invalid(None, &message, "client_secret"));
     }
@@ -284,7 +287,7 @@ fn taken_back(id: &str, status: &str, state: &mut VendorState) -> Handled {
     let missing = || {
         error(404, "invalid_request_error", Some("resource_missing"), &format!("No such object: '{id}'"), Some("id"))
     };
-    let token = state.find("id", id).filter(|token| !token.used).ok_or_else(missing)?;
+    let token = state.find_token("id", id).filter(|token| !token.used).ok_or_else(missing)?;
     token.used = true;
     Ok(Answer::json(200, &json!({"id": id, "object": token.kind, "status": status})))
 }
@@ -364,7 +367,7 @@ fn create(
         ["v1", "payment_intents"] => payment_intent(form, live, state),
         ["v1", "terminal", "connection_tokens"] => connection_token(form, live, state),
         ["v1", "refunds"] => check(form, "amount charge payment_intent reason", &[])
-            .map(|()| json!({"id": state.fresh("re_", 24), "object": "refund", "status": "succeeded"})),
+            .map(|()| json!({"id": state.random_id("re_", 24), "object": "refund", "status": "succeeded"})),
         ["v1", "checkout", "sessions", id, "expire"] => return Some(taken_back(id, "expired", state)),
         ["v1", "setup_intents" | "payment_intents", id, "cancel"] => return Some(taken_back(id, "canceled", state)),
         _ => return None,
@@ -381,7 +384,7 @@ fn new_customer(form: &Pairs, live: bool, state: &mut VendorState) -> Result<Val
         invoice_settings name next_invoice_sequence payment_method phone preferred_locales promotion_code shipping source \
         tax tax_exempt tax_id_data test_clock";
     check(form, known, &[])?;
-    Ok(json!({"id": state.fresh("cus_", 14), "object": "customer", "created": state.now, "livemode": live,
+    Ok(json!({"id": state.random_id("cus_", 14), "object": "customer", "created": state.now, "livemode": live,
         "name": form.value("name"), "email": form.value("email"), "description": form.value("description")}))
 }
 
@@ -403,8 +406,8 @@ fn ephemeral_key(form: &Pairs, request: &Request, live: bool, state: &mut Vendor
     if *name == "issuing_card" {
         check(form, "issuing_card nonce", &["nonce"])?;
     }
-    let (key, expires) = (state.fresh("ephkey_", 24), state.now.saturating_add(3_600));
-    let secret = state.fresh(&format!("ek_{}_", mode(live)), 60);
+    let (key, expires) = (state.random_id("ephkey_", 24), state.now.saturating_add(3_600));
+    let secret = state.random_id(&format!("ek_{}_", mode(live)), 60);
     state.issue(&secret, "ephemeral_key", Some(expires), &[("id", &key), (name, id)]);
     let kind = if *name == "issuing_card" { "issuing.card" } else { name };
     Ok(json!({"id": key, "object": "ephemeral_key", "associated_objects": [{"type": kind, "id": id}],
@@ -458,10 +461,10 @@ fn checkout_session(form: &Pairs, version: &str, live: bool, state: &mut VendorS
             "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.";
         return Err(invalid(None, message, "expires_at"));
     }
-    let (id, tail) = (state.fresh(&format!("cs_{}_", mode(live)), 58), state.fresh("", 60));
+    let (id, tail) = (state.random_id(&format!("cs_{}_", mode(live)), 58), state.random_id("", 60));
     let client_secret = (!hosted).then(|| format!("{id}_secret_{tail}"));
     state.issue(client_secret.as_ref().unwrap_or(&id), "checkout.session", Some(expires_at), &[("id", &id)]);
-    let setup_intent = (form.value("mode") == Some("setup")).then(|| state.fresh("seti_", 24));
+    let setup_intent = (form.value("mode") == Some("setup")).then(|| state.random_id("seti_", 24));
     Ok(json!({"id": id, "object": "checkout.session", "mode": form.value("mode"), "ui_mode": ui_mode, "status": "open",
         "client_secret": client_secret, "url": hosted.then(|| format!("https://checkout.stripe.com/c/pay/{id}")),
         "created": state.now, "expires_at": expires_at, "livemode": live, "payment_status": "no_payment_required",
@@ -507,7 +510,7 @@ fn customer_session(form: &Pairs, live: bool, state: &mut VendorState) -> Result
             None => {}
         }
     }
-    let (secret, expires_at) = (state.fresh("cuss_secret_", 50), state.now.saturating_add(1_800));
+    let (secret, expires_at) = (state.random_id("cuss_secret_", 50), state.now.saturating_add(1_800));
     let customer = form.value("customer");
     state.issue(&secret, "customer_session", Some(expires_at), &[("customer", customer.unwrap_or_default())]);
     Ok(json!({"object": "customer_session", "client_secret": secret, "customer": customer, "created": state.now,
@@ -544,8 +547,8 @@ fn payment_intent(form: &Pairs, live: bool, state: &mut VendorState) -> Result<V
 }
 
 fn intent(prefix: &str, kind: &'static str, form: &Pairs, live: bool, state: &mut VendorState) -> Value {
-    let id = state.fresh(prefix, 24);
-    let secret = state.fresh(&format!("{id}_secret_"), 25);
+    let id = state.random_id(prefix, 24);
+    let secret = state.random_id(&format!("{id}_secret_"), 25);
     state.issue(&secret, kind, None, &[("id", &id)]);
     json!({"id": id, "object": kind, "client_secret": secret, "status": "requires_payment_method", "created": state.now,
         "livemode": live, "amount": integer(form, "amount").ok().flatten(), "currency": form.value("currency"),
@@ -555,7 +558,7 @@ fn intent(prefix: &str, kind: &'static str, form: &Pairs, live: bool, state: &mu
 fn connection_token(form: &Pairs, live: bool, state: &mut VendorState) -> Result<Value, Answer> {
     check(form, "location", &[])?;
     exists(form, "location", "tml_")?;
-    let secret = state.fresh(&format!("pst_{}_", mode(live)), 40);
+    let secret = state.random_id(&format!("pst_{}_", mode(live)), 40);
     state.issue(&secret, "connection_token", None, &[]);
     let mut token = json!({"object": "terminal.connection_token", "secret": secret});
     if let (Some(token), Some(location)) = (token.as_object_mut(), form.value("location")) {
@@ -566,7 +569,7 @@ fn connection_token(form: &Pairs, live: bool, state: &mut VendorState) -> Result
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Bench, NOW};
+    use crate::testing::{Fake, NOW};
     use serde_json::{Value, json};
 
     const KEY: (&str, &str) = ("authorization", "Bearer sk_test_madeup");
@@ -575,8 +578,8 @@ mod tests {
     const SETUP: &str =
         "mode=setup&ui_mode=embedded_page&allowed_payment_method_types[0]=card&redirect_on_completion=never";
 
-    fn made(bench: &mut Bench, path: &str, body: &str) -> Value {
-        let (status, object) = bench.ask(&format!("POST /v1/{path}"), &[KEY, OLD], body);
+    fn made(fake: &mut Fake, path: &str, body: &str) -> Value {
+        let (status, object) = fake.ask(&format!("POST /v1/{path}"), &[KEY, OLD], body);
         assert_eq!(status, 200, "{path} {body}: {object}");
         assert_ne!(object.get("livemode"), Some(&json!(true)));
         object
@@ -584,35 +587,35 @@ mod tests {
 
     #[test]
     fn every_grant_does_what_it_is_for() {
-        let mut bench = Bench::new("stripe");
+        let mut fake = Fake::new("stripe");
         let body =
             "mode=setup&ui_mode=embedded&payment_method_types[0]=card&redirect_on_completion=never&metadata[a]=b";
-        let session = made(&mut bench, "checkout/sessions", body);
+        let session = made(&mut fake, "checkout/sessions", body);
         assert_eq!((session["expires_at"].as_i64(), &session["metadata"]), (Some(NOW + 86_400), &json!({"a": "b"})));
-        bench.story("checkout_session_setup", &session["client_secret"], &[], Some(86_400));
-        bench.state.now = NOW;
-        let key = made(&mut bench, "ephemeral_keys", "customer=cus_1");
+        fake.check_token_use("checkout_session_setup", &session["client_secret"], &[], Some(86_400));
+        fake.state.now = NOW;
+        let key = made(&mut fake, "ephemeral_keys", "customer=cus_1");
         assert_eq!(key["expires"], NOW + 3_600);
-        bench.story("ephemeral_key", &key["secret"], &["cus_1"], Some(3_600));
-        bench.state.now = NOW;
-        let session = made(&mut bench, "customer_sessions", "customer=cus_1&components[payment_element][enabled]=true");
-        bench.story("customer_session", &session["client_secret"], &[], Some(1_800));
-        let intent = made(&mut bench, "setup_intents", "usage=off_session&automatic_payment_methods[enabled]=true");
-        bench.story("setup_intent", &intent["client_secret"], &[], None);
-        let intent = made(&mut bench, "payment_intents", "amount=100&currency=eur");
-        bench.story("payment_intent", &intent["client_secret"], &[], None);
-        let token = made(&mut bench, "terminal/connection_tokens", "");
-        bench.story("terminal_connection_token", &token["secret"], &[], None);
-        made(&mut bench, "refunds", "payment_intent=pi_1");
-        let key = made(&mut bench, "ephemeral_keys", "verification_session=vs_1");
+        fake.check_token_use("ephemeral_key", &key["secret"], &["cus_1"], Some(3_600));
+        fake.state.now = NOW;
+        let session = made(&mut fake, "customer_sessions", "customer=cus_1&components[payment_element][enabled]=true");
+        fake.check_token_use("customer_session", &session["client_secret"], &[], Some(1_800));
+        let intent = made(&mut fake, "setup_intents", "usage=off_session&automatic_payment_methods[enabled]=true");
+        fake.check_token_use("setup_intent", &intent["client_secret"], &[], None);
+        let intent = made(&mut fake, "payment_intents", "amount=100&currency=eur");
+        fake.check_token_use("payment_intent", &intent["client_secret"], &[], None);
+        let token = made(&mut fake, "terminal/connection_tokens", "");
+        fake.check_token_use("terminal_connection_token", &token["secret"], &[], None);
+        made(&mut fake, "refunds", "payment_intent=pi_1");
+        let key = made(&mut fake, "ephemeral_keys", "verification_session=vs_1");
         let bearer = format!("Bearer {}", key["secret"].as_str().unwrap());
-        assert_eq!(bench.ask("GET /v1/customers/", &[("authorization", &bearer)], "").0, 403, "a key of no customer");
-        assert!(made(&mut bench, "customers", "")["id"].as_str().is_some_and(|id| id.starts_with("cus_")));
+        assert_eq!(fake.ask("GET /v1/customers/", &[("authorization", &bearer)], "").0, 403, "a key of no customer");
+        assert!(made(&mut fake, "customers", "")["id"].as_str().is_some_and(|id| id.starts_with("cus_")));
     }
 
     #[test]
     fn refuses_as_stripe_does() {
-        let mut bench = Bench::new("stripe");
+        let mut fake = Fake::new("stripe");
         let soon = format!("{SETUP}&expires_at={}", NOW + 1_799);
         let late = format!("{SETUP}&expires_at={}", NOW + 86_401);
         let elements = "mode=setup&ui_mode=elements&allowed_payment_method_types[0]=card";
@@ -674,7 +677,7 @@ mod tests {
             ("POST /v1/nothing", &[KEY], "", 404, "", ""),
             ("GET /v1/checkout/sessions", &[KEY], "", 404, "", ""),
         ] {
-            let (got, answer) = bench.ask(call, headers, body);
+            let (got, answer) = fake.ask(call, headers, body);
             let member = |name: &str| answer["error"][name].as_str().unwrap_or_default();
             assert_eq!((got, member("code"), member("param")), (status, code, param), "{call} {body}: {answer}");
             assert!(!member("message").is_empty() && member("type") == "invalid_request_error", "{call} {body}");
@@ -685,7 +688,7 @@ mod tests {
     fn the_bounds_of_a_session_are_good() {
         for seconds in [1_800, 86_400] {
             let body = format!("{SETUP}&expires_at={}", NOW + seconds);
-            assert_eq!(Bench::new("stripe").ask(SESSIONS, &[KEY], &body).0, 200, "{seconds}");
+            assert_eq!(Fake::new("stripe").ask(SESSIONS, &[KEY], &body).0, 200, "{seconds}");
         }
     }
 
@@ -693,7 +696,7 @@ mod tests {
     fn the_key_decides_between_test_and_live() {
         use base64::Engine;
         let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode("rk_live_madeup:"));
-        let (_, session) = Bench::new("stripe").ask(SESSIONS, &[("authorization", &basic)], SETUP);
+        let (_, session) = Fake::new("stripe").ask(SESSIONS, &[("authorization", &basic)], SETUP);
         assert_eq!(session["livemode"], true);
         assert!(
             session["client_secret"].as_str().is_some_and(|it| it.starts_with("cs_live_") && it.contains("_secret_"))
@@ -702,33 +705,33 @@ mod tests {
 
     #[test]
     fn an_idempotency_key_repeats_the_answer_of_its_parameters() {
-        let mut bench = Bench::new("stripe");
+        let mut fake = Fake::new("stripe");
         let headers = [KEY, ("idempotency-key", "k")];
-        assert_eq!(bench.ask(SESSIONS, &headers, "mode=sell").0, 400, "not kept");
-        let first = bench.ask(SESSIONS, &headers, SETUP);
-        assert_eq!(bench.ask(SESSIONS, &headers, SETUP), first);
-        assert!(bench.send(SESSIONS, &headers, SETUP).headers.contains(&("idempotent-replayed", "true".to_owned())));
-        let (status, conflict) = bench.ask(SESSIONS, &headers, &format!("{SETUP}&customer=cus_1"));
+        assert_eq!(fake.ask(SESSIONS, &headers, "mode=sell").0, 400, "not kept");
+        let first = fake.ask(SESSIONS, &headers, SETUP);
+        assert_eq!(fake.ask(SESSIONS, &headers, SETUP), first);
+        assert!(fake.send(SESSIONS, &headers, SETUP).headers.contains(&("idempotent-replayed", "true".to_owned())));
+        let (status, conflict) = fake.ask(SESSIONS, &headers, &format!("{SETUP}&customer=cus_1"));
         assert_eq!((status, &conflict["error"]["type"]), (400, &json!("idempotency_error")));
         let other = [("authorization", "Bearer sk_test_other"), ("idempotency-key", "k")];
-        assert_ne!(bench.ask(SESSIONS, &other, SETUP).1["id"], first.1["id"], "keys are each account's own");
-        assert_ne!(bench.ask(SESSIONS, &[KEY], SETUP), bench.ask(SESSIONS, &[KEY], SETUP));
+        assert_ne!(fake.ask(SESSIONS, &other, SETUP).1["id"], first.1["id"], "keys are each account's own");
+        assert_ne!(fake.ask(SESSIONS, &[KEY], SETUP), fake.ask(SESSIONS, &[KEY], SETUP));
     }
 
     #[test]
     fn what_is_taken_back_is_dead() {
-        let mut bench = Bench::new("stripe");
-        let key = made(&mut bench, "ephemeral_keys", "customer=cus_1");
+        let mut fake = Fake::new("stripe");
+        let key = made(&mut fake, "ephemeral_keys", "customer=cus_1");
         let bearer = format!("Bearer {}", key["secret"].as_str().unwrap());
-        let read = |bench: &mut Bench| bench.ask("GET /v1/customers/cus_1", &[("authorization", &bearer)], "").0;
-        assert_eq!(read(&mut bench), 200);
+        let read = |fake: &mut Fake| fake.ask("GET /v1/customers/cus_1", &[("authorization", &bearer)], "").0;
+        assert_eq!(read(&mut fake), 200);
         let delete = format!("DELETE /v1/ephemeral_keys/{}", key["id"].as_str().unwrap());
         assert_eq!(
-            (bench.ask(&delete, &[KEY], "").0, read(&mut bench), bench.ask(&delete, &[KEY], "").0),
+            (fake.ask(&delete, &[KEY], "").0, read(&mut fake), fake.ask(&delete, &[KEY], "").0),
             (200, 401, 404)
         );
-        let (_, session) = bench.ask(SESSIONS, &[KEY], SETUP);
+        let (_, session) = fake.ask(SESSIONS, &[KEY], SETUP);
         let expire = format!("POST /v1/checkout/sessions/{}/expire", session["id"].as_str().unwrap());
-        assert_eq!(bench.ask(&expire, &[KEY], "").1["status"], "expired");
+        assert_eq!(fake.ask(&expire, &[KEY], "").1["status"], "expired");
     }
 }

@@ -1,4 +1,6 @@
-//! The list of fakes: one line each.
+//! The list of fakes, one line each.
+//!
+//! A fake uses its vendor's state, requests and answers; the sandbox's state uses this list.
 
 use crate::vendor::FakeVendor;
 
@@ -135,3 +137,8 @@ pub static VENDORS: &[&FakeVendor] = &[
     &worldpay::WORLDPAY,
     &xendit::XENDIT,
 ];
+
+/// The fake of a connector, by its lower-case name.
+pub fn fake_vendor(name: &str) -> Option<&'static FakeVendor> {
+    VENDORS.iter().copied().find(|vendor| vendor.name == name)
+}
