@@ -34,6 +34,7 @@
 mod fault;
 mod graphql;
 mod http;
+mod oauth;
 
 mod server;
 mod signing;

@@ -15,6 +15,9 @@ use crate::http::{Answer, Request};
 /// The limit of tokens, and of answers, in one state: a load test must not fill the memory.
 const MAX_ENTRIES: usize = 100_000;
 
+/// The alphabet of ids in lower-case hexadecimal.
+pub(crate) const HEX_DIGITS: &[u8] = b"0123456789abcdef";
+
 /// A map of at most [`MAX_ENTRIES`]; it removes the oldest entries first.
 struct BoundedMap<V> {
     entries: HashMap<String, V>,

@@ -6,7 +6,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[(
@@ -111,7 +111,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
     let expires_at = state.now.saturating_add(3_600);
     let token = state.jwt("RS256", &json!({"exp": expires_at, "iat": state.now, "origin": origin}));
     state.issue(&token, "session", Some(expires_at), &[("origin", origin), ("resource", &resource)]);
-    Ok(Answer::json(200, &json!({"id": state.random_id_of("", 32, b"0123456789abcdef"), "token": token})))
+    Ok(Answer::json(200, &json!({"id": state.random_id_of("", 32, HEX_DIGITS), "token": token})))
 }
 
 #[cfg(test)]

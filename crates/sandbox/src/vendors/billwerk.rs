@@ -8,7 +8,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static BILLWERK: FakeVendor = FakeVendor {
@@ -89,7 +89,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
     let ttl = body.get("ttl").and_then(Value::as_str).unwrap_or("PT2160H").parse();
     let ttl: SignedDuration = ttl.map_err(|_| error(400, Some(1), "ttl is no duration"))?;
-    let id = state.random_id_of("cs_", 32, b"0123456789abcdef");
+    let id = state.random_id_of("cs_", 32, HEX_DIGITS);
     state.issue(&id, "session", Some(state.now.saturating_add(ttl.as_secs())), &[]);
     Ok(Answer::json(200, &json!({"id": id, "url": format!("https://checkout.reepay.com/#/{id}")})))
 }

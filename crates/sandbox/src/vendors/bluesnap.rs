@@ -6,7 +6,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::{TokenError, VendorState},
+    vendor_state::{HEX_DIGITS, TokenError, VendorState},
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[("payment_fields_token", "{}")];
@@ -81,7 +81,7 @@ fn make(request: &Request, state: &mut VendorState) -> Handled {
     if request.content_type() != "application/json" {
         return Err(Answer::text(415, "Unsupported Media Type"));
     }
-    let token = state.random_id_of("", 64, b"0123456789abcdef") + "_";
+    let token = state.random_id_of("", 64, HEX_DIGITS) + "_";
     state.issue(&token, "payment_fields_token", Some(state.now.saturating_add(3_600)), &[]);
     let location = format!("https://sandbox.bluesnap.com/services/2/payment-fields-tokens/{token}");
     Ok(Answer::of(201, "application/json", String::new()).with("location", location))

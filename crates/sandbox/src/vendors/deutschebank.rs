@@ -9,7 +9,8 @@ use serde_json::json;
 use sha2::Sha256;
 
 use crate::{
-    http::{Answer, Handled, Request},
+    http::{Answer, Handled, Pairs, Request},
+    oauth::{AccessToken, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -38,31 +39,32 @@ fn refused(status: u16, cause: &str) -> Answer {
     Answer::json(status, &json!({"cause": cause, "description": format!("The request was refused: {cause}")}))
 }
 
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Vendor,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::NotAForm => refused(400, "request_invalid"),
+        _ => refused(400, "grant_type_invalid"),
+    },
+};
+
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/rest-api/security/v1/token") {
         return Err(failure(404, state));
     }
-    let form = request.form();
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(failure(400, state));
-    }
-    if form.value("grant_type") != Some("client_credentials") {
-        return Err(refused(400, "grant_type_invalid"));
-    }
-    if form.value("scope") != Some("ftx") {
+    let asked = TOKEN.check(request)?;
+    if asked.field("scope") != Some("ftx") {
         return Err(refused(400, "scope_invalid"));
     }
-    signed(request).ok_or_else(|| failure(401, state))?;
-    let token = state.jwt("HS256", &json!({"iat": state.now, "exp": state.now + 3_600}));
-    state.issue(&token, "access_token", Some(state.now + 3_600), &[]);
+    check_signature(request, asked.form()).ok_or_else(|| failure(401, state))?;
     let expires_on = state.now + 3_600;
-    let granted = json!({"access_token": token, "expires_in": 3_600, "expires_on": expires_on, "scope": "ftx", "token_type": "Bearer"});
-    Ok(Answer::json(200, &granted))
+    let token = state.jwt("HS256", &json!({"iat": state.now, "exp": expires_on}));
+    let token = AccessToken { token, token_type: "Bearer", lifetime_seconds: 3_600 };
+    Ok(token.issue("access_token", json!({"expires_on": expires_on, "scope": "ftx"}), state))
 }
 
 /// The form's secret is `V1:` and an HMAC over the client's id and the two headers, which are both required.
-fn signed(request: &Request) -> Option<()> {
-    let form = request.form();
+fn check_signature(request: &Request, form: &Pairs) -> Option<()> {
     let (id, date, random) =
         (form.value("client_id")?, request.header("x-requestdate")?, request.header("x-randomvalue")?);
     Timestamp::strptime("%a, %d %b %Y %H:%M:%S %z", date.replace("GMT", "+0000")).ok()?;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{self, AccessToken, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -21,34 +22,35 @@ pub static GETNET: FakeVendor = FakeVendor {
 
 pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
-fn error(status: u16, code: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({"error": code, "error_description": description}))
-}
-
 /// How the gateway before the services refuses.
 fn failure(status: u16, _: &mut VendorState) -> Answer {
     match status {
-        401 => error(401, "invalid_client", "The client is unknown or its secret is wrong"),
+        401 => unknown_client(),
         _ => Answer::json(status, &json!({"error_code": format!("GW-{status}"), "message": "Refused", "details": []})),
     }
 }
+
+fn unknown_client() -> Answer {
+    oauth::error(401, "invalid_client", "The client is unknown or its secret is wrong")
+}
+
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::Client => unknown_client(),
+        _ => oauth::error(400, "invalid_request", "grant_type=client_credentials must be in a form"),
+    },
+};
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/authentication/oauth2/access_token") {
         return Err(failure(404, state));
     }
-    let (client, secret) = request.basic().unwrap_or_default();
-    if client.is_empty() || secret.is_empty() {
-        return Err(failure(401, state));
-    }
-    let form = request.content_type() == "application/x-www-form-urlencoded";
-    if !form || request.form().value("grant_type") != Some("client_credentials") {
-        return Err(error(400, "invalid_request", "grant_type=client_credentials must be in a form"));
-    }
-    let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 3_600, "sub": client}));
-    state.issue(&token, "access_token", Some(state.now + 3_600), &[]);
-    let granted = json!({"access_token": token, "token_type": "Bearer", "expires_in": 3_600, "scope": "oob"});
-    Ok(Answer::json(200, &granted))
+    let client_id = TOKEN.check(request)?.client_id;
+    let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 3_600, "sub": client_id}));
+    let token = AccessToken { token, token_type: "Bearer", lifetime_seconds: 3_600 };
+    Ok(token.issue("access_token", json!({"scope": "oob"}), state))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[("helcim_pay_checkout", r#"{"currency": "CAD"}"#)];
@@ -101,12 +101,9 @@ fn initialize(request: &Request, state: &mut VendorState) -> Handled {
     if (text("paymentType") == "verify" && amount != 0.0) || (text("paymentType") != "verify" && amount <= 0.0) {
         return refuse("amount");
     }
-    let token = state.random_id_of("", 22, b"0123456789abcdef");
+    let token = state.random_id_of("", 22, HEX_DIGITS);
     state.issue(&token, "helcim_pay_checkout", Some(state.now.saturating_add(3_600)), &[]);
-    Ok(Answer::json(
-        200,
-        &json!({"checkoutToken": token, "secretToken": state.random_id_of("", 22, b"0123456789abcdef")}),
-    ))
+    Ok(Answer::json(200, &json!({"checkoutToken": token, "secretToken": state.random_id_of("", 22, HEX_DIGITS)})))
 }
 
 #[cfg(test)]

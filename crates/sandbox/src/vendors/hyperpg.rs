@@ -8,7 +8,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[
@@ -173,7 +173,7 @@ fn order(body: &Value, state: &mut VendorState) -> Result<(String, String), Answ
 
 /// A fresh token and its end.
 fn token(kind: &'static str, customer: &str, order: &str, state: &mut VendorState) -> (String, String) {
-    let token = state.random_id_of("tkn_", 32, b"0123456789abcdef");
+    let token = state.random_id_of("tkn_", 32, HEX_DIGITS);
     let expires_at = state.now.saturating_add(900);
     state.issue(&token, kind, Some(expires_at), &[("customer", customer), ("order", order)]);
     (token, Timestamp::from_second(expires_at).unwrap_or_default().to_string())

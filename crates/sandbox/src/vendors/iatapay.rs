@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -23,8 +24,8 @@ pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 fn failure(status: u16, _: &mut VendorState) -> Answer {
     match status {
-        401 => Answer::json(401, &json!({"error": "invalid_client", "path": "/oauth/token"})),
-        400 => Answer::json(400, &json!({"error": "invalid_request", "path": "/oauth/token"})),
+        401 => oauth_error(401, "invalid_client"),
+        400 => oauth_error(400, "invalid_request"),
         _ => Answer::json(
             status,
             &json!({"status": status, "error": "refused", "message": "Refused", "reason": "sandbox"}),
@@ -32,21 +33,32 @@ fn failure(status: u16, _: &mut VendorState) -> Answer {
     }
 }
 
+/// An error of the token call: it has a path in place of a description.
+fn oauth_error(status: u16, code: &str) -> Answer {
+    Answer::json(status, &json!({"error": code, "path": "/oauth/token"}))
+}
+
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::Client => oauth_error(401, "invalid_client"),
+        _ => oauth_error(400, "invalid_request"),
+    },
+};
+
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/api/v1/oauth/token") {
         return Err(failure(404, state));
     }
-    let (client, secret) = request.basic().unwrap_or_default();
-    if client.is_empty() || secret.is_empty() {
-        return Err(failure(401, state));
+    let asked = TOKEN.check(request)?;
+    if asked.field("scope") != Some("payment") {
+        return Err(oauth_error(400, "invalid_request"));
     }
-    let form = request.form();
-    let is_form = request.content_type() == "application/x-www-form-urlencoded";
-    if !is_form || form.value("grant_type") != Some("client_credentials") || form.value("scope") != Some("payment") {
-        return Err(failure(400, state));
-    }
-    let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 3_600, "client_id": client}));
+    let claims = json!({"iat": state.now, "exp": state.now + 3_600, "client_id": asked.client_id});
+    let token = state.jwt("RS256", &claims);
     state.issue(&token, "access_token", Some(state.now + 3_600), &[]);
+    // Unlike RFC 6749 section 5.1, the answer has no `token_type`.
     Ok(Answer::json(200, &json!({"access_token": token, "expires_in": 3_600})))
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{self, AccessToken, ClientAuth, TokenEndpoint, TokenRequestError},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -14,42 +15,43 @@ pub static ITAUBANK: FakeVendor = FakeVendor {
     secrets: &["client_id", "client_secret"],
     request_id: None,
     serve,
-    failure,
+    failure: |status, _| failure(status),
     examples: EXAMPLES,
     clients: &[],
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
-fn failure(status: u16, _: &mut VendorState) -> Answer {
+fn failure(status: u16) -> Answer {
     match status {
-        401 => {
-            Answer::json(401, &json!({"error": "invalid_client", "error_description": "Invalid client credentials"}))
-        }
+        401 => oauth::error(401, "invalid_client", "Invalid client credentials"),
         _ => Answer::json(status, &json!({"codigo": status.to_string(), "mensagem": "Recusado", "campos": []})),
     }
 }
+
+/// The grant type is checked before the client, so the client's fields count as fields of the grant.
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Vendor,
+    grant_types: &[("client_credentials", &["client_id", "client_secret"])],
+    refuse: |fault| match fault {
+        TokenRequestError::NotAForm => failure(415),
+        TokenRequestError::Client | TokenRequestError::MissingField(_) => failure(401),
+        TokenRequestError::NoGrantType | TokenRequestError::UnsupportedGrantType => {
+            let fields = json!([{"campo": "grant_type", "mensagem": "inválido"}]);
+            Answer::json(400, &json!({"codigo": "400", "mensagem": "Dados inválidos", "campos": fields}))
+        }
+    },
+};
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let paths = ["/api/oauth/jwt", "/api/oauth/token", "/as/token.oauth2"];
     if request.method != "POST" || !paths.contains(&request.path.as_str()) {
         return Err(Answer::json(404, &json!({"message": "Not Found"})));
     }
-    let form = request.form();
-    let given = |name: &str| form.value(name).is_some_and(|value| !value.is_empty());
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(failure(415, state));
-    }
-    if form.value("grant_type") != Some("client_credentials") {
-        let fields = json!([{"campo": "grant_type", "mensagem": "inválido"}]);
-        return Err(Answer::json(400, &json!({"codigo": "400", "mensagem": "Dados inválidos", "campos": fields})));
-    }
-    if !given("client_id") || !given("client_secret") {
-        return Err(failure(401, state));
-    }
+    TOKEN.check(request)?;
     let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 300}));
-    state.issue(&token, "access_token", Some(state.now + 300), &[]);
-    Ok(Answer::json(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": 300})))
+    let token = AccessToken { token, token_type: "Bearer", lifetime_seconds: 300 };
+    Ok(token.issue("access_token", json!({}), state))
 }
 
 #[cfg(test)]

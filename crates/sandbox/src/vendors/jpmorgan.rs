@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{self, AccessToken, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError, has_scopes},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -14,49 +15,42 @@ pub static JPMORGAN: FakeVendor = FakeVendor {
     secrets: &[],
     request_id: None,
     serve,
-    failure,
+    failure: |status, _| failure(status),
     examples: EXAMPLES,
     clients: &[],
 };
 
 pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
-fn error(status: u16, code: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({"error": code, "error_description": description}))
-}
-
-fn failure(status: u16, _: &mut VendorState) -> Answer {
+fn failure(status: u16) -> Answer {
     match status {
-        401 => error(401, "invalid_client", "Client authentication failed"),
-        403 => error(403, "access_denied", "The client may not do this"),
-        500.. => error(status, "server_error", "Internal error"),
-        _ => error(status, "invalid_request", "The request was refused"),
+        401 => oauth::error(401, "invalid_client", "Client authentication failed"),
+        403 => oauth::error(403, "access_denied", "The client may not do this"),
+        500.. => oauth::error(status, "server_error", "Internal error"),
+        _ => oauth::error(status, "invalid_request", "The request was refused"),
     }
 }
+
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::Client => failure(401),
+        TokenRequestError::NotAForm => failure(400),
+        _ => oauth::error(400, "unsupported_grant_type", "Grant type is not supported"),
+    },
+};
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/am/oauth2/alpha/access_token") {
-        return Err(error(404, "invalid_request", "Not found"));
+        return Err(oauth::error(404, "invalid_request", "Not found"));
     }
-    let (client, secret) = request.basic().unwrap_or_default();
-    if client.is_empty() || secret.is_empty() {
-        return Err(failure(401, state));
-    }
-    let form = request.form();
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(failure(400, state));
-    }
-    if form.value("grant_type") != Some("client_credentials") {
-        return Err(error(400, "unsupported_grant_type", "Grant type is not supported"));
-    }
-    let scope = form.value("scope").filter(|scope| {
-        !scope.trim().is_empty() && scope.split_whitespace().all(|scope| scope.starts_with("jpm:payments"))
-    });
-    let scope = scope.ok_or_else(|| error(400, "invalid_scope", "Unknown/invalid scope(s)"))?;
-    let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 3_599, "sub": client, "scope": scope}));
-    state.issue(&token, "access_token", Some(state.now + 3_599), &[]);
-    let granted = json!({"access_token": token, "scope": scope, "token_type": "Bearer", "expires_in": 3_599});
-    Ok(Answer::json(200, &granted))
+    let asked = TOKEN.check(request)?;
+    let scope = asked.field("scope").filter(|scopes| has_scopes(scopes, |scope| scope.starts_with("jpm:payments")));
+    let scope = scope.ok_or_else(|| oauth::error(400, "invalid_scope", "Unknown/invalid scope(s)"))?;
+    let claims = json!({"iat": state.now, "exp": state.now + 3_599, "sub": asked.client_id, "scope": scope});
+    let token = AccessToken { token: state.jwt("RS256", &claims), token_type: "Bearer", lifetime_seconds: 3_599 };
+    Ok(token.issue("access_token", json!({"scope": scope}), state))
 }
 
 #[cfg(test)]

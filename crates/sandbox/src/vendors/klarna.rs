@@ -7,7 +7,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static KLARNA: FakeVendor = FakeVendor {
@@ -110,7 +110,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
     if let Some((name, _)) = fault.iter().find(|(_, good)| !good) {
         return Err(error(400, "BAD_VALUE", &format!("Bad value: {name}"), state));
     }
-    let id = state.random_id_of("", 36, b"0123456789abcdef");
+    let id = state.random_id_of("", 36, HEX_DIGITS);
     let token = state.jwt("RS256", &json!({"session_id": id, "intent": body.get("intent")}));
     state.issue(&token, "client_token", Some(state.now + 172_800), &[]);
     let categories =

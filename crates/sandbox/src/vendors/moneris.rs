@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{self, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError, has_scopes},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
@@ -43,10 +44,6 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 const SCOPES: &str = "payment.read payment.write refund.read refund.write customer.read customer.write kount.read kount.write \
     dispute.read dispute.write onboarding.merchant.read onboarding.merchant.write onboarding.order.read onboarding.order.write";
 
-fn oauth_error(status: u16, code: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({"error": code, "error_description": description}))
-}
-
 fn problem(status: u16, title: &str, category: &str) -> Answer {
     Answer::json(
         status,
@@ -57,7 +54,7 @@ fn problem(status: u16, title: &str, category: &str) -> Answer {
 
 fn failure(status: u16) -> Answer {
     match status {
-        401 => oauth_error(401, "invalid_client", "Client authentication failed"),
+        401 => oauth::error(401, "invalid_client", "Client authentication failed"),
         403 => problem(403, "FORBIDDEN_REQUEST", "FORBIDDEN_ERROR"),
         429 => problem(429, "TOO_MANY_REQUESTS", "RATE_LIMIT_ERROR"),
         500.. => problem(status, "INTERNAL_SERVER_ERROR", "API_ERROR"),
@@ -91,23 +88,26 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Form,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::Client => failure(401),
+        TokenRequestError::NotAForm => oauth::error(400, "invalid_request", "The body must be a form"),
+        _ => oauth::error(400, "unsupported_grant_type", "Unsupported grant type"),
+    },
+};
+
 fn token(request: &Request, state: &mut VendorState) -> Handled {
-    let form = request.form();
-    let given = |name: &str| form.value(name).filter(|value| !value.is_empty());
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(oauth_error(400, "invalid_request", "The body must be a form"));
+    let asked = TOKEN.check(request)?;
+    let scope = asked.field("scope").unwrap_or("payment.write");
+    if !has_scopes(scope, |scope| SCOPES.split_whitespace().any(|known| known == scope)) {
+        return Err(oauth::error(400, "invalid_scope", "The scope is not valid"));
     }
-    given("client_id").and(given("client_secret")).ok_or_else(|| failure(401))?;
-    if form.value("grant_type") != Some("client_credentials") {
-        return Err(oauth_error(400, "unsupported_grant_type", "Unsupported grant type"));
-    }
-    let scope = given("scope").unwrap_or("payment.write");
-    if !scope.split(' ').all(|scope| SCOPES.split_whitespace().any(|known| known == scope)) {
-        return Err(oauth_error(400, "invalid_scope", "The scope is not valid"));
-    }
-    let end = state.now.saturating_add(3599);
-    let token = state.jwt("RS256", &json!({"exp": end, "scope": scope}));
-    state.issue(&token, "access_token", Some(end), &[("scope", scope)]);
+    let expires_at = state.now.saturating_add(3599);
+    let token = state.jwt("RS256", &json!({"exp": expires_at, "scope": scope}));
+    state.issue(&token, "access_token", Some(expires_at), &[("scope", scope)]);
+    // Unlike RFC 6749 section 5.1, `expires_in` is a text.
     Ok(Answer::json(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": "3599", "scope": scope})))
 }
 

@@ -7,7 +7,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static NEXIXPAY: FakeVendor = FakeVendor {
@@ -138,8 +138,8 @@ fn order(kind: &'static str, request: &Request, state: &mut VendorState) -> Hand
         return Err(error(400, "GW0010", "The order id was used"));
     }
     // It comes back in the notification, and opens nothing.
-    let token = state.random_id_of("", 32, b"0123456789abcdef");
-    let session = state.random_id_of("", 36, b"0123456789abcdef");
+    let token = state.random_id_of("", 32, HEX_DIGITS);
+    let session = state.random_id_of("", 36, HEX_DIGITS);
     state.issue(&session, kind, None, &[("order", id)]);
     if kind == "hpp" {
         let page = format!("https://xpaysandbox.nexigroup.com/monetaweb/page/hosted/{session}");

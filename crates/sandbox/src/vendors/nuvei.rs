@@ -7,7 +7,7 @@ use crate::{
     signing::sha256,
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 const SECRET: &str = "sandbox-merchant-secret";
@@ -81,7 +81,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if !["getSessionToken", "openOrder"].contains(&method) {
                 return Ok(Answer::json(200, &json!({"status": "SUCCESS", "errCode": 0})));
             }
-            let token = [8, 4, 4, 4, 12].map(|length| state.random_id_of("", length, b"0123456789abcdef")).join("-");
+            let token = [8, 4, 4, 4, 12].map(|length| state.random_id_of("", length, HEX_DIGITS)).join("-");
             let order = method == "openOrder";
             state.issue(&token, if order { "order" } else { "session" }, Some(state.now.saturating_add(900)), &[]);
             let order_id = order.then(|| state.random_id_of("", 9, b"123456789"));

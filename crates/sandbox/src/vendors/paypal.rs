@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{Answer, Handled, Pairs, Request},
+    oauth::{self, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::{Issued, VendorState},
+    vendor_state::{HEX_DIGITS, Issued, VendorState},
 };
 
 const EXAMPLES: &[(&str, &str)] =
@@ -64,22 +65,17 @@ fn refund(client: &ClientToken) -> ClientCall {
     call.bearer(&client.token).json(&json!({}))
 }
 
-/// How the token endpoint refuses.
-fn oauth_error(status: u16, code: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({"error": code, "error_description": description}))
-}
-
 /// How all other endpoints refuse.
 fn error(status: u16, name: &str, message: &str, state: &mut VendorState) -> Answer {
     Answer::json(
         status,
-        &json!({"name": name, "message": message, "debug_id": state.random_id_of("", 13, b"0123456789abcdef"), "details": []}),
+        &json!({"name": name, "message": message, "debug_id": state.random_id_of("", 13, HEX_DIGITS), "details": []}),
     )
 }
 
 fn failure(status: u16, state: &mut VendorState) -> Answer {
     match status {
-        401 => oauth_error(401, "invalid_client", "Client Authentication failed"),
+        401 => oauth::error(401, "invalid_client", "Client Authentication failed"),
         403 => not_authorized(state),
         429 => error(429, "RATE_LIMIT_REACHED", "Too many requests. Blocked due to rate limiting.", state),
         500.. => error(status, "INTERNAL_SERVER_ERROR", "An internal server error has occurred.", state),
@@ -139,29 +135,31 @@ const CLIENT_SCOPE: &str = "https://uri.paypal.com/services/payments/orders/clie
 const SERVER_SCOPE: &str = "https://uri.paypal.com/services/invoicing https://uri.paypal.com/services/vault/payment-tokens/readwrite \
     https://uri.paypal.com/services/payments/refund openid";
 
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::Client => oauth::error(401, "invalid_client", "Client Authentication failed"),
+        TokenRequestError::NotAForm => {
+            oauth::error(415, "invalid_request", "The body must be application/x-www-form-urlencoded")
+        }
+        TokenRequestError::NoGrantType => oauth::error(400, "unsupported_grant_type", "Grant Type is NULL"),
+        _ => oauth::error(400, "unsupported_grant_type", "unsupported grant_type"),
+    },
+};
+
 fn token(request: &Request, state: &mut VendorState) -> Handled {
-    let (client_id, _) = request
-        .basic()
-        .filter(|(id, secret)| !id.is_empty() && !secret.is_empty())
-        .ok_or_else(|| oauth_error(401, "invalid_client", "Client Authentication failed"))?;
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(oauth_error(415, "invalid_request", "The body must be application/x-www-form-urlencoded"));
-    }
-    let form = request.form();
-    match form.value("grant_type") {
-        None => return Err(oauth_error(400, "unsupported_grant_type", "Grant Type is NULL")),
-        Some("client_credentials") => {}
-        Some(_) => return Err(oauth_error(400, "unsupported_grant_type", "unsupported grant_type")),
-    }
+    let asked = TOKEN.check(request)?;
+    let (client_id, form) = (&asked.client_id, asked.form());
     if let Some(assertion) = request.header("paypal-auth-assertion") {
-        let described = || oauth_error(401, "invalid_client", "PayPal-Auth-Assertion is not one of this client");
-        assertion_of(assertion, &client_id).ok_or_else(described)?;
+        let described = || oauth::error(401, "invalid_client", "PayPal-Auth-Assertion is not one of this client");
+        assertion_of(assertion, client_id).ok_or_else(described)?;
     }
-    let scope = granted(&form)?;
+    let scope = granted(form)?;
     match form.value("response_type") {
         None | Some("token") => Ok(Answer::json(200, &access_token(&scope, state))),
         Some("client_token") => {
-            domains(&form)?;
+            domains(form)?;
             let claims = json!({"iss": "https://api.sandbox.paypal.com", "sub": client_id, "iat": state.now, "exp": state.now + 900});
             let token = state.jwt("ES256", &claims);
             state.issue(&token, "client_token", Some(state.now + 900), &[]);
@@ -180,7 +178,7 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
             body.as_object_mut().and_then(|body| body.insert("id_token".to_owned(), json!(token)));
             Ok(Answer::json(200, &body))
         }
-        Some(_) => Err(oauth_error(400, "invalid_request", "unsupported response_type")),
+        Some(_) => Err(oauth::error(400, "invalid_request", "unsupported response_type")),
     }
 }
 
@@ -203,7 +201,7 @@ fn granted(form: &Pairs) -> Result<String, Answer> {
     if scopes.iter().all(|scope| known(scope)) {
         return Ok(scopes.join(" "));
     }
-    Err(oauth_error(
+    Err(oauth::error(
         400,
         "invalid_scope",
         "Requested scope is invalid, unknown, malformed, or exceeds the scope granted",
@@ -217,7 +215,7 @@ fn domains(form: &Pairs) -> Result<(), Answer> {
     if given.into_iter().all(|domain| good(domain.trim())) {
         return Ok(());
     }
-    Err(oauth_error(400, "invalid_request", "domains[] takes root domains without scheme, wildcard and path"))
+    Err(oauth::error(400, "invalid_request", "domains[] takes root domains without scheme, wildcard and path"))
 }
 
 /// `base64({"alg":"none"}).base64({"iss": the client, "payer_id": …}).`

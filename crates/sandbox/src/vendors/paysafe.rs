@@ -7,7 +7,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub const EXAMPLES: &[(&str, &str)] =
@@ -82,7 +82,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if text("merchantCustomerId").is_empty() {
                 return Err(field("merchantCustomerId"));
             }
-            let id = state.random_id_of("", 32, b"0123456789abcdef");
+            let id = state.random_id_of("", 32, HEX_DIGITS);
             Ok(Answer::json(
                 201,
                 &json!({"id": id, "status": "ACTIVE", "merchantCustomerId": text("merchantCustomerId")}),
@@ -114,7 +114,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             );
             Ok(Answer::json(
                 201,
-                &json!({"id": state.random_id_of("", 32, b"0123456789abcdef"), "timeToLiveSeconds": 899,
+                &json!({"id": state.random_id_of("", 32, HEX_DIGITS), "timeToLiveSeconds": 899,
                 "status": "ACTIVE", "singleUseCustomerToken": token, "locale": "en_US", "paymentHandles": []}),
             ))
         }

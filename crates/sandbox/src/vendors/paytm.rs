@@ -14,7 +14,7 @@ use crate::{
     signing::sha256,
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 const KEY: &[u8] = b"sandboxPaytmKey1";
@@ -116,7 +116,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if request.query.value(parameter) != Some(&id) || id.is_empty() || id.len() > 50 || !id.chars().all(allowed) {
         return Err(refuse("1001", "Request parameters are not valid"));
     }
-    let random = state.random_id_of("", 32, b"0123456789abcdef");
+    let random = state.random_id_of("", 32, HEX_DIGITS);
     let expires_at = Some(state.now.saturating_add(900));
     if parameter == "referenceId" {
         if field("/head/tokenType") != "CHECKSUM" || !(10..=20).contains(&id.len()) {

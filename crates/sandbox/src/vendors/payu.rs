@@ -4,8 +4,11 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{
+        AccessToken, CLIENT_CREDENTIALS, ClientAuth, GrantType, TokenEndpoint, TokenRequestError, error, has_scopes,
+    },
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static PAYU: FakeVendor = FakeVendor {
@@ -27,10 +30,6 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 
 const INDIAN_SCOPES: &[&str] = &["create_payment_links", "update_payment_links", "read_payment_links"];
 
-fn error(status: u16, code: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({"error": code, "error_description": description}))
-}
-
 fn failure(status: u16) -> Answer {
     match status {
         401 => error(401, "invalid_client", "Bad client credentials"),
@@ -41,10 +40,37 @@ fn failure(status: u16) -> Answer {
     }
 }
 
+const fn token_endpoint(grant_types: &'static [GrantType]) -> TokenEndpoint {
+    TokenEndpoint {
+        client_auth: ClientAuth::Form,
+        grant_types,
+        refuse: |fault| match fault {
+            TokenRequestError::Client => failure(401),
+            TokenRequestError::NotAForm => error(400, "invalid_request", "The body must be a form"),
+            TokenRequestError::MissingField(name) => missing(name),
+            TokenRequestError::NoGrantType | TokenRequestError::UnsupportedGrantType => {
+                error(400, "unsupported_grant_type", "Unsupported grant type")
+            }
+        },
+    }
+}
+
+static GPO_TOKEN: TokenEndpoint = token_endpoint(&[
+    ("client_credentials", &[]),
+    ("trusted_merchant", &["email", "ext_customer_id"]),
+    ("partner", &["firm_id"]),
+]);
+
+static INDIAN_TOKEN: TokenEndpoint = token_endpoint(CLIENT_CREDENTIALS);
+
+fn missing(name: &str) -> Answer {
+    error(400, "invalid_request", &format!("{name} is missing"))
+}
+
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/pl/standard/user/oauth/authorize") => token(request, false, state),
-        ("POST", "/oauth/token") => token(request, true, state),
+        ("POST", "/pl/standard/user/oauth/authorize") => gpo_token(request, state),
+        ("POST", "/oauth/token") => indian_token(request, state),
         ("GET", "/api/v2_1/paymethods") => {
             let token = request.bearer().unwrap_or_default();
             state.active(token, &["gpo"]).map_err(|_| error(401, "invalid_token", "The token is not valid"))?;
@@ -54,42 +80,22 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-fn token(request: &Request, india: bool, state: &mut VendorState) -> Handled {
-    if request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(error(400, "invalid_request", "The body must be a form"));
-    }
-    let form = request.form();
-    let given = |name: &str| form.value(name).filter(|value| !value.is_empty());
-    let missing = |name: &str| error(400, "invalid_request", &format!("{name} is missing"));
-    given("client_id").and(given("client_secret")).ok_or_else(|| failure(401))?;
-    let grant = form.value("grant_type").unwrap_or_default();
-    let needed: &[&str] = match grant {
-        "client_credentials" => &[],
-        "trusted_merchant" if !india => &["email", "ext_customer_id"],
-        "partner" if !india => &["firm_id"],
-        _ => return Err(error(400, "unsupported_grant_type", "Unsupported grant type")),
-    };
-    if let Some(name) = needed.iter().find(|name| given(name).is_none()) {
-        return Err(missing(name));
-    }
-    if !india {
-        let token = state.random_id_of("", 32, b"0123456789abcdef");
-        state.issue(&token, "gpo", Some(state.now.saturating_add(43_199)), &[]);
-        return Ok(Answer::json(
-            200,
-            &json!({"access_token": token, "token_type": "bearer", "expires_in": 43_199, "grant_type": grant}),
-        ));
-    }
-    let scope = given("scope").ok_or_else(|| missing("scope"))?;
-    if !scope.split(' ').all(|scope| INDIAN_SCOPES.contains(&scope)) {
+fn gpo_token(request: &Request, state: &mut VendorState) -> Handled {
+    let grant_type = GPO_TOKEN.check(request)?.grant_type;
+    let token = state.random_id_of("", 32, HEX_DIGITS);
+    let token = AccessToken { token, token_type: "bearer", lifetime_seconds: 43_199 };
+    Ok(token.issue("gpo", json!({"grant_type": grant_type}), state))
+}
+
+fn indian_token(request: &Request, state: &mut VendorState) -> Handled {
+    let asked = INDIAN_TOKEN.check(request)?;
+    let scope = asked.field("scope").ok_or_else(|| missing("scope"))?;
+    if !has_scopes(scope, |scope| INDIAN_SCOPES.contains(&scope)) {
         return Err(error(400, "invalid_scope", "The scope is not valid"));
     }
-    let token = state.random_id_of("", 64, b"0123456789abcdef");
-    state.issue(&token, "india", Some(state.now.saturating_add(7200)), &[]);
-    Ok(Answer::json(
-        200,
-        &json!({"access_token": token, "token_type": "Bearer", "expires_in": 7200, "scope": scope, "created_at": state.now}),
-    ))
+    let token = state.random_id_of("", 64, HEX_DIGITS);
+    let token = AccessToken { token, token_type: "Bearer", lifetime_seconds: 7_200 };
+    Ok(token.issue("india", json!({"scope": scope, "created_at": state.now}), state))
 }
 
 #[cfg(test)]

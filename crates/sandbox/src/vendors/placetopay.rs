@@ -9,7 +9,7 @@ use crate::{
     signing::{is_fresh, sha256},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 const LOGIN: &str = "sandbox_placetopay_login";
@@ -128,7 +128,7 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
     let Some(expires_at) = expires_at.filter(|_| complete && (pays || text("/subscription/reference"))) else {
         return Err(failure(400, state));
     };
-    let (id, key) = (state.random_id_of("1", 6, b"0123456789"), state.random_id_of("", 32, b"0123456789abcdef"));
+    let (id, key) = (state.random_id_of("1", 6, b"0123456789"), state.random_id_of("", 32, HEX_DIGITS));
     state.issue(&format!("{id}/{key}"), "session", Some(expires_at), &[("id", &id)]);
     let message = "La petición se ha procesado correctamente";
     let status = json!({"status": "OK", "reason": "PC", "message": message, "date": date(state.now)});

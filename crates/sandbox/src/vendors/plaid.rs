@@ -7,7 +7,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static PLAID: FakeVendor = FakeVendor {
@@ -157,7 +157,7 @@ fn link(body: &Value) -> Result<i64, (&'static str, bool)> {
 }
 
 fn link_token(life: i64, state: &mut VendorState) -> Value {
-    let token = state.random_id_of("link-sandbox-", 32, b"0123456789abcdef");
+    let token = state.random_id_of("link-sandbox-", 32, HEX_DIGITS);
     let end = state.now.saturating_add(life);
     state.issue(&token, "link_token", Some(end), &[]);
     let date = Timestamp::from_second(end).unwrap_or_default().to_string();

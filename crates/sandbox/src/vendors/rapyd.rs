@@ -10,7 +10,7 @@ use crate::{
     signing::hmac_sha256,
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::{Idempotent, VendorState},
+    vendor_state::{HEX_DIGITS, Idempotent, VendorState},
 };
 
 const SECRET: &str = "rsk_sandbox";
@@ -125,7 +125,7 @@ fn page(request: &Request, state: &mut VendorState) -> Handled {
     if !(60..=30 * 86_400).contains(&expires_at.saturating_sub(state.now)) {
         return refuse("page_expiration must be 1 minute to 30 days ahead.");
     }
-    let id = state.random_id_of(prefix, 32, b"0123456789abcdef");
+    let id = state.random_id_of(prefix, 32, HEX_DIGITS);
     state.issue(&id, prefix, Some(expires_at), &[]);
     let status =
         json!({"error_code": "", "status": "SUCCESS", "message": "", "response_code": "", "operation_id": "op"});

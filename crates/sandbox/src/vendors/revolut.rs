@@ -7,7 +7,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static REVOLUT: FakeVendor = FakeVendor {
@@ -108,7 +108,7 @@ fn order(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 fn uuid(state: &mut VendorState) -> String {
-    let groups = [8, 4, 4, 4, 12].map(|length| state.random_id_of("", length, b"0123456789abcdef"));
+    let groups = [8, 4, 4, 4, 12].map(|length| state.random_id_of("", length, HEX_DIGITS));
     groups.join("-")
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{AccessToken, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
@@ -16,7 +17,7 @@ pub static TRUSTPAY: FakeVendor = FakeVendor {
     secrets: &["x-api-key"],
     request_id: None,
     serve,
-    failure,
+    failure: |status, _| failure(status),
     examples: EXAMPLES,
     clients: &[TokenUse {
         grant: "wallet_intent_secrets",
@@ -51,7 +52,7 @@ fn fault(status: u16, description: &str) -> Answer {
     Answer::json(status, &json!({"status": 0, "description": "Invalid request", "errors": errors}))
 }
 
-fn failure(status: u16, _: &mut VendorState) -> Answer {
+fn failure(status: u16) -> Answer {
     match status {
         401 => result(401, 1006, "Invalid authentication"),
         403 => result(403, 1008, "Service not allowed"),
@@ -60,27 +61,31 @@ fn failure(status: u16, _: &mut VendorState) -> Answer {
     }
 }
 
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: CLIENT_CREDENTIALS,
+    refuse: |fault| match fault {
+        TokenRequestError::Client => failure(401),
+        TokenRequestError::NotAForm => not_a_form(),
+        _ => result(400, 1001, "Invalid grant type"),
+    },
+};
+
+fn not_a_form() -> Answer {
+    result(400, 1001, "A form must be posted")
+}
+
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let form = request.form();
     if request.method != "POST" || request.content_type() != "application/x-www-form-urlencoded" {
-        return Err(result(400, 1001, "A form must be posted"));
+        return Err(not_a_form());
     }
     match request.path.as_str() {
         "/api/oauth2/token" => {
-            let (project, secret) = request.basic().unwrap_or_default();
-            if project.is_empty() || secret.is_empty() {
-                return Err(failure(401, state));
-            }
-            if form.value("grant_type") != Some("client_credentials") {
-                return Err(result(400, 1001, "Invalid grant type"));
-            }
-            let token = state.random_id("", 80);
-            state.issue(&token, "access_token", Some(state.now + 1_799), &[]);
+            TOKEN.check(request)?;
+            let token = AccessToken { token: state.random_id("", 80), token_type: "bearer", lifetime_seconds: 1_799 };
             let info = json!({"ResultCode": 0, "AdditionalInfo": null, "CorrelationId": "sandbox"});
-            Ok(Answer::json(
-                200,
-                &json!({"access_token": token, "token_type": "bearer", "expires_in": 1_799, "ResultInfo": info}),
-            ))
+            Ok(token.issue("access_token", json!({"ResultInfo": info}), state))
         }
         "/api/v1/intent" => {
             request

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::{
     http::{Answer, Handled, Request},
+    oauth::{AccessToken, ClientAuth, TokenEndpoint, TokenRequestError, error},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static WISE: FakeVendor = FakeVendor {
@@ -27,11 +28,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("authorization_code", r#"{"code": "sandbox-code", "redirect_uri": "https://shop.example/back"}"#),
 ];
 
-const LIFETIME: i64 = 43_199;
-
-fn error(status: u16, code: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({"error": code, "error_description": description}))
-}
+const LIFETIME_SECONDS: i64 = 43_199;
 
 fn failure(status: u16) -> Answer {
     match status {
@@ -57,38 +54,38 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: &[
+        ("client_credentials", &[]),
+        ("refresh_token", &["refresh_token"]),
+        ("registration_code", &["client_id", "email", "registration_code"]),
+        ("authorization_code", &["client_id", "code", "redirect_uri"]),
+    ],
+    refuse: |fault| match fault {
+        TokenRequestError::Client => failure(401),
+        TokenRequestError::NotAForm | TokenRequestError::NoGrantType => {
+            error(400, "invalid_request", "Missing grant type")
+        }
+        TokenRequestError::UnsupportedGrantType => error(400, "unsupported_grant_type", "Unsupported grant type"),
+        TokenRequestError::MissingField(name) => error(400, "invalid_request", &format!("Missing {name}")),
+    },
+};
+
 fn token(request: &Request, state: &mut VendorState) -> Handled {
-    let pair = request.basic().filter(|(id, secret)| !id.is_empty() && !secret.is_empty());
-    let (client_id, _) = pair.ok_or_else(|| failure(401))?;
-    let form = request.form();
-    if request.content_type() != "application/x-www-form-urlencoded" || form.value("grant_type").is_none() {
-        return Err(error(400, "invalid_request", "Missing grant type"));
-    }
-    let grant = form.value("grant_type").unwrap_or_default();
-    let needed: &[&str] = match grant {
-        "client_credentials" => &[],
-        "refresh_token" => &["refresh_token"],
-        "registration_code" => &["client_id", "email", "registration_code"],
-        "authorization_code" => &["client_id", "code", "redirect_uri"],
-        _ => return Err(error(400, "unsupported_grant_type", "Unsupported grant type")),
-    };
-    if let Some(name) = needed.iter().find(|name| form.value(name).is_none_or(str::is_empty)) {
-        return Err(error(400, "invalid_request", &format!("Missing {name}")));
-    }
-    if form.value("client_id").is_some_and(|id| id != client_id) {
+    let asked = TOKEN.check(request)?;
+    if asked.form().value("client_id").is_some_and(|id| id != asked.client_id) {
         return Err(error(401, "invalid_grant", "Invalid user credentials."));
     }
-    let token = state.random_id_of("", 32, b"0123456789abcdef");
-    let end = state.now.saturating_add(LIFETIME);
-    state.issue(&token, "access_token", Some(end), &[]);
+    let token = state.random_id_of("", 32, HEX_DIGITS);
     let date = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
-    let mut answer = json!({"access_token": token, "token_type": "bearer", "expires_in": LIFETIME,
-        "expires_at": date(end), "scope": "transfers"});
-    if let (Some(members), false) = (answer.as_object_mut(), grant == "client_credentials") {
+    let mut own = json!({"expires_at": date(state.now.saturating_add(LIFETIME_SECONDS)), "scope": "transfers"});
+    if let (Some(members), false) = (own.as_object_mut(), asked.grant_type == "client_credentials") {
         members.insert("refresh_token".to_owned(), json!(state.random_id("", 32)));
         members.insert("created_at".to_owned(), json!(date(state.now)));
     }
-    Ok(Answer::json(200, &answer))
+    let token = AccessToken { token, token_type: "bearer", lifetime_seconds: LIFETIME_SECONDS };
+    Ok(token.issue("access_token", own, state))
 }
 
 #[cfg(test)]

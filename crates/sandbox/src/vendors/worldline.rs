@@ -9,7 +9,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::{Idempotent, TokenError, VendorState},
+    vendor_state::{HEX_DIGITS, Idempotent, TokenError, VendorState},
 };
 
 const KEY: &str = "0a1b2c3d4e5f6071";
@@ -112,8 +112,8 @@ fn signed(request: &Request) -> Result<(), Answer> {
 }
 
 fn session(merchant: &str, state: &mut VendorState) -> Answer {
-    let id = state.random_id_of("", 32, b"0123456789abcdef");
-    let customer = state.random_id_of(&format!("{merchant}-"), 32, b"0123456789abcdef");
+    let id = state.random_id_of("", 32, HEX_DIGITS);
+    let customer = state.random_id_of(&format!("{merchant}-"), 32, HEX_DIGITS);
     state.issue(&id, "client_session", Some(state.now.saturating_add(7200)), &[("customer", &customer)]);
     let host = "preprod.connect.worldline-solutions.com";
     Answer::json(

@@ -8,7 +8,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{HEX_DIGITS, VendorState},
 };
 
 pub static XENDIT: FakeVendor = FakeVendor {
@@ -145,7 +145,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         "COMPONENTS" => ("components_sdk_key", token),
         _ => ("payment_link_url", format!("https://xen.to/{token}")),
     };
-    let id = state.random_id_of("ps-", 24, b"0123456789abcdef");
+    let id = state.random_id_of("ps-", 24, HEX_DIGITS);
     let (created, expires_at) = (date(state.now), date(state.now + 1_800));
     if let Some(body) = body.as_object_mut() {
         let more = [
