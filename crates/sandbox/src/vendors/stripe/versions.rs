@@ -3,7 +3,7 @@
 //! By the types and the changelog of the npm package `stripe` 23.1.0; the code of a refusal is in
 //! <https://docs.stripe.com/changelog/endive/2026-09-30/removes-the-payment-method-types-parameter-from-payment-intents-and-setup-intents>.
 
-use super::{error, invalid};
+use super::errors::{error, invalid};
 use crate::http::{Answer, Pairs, Request};
 
 /// `WebhookEndpointCreateParams.ApiVersion`.
