@@ -9,27 +9,30 @@
 //!
 //! | the credential contains | effect |
 //! |---|---|
-//! | `decline_401`, `decline_403`, `decline_429`, `decline_500`, `decline_503`, … | the vendor's failure of that status; 429 with `Retry-After: 7` |
+//! | `decline_401`, `decline_403`, `decline_429`, `decline_500`, … | the vendor's failure |
 //! | `wrong`, `invalid`, `revoked` | the same as `decline_401` |
 //! | `slow` | the answer comes after 60 seconds |
 //! | `garbage` | status 200 and a broken body |
 //!
-//! [`Sandbox::set_fault`] and `POST /_sandbox/fault` `{"connector": "stripe", "fault": "status_503"}`
-//! make all calls to one vendor fail; `null` ends it. `GET /_sandbox/fault` lists the faults:
+//! [`Sandbox::set_fault`] makes all calls to one vendor fail. So does `POST /_sandbox/fault` with
+//! `{"connector": "stripe", "fault": "status_503"}`; `null` ends it. `GET /_sandbox/fault` lists
+//! the faults:
 //!
 //! | fault | effect |
 //! |---|---|
-//! | `status_400` to `status_599` | the vendor's failure of that status; 429 with `Retry-After: 7` |
+//! | `status_400` to `status_599` | the vendor's failure of that status |
 //! | `slow_500ms` | the right answer, 500 ms later |
 //! | `garbage`, `empty` | status 200 and a broken body, or none |
 //! | `reset` | the connection is reset |
 //! | `hang` | no answer until the caller closes the connection |
 //! | `redirect` | a redirect to another host |
 //!
+//! A failure with status 429 has `Retry-After: 7`.
+//!
 //! The sandbox's clock is the system's clock plus an offset. [`Sandbox::advance`] and
-//! `POST /_sandbox/clock` `{"advance_seconds": N}` add to the offset. A client that sends the vendor
-//! an absolute time must use the same clock. `GET /_sandbox/seen?connector=stripe` lists the last
-//! requests: method, path and status, without query, headers and bodies.
+//! `POST /_sandbox/clock` with `{"advance_seconds": N}` add to the offset. A client that sends the
+//! vendor an absolute time must use the same clock. `GET /_sandbox/seen?connector=stripe` lists
+//! the last requests: method, path and status, without query, headers and bodies.
 
 mod fault;
 mod graphql;

@@ -161,11 +161,11 @@ mod tests {
     fn the_first_fault_is_refused() {
         const FORM: &str = "application/x-www-form-urlencoded";
         const PAIR: &str = "Basic YTpi";
-        let good = "grant_type=client_credentials&client_id=a&client_secret=b";
+        let valid = "grant_type=client_credentials&client_id=a&client_secret=b";
         for (client_auth, content_type, auth, body, fault) in [
             (ClientAuth::Basic, "application/json", "", "", "Client"),
-            (ClientAuth::Basic, FORM, "Basic YTo=", good, "Client"),
-            (ClientAuth::Basic, "application/json", PAIR, good, "NotAForm"),
+            (ClientAuth::Basic, FORM, "Basic YTo=", valid, "Client"),
+            (ClientAuth::Basic, "application/json", PAIR, valid, "NotAForm"),
             (ClientAuth::Basic, FORM, PAIR, "scope=a", "NoGrantType"),
             (ClientAuth::Basic, FORM, PAIR, "grant_type=password", "UnsupportedGrantType"),
             (
@@ -175,16 +175,16 @@ mod tests {
                 "grant_type=refresh_token&refresh_token=",
                 "MissingField(\"refresh_token\")",
             ),
-            (ClientAuth::Form, "text/plain", "", good, "NotAForm"),
+            (ClientAuth::Form, "text/plain", "", valid, "NotAForm"),
             (ClientAuth::Form, FORM, PAIR, "grant_type=client_credentials", "Client"),
-            (ClientAuth::Form, FORM, "", &good.replace("=b", "="), "Client"),
+            (ClientAuth::Form, FORM, "", &valid.replace("=b", "="), "Client"),
             (ClientAuth::Vendor, FORM, "", "", "NoGrantType"),
         ] {
             let refused = check(client_auth, content_type, auth, body).err().map(|answer| answer.body);
             assert_eq!(refused.as_deref(), Some(fault), "{client_auth:?} {auth} {body}");
         }
         for (client_auth, auth) in [(ClientAuth::Basic, PAIR), (ClientAuth::Form, ""), (ClientAuth::Vendor, "")] {
-            let request = check(client_auth, FORM, auth, good).unwrap_or_else(|refusal| panic!("{}", refusal.body));
+            let request = check(client_auth, FORM, auth, valid).unwrap_or_else(|refusal| panic!("{}", refusal.body));
             assert_eq!((request.client_id.as_str(), request.grant_type), ("a", "client_credentials"));
             assert_eq!((request.field("client_secret"), request.field("scope")), (Some("b"), None));
         }

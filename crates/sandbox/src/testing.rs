@@ -24,7 +24,8 @@ impl Fake {
         Self { vendor: fake_vendor(name).expect("a fake"), state: VendorState::new(7, NOW) }
     }
 
-    /// Sends a request; a body in braces is JSON, another one a form, unless the headers say otherwise.
+    /// Sends a request. A body in braces is JSON, another body is a form; the headers can change
+    /// it.
     pub(crate) fn send(&mut self, call: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (method, path) = call.split_once(' ').expect("a method and a path");
         let kind = if body.starts_with('{') { "application/json" } else { "application/x-www-form-urlencoded" };
@@ -46,8 +47,8 @@ impl Fake {
         self.vendor.answer(&Request::new(call.method, &call.path, headers, call.body.clone()), &mut self.state)
     }
 
-    /// Checks a new token: it allows the call of its grant until it expires, and not the other call.
-    /// The fake refuses the same call with an unknown token.
+    /// Checks a new token: it allows the call of its grant until it expires, and not the other
+    /// call. The fake refuses the same call with an unknown token.
     pub(crate) fn check_token_use(&mut self, grant: &str, token: &Value, parameters: &[&str], lifetime: Option<i64>) {
         let token_use = self.vendor.clients.iter().find(|it| it.grant == grant).expect("the grant's token use");
         let parameters = parameters.iter().map(|value| (value.to_string(), value.to_string())).collect();

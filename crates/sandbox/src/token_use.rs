@@ -1,7 +1,8 @@
-//! How clients use the tokens that the fakes issue: for each grant a call that the token allows, and
-//! one that it does not.
+//! The use of the fakes' tokens by clients: for each grant a call that the token allows, and one
+//! that it does not.
 //!
-//! Each fake lists its token uses; the tests of the fakes, the demo and the end-to-end tests run them.
+//! Each fake lists its token uses. The tests of the fakes, the demo and the end-to-end tests run
+//! them.
 
 use std::collections::BTreeMap;
 

@@ -55,7 +55,8 @@ impl Switch {
 }
 
 impl FakeVendor {
-    /// The switch in the credentials. A token of this fake has none: its random text may hold a word.
+    /// The switch in the credentials. A token of this fake has none: its random text may contain
+    /// such a word.
     pub(crate) fn switch(&self, request: &Request, state: &VendorState) -> Option<Switch> {
         let credentials = request.credentials(self.secrets);
         if credentials.iter().map(String::as_str).chain(request.bearer()).any(|value| state.was_issued(value)) {

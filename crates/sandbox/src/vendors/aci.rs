@@ -1,10 +1,13 @@
-//! ACI's COPYandPAY checkouts, by <https://docs.oppwa.com/integrations/widget/registration-tokens> and its list of result codes.
+//! ACI: checkouts of COPYandPAY.
+//!
+//! Written from <https://docs.oppwa.com/integrations/widget/registration-tokens> and the vendor's
+//! list of result codes.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, Handled, Request},
+    http::{Answer, Handled, Pairs, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
@@ -84,24 +87,34 @@ fn failure(status: u16, state: &mut VendorState) -> Answer {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
-    let form = request.form();
     match (request.method.as_str(), request.segments().as_slice()) {
-        ("POST", ["v1", "checkouts"]) => {}
+        ("POST", ["v1", "checkouts"]) => {
+            merchant(request, state)?;
+            checkout(&request.form(), state)
+        }
         ("POST", ["v1", "checkouts", id, action @ ("registration" | "payment")]) => {
             let kind = if *action == "payment" { "payment_checkout" } else { "registration_checkout" };
             let Ok(checkout) = state.active(id, &[kind]) else {
                 return Err(refused(404, "200.300.404", "No session found for the requested id", None, state));
             };
             checkout.used = true;
-            return Ok(Answer::json(200, &body("000.100.110", "Request successfully processed", id, state)));
+            Ok(Answer::json(200, &body("000.100.110", "Request successfully processed", id, state)))
         }
         ("POST", ["v1", "payments", id]) => {
             merchant(request, state)?;
-            return Ok(Answer::json(200, &body("000.100.110", "Request successfully processed", id, state)));
+            Ok(Answer::json(200, &body("000.100.110", "Request successfully processed", id, state)))
         }
-        _ => return Err(refused(404, "200.300.404", "invalid or missing parameter", None, state)),
+        _ => Err(refused(404, "200.300.404", "invalid or missing parameter", None, state)),
     }
-    merchant(request, state)?;
+}
+
+/// Whether a checkout is for a payment; otherwise it stores a card only.
+fn pays(form: &Pairs) -> bool {
+    form.has("paymentType") || form.has("amount")
+}
+
+/// The first unknown or invalid parameter of a checkout.
+fn faulty_parameter(form: &Pairs) -> Option<&str> {
     let known = |name: &str| {
         [
             "entityId",
@@ -118,8 +131,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     };
     let unknown = form.0.iter().map(|(name, _)| name.as_str()).find(|name| !known(name));
     let amount = |text: &str| text.split_once('.').is_some_and(|(whole, cents)| !whole.is_empty() && cents.len() == 2);
-    let pays = form.has("paymentType") || form.has("amount");
-    let good: [(&str, bool); 5] = [
+    let pays = pays(form);
+    let valid: [(&str, bool); 5] = [
         (
             "merchantTransactionId",
             form.value("merchantTransactionId").is_none_or(|id| (8..=255).contains(&id.chars().count())),
@@ -135,11 +148,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("paymentType", !pays || form.value("paymentType").is_some_and(|it| ["DB", "PA"].contains(&it))),
         ("createRegistration", pays || form.value("createRegistration") == Some("true")),
     ];
-    if let Some(name) = unknown.or(good.iter().find(|(_, good)| !good).map(|(name, _)| *name)) {
+    unknown.or(valid.iter().find(|(_, valid)| !valid).map(|(name, _)| *name))
+}
+
+fn checkout(form: &Pairs, state: &mut VendorState) -> Handled {
+    if let Some(name) = faulty_parameter(form) {
         return Err(refused(400, "200.300.404", "invalid or missing parameter", Some(name), state));
     }
     let id = state.random_id_of("", 32, b"0123456789ABCDEF") + ".uat01-vm-tx01";
-    let kind = if pays { "payment_checkout" } else { "registration_checkout" };
+    let kind = if pays(form) { "payment_checkout" } else { "registration_checkout" };
     state.issue(&id, kind, Some(state.now.saturating_add(1_800)), &[]);
     let mut body = body("000.200.100", "successfully created checkout", &id, state);
     if let (Some("true"), Some(body)) = (form.value("integrity"), body.as_object_mut()) {
@@ -148,7 +165,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &body))
 }
 
-/// Any access token that is no checkout of a client's, with an entity.
+/// Accepts any access token with an entity, but no checkout id of this fake.
 fn merchant(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     if request.bearer().is_none_or(|token| token.is_empty() || state.was_issued(token)) {
         return Err(failure(401, state));
@@ -180,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_aci_does() {
+    fn refuses_faulty_requests() {
         for (headers, form, status, code) in [
             (&[][..], "entityId=e&createRegistration=true", 401, "800.900.300"),
             (&[KEY], "createRegistration=true", 400, "200.300.404"),

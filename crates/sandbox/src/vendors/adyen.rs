@@ -1,10 +1,12 @@
-//! Adyen Checkout sessions, by its OpenAPI documents v68 to v72 and <https://docs.adyen.com/development-resources/error-codes>.
+//! Adyen Checkout: sessions.
 //!
-//! Adyen names no error code for most wrong members; they get 702 here.
+//! Written from the vendor's OpenAPI documents v68 to v72 and
+//! <https://docs.adyen.com/development-resources/error-codes>. The vendor lists no error code for
+//! most invalid members: they get 702 here.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     http::{Answer, Handled, Request},
@@ -117,7 +119,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// Any key but a session's data; Basic with a web service user is the alternative.
+/// Accepts any key that is no session's data, or Basic authentication of a web service user.
 fn api_key(request: &Request, state: &VendorState) -> Result<String, Answer> {
     let basic = || request.basic().filter(|(user, password)| user.starts_with("ws@") && !password.is_empty());
     let key = request.header("x-api-key").map(str::to_owned).or_else(|| basic().map(|(user, _)| user));
@@ -125,7 +127,7 @@ fn api_key(request: &Request, state: &VendorState) -> Result<String, Answer> {
         .ok_or_else(unauthorized)
 }
 
-/// A shopper's page uses the session: no API key, only the session's own data.
+/// A call of the shopper's page: it has no API key, only the session's data.
 fn shop(id: &str, action: &str, request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().unwrap_or_default();
     let data = body.get("sessionData").and_then(Value::as_str).unwrap_or_default();
@@ -182,58 +184,11 @@ fn session(version: u8, request: &Request, state: &mut VendorState) -> Handled {
             format!("Structure of CreateCheckoutSessionRequest contains the following unknown fields: [{name}]");
         return Err(unreadable(&message));
     }
-    for (name, values) in VALUES {
-        if body.get(*name).is_some_and(|value| !value.as_str().is_some_and(|value| values.contains(&value))) {
-            return Err(invalid("702", &format!("'{name}' must be one of {}", values.join(", "))));
-        }
-    }
-    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
-    let amount = body.get("amount").ok_or_else(|| invalid("100", "No amount specified"))?;
-    let currency = amount.get("currency").and_then(Value::as_str).unwrap_or_default();
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Err(invalid("138", "Unsupported currency specified"));
-    }
-    if amount.get("value").and_then(Value::as_i64).is_none_or(|value| value < 0) {
-        return Err(invalid("137", "Invalid amount specified"));
-    }
-    if text("merchantAccount").is_none_or(|account| account.contains("missing")) {
-        return Err(error(403, "901", "Invalid Merchant Account", "security"));
-    }
-    text("reference").ok_or_else(|| invalid("130", "Required field 'reference' is not provided."))?;
-    let url = text("returnUrl").ok_or_else(|| invalid("14_030", "Return URL is missing."))?;
-    if url.chars().count() > 1_024 || !url.contains("://") {
-        return Err(invalid("702", "'returnUrl' is not a URL of at most 1024 characters"));
-    }
-    if body.contains_key("shopperReference")
-        && !text("shopperReference").is_some_and(|it| (3..=256).contains(&it.chars().count()))
-    {
-        return Err(invalid("702", "'shopperReference' must have 3 to 256 characters"));
-    }
-    if text("storePaymentMethodMode").is_some_and(|it| it != "disabled")
-        && (text("shopperReference").is_none() || text("recurringProcessingModel").is_none())
-    {
-        return Err(invalid("702", "To store, shopperReference and recurringProcessingModel are required"));
-    }
-    let fits = |value: &Value| value.as_str().is_some_and(|value| value.chars().count() <= 80);
-    let metadata_ok = |pairs: &serde_json::Map<_, _>| {
-        pairs.len() <= 20
-            && pairs.iter().all(|(key, value): (&String, &Value)| key.chars().count() <= 20 && fits(value))
-    };
-    if body.get("metadata").is_some_and(|metadata| !metadata.as_object().is_some_and(metadata_ok)) {
-        return Err(invalid("702", "'metadata' has at most 20 pairs; keys of 20, values of 80 characters"));
-    }
-    let expires_at = match body.get("expiresAt") {
-        None => state.now.saturating_add(3_600),
-        Some(value) => {
-            let moment = value.as_str().and_then(|value| value.parse::<Timestamp>().ok());
-            moment.ok_or_else(|| invalid("702", "'expiresAt' is not an ISO 8601 date with offset"))?.as_second()
-        }
-    };
-    if !(1..=86_400).contains(&expires_at.saturating_sub(state.now)) {
-        return Err(invalid("702", "'expiresAt' must be in the future, and at most 24 hours after creation"));
-    }
+    check_values(&body)?;
+    check_members(&body)?;
+    let expires_at = expiry(&body, state)?;
     let id = state.random_id_of("CS", 16, b"0123456789ABCDEF");
-    let hosted = text("mode") == Some("hosted");
+    let hosted = text(&body, "mode") == Some("hosted");
     let data = format!("Ab02b4c0!{}", BASE64_STANDARD.encode(state.bytes(1_200)));
     state.issue(&data, "session", Some(expires_at), &[("id", &id)]);
     let own = [("id", id.clone()), ("expiresAt", in_amsterdam(expires_at))];
@@ -247,7 +202,76 @@ fn session(version: u8, request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(201, &Value::Object(body)))
 }
 
-/// The moment with a numeric offset, never `Z`, as Adyen writes it.
+/// A text member that is not empty.
+fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    body.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
+}
+
+/// Checks the members that have a fixed set of values, and the amount.
+fn check_values(body: &Map<String, Value>) -> Result<(), Answer> {
+    for (name, values) in VALUES {
+        if body.get(*name).is_some_and(|value| !value.as_str().is_some_and(|value| values.contains(&value))) {
+            return Err(invalid("702", &format!("'{name}' must be one of {}", values.join(", "))));
+        }
+    }
+    let amount = body.get("amount").ok_or_else(|| invalid("100", "No amount specified"))?;
+    let currency = amount.get("currency").and_then(Value::as_str).unwrap_or_default();
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(invalid("138", "Unsupported currency specified"));
+    }
+    if amount.get("value").and_then(Value::as_i64).is_none_or(|value| value < 0) {
+        return Err(invalid("137", "Invalid amount specified"));
+    }
+    Ok(())
+}
+
+/// Checks the other members.
+fn check_members(body: &Map<String, Value>) -> Result<(), Answer> {
+    if text(body, "merchantAccount").is_none_or(|account| account.contains("missing")) {
+        return Err(error(403, "901", "Invalid Merchant Account", "security"));
+    }
+    text(body, "reference").ok_or_else(|| invalid("130", "Required field 'reference' is not provided."))?;
+    let url = text(body, "returnUrl").ok_or_else(|| invalid("14_030", "Return URL is missing."))?;
+    if url.chars().count() > 1_024 || !url.contains("://") {
+        return Err(invalid("702", "'returnUrl' is not a URL of at most 1024 characters"));
+    }
+    if body.contains_key("shopperReference")
+        && !text(body, "shopperReference").is_some_and(|it| (3..=256).contains(&it.chars().count()))
+    {
+        return Err(invalid("702", "'shopperReference' must have 3 to 256 characters"));
+    }
+    if text(body, "storePaymentMethodMode").is_some_and(|it| it != "disabled")
+        && (text(body, "shopperReference").is_none() || text(body, "recurringProcessingModel").is_none())
+    {
+        return Err(invalid("702", "To store, shopperReference and recurringProcessingModel are required"));
+    }
+    let fits = |value: &Value| value.as_str().is_some_and(|value| value.chars().count() <= 80);
+    let metadata_ok = |pairs: &Map<_, _>| {
+        pairs.len() <= 20
+            && pairs.iter().all(|(key, value): (&String, &Value)| key.chars().count() <= 20 && fits(value))
+    };
+    if body.get("metadata").is_some_and(|metadata| !metadata.as_object().is_some_and(metadata_ok)) {
+        return Err(invalid("702", "'metadata' has at most 20 pairs; keys of 20, values of 80 characters"));
+    }
+    Ok(())
+}
+
+/// The session's expiry, Unix seconds: one hour from now, or the member `expiresAt`.
+fn expiry(body: &Map<String, Value>, state: &VendorState) -> Result<i64, Answer> {
+    let expires_at = match body.get("expiresAt") {
+        None => state.now.saturating_add(3_600),
+        Some(value) => {
+            let moment = value.as_str().and_then(|value| value.parse::<Timestamp>().ok());
+            moment.ok_or_else(|| invalid("702", "'expiresAt' is not an ISO 8601 date with offset"))?.as_second()
+        }
+    };
+    if !(1..=86_400).contains(&expires_at.saturating_sub(state.now)) {
+        return Err(invalid("702", "'expiresAt' must be in the future, and at most 24 hours after creation"));
+    }
+    Ok(expires_at)
+}
+
+/// A time with a numeric offset, never `Z`, as Adyen writes it.
 fn in_amsterdam(seconds: i64) -> String {
     let offset = tz::offset(1);
     format!("{}{offset}:00", offset.to_datetime(Timestamp::from_second(seconds).unwrap_or_default()))
@@ -261,7 +285,7 @@ mod tests {
     const KEY: (&str, &str) = ("x-api-key", "AQEmadeup");
     const SESSIONS: &str = "POST /v72/sessions";
 
-    /// A good request, with some members changed; null takes one out.
+    /// A valid request with some members changed; null removes a member.
     fn body(changes: Value) -> String {
         let mut body = json!({"merchantAccount": "ECOM", "amount": {"currency": "EUR", "value": 0}, "reference": "r", "returnUrl": "https://a.example"});
         for (name, value) in changes.as_object().unwrap() {
@@ -301,13 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_adyen_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("adyen");
-        let good = body(json!({}));
+        let valid = body(json!({}));
         for (call, headers, body, status, code) in [
-            (SESSIONS, &[][..], good.clone(), 401, "000"),
-            (SESSIONS, &[("x-api-key", "Ab02b4c0!data")], good.clone(), 401, "000"),
-            (SESSIONS, &[KEY, ("content-type", "text/plain")], good.clone(), 415, "000"),
+            (SESSIONS, &[][..], valid.clone(), 401, "000"),
+            (SESSIONS, &[("x-api-key", "Ab02b4c0!data")], valid.clone(), 401, "000"),
+            (SESSIONS, &[KEY, ("content-type", "text/plain")], valid.clone(), 415, "000"),
             (SESSIONS, &[KEY], "{".to_owned(), 400, "702"),
             (SESSIONS, &[KEY], body(json!({"colour": "red"})), 400, "702"),
             ("POST /v68/sessions", &[KEY], body(json!({"storePaymentMethodMode": "enabled"})), 400, "702"),
@@ -322,9 +346,9 @@ mod tests {
             (SESSIONS, &[KEY], body(json!({"returnUrl": format!("https://{}", "a".repeat(1_017))})), 422, "702"),
             (SESSIONS, &[KEY], body(json!({"shopperReference": "ab"})), 422, "702"),
             (SESSIONS, &[KEY], body(json!({"metadata": {"k": "v".repeat(81)}})), 422, "702"),
-            (SESSIONS, &[KEY, ("idempotency-key", &"k".repeat(65))], good.clone(), 422, "702"),
-            ("POST /v67/sessions", &[KEY], good.clone(), 404, "000"),
-            ("GET /v72/sessions", &[KEY], good.clone(), 404, "000"),
+            (SESSIONS, &[KEY, ("idempotency-key", &"k".repeat(65))], valid.clone(), 422, "702"),
+            ("POST /v67/sessions", &[KEY], valid.clone(), 404, "000"),
+            ("GET /v72/sessions", &[KEY], valid.clone(), 404, "000"),
         ] {
             let (got, answer) = fake.ask(call, headers, &body);
             assert_eq!((got, answer["errorCode"].as_str()), (status, Some(code)), "{call} {body}: {answer}");

@@ -1,4 +1,6 @@
-//! Adyen's session authentication service, by its OpenAPI document v1.
+//! Adyen for Platforms: sessions of the authentication service.
+//!
+//! Written from the vendor's OpenAPI document v1.
 
 use serde_json::{Value, json};
 
@@ -88,7 +90,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
     let origin = body.get("allowOrigin").and_then(Value::as_str).unwrap_or_default();
     let list = |name: &str| body.pointer(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let (resources, roles) = (list("/policy/resources"), list("/policy/roles"));
-    // Each type of resource has its id in a member of that name.
+    // Each type of resource has its id in a member of the same name.
     let id =
         |resource: &Value| resource.get(format!("{}Id", resource.get("type")?.as_str()?))?.as_str().map(str::to_owned);
     let ids: Vec<String> = resources.iter().filter_map(id).collect();
@@ -101,7 +103,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         ("policy.resources", !ids.is_empty() && ids.len() == resources.len()),
         ("policy.roles", !roles.is_empty() && roles.iter().all(Value::is_string)),
     ];
-    if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = checks.iter().find(|(_, valid)| !valid) {
         return Err(problem(400, "Bad request", "The request is not valid", Some(name), state));
     }
     let resource = ids.join(" ");
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_adyen_does() {
+    fn refuses_faulty_requests() {
         for (headers, name, value, status) in [
             (&[][..], "product", json!("bank"), 401),
             (&[KEY], "product", json!("checkout"), 400),

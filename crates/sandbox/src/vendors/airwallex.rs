@@ -1,6 +1,7 @@
-//! Airwallex, by its API reference (login, customers, payment intents) and its Android SDK.
+//! Airwallex: login tokens, and the client secrets of customers and payment intents.
 //!
-//! The lifetime of a customer's secret is not published; an hour is taken.
+//! Written from the vendor's API reference and its Android SDK. The lifetime of a customer's secret
+//! is not published: one hour is invented.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -120,11 +121,11 @@ fn login(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     state.active(token, &["access_token"]).map(|_| ()).map_err(|_| unauthorized())
 }
 
-/// A client's own secret, for what it was made for.
+/// Checks the client secret of one object.
 fn client(request: &Request, kind: &'static str, id: &str, state: &mut VendorState) -> Result<(), Answer> {
     let secret = request.header("client-secret").unwrap_or_default();
-    let live = state.active(secret, &[kind]).map_err(|_| unauthorized())?;
-    if live.attribute("id") == id { Ok(()) } else { Err(error(403, "forbidden", "The secret is for another object")) }
+    let issued = state.active(secret, &[kind]).map_err(|_| unauthorized())?;
+    if issued.attribute("id") == id { Ok(()) } else { Err(error(403, "forbidden", "The secret is for another object")) }
 }
 
 fn intent(body: &Value, state: &mut VendorState) -> Handled {
@@ -144,7 +145,7 @@ fn intent(body: &Value, state: &mut VendorState) -> Handled {
     Ok(Answer::json(201, &json!({"id": id, "status": "REQUIRES_PAYMENT_METHOD", "client_secret": secret})))
 }
 
-/// The offset has no colon.
+/// A time whose offset has no colon, as Airwallex writes it.
 fn date(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_airwallex_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("airwallex");
         assert_eq!(fake.ask("POST /api/v1/authentication/login", &KEYS[..1], "{}").0, 401);
         assert_eq!(fake.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &KEYS, "").0, 401);

@@ -1,5 +1,7 @@
-//! Authorize.Net's JSON API, by <https://developer.authorize.net/api/reference/>: every answer has status 200 and begins
-//! with a byte-order mark.
+//! Authorize.Net's JSON API: tokens of hosted forms.
+//!
+//! Written from <https://developer.authorize.net/api/reference/>. Every answer has status 200 and
+//! begins with a byte-order mark.
 
 use serde_json::{Value, json};
 
@@ -90,7 +92,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The JSON stands for XML with a fixed sequence: these members, some of them, in this order.
+/// The JSON is converted to XML with a fixed sequence: members are optional, but keep this order.
 const SEQUENCES: &[(&str, &str, &[&str], &[&str])] = &[
     (
         "getHostedPaymentPageRequest",
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_authorize_net_does() {
+    fn refuses_faulty_requests() {
         for (body, code) in [
             ("{}", "E00003"),
             (r#"{"getHostedProfilePageRequest":{"customerProfileId":"1"}}"#, "E00007"),

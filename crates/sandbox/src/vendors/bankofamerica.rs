@@ -1,4 +1,6 @@
-//! Bank of America: CyberSource's platform under another name.
+//! Bank of America: the platform of CyberSource under another name.
+//!
+//! It uses the fake of CyberSource.
 
 use super::cybersource::{self, PLATFORM};
 use crate::{token_use::TokenUse, vendor::FakeVendor};

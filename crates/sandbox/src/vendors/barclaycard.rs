@@ -1,4 +1,6 @@
-//! Barclaycard Smartpay Fuse: CyberSource's platform under another name.
+//! Barclaycard Smartpay Fuse: the platform of CyberSource under another name.
+//!
+//! It uses the fake of CyberSource.
 
 use super::cybersource::{self, PLATFORM};
 use crate::{token_use::TokenUse, vendor::FakeVendor};

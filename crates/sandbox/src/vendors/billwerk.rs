@@ -1,4 +1,6 @@
-//! Billwerk+ (Frisbii, Reepay) checkout sessions, by <https://docs.frisbii.com/reference/createchargesession>.
+//! Billwerk+ (Frisbii, Reepay): checkout sessions.
+//!
+//! Written from <https://docs.frisbii.com/reference/createchargesession>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
@@ -94,7 +96,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &json!({"id": id, "url": format!("https://checkout.reepay.com/#/{id}")})))
 }
 
-/// A customer has a handle, or lets one be made.
+/// Whether a customer has a handle, or asks for a generated one.
 fn named(customer: &Value) -> bool {
     customer.get("handle").is_some_and(Value::is_string) || customer.get("generate_handle") == Some(&json!(true))
 }
@@ -103,7 +105,7 @@ fn named(customer: &Value) -> bool {
 mod tests {
     use crate::testing::Fake;
 
-    /// `priv_a:`.
+    /// Basic authentication with `priv_a:`.
     const KEY: (&str, &str) = ("authorization", "Basic cHJpdl9hOg==");
     const CHARGE: &str =
         r#"{"ttl": "PT60S", "order": {"handle": "o", "amount": 1, "currency": "EUR", "customer": {"handle": "c"}}}"#;

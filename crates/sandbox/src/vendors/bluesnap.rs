@@ -1,4 +1,7 @@
-//! BlueSnap's Hosted Payment Fields tokens, by <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>.
+//! BlueSnap: tokens of Hosted Payment Fields.
+//!
+//! Written from
+//! <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>.
 
 use serde_json::json;
 
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_bluesnap_does() {
+    fn refuses_faulty_requests() {
         for (query, headers, status) in [
             ("", &[JSON][..], 401),
             ("", &[PAIR], 415),

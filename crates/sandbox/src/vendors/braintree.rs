@@ -1,6 +1,8 @@
-//! Braintree's GraphQL API, by its published schema and <https://developer.paypal.com/braintree/graphql/>.
+//! Braintree's GraphQL API: client tokens.
 //!
-//! Refusals come with status 200 and `errors`. The XML gateway is not here.
+//! Written from the vendor's published schema and
+//! <https://developer.paypal.com/braintree/graphql/>. A refusal has status 200 and `errors`. The
+//! fake does not have the XML gateway.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -37,7 +39,7 @@ pub static BRAINTREE: FakeVendor = FakeVendor {
     }],
 };
 
-/// What the SDKs do with a client token: the fingerprint inside it is their bearer.
+/// A call of the SDKs: the fingerprint inside the client token is the bearer token.
 fn client_call(title: &'static str, query: &str, variables: &Value, client: &ClientToken) -> ClientCall {
     let inside = BASE64_STANDARD
         .decode(&client.token)
@@ -78,7 +80,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/graphql") {
         return Err(Answer::text(404, "Not Found"));
     }
-    // A merchant with a key pair, or a client with a fingerprint.
+    // A merchant sends a key pair, a client a fingerprint.
     let merchant = request.basic().filter(|(public, private)| !public.is_empty() && !private.is_empty());
     if merchant.is_none() && request.bearer().is_none_or(|token| state.active(token, &["client_token"]).is_err()) {
         return Err(failure(401, state));
@@ -120,7 +122,7 @@ fn undefined(name: &str, within: &str, state: &mut VendorState) -> Answer {
     error(200, None, None, &format!("Field '{name}' is not defined in '{within}'"), state)
 }
 
-/// Refuses members of an input that the schema does not have.
+/// Refuses the members of an input that are not in the schema.
 fn known(value: &Value, kind: &str, members: &[&str], state: &mut VendorState) -> Result<(), Answer> {
     let unknown = match value {
         Value::Null => None,
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_input_in_any_form() {
+    fn accepts_the_input_inline_and_in_variables() {
         for query in [
             "mutation { createClientToken { clientToken } }",
             "mutation { it: createClientToken(input: {clientToken: {merchantAccountId: \"m\"}}) { clientToken } }",
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_braintree_does() {
+    fn refuses_faulty_requests() {
         let no_version = [HEADERS[0]];
         let bearer = [("authorization", "Bearer a.b.c"), HEADERS[1]];
         let wrong_type = [HEADERS[0], HEADERS[1], ("content-type", "text/plain")];

@@ -1,4 +1,6 @@
-//! Cashfree's orders, by its OpenAPI document 2025-01-01.
+//! Cashfree: payment sessions of orders.
+//!
+//! Written from the vendor's OpenAPI document 2025-01-01.
 
 use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
@@ -90,7 +92,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// Any pair of keys, but no token of this fake.
+/// Accepts any pair of keys, but no token of this fake.
 fn merchant(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let secret = request.header("x-client-secret").filter(|secret| !state.was_issued(secret));
     request.header("x-client-id").and(secret).map(|_| ()).ok_or_else(|| failure(401))
@@ -139,7 +141,7 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     ))
 }
 
-/// The moment with a numeric offset, never `Z`, as Cashfree writes it.
+/// A time with a numeric offset, never `Z`, as Cashfree writes it.
 fn in_india(seconds: i64) -> String {
     let offset = tz::Offset::from_seconds(19_800).unwrap_or(tz::Offset::UTC);
     format!("{}+05:30", offset.to_datetime(Timestamp::from_second(seconds).unwrap_or_default()))
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_cashfree_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("cashfree");
         for changes in [
             json!({"order_amount": 1.005}),

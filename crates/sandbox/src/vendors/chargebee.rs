@@ -1,4 +1,6 @@
-//! Chargebee's portal sessions and hosted pages, by its OpenAPI document v1 and <https://apidocs.chargebee.com/docs/api>.
+//! Chargebee: portal sessions and hosted pages.
+//!
+//! Written from the vendor's OpenAPI document v1 and <https://apidocs.chargebee.com/docs/api>.
 
 use serde_json::json;
 
@@ -160,7 +162,7 @@ fn page(kind: &'static str, request: &Request, state: &mut VendorState) -> Handl
 mod tests {
     use crate::testing::Fake;
 
-    /// `a:`.
+    /// Basic authentication with `a:`.
     const KEY: (&str, &str) = ("authorization", "Basic YTo=");
     const MAKE: &str = "POST /api/v2/portal_sessions";
 
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_chargebee_does() {
+    fn refuses_faulty_requests() {
         let url = format!("customer[id]=c&redirect_url=https://{}", "a".repeat(250));
         for (headers, form, status, code) in [
             (&[][..], "customer[id]=c", 401, "api_authentication_failed"),

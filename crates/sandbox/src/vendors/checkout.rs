@@ -1,6 +1,7 @@
-//! Checkout.com, by its pages on Flow, OAuth and Issuing.
+//! Checkout.com: payment sessions of Flow, access tokens, and cardholder tokens of Issuing.
 //!
-//! The endpoints that Flow itself calls are not public; one stands in for them.
+//! Written from the vendor's pages on Flow, OAuth and Issuing. The calls of Flow are not public:
+//! one invented endpoint replaces them.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -58,7 +59,7 @@ fn refund(client: &ClientToken) -> ClientCall {
     call.bearer(&client.token).json(&json!({"amount": 100}))
 }
 
-/// A refused key gets no body.
+/// The answer to a refused key has an empty body.
 fn failure(status: u16, state: &mut VendorState) -> Answer {
     match status {
         401 | 403 => Answer::text(status, ""),

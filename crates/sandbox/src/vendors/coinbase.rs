@@ -1,6 +1,7 @@
-//! Coinbase Onramp's session tokens, by <https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication>.
+//! Coinbase Onramp: session tokens.
 //!
-//! Only the published Ed25519 key is known here.
+//! Written from <https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication>. The
+//! fake accepts the published Ed25519 key only.
 
 use std::net::Ipv4Addr;
 
@@ -16,7 +17,7 @@ use crate::{
 };
 
 const KEY_ID: &str = "00000000-0000-4000-8000-00000000c01b";
-/// Seed and public key.
+/// The seed and the public key.
 const KEY: &str = "t61WdHfIN1aquaVCsr4E93264lEV2F8iBw102MxHedyG/DRIP0f3M/tzVTePBwPGo1YJB7qw2Smdv9d2l/hKuA==";
 const URI: &str = "POST api.developer.coinbase.com/onramp/v1/token";
 
@@ -87,18 +88,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// A request's JWT is for that method, host and path, and for two minutes.
+/// Checks the JWT of a request: it is valid for one method, host and path, for two minutes.
 fn signed(request: &Request, uri: &str, now: i64) -> Result<(), Answer> {
     let claims = request.bearer().and_then(claims).unwrap_or_default();
     let moment = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
     let (nbf, exp) = (moment("nbf"), moment("exp"));
     let timely = nbf <= now && now < exp && exp.saturating_sub(nbf) <= 120;
     let uris = claims.get("uris").and_then(Value::as_array).is_some_and(|uris| uris.contains(&json!(uri)));
-    let good = timely && uris && text(&claims, "/sub") == KEY_ID && text(&claims, "/iss") == "cdp";
-    good.then_some(()).ok_or_else(|| failure(401))
+    let valid = timely && uris && text(&claims, "/sub") == KEY_ID && text(&claims, "/iss") == "cdp";
+    valid.then_some(()).ok_or_else(|| failure(401))
 }
 
-/// The claims, if the one key signed them.
+/// The claims, if the published key signed them.
 fn claims(jwt: &str) -> Option<Value> {
     let (to_sign, signature) = jwt.rsplit_once('.')?;
     let (header, claims) = to_sign.split_once('.')?;

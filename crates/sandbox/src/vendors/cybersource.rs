@@ -1,7 +1,8 @@
-//! CyberSource's capture contexts, by its REST SDK and <https://developer.cybersource.com>: Microform and Flex API sessions
-//! and the tokens that pages and apps make with them.
+//! CyberSource: capture contexts of Microform, Flex API sessions, and the tokens that pages and
+//! apps make with them.
 //!
-//! Bank of America, Barclaycard and Wells Fargo are the same platform under other names.
+//! Written from the vendor's REST SDK and <https://developer.cybersource.com>. Bank of America,
+//! Barclaycard and Wells Fargo are the same platform under other names: their fakes use this one.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ const KEY_ID: &str = "5a4d1c3e-0000-4000-8000-sandbox00001";
 const MERCHANT: &str = "sandbox_merchant";
 const SECRET: &str = "c2FuZGJveC1zaGFyZWQtc2VjcmV0LW9mLTMyLWJ5dGU=";
 
-/// All but the name and the stories, whose paths have the name in them.
+/// The fake without its name and its token uses: their paths contain the name.
 pub(super) const PLATFORM: FakeVendor = FakeVendor {
     name: "cybersource",
     credentials: r#"{"api_key": "5a4d1c3e-0000-4000-8000-sandbox00001", "merchant_account": "sandbox_merchant", "api_secret": "c2FuZGJveC1zaGFyZWQtc2VjcmV0LW9mLTMyLWJ5dGU="}"#,
@@ -56,7 +57,8 @@ fn decoded(part: Option<&str>) -> Value {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// What Microform does: it encrypts the card for the key in the capture context, and names that key.
+/// A call of Microform: the card is encrypted for the key in the capture context, and names that
+/// key.
 pub(super) fn tokenize(name: &str, client: &ClientToken) -> ClientCall {
     let claims = decoded(client.token.split('.').nth(1));
     let kid = claims.pointer("/flx/jwk/kid").and_then(Value::as_str).unwrap_or_default();
@@ -140,7 +142,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The origins, where the body asks for a Microform as it must.
+/// The target origins of a complete request for Microform.
 fn microform(body: &Value) -> Result<Value, Answer> {
     let texts = |name: &str| body.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let is_origin = |it: &Value| {
@@ -163,7 +165,7 @@ fn microform(body: &Value) -> Result<Value, Answer> {
     Ok(json!(origins))
 }
 
-/// A JWT whose one-time key lives for 15 minutes.
+/// A JWT with a one-time key; both expire after 15 minutes.
 fn capture_context(ctx: Value, state: &mut VendorState) -> Answer {
     let (kid, expires_at) = (state.random_id("08", 30), state.now.saturating_add(900));
     state.issue(&kid, "capture_context", Some(expires_at), &[]);
@@ -173,7 +175,7 @@ fn capture_context(ctx: Value, state: &mut VendorState) -> Answer {
     Answer::of(201, "application/jwt", state.jwt("RS256", &claims))
 }
 
-/// HTTP signature: every named line, in the order named, with the bytes as they came.
+/// Checks an HTTP signature over the named headers, in their order, as they were sent.
 fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let parts = request.header("signature").unwrap_or_default().split(", ").filter_map(|part| part.split_once('='));
     let parts: BTreeMap<&str, &str> = parts.map(|(name, value)| (name, value.trim_matches('"'))).collect();
@@ -184,7 +186,7 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     };
     let text = names.iter().map(line).collect::<Vec<_>>().join("\n");
     let key = BASE64_STANDARD.decode(SECRET).unwrap_or_default();
-    let good = parts.get("keyid") == Some(&KEY_ID)
+    let valid = parts.get("keyid") == Some(&KEY_ID)
         && parts.get("algorithm") == Some(&"HmacSHA256")
         && ["host", "date", "digest", "v-c-merchant-id"].iter().all(|name| names.contains(name))
         && names.iter().any(|name| name.trim_matches(['(', ')']) == "request-target")
@@ -193,7 +195,7 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
         && request.header("date").and_then(http_date).is_some_and(|date| is_fresh(date, state.now))
         && request.content_type() == "application/json"
         && parts.get("signature") == Some(&BASE64_STANDARD.encode(hmac_sha256(&key, text.as_bytes())).as_str());
-    good.then_some(()).ok_or_else(|| failure(401))
+    valid.then_some(()).ok_or_else(|| failure(401))
 }
 
 #[cfg(test)]
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_cybersource_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("cybersource");
         let path = "/microform/v2/sessions";
         assert_eq!(ask(&mut fake, path, MICROFORM, "another", NOW).status, 401);

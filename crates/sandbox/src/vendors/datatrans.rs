@@ -1,4 +1,6 @@
-//! Datatrans, by its API reference and Secure Fields guide: transactions for iframes, hosted pages and the mobile SDK.
+//! Datatrans: transactions for Secure Fields, hosted pages and the mobile SDK.
+//!
+//! Written from the vendor's API reference and its guide to Secure Fields.
 
 use serde_json::{Map, Value, json};
 
@@ -103,7 +105,8 @@ fn merchant(request: &Request) -> Result<String, Answer> {
     pair.map(|(merchant, _)| merchant).ok_or_else(|| failure(401))
 }
 
-/// What all transactions have: known members, a currency, an amount above zero or none.
+/// Checks the members that all transactions share: a currency, and an amount above zero if there
+/// is one. Unknown members are refused.
 fn check(body: &Map<String, Value>, known: &[&str]) -> Result<(), Answer> {
     if let Some(name) = body.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(error(400, "UNRECOGNIZED_PROPERTY", name));
@@ -171,7 +174,7 @@ mod tests {
     const URLS: &str = r#""redirect":{"successUrl":"https://a.example","cancelUrl":"https://a.example","errorUrl":"https://a.example"}"#;
 
     #[test]
-    fn a_transaction_lives_for_half_an_hour() {
+    fn a_transaction_expires_after_30_minutes() {
         let mobile = r#"{"currency":"CHF","refno":"r","paymentMethods":["VIS"],"option":{"createAlias":true,"returnMobileToken":true}}"#;
         for (grant, path, body, member) in [
             (
@@ -196,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_datatrans_does() {
-        let good = r#"{"currency":"CHF","returnUrl":"https://a.example"}"#;
+    fn refuses_faulty_requests() {
+        let valid = r#"{"currency":"CHF","returnUrl":"https://a.example"}"#;
         for (headers, body, status, code) in [
-            (&[][..], good, 401, "UNAUTHORIZED"),
+            (&[][..], valid, 401, "UNAUTHORIZED"),
             (&[BASIC], "{", 400, "INVALID_JSON_PAYLOAD"),
             (&[BASIC], r#"{"currency":"CHF","returnUrl":"https://a.example","amount":0}"#, 400, "INVALID_PROPERTY"),
             (

@@ -1,6 +1,8 @@
-//! Deutsche Bank's directPOS, by the bank's OpenAPI document "Merchant-Server II REST Security API" 1.0.0.
+//! Deutsche Bank's directPOS: access tokens for servers.
 //!
-//! The document leaves open how the signature is made; that part is what an open-source router sends.
+//! Written from the bank's OpenAPI document "Merchant-Server II REST Security API" 1.0.0. The
+//! document does not describe the signature: it is made here as an open-source payment router makes
+//! it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
@@ -34,7 +36,7 @@ fn failure(status: u16, _: &mut VendorState) -> Answer {
     refused(status, if status == 401 { "unauthorized" } else { "request_invalid" })
 }
 
-/// `AccessTokenError`. The document has a status for `unauthorized` only.
+/// An `AccessTokenError`. The document has a status for `unauthorized` only.
 fn refused(status: u16, cause: &str) -> Answer {
     Answer::json(status, &json!({"cause": cause, "description": format!("The request was refused: {cause}")}))
 }
@@ -63,7 +65,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     Ok(token.issue("access_token", json!({"expires_on": expires_on, "scope": "ftx"}), state))
 }
 
-/// The form's secret is `V1:` and an HMAC over the client's id and the two headers, which are both required.
+/// Checks `client_secret`: `V1:` and an HMAC over the client's id and the two headers. Both headers
+/// are required.
 fn check_signature(request: &Request, form: &Pairs) -> Option<()> {
     let (id, date, random) =
         (form.value("client_id")?, request.header("x-requestdate")?, request.header("x-randomvalue")?);
@@ -82,17 +85,17 @@ mod tests {
         const TOKEN: &str = "POST /rest-api/security/v1/token";
         let random = "0123456789abcdefghijABCDEFGHIJ0123456789abcdefghij";
         let headers = [("x-requestdate", "Fri, 15 Jan 2027 08:00:00 GMT"), ("x-randomvalue", random)];
-        // HMAC-SHA-256 by another implementation.
-        let good = "grant_type=client_credentials&scope=ftx&client_id=sandbox-client&client_secret=V1%3AybIetex1OmvbFgPBNKD6jgW1mGVz8lR5VlGvW0BvY5I%3D";
+        // Another implementation made the HMAC-SHA-256.
+        let valid = "grant_type=client_credentials&scope=ftx&client_id=sandbox-client&client_secret=V1%3AybIetex1OmvbFgPBNKD6jgW1mGVz8lR5VlGvW0BvY5I%3D";
         let mut fake = Fake::new("deutschebank");
-        let (status, token) = fake.ask(TOKEN, &headers, good);
+        let (status, token) = fake.ask(TOKEN, &headers, valid);
         assert_eq!((status, &token["expires_on"]), (200, &1_800_003_600.into()));
-        assert_eq!(fake.ask(TOKEN, &headers, &good.replace("sandbox-client", "other-client")).0, 401);
-        assert_eq!(fake.ask(TOKEN, &headers[..1], good).1["cause"], "unauthorized");
+        assert_eq!(fake.ask(TOKEN, &headers, &valid.replace("sandbox-client", "other-client")).0, 401);
+        assert_eq!(fake.ask(TOKEN, &headers[..1], valid).1["cause"], "unauthorized");
         for hyphenated in [[("x-request-date", headers[0].1), headers[1]], [headers[0], ("x-random-value", random)]] {
-            assert_eq!(fake.ask(TOKEN, &hyphenated, good).0, 401, "{hyphenated:?}");
+            assert_eq!(fake.ask(TOKEN, &hyphenated, valid).0, 401, "{hyphenated:?}");
         }
-        let (status, refusal) = fake.ask(TOKEN, &headers, &good.replace("ftx", "all"));
+        let (status, refusal) = fake.ask(TOKEN, &headers, &valid.replace("ftx", "all"));
         assert_eq!((status, &refusal["cause"]), (400, &"scope_invalid".into()));
     }
 }

@@ -1,4 +1,6 @@
-//! Elavon Converge's hosted payments, by its developer guide: forms in, plain text out.
+//! Elavon Converge: transaction tokens of hosted payments.
+//!
+//! Written from the vendor's developer guide: requests are forms, answers are plain text.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_converge_does() {
+    fn refuses_faulty_requests() {
         for (form, status, code) in [
             ("ssl_user_id=u&ssl_pin=p".to_owned(), 400, "4000"),
             ("ssl_merchant_id=1&ssl_user_id=u".to_owned(), 401, "4025"),

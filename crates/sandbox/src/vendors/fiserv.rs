@@ -1,4 +1,6 @@
 //! Fiserv: Commerce Hub with the names of Fiserv's older credentials.
+//!
+//! It uses the fake of Commerce Hub.
 
 use super::fiservcommercehub::{self, API};
 use crate::{token_use::TokenUse, vendor::FakeVendor};

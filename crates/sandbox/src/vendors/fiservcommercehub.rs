@@ -1,7 +1,8 @@
-//! Fiserv Commerce Hub, by its OpenAPI document 1.24.11 and <https://github.com/Fiserv/Commerce-Hub>: security credentials,
-//! public keys, and what a card form does with them. Fiserv's older credentials reach the same API.
+//! Fiserv Commerce Hub: security credentials, public keys, and their use by a card form.
 //!
-//! A public key opens nothing by itself; here, card data that names one is taken as long as the key is valid.
+//! Written from the vendor's OpenAPI document 1.24.11 and <https://github.com/Fiserv/Commerce-Hub>.
+//! A public key alone allows no call; here it is accepted with card data that names it, while it is
+//! valid. Fiserv's older credentials reach the same API.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use crate::{
 const API_KEY: &str = "sandbox_api_key";
 const SECRET: &str = "sandbox_fiserv_secret";
 
-/// All but the name, the credentials' names and the stories.
+/// The fake without its name, the names of its credentials and its token uses.
 pub(super) const API: FakeVendor = FakeVendor {
     name: "fiservcommercehub",
     credentials: r#"{"api_key": "sandbox_api_key", "secret": "sandbox_fiserv_secret", "merchant_id": "100000000000001", "terminal_id": "10000001"}"#,
@@ -52,7 +53,7 @@ pub static FISERVCOMMERCEHUB: FakeVendor = API;
 
 pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
 
-/// What the Checkout SDK does: no HMAC, but the token and a digest that anybody can compute.
+/// A call of the Checkout SDK: it has no HMAC, but the token and a digest without a secret.
 pub(super) fn capture(name: &str, client: &ClientToken) -> ClientCall {
     let body = json!({"source": {"sourceType": "PaymentCard", "encryptionData": {"encryptionBlock": "Y2FyZA=="}}});
     let digest = BASE64_STANDARD.encode(sha256(format!("{API_KEY}id1{body}").as_bytes()));
@@ -109,7 +110,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// A request id is remembered for five minutes.
+/// Checks a signature. A request id works once in five minutes.
 fn once(request: &Request, state: &mut VendorState, make: fn(&mut VendorState) -> Answer) -> Handled {
     signed(request, state)?;
     let body = request.json().filter(|_| request.content_type() == "application/json");
@@ -128,12 +129,12 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let header = |name| request.header(name).unwrap_or_default();
     let (id, timestamp) = (header("client-request-id"), header("timestamp"));
     let message = [API_KEY.as_bytes(), id.as_bytes(), timestamp.as_bytes(), &request.body].concat();
-    let good = header("api-key") == API_KEY
+    let valid = header("api-key") == API_KEY
         && header("auth-token-type") == "HMAC"
         && !id.is_empty()
         && timestamp.parse::<i64>().is_ok_and(|milliseconds| is_fresh(milliseconds.div_euclid(1000), state.now))
         && header("authorization") == BASE64_STANDARD.encode(hmac_sha256(SECRET.as_bytes(), &message));
-    good.then_some(()).ok_or_else(|| failure(401))
+    valid.then_some(()).ok_or_else(|| failure(401))
 }
 
 fn security_credentials(state: &mut VendorState) -> Answer {
@@ -146,7 +147,7 @@ fn security_credentials(state: &mut VendorState) -> Answer {
     Answer::json(201, &answer)
 }
 
-/// A key is good for a week.
+/// A public key; it expires after a week.
 fn public_key(state: &mut VendorState) -> Answer {
     let (key, valid_to) = (state.random_id("key-", 32), state.now.saturating_add(604_800));
     state.issue(&key, "multi_use_public_key", Some(valid_to), &[]);
@@ -168,8 +169,8 @@ fn card_capture(request: &Request, state: &mut VendorState) -> Handled {
         let header = |name| request.header(name).unwrap_or_default();
         let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
         let digest = BASE64_STANDARD.encode(sha256([&message, request.body.as_ref()].concat()));
-        let live = state.active(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
-        if !live || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
+        let is_valid = state.active(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
+        if !is_valid || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
             return Err(failure(401));
         }
     }
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_commerce_hub_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("fiservcommercehub");
         let path = "/payments-vas/v1/security/credentials";
         for (timestamp, secret) in [(NOW, "another"), (NOW - 301, SECRET), (NOW + 301, SECRET)] {

@@ -1,4 +1,6 @@
-//! Getnet's Regional API, by its page on authentication.
+//! Getnet's Regional API: access tokens for servers.
+//!
+//! Written from the vendor's page on authentication.
 
 use serde_json::json;
 
@@ -22,7 +24,7 @@ pub static GETNET: FakeVendor = FakeVendor {
 
 pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
-/// How the gateway before the services refuses.
+/// A refusal of the vendor's gateway.
 fn failure(status: u16, _: &mut VendorState) -> Answer {
     match status {
         401 => unknown_client(),

@@ -1,4 +1,6 @@
-//! Global Payments' GP API, by its OpenAPI document AccessToken 2021-03-22 and its Node SDK's tests.
+//! Global Payments' GP API: access tokens with permissions.
+//!
+//! Written from the vendor's OpenAPI document AccessToken 2021-03-22 and the tests of its Node SDK.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
@@ -11,7 +13,7 @@ use crate::{
 };
 
 const KEY: &str = "sandboxAppKey";
-/// What the fake's app may do.
+/// The permissions of the fake's app.
 const PERMISSIONS: &[&str] = &[
     "PMT_POST_Create_Single",
     "PMT_POST_Create",
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_global_payments_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("globalpay");
         for (nonce, key, more, status, detail) in [
             ("a", "other", "", 403, "40004"),

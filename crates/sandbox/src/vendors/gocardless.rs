@@ -1,4 +1,6 @@
-//! GoCardless' billing requests and their flows, by <https://developer.gocardless.com/api-reference/>.
+//! GoCardless: billing requests and their flows.
+//!
+//! Written from <https://developer.gocardless.com/api-reference/>.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -89,20 +91,20 @@ fn invalid(field: &str, message: &str, state: &mut VendorState) -> Answer {
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let segments = request.segments();
-    // What a payer's browser does: no access token.
+    // The calls of a payer's browser have no access token.
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["billing", "static", "flow"]) => {
             let id = request.query.value("id").unwrap_or_default();
-            let alive = state.active(id, &["billing_request_flow"]).is_ok();
-            return if alive {
+            let is_valid = state.active(id, &["billing_request_flow"]).is_ok();
+            return if is_valid {
                 Ok(Answer::of(200, "text/html", "<html></html>".to_owned()))
             } else {
                 Err(failure(404, state))
             };
         }
         ("POST", ["billing", "static", "customer_details"]) => {
-            let alive = state.active(request.bearer().unwrap_or_default(), &["session_token"]).is_ok();
-            return if alive {
+            let is_valid = state.active(request.bearer().unwrap_or_default(), &["session_token"]).is_ok();
+            return if is_valid {
                 Ok(Answer::json(200, &json!({"billing_requests": {}})))
             } else {
                 Err(failure(401, state))
@@ -148,7 +150,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// A flow as it is; with a session its token dies with it.
+/// The flow as JSON. A session token expires with its flow.
 fn flow(status: u16, id: &str, session: Option<&str>, state: &mut VendorState) -> Handled {
     let Ok(found) = state.active(id, &["billing_request_flow"]).cloned() else { return Err(failure(404, state)) };
     if let Some(session) = session {
@@ -182,7 +184,7 @@ fn create(resource: &str, request: &Request, state: &mut VendorState) -> Handled
             .and_then(|links| links.get("billing_request"))
             .and_then(Value::as_str)
             .unwrap_or_default();
-        // A billing request of the merchant's dashboard is known, too.
+        // The fake accepts an unknown billing request: it may come from the merchant's dashboard.
         if !parent.starts_with("BRQ") {
             return Err(invalid("links.billing_request", "is missing or unknown", state));
         }
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_create_that_comes_twice_is_refused_with_the_first_ones_id() {
+    fn a_repeated_create_is_refused_with_the_first_id() {
         let mut fake = Fake::new("gocardless");
         let headers = [HEADERS[0], HEADERS[1], ("idempotency-key", "k")];
         let (_, first) = fake.ask("POST /billing_requests", &headers, BODY);
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_gocardless_does() {
+    fn refuses_faulty_requests() {
         for (headers, body, status, kind) in [
             (&HEADERS[1..], BODY, 401, "invalid_api_usage"),
             (&HEADERS[..1], BODY, 400, "invalid_api_usage"),

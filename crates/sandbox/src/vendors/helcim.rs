@@ -1,4 +1,6 @@
-//! Helcim's HelcimPay.js sessions, by <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>.
+//! Helcim: checkout sessions of HelcimPay.js.
+//!
+//! Written from <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>.
 
 use serde_json::{Value, json};
 
@@ -44,7 +46,7 @@ fn failure(status: u16) -> Answer {
 
 type Fits = fn(&Value) -> bool;
 
-/// Members of the body and their types: a zero-or-one, a text, a number, a flag or an object.
+/// The members of the body and their types: 0 or 1, text, number, boolean or object.
 const MEMBERS: &[(&str, Fits)] = &[
     ("paymentType", Value::is_string),
     ("amount", Value::is_number),
@@ -86,8 +88,8 @@ fn initialize(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
     let Some(asked) = body.as_object() else { return Err(Answer::json(400, &json!({"errors": ["Invalid JSON"]}))) };
     let refuse = |name: &str| Err(Answer::json(400, &json!({"errors": {(name): format!("Invalid {name}")}})));
-    let good = |name: &str, value: &Value| MEMBERS.iter().any(|(known, fits)| *known == name && fits(value));
-    if let Some((name, _)) = asked.iter().find(|(name, value)| !good(name, value)) {
+    let valid = |name: &str, value: &Value| MEMBERS.iter().any(|(known, fits)| *known == name && fits(value));
+    if let Some((name, _)) = asked.iter().find(|(name, value)| !valid(name, value)) {
         return refuse(name);
     }
     let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_helcim_does() {
+    fn refuses_faulty_requests() {
         for (headers, body, status) in [
             (&[][..], r#"{"paymentType": "verify", "amount": 0, "currency": "CAD"}"#, 401),
             (&[KEY], "{", 400),

@@ -1,11 +1,13 @@
-//! HyperPG, which is Juspay's API on hosts of its own: client auth tokens of customers, orders and sessions.
+//! HyperPG: client auth tokens of customers, orders and sessions.
+//!
+//! HyperPG is Juspay's API on other hosts. Written from Juspay's API reference.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, Handled, Request},
+    http::{Answer, Handled, Pairs, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
@@ -76,6 +78,9 @@ fn failure(status: u16, state: &mut VendorState) -> Answer {
     error(status, code, message, state)
 }
 
+/// The parameter that asks for a token.
+const TOKEN_OPTION: &str = "options.get_client_auth_token";
+
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let form = request.form();
     let segments = request.segments();
@@ -99,54 +104,20 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     if !merchant || request.header("x-merchantid").is_none() {
         return Err(failure(401, state));
     }
-    let option = "options.get_client_auth_token";
     let is_form = request.content_type() == "application/x-www-form-urlencoded";
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["customers", id]) => {
             if id.contains("missing") {
                 return Err(failure(404, state));
             }
-            Ok(customer(id, request.query.value(option) == Some("true"), request, state))
+            Ok(customer(id, request.query.value(TOKEN_OPTION), request, state))
         }
         ("POST", ["customers"]) if is_form => match form.value("object_reference_id").filter(|id| !id.is_empty()) {
-            Some(id) => Ok(customer(id, form.value(option) == Some("true"), request, state)),
+            Some(id) => Ok(customer(id, form.value(TOKEN_OPTION), request, state)),
             None => Err(error(400, "invalid_request", "object_reference_id is missing", state)),
         },
-        ("POST", ["orders"]) if is_form => {
-            let currency = form.value("currency").unwrap_or_default();
-            if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                return Err(error(400, "invalid_request", "currency is missing or not valid", state));
-            }
-            let body = form.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-            let (order, customer) = order(&body, state)?;
-            let mut made = json!({"id": state.random_id("ordeh_", 20), "order_id": order, "customer_id": customer, "status": "NEW"});
-            if let (true, Some(made)) = (form.value(option) == Some("true"), made.as_object_mut()) {
-                let (token, expiry) = token("order_client_auth_token", &customer, &order, state);
-                made.insert(
-                    "juspay".to_owned(),
-                    json!({"client_auth_token": token, "client_auth_token_expiry": expiry}),
-                );
-            }
-            Ok(Answer::json(200, &made))
-        }
-        ("POST", ["session"]) => {
-            let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
-            let (order, customer) = order(&body, state)?;
-            let (page, action) = (body.get("payment_page_client_id"), body.get("action"));
-            if page.is_none_or(|it| !it.is_string()) || action.is_none_or(|it| it != "paymentPage") {
-                return Err(error(400, "invalid_request", "payment_page_client_id or action is not valid", state));
-            }
-            let (token, expiry) = token("session_sdk_payload", &customer, &order, state);
-            let payload = json!({"clientId": page, "action": action, "orderId": order, "clientAuthToken": token, "clientAuthTokenExpiry": expiry});
-            let sdk =
-                json!({"requestId": state.random_id("", 32), "service": "in.juspay.hyperpay", "payload": payload});
-            let web = format!("https://sandbox.hyperpg.in/payment-page/order/{order}");
-            Ok(Answer::json(
-                200,
-                &json!({"status": "NEW", "id": state.random_id("ordeh_", 20), "order_id": order,
-                "payment_links": {"web": web, "expiry": expiry}, "sdk_payload": sdk}),
-            ))
-        }
+        ("POST", ["orders"]) if is_form => new_order(&form, state),
+        ("POST", ["session"]) => new_session(request, state),
         ("POST", ["orders", order, "refunds"]) => {
             Ok(Answer::json(200, &json!({"order_id": order, "status": "PENDING"})))
         }
@@ -154,24 +125,60 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The order's and the customer's id.
+/// Creates an order, with a token if the option is `true`.
+fn new_order(form: &Pairs, state: &mut VendorState) -> Handled {
+    let currency = form.value("currency").unwrap_or_default();
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(error(400, "invalid_request", "currency is missing or not valid", state));
+    }
+    let body = form.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let (order, customer) = order(&body, state)?;
+    let mut made =
+        json!({"id": state.random_id("ordeh_", 20), "order_id": order, "customer_id": customer, "status": "NEW"});
+    if let (true, Some(made)) = (form.value(TOKEN_OPTION) == Some("true"), made.as_object_mut()) {
+        let (token, expiry) = token("order_client_auth_token", &customer, &order, state);
+        made.insert("juspay".to_owned(), json!({"client_auth_token": token, "client_auth_token_expiry": expiry}));
+    }
+    Ok(Answer::json(200, &made))
+}
+
+/// Creates an order and the payload with which the SDK opens its page.
+fn new_session(request: &Request, state: &mut VendorState) -> Handled {
+    let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
+    let (order, customer) = order(&body, state)?;
+    let (page, action) = (body.get("payment_page_client_id"), body.get("action"));
+    if page.is_none_or(|it| !it.is_string()) || action.is_none_or(|it| it != "paymentPage") {
+        return Err(error(400, "invalid_request", "payment_page_client_id or action is not valid", state));
+    }
+    let (token, expiry) = token("session_sdk_payload", &customer, &order, state);
+    let payload = json!({"clientId": page, "action": action, "orderId": order, "clientAuthToken": token, "clientAuthTokenExpiry": expiry});
+    let sdk = json!({"requestId": state.random_id("", 32), "service": "in.juspay.hyperpay", "payload": payload});
+    let web = format!("https://sandbox.hyperpg.in/payment-page/order/{order}");
+    Ok(Answer::json(
+        200,
+        &json!({"status": "NEW", "id": state.random_id("ordeh_", 20), "order_id": order,
+        "payment_links": {"web": web, "expiry": expiry}, "sdk_payload": sdk}),
+    ))
+}
+
+/// The ids of the order and of the customer.
 fn order(body: &Value, state: &mut VendorState) -> Result<(String, String), Answer> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let (order, customer, amount) = (text("order_id"), text("customer_id"), text("amount"));
-    let good = |order: &str| (1..=21).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    for (name, good) in [
-        ("order_id", good(order)),
+    let valid = |order: &str| (1..=21).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    for (name, valid) in [
+        ("order_id", valid(order)),
         ("amount", amount.parse::<f64>().is_ok_and(|amount| amount > 0.0)),
         ("customer_id", !customer.is_empty()),
     ] {
-        if !good {
+        if !valid {
             return Err(error(400, "invalid_request", &format!("{name} is missing or not valid"), state));
         }
     }
     Ok((order.to_owned(), customer.to_owned()))
 }
 
-/// A fresh token and its end.
+/// A new token, and the date of its expiry.
 fn token(kind: &'static str, customer: &str, order: &str, state: &mut VendorState) -> (String, String) {
     let token = state.random_id_of("tkn_", 32, HEX_DIGITS);
     let expires_at = state.now.saturating_add(900);
@@ -179,11 +186,11 @@ fn token(kind: &'static str, customer: &str, order: &str, state: &mut VendorStat
     (token, Timestamp::from_second(expires_at).unwrap_or_default().to_string())
 }
 
-/// Without the version header, the answer has no token.
-fn customer(id: &str, wanted: bool, request: &Request, state: &mut VendorState) -> Answer {
+/// A customer, with a token if the option is `true`. The token needs the version header.
+fn customer(id: &str, token_option: Option<&str>, request: &Request, state: &mut VendorState) -> Answer {
     let mut made = json!({"id": state.random_id("cst_", 16), "object": "customer", "object_reference_id": id});
     let version = request.header("version").is_some_and(|version| version >= "2018-07-01");
-    if let (true, Some(made)) = (wanted && version, made.as_object_mut()) {
+    if let (true, Some(made)) = (token_option == Some("true") && version, made.as_object_mut()) {
         let (token, expiry) = token("customer_client_auth_token", id, "", state);
         made.insert("juspay".to_owned(), json!({"client_auth_token": token, "client_auth_token_expiry": expiry}));
     }
@@ -195,13 +202,13 @@ mod tests {
     use crate::testing::Fake;
     use serde_json::json;
 
-    /// `a:`.
+    /// Basic authentication with `a:`.
     const HEADERS: [(&str, &str); 3] =
         [("authorization", "Basic YTo="), ("x-merchantid", "m"), ("version", "2018-07-01")];
     const ASK: &str = "options.get_client_auth_token=true";
 
     #[test]
-    fn every_token_lives_a_quarter_of_an_hour() {
+    fn every_token_expires_after_15_minutes() {
         let session = json!({"order_id": "o2", "amount": "1.00", "customer_id": "c", "payment_page_client_id": "p", "action": "paymentPage"});
         for (call, body, grant, token) in [
             (
@@ -237,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_juspay_does() {
+    fn refuses_faulty_requests() {
         for (headers, call, body, status) in [
             (&HEADERS[1..], "GET /customers/c", "", 401),
             (&HEADERS[..1], "GET /customers/c", "", 401),

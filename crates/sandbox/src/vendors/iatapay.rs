@@ -1,4 +1,6 @@
-//! IATA Pay. The vendor publishes no page on its token call, so this is what integrators report of it.
+//! IATA Pay: access tokens for servers.
+//!
+//! The vendor publishes no page on its token call: the fake is written from reports of integrators.
 
 use serde_json::json;
 

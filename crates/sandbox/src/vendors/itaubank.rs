@@ -1,4 +1,7 @@
-//! Itaú Unibanco, by its developer portal. A client certificate is seen by the TLS layer only, so the live paths ask for none here.
+//! Itaú Unibanco: access tokens for servers.
+//!
+//! Written from the vendor's developer portal. The live paths need a client certificate; only the
+//! TLS layer sees it, so the fake does not ask for one.
 
 use serde_json::json;
 
@@ -29,7 +32,7 @@ fn failure(status: u16) -> Answer {
     }
 }
 
-/// The grant type is checked before the client, so the client's fields count as fields of the grant.
+/// The grant type is checked before the client: the client's fields count as fields of the grant.
 static TOKEN: TokenEndpoint = TokenEndpoint {
     client_auth: ClientAuth::Vendor,
     grant_types: &[("client_credentials", &["client_id", "client_secret"])],
@@ -61,13 +64,13 @@ mod tests {
     #[test]
     fn gives_five_minutes_to_a_client_in_a_form() {
         const TOKEN: &str = "POST /api/oauth/jwt";
-        let good = "grant_type=client_credentials&client_id=c&client_secret=s";
+        let valid = "grant_type=client_credentials&client_id=c&client_secret=s";
         let mut fake = Fake::new("itaubank");
-        let (status, token) = fake.ask(TOKEN, &[], good);
+        let (status, token) = fake.ask(TOKEN, &[], valid);
         assert_eq!((status, &token["expires_in"]), (200, &300.into()));
-        assert_eq!(fake.ask(TOKEN, &[], &good.replace("=s", "=")).0, 401);
+        assert_eq!(fake.ask(TOKEN, &[], &valid.replace("=s", "=")).0, 401);
         let (status, refusal) = fake.ask(TOKEN, &[], "client_id=c&client_secret=s");
         assert_eq!((status, &refusal["campos"][0]["campo"]), (400, &"grant_type".into()));
-        assert_eq!(fake.ask("POST /api/oauth", &[], good).0, 404);
+        assert_eq!(fake.ask("POST /api/oauth", &[], valid).0, 404);
     }
 }

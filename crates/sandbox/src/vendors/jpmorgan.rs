@@ -1,4 +1,6 @@
-//! J.P. Morgan Payments, by the vendor's repository of authentication samples.
+//! J.P. Morgan Payments: access tokens for servers.
+//!
+//! Written from the vendor's repository of authentication samples.
 
 use serde_json::json;
 

@@ -1,4 +1,6 @@
-//! Klarna Payments sessions, by its `OpenAPI` document and
+//! Klarna Payments: sessions.
+//!
+//! Written from the vendor's `OpenAPI` document and
 //! <https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/>.
 
 use serde_json::{Value, json};
@@ -107,7 +109,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         ("intent", one_of("intent", &["buy", "tokenize", "buy_and_tokenize"])),
         ("acquiring_channel", one_of("acquiring_channel", &["ECOMMERCE", "IN_STORE", "TELESALES"])),
     ];
-    if let Some((name, _)) = fault.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = fault.iter().find(|(_, valid)| !valid) {
         return Err(error(400, "BAD_VALUE", &format!("Bad value: {name}"), state));
     }
     let id = state.random_id_of("", 36, HEX_DIGITS);
@@ -122,24 +124,24 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
 mod tests {
     use crate::testing::Fake;
 
-    /// `a:b`.
+    /// Basic authentication with `a:b`.
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
     const SESSIONS: &str = "POST /payments/v1/sessions";
 
     #[test]
     fn a_session_is_for_its_shopper_and_its_lines() {
         let mut fake = Fake::new("klarna");
-        let good = r#"{"purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 1000,
+        let valid = r#"{"purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 1000,
             "order_lines": [{"name": "Shoe", "quantity": 1, "unit_price": 1000, "total_amount": 1000}]}"#;
-        let (status, session) = fake.ask(SESSIONS, &[PAIR], good);
+        let (status, session) = fake.ask(SESSIONS, &[PAIR], valid);
         assert_eq!(status, 200);
         fake.check_token_use("payments_session", &session["client_token"], &[], Some(172_800));
         assert_eq!(fake.ask("POST /ordermanagement/v1/orders/o1/refunds", &[PAIR], "{}").0, 201);
-        assert_eq!(fake.ask(SESSIONS, &[], good).0, 401);
+        assert_eq!(fake.ask(SESSIONS, &[], valid).0, 401);
         for (from, to) in
             [("\"GB\"", "1"), ("\"total_amount\": 1000", "\"total_amount\": 999"), ("\"GBP\"", "\"pounds\"")]
         {
-            let (status, answer) = fake.ask(SESSIONS, &[PAIR], &good.replacen(from, to, 1));
+            let (status, answer) = fake.ask(SESSIONS, &[PAIR], &valid.replacen(from, to, 1));
             assert_eq!((status, answer["error_code"].as_str()), (400, Some("BAD_VALUE")), "{to}");
         }
     }

@@ -1,4 +1,6 @@
-//! Mollie's sessions, payments and Apple Pay sessions, by its `OpenAPI` document and <https://docs.mollie.com/reference/overview>.
+//! Mollie: sessions, payments and Apple Pay sessions.
+//!
+//! Written from the vendor's `OpenAPI` document and <https://docs.mollie.com/reference/overview>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -98,14 +100,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", ["v2", path @ ..]) => {
             let key = request.bearer().filter(|key| !state.was_issued(key)).unwrap_or_default();
-            let organization = key.starts_with("access_");
-            if !organization && !key.starts_with("test_") && !key.starts_with("live_") {
-                return Err(failure(401));
-            }
-            let mode = if key.starts_with("live_") { "live" } else { "test" };
+            let kind = KeyKind::of(key).ok_or_else(|| failure(401))?;
             let scoped = request.header("idempotency-key").map(|own| format!("{key}\n{own}"));
-            let make =
-                |state: &mut VendorState| create(path, mode, organization, request, state).unwrap_or_else(|no| no);
+            let make = |state: &mut VendorState| create(path, kind, request, state).unwrap_or_else(|refusal| refusal);
             Ok(match state.idempotent(scoped, 3_600, request, make) {
                 Idempotent::First(answer) | Idempotent::Replay(answer) => answer,
                 Idempotent::Conflict => {
@@ -117,7 +114,30 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-fn create(path: &[&str], mode: &str, organization: bool, request: &Request, state: &mut VendorState) -> Handled {
+/// The kind of a key, by its prefix.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyKind {
+    Test,
+    Live,
+    /// An access token of an organization: its calls name a profile.
+    Organization,
+}
+
+impl KeyKind {
+    fn of(key: &str) -> Option<Self> {
+        let kinds = [("test_", Self::Test), ("live_", Self::Live), ("access_", Self::Organization)];
+        kinds.into_iter().find(|(prefix, _)| key.starts_with(prefix)).map(|(_, kind)| kind)
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test | Self::Organization => "test",
+        }
+    }
+}
+
+fn create(path: &[&str], kind: KeyKind, request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().ok_or_else(|| error(400, "Bad Request", "The body is not JSON", None))?;
     let invalid = |field: &str| {
         let detail = format!("The '{field}' field is missing or wrong");
@@ -125,12 +145,11 @@ fn create(path: &[&str], mode: &str, organization: bool, request: &Request, stat
     };
     let text =
         |name: &str| body.get(name).and_then(Value::as_str).filter(|it| !it.is_empty()).ok_or_else(|| invalid(name));
-    if organization {
+    if kind == KeyKind::Organization {
         text("profileId")?;
     }
     let date = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default().to_string().replace('Z', "+00:00");
-    let mut made =
-        json!({"mode": mode, "status": "open", "createdAt": date(state.now), "expiresAt": date(state.now + 900)});
+    let mut made = json!({"mode": kind.mode(), "status": "open", "createdAt": date(state.now), "expiresAt": date(state.now + 900)});
     let mut put = |name: &str, value: Value| made.as_object_mut().map(|made| made.insert(name.to_owned(), value));
     match path {
         ["payments", _, "refunds"] => {
@@ -176,7 +195,8 @@ fn create(path: &[&str], mode: &str, organization: bool, request: &Request, stat
     Ok(Answer::of(201, "application/hal+json", made.to_string()))
 }
 
-/// An amount's value in cents: Mollie wants it as text with two decimals, of yen and the like with none.
+/// An amount in minor units. Mollie takes a text with two decimals, or with none for currencies
+/// such as JPY.
 fn cents(amount: &Value) -> Option<i64> {
     let currency = amount.get("currency")?.as_str().filter(|it| it.len() == 3 && it.chars().all(char::is_uppercase))?;
     let value = amount.get("value")?.as_str()?;
@@ -193,7 +213,7 @@ mod tests {
     const KEY: (&str, &str) = ("authorization", "Bearer test_madeUp");
 
     #[test]
-    fn every_token_does_what_it_is_for() {
+    fn a_token_of_every_grant_allows_its_call() {
         let mut fake = Fake::new("mollie");
         let amount = json!({"currency": "EUR", "value": "10.00"});
         let payment = json!({"amount": amount, "description": "d", "redirectUrl": "https://a.example"});

@@ -1,7 +1,8 @@
-//! Moneris, by its OpenAPI file 2.6.1 and its reference of the Preload request.
+//! Moneris: access tokens, and the tickets of Moneris Checkout.
 //!
-//! A ticket has no published lifetime: it does not die here. How Checkout's script loads one is not public; an endpoint
-//! stands in for it.
+//! Written from the vendor's OpenAPI file 2.6.1 and its reference of the Preload request. A ticket
+//! has no published lifetime, so it does not expire here. The call by which the script of Checkout
+//! loads a ticket is not public: its endpoint is invented.
 
 use serde_json::{Value, json};
 
@@ -111,7 +112,7 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": "3599", "scope": scope})))
 }
 
-/// The ticket, or the name of the field at fault.
+/// A new ticket; the error is the name of the faulty field.
 fn preload(request: &Request, state: &mut VendorState) -> Result<Value, &'static str> {
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_does_what_its_scopes_say() {
+    fn a_token_allows_the_calls_of_its_scopes() {
         let mut fake = Fake::new("moneris");
         for (scope, status) in [("refund.write", 201), ("payment.write", 403)] {
             let form = format!("grant_type=client_credentials&client_id=a&client_secret=b&scope={scope}");

@@ -1,4 +1,6 @@
-//! `MultiSafepay`'s API token, by its PHP SDK and <https://docs.multisafepay.com/docs/payment-components>.
+//! `MultiSafepay`: API tokens for Payment Components.
+//!
+//! Written from the vendor's PHP SDK and <https://docs.multisafepay.com/docs/payment-components>.
 
 use serde_json::json;
 
@@ -74,7 +76,7 @@ mod tests {
     const TOKEN: &str = "GET /v1/json/auth/api_token";
 
     #[test]
-    fn a_token_lives_ten_minutes_and_refunds_nothing() {
+    fn a_token_expires_after_10_minutes_and_allows_no_refund() {
         let mut fake = Fake::new("multisafepay");
         let (status, answer) = fake.ask(TOKEN, &[("api_key", "madeup")], "");
         assert_eq!((status, answer["success"].as_bool()), (200, Some(true)));

@@ -1,4 +1,6 @@
-//! Nexinets (Nexi's `PayEngine`) orders, by <https://docs.payengine.de/>.
+//! Nexinets (Nexi's `PayEngine`): orders.
+//!
+//! Written from <https://docs.payengine.de/>.
 
 use serde_json::{Value, json};
 
@@ -27,7 +29,7 @@ pub static NEXINETS: FakeVendor = FakeVendor {
 pub const EXAMPLES: &[(&str, &str)] =
     &[("order", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#)];
 
-/// The widget names the merchant by its public id.
+/// The authorization of the widget: the public id of the merchant.
 fn widget(title: &'static str, action: &str, client: &ClientToken) -> ClientCall {
     let call = ClientCall::new(title, "POST", format!("/nexinets/v1/orders/{}/{action}", client.token));
     call.bearer(client.starting("merchant_")).json(&json!({}))
@@ -79,7 +81,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 ("transactionType", ["PREAUTH", "DEBIT"].contains(&text("/transactionType"))),
                 ("async", url("successUrl") && url("cancelUrl") && url("failureUrl")),
             ];
-            let wrong: Vec<&str> = checks.into_iter().filter(|(_, good)| !good).map(|(name, _)| name).collect();
+            let wrong: Vec<&str> = checks.into_iter().filter(|(_, valid)| !valid).map(|(name, _)| name).collect();
             if !wrong.is_empty() {
                 return Err(error(400, 3001, "An error occurred", &wrong));
             }
@@ -95,20 +97,20 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 mod tests {
     use crate::testing::Fake;
 
-    /// `merchant_a:b`.
+    /// Basic authentication with `merchant_a:b`.
     const PAIR: (&str, &str) = ("authorization", "Basic bWVyY2hhbnRfYTpi");
 
     #[test]
     fn an_order_is_paid_by_its_merchants_shopper() {
-        let good = r#"{"initialAmount": 1, "currency": "EUR", "channel": "ECOM", "transactionType": "PREAUTH",
+        let valid = r#"{"initialAmount": 1, "currency": "EUR", "channel": "ECOM", "transactionType": "PREAUTH",
             "async": {"successUrl": "https://a.example", "cancelUrl": "https://a.example", "failureUrl": "https://a.example"}}"#;
         let mut fake = Fake::new("nexinets");
-        let (status, order) = fake.ask("POST /v1/orders", &[PAIR], good);
+        let (status, order) = fake.ask("POST /v1/orders", &[PAIR], valid);
         assert_eq!(status, 200);
         fake.check_token_use("order", &order["orderId"], &["merchant_a"], None);
         assert_eq!(fake.ask("POST /v1/orders/o/refund", &[PAIR], "{}").0, 200);
-        assert_eq!(fake.ask("POST /v1/orders", &[], good).0, 401);
-        let (status, answer) = fake.ask("POST /v1/orders", &[PAIR], &good.replace("EUR", "euro"));
+        assert_eq!(fake.ask("POST /v1/orders", &[], valid).0, 401);
+        let (status, answer) = fake.ask("POST /v1/orders", &[PAIR], &valid.replace("EUR", "euro"));
         assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some("currency")));
     }
 }

@@ -1,4 +1,6 @@
-//! Nexi `XPay` orders, by the Build API's `OpenAPI` document 0.7 and
+//! Nexi `XPay`: orders with hosted pages and with fields.
+//!
+//! Written from the `OpenAPI` document 0.7 of the Build API and
 //! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>.
 
 use serde_json::{Value, json};
@@ -41,7 +43,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The end of a hosted page's address, or the whole session id.
+/// The last segment of a hosted page's address, or the session id.
 fn id(client: &ClientToken) -> &str {
     client.token.rsplit('/').next().unwrap_or_default()
 }
@@ -131,13 +133,13 @@ fn order(kind: &'static str, request: &Request, state: &mut VendorState) -> Hand
         ("merchant URL", kind == "hpp" || origin),
         ("version", kind == "hpp" || ["1", "2", "3"].contains(&text("/version"))),
     ];
-    if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = checks.iter().find(|(_, valid)| !valid) {
         return Err(error(400, "GW0001", &format!("Invalid {name}")));
     }
     if state.find_token("order", id).is_some() {
         return Err(error(400, "GW0010", "The order id was used"));
     }
-    // It comes back in the notification, and opens nothing.
+    // The notification repeats this token; it allows no call.
     let token = state.random_id_of("", 32, HEX_DIGITS);
     let session = state.random_id_of("", 36, HEX_DIGITS);
     state.issue(&session, kind, None, &[("order", id)]);

@@ -1,4 +1,7 @@
-//! Nuvei's sessions, by <https://docs.nuvei.com/api/main/indexMain_v1_0.html> and its PHP SDK. Refusals come with status 200.
+//! Nuvei: sessions.
+//!
+//! Written from <https://docs.nuvei.com/api/main/indexMain_v1_0.html> and the vendor's PHP SDK. A
+//! refusal has status 200.
 
 use serde_json::json;
 
@@ -96,7 +99,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// Any merchant and site, but the one secret.
+/// Checks the checksum: it accepts any merchant and site with the published secret.
 fn checked(field: &impl Fn(&str) -> String) -> Result<(), Answer> {
     let timestamp = field("timeStamp");
     if timestamp.len() != 14 || timestamp.bytes().any(|byte| !byte.is_ascii_digit()) {
@@ -108,8 +111,8 @@ fn checked(field: &impl Fn(&str) -> String) -> Result<(), Answer> {
     if merchant.is_empty() || site.is_empty() {
         return Err(error(200, 1002, "Missing or invalid merchant"));
     }
-    let good = hex::encode(sha256(format!("{}{SECRET}", values.concat()))) == field("checksum");
-    good.then_some(()).ok_or_else(|| failure(401))
+    let valid = hex::encode(sha256(format!("{}{SECRET}", values.concat()))) == field("checksum");
+    valid.then_some(()).ok_or_else(|| failure(401))
 }
 
 #[cfg(test)]
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_live_for_15_minutes() {
+    fn sessions_expire_after_15_minutes() {
         let mut fake = Fake::new("nuvei");
         let made = ask(&mut fake, "getSessionToken", "", &format!("msr20260101120000{SECRET}"));
         fake.check_token_use("session_token", &made["sessionToken"], &[], Some(900));
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_nuvei_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("nuvei");
         let wrong = ask(&mut fake, "getSessionToken", "", "msr20260101120000other");
         assert_eq!((&wrong["status"], &wrong["errCode"]), (&json!("ERROR"), &json!(1001)));

@@ -1,4 +1,6 @@
-//! Payload's client tokens, by <https://docs.payload.com/ui/authentication>.
+//! Payload: client tokens.
+//!
+//! Written from <https://docs.payload.com/ui/authentication>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
@@ -110,7 +112,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The name of the one intent, if it is complete.
+/// The name of the only intent, if it is complete.
 fn sound(intent: &Map<String, Value>) -> Option<&str> {
     let (name, details) = intent.iter().next().filter(|_| intent.len() == 1)?;
     let payable =
@@ -130,12 +132,12 @@ fn sound(intent: &Map<String, Value>) -> Option<&str> {
 mod tests {
     use crate::testing::Fake;
 
-    /// `test_secret_key_a:`.
+    /// Basic authentication with `test_secret_key_a:`.
     const KEY: (&str, &str) = ("authorization", "Basic dGVzdF9zZWNyZXRfa2V5X2E6");
     const TOKENS: &str = "POST /access_tokens";
 
     #[test]
-    fn a_client_token_does_what_its_intent_says() {
+    fn a_client_token_allows_the_call_of_its_intent() {
         for (grant, details) in [
             ("payment_method_form", r#"{"payment_method": {}}"#),
             ("payment_form", r#"{"payment": {"amount": 10.5}}"#),

@@ -1,4 +1,6 @@
-//! PAYONE Commerce Platform, by its PCP server libraries: authentication tokens and the tokenizer that they start.
+//! PAYONE Commerce Platform: authentication tokens, and the tokenizer that they start.
+//!
+//! Written from the vendor's PCP server libraries.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -88,7 +90,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// GCS v1HMAC: the method, the type, the date, the X-GCS headers by name, and the path, each on a line.
+/// Checks a signature of `GCS v1HMAC`. It covers the method, the content type, the date, the X-GCS
+/// headers by name, and the path, each on a line.
 fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let header = |name| request.header(name).unwrap_or_default();
     let own = request.headers.iter().filter(|(name, _)| name.starts_with("x-gcs-"));
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_payone_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("payone");
         for (merchant, date, secret, status) in [
             (MERCHANT, "Fri, 15 Jan 2027 08:00:00 GMT", "another", 401),

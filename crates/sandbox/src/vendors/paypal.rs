@@ -1,6 +1,8 @@
-//! PayPal, by <https://developer.paypal.com/api/rest/authentication/> and its SDK v6 and v5 guides.
+//! PayPal: access tokens, client tokens and ID tokens.
 //!
-//! No page gives the lifetime of an ID token; an hour is taken. The clients' endpoints check the token only.
+//! Written from <https://developer.paypal.com/api/rest/authentication/> and the vendor's guides to
+//! SDK v6 and v5. No page gives the lifetime of an ID token: one hour is invented. The endpoints of
+//! clients check the token only.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -65,7 +67,7 @@ fn refund(client: &ClientToken) -> ClientCall {
     call.bearer(&client.token).json(&json!({}))
 }
 
-/// How all other endpoints refuse.
+/// A refusal of all endpoints but the token endpoint.
 fn error(status: u16, name: &str, message: &str, state: &mut VendorState) -> Answer {
     Answer::json(
         status,
@@ -121,7 +123,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The bearer's token: 401 if it is dead, 403 if it is not of these kinds.
+/// The bearer token: 401 if it is not valid, 403 if it is of another kind.
 fn holder(request: &Request, kinds: &[&str], state: &mut VendorState) -> Result<Issued, Answer> {
     let all = ["access_token", "client_token", "identity_client_token", "id_token"];
     let message = "Authentication failed due to invalid authentication credentials or a missing Authorization header.";
@@ -182,7 +184,7 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// A full-power token: opaque, unlike the clients' ones.
+/// An access token with all rights: it is opaque, the tokens of clients are JWTs.
 fn access_token(scope: &str, state: &mut VendorState) -> Value {
     let token = state.random_id("A21AA", 80);
     state.issue(&token, "access_token", Some(state.now + 31_000), &[]);
@@ -190,7 +192,7 @@ fn access_token(scope: &str, state: &mut VendorState) -> Value {
         "expires_in": 31_000, "nonce": state.random_id("", 40)})
 }
 
-/// The scopes asked for, if they look like PayPal's; all of them, if none are.
+/// The requested scopes, if they look like PayPal's; all scopes if the request has none.
 fn granted(form: &Pairs) -> Result<String, Answer> {
     let known = |scope: &str| {
         scope.starts_with("https://uri.paypal.com/")
@@ -208,17 +210,17 @@ fn granted(form: &Pairs) -> Result<String, Answer> {
     ))
 }
 
-/// Root domains: no scheme, no wildcard, no path.
+/// Checks the root domains: without scheme, wildcard and path.
 fn domains(form: &Pairs) -> Result<(), Answer> {
     let given = form.0.iter().filter(|(name, _)| name.starts_with("domains")).flat_map(|(_, value)| value.split(','));
-    let good = |domain: &str| !domain.is_empty() && domain.chars().all(|it| it.is_alphanumeric() || "-.".contains(it));
-    if given.into_iter().all(|domain| good(domain.trim())) {
+    let valid = |domain: &str| !domain.is_empty() && domain.chars().all(|it| it.is_alphanumeric() || "-.".contains(it));
+    if given.into_iter().all(|domain| valid(domain.trim())) {
         return Ok(());
     }
     Err(oauth::error(400, "invalid_request", "domains[] takes root domains without scheme, wildcard and path"))
 }
 
-/// `base64({"alg":"none"}).base64({"iss": the client, "payer_id": …}).`
+/// Checks `base64({"alg":"none"}).base64({"iss": the client, "payer_id": …}).`
 fn assertion_of(assertion: &str, client_id: &str) -> Option<()> {
     let parts: Vec<&str> = assertion.split('.').collect();
     let [header, claims, ""] = parts.as_slice() else { return None };
@@ -256,7 +258,7 @@ mod tests {
     use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
     use serde_json::{Value, json};
 
-    /// `a:b`.
+    /// Basic authentication with `a:b`.
     const PAIR: (&str, &str) = ("authorization", "Basic YTpi");
     const TOKEN: &str = "POST /v1/oauth2/token";
     const GRANT: &str = "grant_type=client_credentials";
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn every_grant_does_what_it_is_for() {
+    fn a_token_of_every_grant_allows_its_call() {
         let mut fake = Fake::new("paypal");
         let client = token(&mut fake, "&response_type=client_token&domains%5B%5D=shop.example,other.example");
         assert_eq!(
@@ -314,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_paypal_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("paypal");
         for (headers, body, status, error) in [
             (&[][..], GRANT, 401, "invalid_client"),

@@ -1,4 +1,6 @@
 //! Paysafe's Payments API: customers and their single-use tokens.
+//!
+//! Written from the vendor's API reference.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -69,18 +71,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let (user, _) = merchant.ok_or_else(|| failure(401))?;
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    let field = |name: &str| {
-        error(
-            400,
-            "5068",
-            "Either you submitted a request that is missing a mandatory field or the value of a field does not match the format expected.",
-            Some((name, "is missing or not valid")),
-        )
-    };
     match (request.method.as_str(), rest) {
         ("POST", ["customers"]) => {
             if text("merchantCustomerId").is_empty() {
-                return Err(field("merchantCustomerId"));
+                return Err(invalid("merchantCustomerId"));
             }
             let id = state.random_id_of("", 32, HEX_DIGITS);
             Ok(Answer::json(
@@ -88,39 +82,46 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 &json!({"id": id, "status": "ACTIVE", "merchantCustomerId": text("merchantCustomerId")}),
             ))
         }
-        ("POST", ["customers", customer, "singleusecustomertokens"]) => {
-            if customer.contains("missing") {
-                return Err(failure(404));
-            }
-            let types = body.get("paymentTypes").and_then(Value::as_array);
-            if types.is_none_or(|types| types.is_empty() || !types.iter().all(Value::is_string)) {
-                return Err(field("paymentTypes"));
-            }
-            let reference = text("merchantRefNum");
-            if reference.is_empty() || reference.chars().count() > 255 {
-                return Err(field("merchantRefNum"));
-            }
-            let taken = format!("{user}\n{reference}");
-            if state.was_issued(&taken) {
-                return Err(error(409, "5031", "The transaction you have submitted has already been processed.", None));
-            }
-            state.issue(&taken, "reference", None, &[]);
-            let token = state.random_id("SP", 16);
-            state.issue(
-                &token,
-                "single_use_customer_token",
-                Some(state.now.saturating_add(899)),
-                &[("customer", customer)],
-            );
-            Ok(Answer::json(
-                201,
-                &json!({"id": state.random_id_of("", 32, HEX_DIGITS), "timeToLiveSeconds": 899,
-                "status": "ACTIVE", "singleUseCustomerToken": token, "locale": "en_US", "paymentHandles": []}),
-            ))
-        }
+        ("POST", ["customers", customer, "singleusecustomertokens"]) => single_use_token(customer, &user, &body, state),
         ("POST", ["settlements", _, "refunds"]) => Ok(Answer::json(201, &json!({"status": "PENDING"}))),
         _ => Err(failure(404)),
     }
+}
+
+fn single_use_token(customer: &str, user: &str, body: &Value, state: &mut VendorState) -> Handled {
+    if customer.contains("missing") {
+        return Err(failure(404));
+    }
+    let types = body.get("paymentTypes").and_then(Value::as_array);
+    if types.is_none_or(|types| types.is_empty() || !types.iter().all(Value::is_string)) {
+        return Err(invalid("paymentTypes"));
+    }
+    let reference = body.get("merchantRefNum").and_then(Value::as_str).unwrap_or_default();
+    if reference.is_empty() || reference.chars().count() > 255 {
+        return Err(invalid("merchantRefNum"));
+    }
+    let taken = format!("{user}\n{reference}");
+    if state.was_issued(&taken) {
+        return Err(error(409, "5031", "The transaction you have submitted has already been processed.", None));
+    }
+    state.issue(&taken, "reference", None, &[]);
+    let token = state.random_id("SP", 16);
+    state.issue(&token, "single_use_customer_token", Some(state.now.saturating_add(899)), &[("customer", customer)]);
+    Ok(Answer::json(
+        201,
+        &json!({"id": state.random_id_of("", 32, HEX_DIGITS), "timeToLiveSeconds": 899,
+        "status": "ACTIVE", "singleUseCustomerToken": token, "locale": "en_US", "paymentHandles": []}),
+    ))
+}
+
+/// The refusal of a missing or invalid field.
+fn invalid(name: &str) -> Answer {
+    error(
+        400,
+        "5068",
+        "Either you submitted a request that is missing a mandatory field or the value of a field does not match the format expected.",
+        Some((name, "is missing or not valid")),
+    )
 }
 
 #[cfg(test)]
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_paysafe_does() {
+    fn refuses_faulty_requests() {
         for (headers, call, body, status, code) in [
             (&[][..], MAKE, BODY, 401, "5279"),
             (&[PAIR], MAKE, "{}", 400, "5068"),

@@ -1,4 +1,6 @@
-//! Paystack transactions, by its `OpenAPI` document and <https://paystack.com/docs/api/transaction/>.
+//! Paystack: the access codes of transactions.
+//!
+//! Written from the vendor's `OpenAPI` document and <https://paystack.com/docs/api/transaction/>.
 
 use serde_json::{Value, json};
 
@@ -87,7 +89,7 @@ fn initialize(request: &Request, state: &mut VendorState) -> Handled {
         ("Bearer", text("bearer").is_none_or(|it| ["account", "subaccount"].contains(&it))),
         ("Metadata", body.get("metadata").is_none_or(Value::is_object)),
     ];
-    if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = checks.iter().find(|(_, valid)| !valid) {
         return Err(error(400, "invalid_params", &format!("{name} is missing or wrong")));
     }
     let reference =
@@ -111,17 +113,17 @@ mod tests {
 
     #[test]
     fn an_access_code_resumes_its_transaction() {
-        let good = r#"{"email": "a@b.example", "amount": 100, "reference": "r-1"}"#;
+        let valid = r#"{"email": "a@b.example", "amount": 100, "reference": "r-1"}"#;
         let mut fake = Fake::new("paystack");
-        let (status, answer) = fake.ask(INITIALIZE, &[KEY], good);
+        let (status, answer) = fake.ask(INITIALIZE, &[KEY], valid);
         assert_eq!((status, answer["data"]["reference"].as_str()), (200, Some("r-1")));
         fake.check_token_use("transaction_access_code", &answer["data"]["access_code"], &[], None);
-        let (status, answer) = fake.ask(INITIALIZE, &[KEY], good);
+        let (status, answer) = fake.ask(INITIALIZE, &[KEY], valid);
         assert_eq!((status, answer["code"].as_str()), (400, Some("duplicate_reference")));
         assert_eq!(fake.ask("POST /refund", &[KEY], "{}").0, 200);
-        assert_eq!(fake.ask(INITIALIZE, &[("authorization", "Bearer pk_test_a")], good).0, 401);
+        assert_eq!(fake.ask(INITIALIZE, &[("authorization", "Bearer pk_test_a")], valid).0, 401);
         for (from, to) in [("a@b.example", "a"), ("100", "0"), ("r-1", "r_1"), ("{", "{\"channels\": [\"cash\"], ")] {
-            assert_eq!(fake.ask(INITIALIZE, &[KEY], &good.replacen(from, to, 1)).0, 400, "{to}");
+            assert_eq!(fake.ask(INITIALIZE, &[KEY], &valid.replacen(from, to, 1)).0, 400, "{to}");
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Paytm's tokens, by <https://paytmpayments.com/docs/api/initiate-transaction-api> and its checksum library.
+//! Paytm: transaction tokens and access tokens.
 //!
-//! Refusals come with status 200. Paytm publishes no lifetime for an access token; 15 minutes are taken.
+//! Written from <https://paytmpayments.com/docs/api/initiate-transaction-api> and the vendor's
+//! checksum library. A refusal has status 200. The lifetime of an access token is not published: 15
+//! minutes are invented.
 
 use aes::{
     Aes128,
@@ -93,8 +95,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         _ => None,
     };
     if let Some((kind, at)) = client {
-        let live = state.active(&field(at), &[kind]).map(|_| ());
-        return live.map(|()| result("S", "0000", "Success", &[])).map_err(|_| refuse("1006", "Session expired"));
+        let checked = state.active(&field(at), &[kind]).map(|_| ());
+        return checked.map(|()| result("S", "0000", "Success", &[])).map_err(|_| refuse("1006", "Session expired"));
     }
     let (signature, id, parameter) = match path {
         "/theia/api/v1/token/create" => ("/head/token", "/body/referenceId", "referenceId"),
@@ -140,7 +142,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     Ok(result("S", "0000", "Success", &[("txnToken", &token)]))
 }
 
-/// Whether the one key signed the exact text of `body`.
+/// Whether the published key signed the exact text of `body`.
 fn is_signature(request: &Request, signature: &str) -> bool {
     let sent = String::from_utf8_lossy(&request.body);
     let body = sent.split_once("\"body\":").and_then(|(_, rest)| {
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_live_for_15_minutes() {
+    fn tokens_expire_after_15_minutes() {
         let mut fake = Fake::new("paytm");
         let body = r#"{"referenceId":"reference-1", "mid":"M"}"#;
         let made = ask(&mut fake, "token/create?mid=M&referenceId=reference-1", KEY, "token", body);
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_paytm_does() {
+    fn refuses_faulty_requests() {
         let body = r#"{"mid":"M","referenceId":"reference-1"}"#;
         for (path, key, code) in [
             ("token/create?mid=M&referenceId=reference-1", b"anotherPaytmKey1", "2005"),

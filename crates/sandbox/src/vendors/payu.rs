@@ -1,4 +1,6 @@
-//! PayU: GPO by its OpenAPI file 2.1.0, India by its page "Get Token API". Their tokens are for servers only.
+//! PayU: access tokens for servers, of GPO and of India.
+//!
+//! GPO is written from the vendor's OpenAPI file 2.1.0, India from its page "Get Token API".
 
 use serde_json::json;
 
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_platform_checks_what_it_needs() {
+    fn each_platform_checks_its_own_fields() {
         for (call, body, status) in [
             (GPO, "grant_type=client_credentials&client_id=1".to_owned(), 401),
             (GPO, format!("{PAIR}password"), 400),

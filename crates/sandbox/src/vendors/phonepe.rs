@@ -1,6 +1,7 @@
-//! PhonePe's payment gateway v2, by its pages "Generate Authorization Token" and its Java SDK.
+//! PhonePe's payment gateway v2: access tokens, and the tokens of orders.
 //!
-//! What the mobile SDK calls is not described: here it pays at `/checkout/v2/sdk/pay`.
+//! Written from the vendor's page "Generate Authorization Token" and its Java SDK. The calls of the
+//! mobile SDK are not described: the payment at `/checkout/v2/sdk/pay` is invented.
 
 use serde_json::{Value, json};
 
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_phonepe_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("phonepe");
         for (form, status) in [("client_id=a", 401), (&*LOGIN.replace("_version=1", "_version=x"), 400)] {
             assert_eq!(fake.ask("POST /apis/pg-sandbox/v1/oauth/token", &[], form).0, status, "{form}");

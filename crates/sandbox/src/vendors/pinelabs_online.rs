@@ -1,6 +1,7 @@
-//! Pine Labs Online, by its pages "Generate Token" and "Generate Checkout Link".
+//! Pine Labs Online: access tokens and checkout links.
 //!
-//! The lifetime of a checkout token is not published: here it has none. A refund's answer is made up.
+//! Written from the vendor's pages "Generate Token" and "Generate Checkout Link". The pages give no
+//! lifetime of a checkout token, so it does not expire here. The answer to a refund is invented.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
-//! PlacetoPay's checkout sessions, by its public redirection library.
+//! PlacetoPay: checkout sessions.
+//!
+//! Written from the vendor's public redirection library.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -40,7 +42,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The page's address is the token; its host is the vendor's.
+/// The path of the page: the token is the page's address on the vendor's host.
 fn page(client: &ClientToken) -> &str {
     client.token.split_once("/session/").map_or(client.token.as_str(), |(_, page)| page)
 }
@@ -101,7 +103,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The digest over nonce, moment and key, in the numbers of PlacetoPay's messages.
+/// Checks the digest over nonce, time and key. The refusals have the numbers of PlacetoPay's
+/// messages.
 fn authenticate(body: &Value, state: &VendorState) -> Result<(), Answer> {
     let auth = |name: &str| body.pointer(&format!("/auth/{name}")).and_then(Value::as_str).unwrap_or_default();
     let (nonce, seed) = (BASE64_STANDARD.decode(auth("nonce")).unwrap_or_default(), auth("seed"));
@@ -168,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_placetopay_does() {
-        let good = || json!({"subscription": {"reference": "r"}});
+    fn refuses_faulty_requests() {
+        let valid = || json!({"subscription": {"reference": "r"}});
         for (purpose, login, key, seconds, status, end) in [
-            (good(), "another", TRAN_KEY, 0, 401, "101"),
-            (good(), LOGIN, "another", 0, 401, "102"),
-            (good(), LOGIN, TRAN_KEY, -301, 401, "103"),
+            (valid(), "another", TRAN_KEY, 0, 401, "101"),
+            (valid(), LOGIN, "another", 0, 401, "102"),
+            (valid(), LOGIN, TRAN_KEY, -301, 401, "103"),
             (json!({}), LOGIN, TRAN_KEY, 0, 400, "válida"),
         ] {
             let (got, answer) = ask(&mut Fake::new("placetopay"), purpose, login, key, seconds);

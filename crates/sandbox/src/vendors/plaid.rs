@@ -1,4 +1,7 @@
-//! Plaid, by its OpenAPI file of version 2020-09-14 and <https://plaid.com/docs/errors/>.
+//! Plaid: Link tokens, session tokens and OAuth.
+//!
+//! Written from the vendor's OpenAPI file of version 2020-09-14 and
+//! <https://plaid.com/docs/errors/>.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -47,7 +50,7 @@ fn error(status: u16, kind: &str, code: &str, message: &str, state: &mut VendorS
     )
 }
 
-/// Wrong keys get 400.
+/// A failure of a status. Wrong keys get status 400.
 fn failure(status: u16, state: &mut VendorState) -> Answer {
     match status {
         401 => error(400, "INVALID_INPUT", "INVALID_API_KEYS", "invalid client_id or secret provided", state),
@@ -104,9 +107,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         _ if !keys("/client_id", "/secret") => Err(missing("client_id, secret", state)),
         "/link/token/create" => {
-            let life =
-                link(&body).map_err(|(name, there)| if there { invalid(name, state) } else { missing(name, state) })?;
-            let mut answer = link_token(life, state);
+            let lifetime_seconds = link_lifetime(&body).map_err(|error| match error {
+                LinkError::Missing(name) => missing(name, state),
+                LinkError::Invalid(name) => invalid(name, state),
+            })?;
+            let mut answer = link_token(lifetime_seconds, state);
             if let (Some(members), Some(_)) = (answer.as_object_mut(), body.get("hosted_link")) {
                 members
                     .insert("hosted_link_url".to_owned(), json!(state.random_id("https://secure.plaid.com/hl/", 20)));
@@ -130,35 +135,41 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 const LANGUAGES: &str = "da nl en et fr de hi it lv lt no pl pt ro es sv vi";
 const COUNTRIES: &str = "US GB ES NL FR IE CA DE IT PL DK NO SE EE LT LV PT BE AT FI";
 
-/// The token's lifetime in seconds, or the name of the member at fault and whether it is there at all.
-fn link(body: &Value) -> Result<i64, (&'static str, bool)> {
+/// A faulty member of a request for a link token.
+enum LinkError {
+    Missing(&'static str),
+    Invalid(&'static str),
+}
+
+/// The lifetime of the link token in seconds.
+fn link_lifetime(body: &Value) -> Result<i64, LinkError> {
     let text = |place: &str| body.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text("/client_name").ok_or(("client_name", false))?;
-    let language = text("/language").ok_or(("language", false))?;
+    text("/client_name").ok_or(LinkError::Missing("client_name"))?;
+    let language = text("/language").ok_or(LinkError::Missing("language"))?;
     if !LANGUAGES.split(' ').any(|known| known == language) {
-        return Err(("language", true));
+        return Err(LinkError::Invalid("language"));
     }
-    let countries = body.get("country_codes").and_then(Value::as_array).ok_or(("country_codes", false))?;
+    let countries = body.get("country_codes").and_then(Value::as_array).ok_or(LinkError::Missing("country_codes"))?;
     let known = |country: &Value| COUNTRIES.split(' ').any(|known| Some(known) == country.as_str());
     if countries.is_empty() || !countries.iter().all(known) {
-        return Err(("country_codes", true));
+        return Err(LinkError::Invalid("country_codes"));
     }
-    text("/user/client_user_id").or(text("/user_id")).ok_or(("user", false))?;
+    text("/user/client_user_id").or(text("/user_id")).ok_or(LinkError::Missing("user"))?;
     let update = text("/access_token").or(text("/user_id").filter(|_| body.get("update").is_some())).is_some();
     if !update && body.get("products").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        return Err(("products", false));
+        return Err(LinkError::Missing("products"));
     }
     let hosted = body.get("hosted_link").map(|hosted| hosted.get("url_lifetime_seconds").and_then(Value::as_i64));
     match hosted {
         Some(seconds) => Ok(seconds.unwrap_or(1800))
-            .and_then(|it| if it > 21 * 86_400 { Err(("hosted_link", true)) } else { Ok(it) }),
+            .and_then(|it| if it > 21 * 86_400 { Err(LinkError::Invalid("hosted_link")) } else { Ok(it) }),
         None => Ok(if update { 1800 } else { 14_400 }),
     }
 }
 
-fn link_token(life: i64, state: &mut VendorState) -> Value {
+fn link_token(lifetime_seconds: i64, state: &mut VendorState) -> Value {
     let token = state.random_id_of("link-sandbox-", 32, HEX_DIGITS);
-    let end = state.now.saturating_add(life);
+    let end = state.now.saturating_add(lifetime_seconds);
     state.issue(&token, "link_token", Some(end), &[]);
     let date = Timestamp::from_second(end).unwrap_or_default().to_string();
     json!({"link_token": token, "expiration": date, "request_id": state.random_id("", 15)})
@@ -191,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_plaid_does() {
+    fn refuses_faulty_requests() {
         for (headers, body, code) in [
             (&[][..], LINK.to_owned(), "MISSING_FIELDS"),
             (&[("plaid-client-id", "a"), ("plaid-secret", "wrong")], LINK.to_owned(), "INVALID_API_KEYS"),

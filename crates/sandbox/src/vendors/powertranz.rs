@@ -1,5 +1,7 @@
-//! PowerTranz, by First Atlantic Commerce's support pages and a copy of its guide to hosted pages: simplified 3-D Secure
-//! and hosted pages (`/api/spi`). The path and the form that the redirect data sends are made up: no document has them.
+//! PowerTranz: simplified 3-D Secure and hosted pages (`/api/spi`).
+//!
+//! Written from First Atlantic Commerce's support pages and a copy of its guide to hosted pages. No
+//! document has the path and the form that the redirect data sends: both are invented.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -32,7 +34,7 @@ pub static POWERTRANZ: FakeVendor = FakeVendor {
     }],
 };
 
-/// What the redirect data sends: the value of its only field.
+/// The value of the only field of the redirect data.
 fn session(client: &ClientToken) -> String {
     let page = String::from_utf8(BASE64_STANDARD.decode(&client.token).unwrap_or_default()).unwrap_or_default();
     page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
@@ -43,7 +45,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[(
     r#"{"total_amount": "1.00", "currency_code": "840", "page_set": "PTZ/Sandbox", "page_name": "Checkout", "merchant_response_url": "https://shop.example/done"}"#,
 )];
 
-/// Wrong credentials get a status and nothing else.
+/// The answer to wrong credentials has an empty body.
 fn failure(status: u16) -> Answer {
     match status {
         401 | 403 => Answer::text(status, ""),
@@ -69,7 +71,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             authenticated(request)?;
             start(operation, &body, state)
         }
-        // What goes to the shop through the browser once the payer has filled in the page; no money has moved.
+        // The browser carries this answer to the shop after the payer has filled in the page. The
+        // payment is not complete yet.
         ["api", "spi", "hpp"] => {
             let issued = state.active(request.form().value("Session").unwrap_or_default(), &["page"]);
             let issued = issued.map_err(|_| error(400, "12", "Invalid session"))?;
@@ -84,7 +87,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 "ResponseMessage": "HPP preprocessing complete", "OrderIdentifier": order, "SpiToken": token}),
             ))
         }
-        // The token is all that it takes.
+        // The completion needs the token only, no credentials.
         ["api", "spi", "payment"] => {
             let token = body.as_str().unwrap_or_default();
             let issued = state.active(token, &["spi"]).map_err(|_| error(400, "12", "Invalid SPI token"))?;
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_filled_in_once_and_the_spi_token_then_completes_the_payment_within_five_minutes() {
+    fn a_page_works_once_and_its_spi_token_completes_the_payment_for_five_minutes() {
         let mut fake = Fake::new("powertranz");
         let (_, made) = fake.ask("POST /api/spi/auth", &HEADERS, &body(json!({})));
         assert_eq!(made["IsoResponseCode"], "SP4", "{made}");
@@ -161,7 +164,7 @@ mod tests {
         assert!(!page.contains(token));
         let json = [("content-type", "application/json")];
         let complete = |fake: &mut Fake| fake.ask("POST /api/spi/payment", &json, &made["SpiToken"].to_string()).0;
-        assert_eq!(complete(&mut fake), 400, "nobody has filled in the page");
+        assert_eq!(complete(&mut fake), 400, "the page is not filled in yet");
         fake.check_token_use("spi_hosted_page", &json!(BASE64_STANDARD.encode(page)), &[], Some(300));
         fake.state.now += 1;
         assert_eq!(complete(&mut fake), 400, "too late");
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_powertranz_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("powertranz");
         assert_eq!(fake.send("POST /api/spi/auth", &HEADERS[..1], &body(json!({}))).status, 401);
         for (operation, changes) in [

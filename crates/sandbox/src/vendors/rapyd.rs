@@ -1,6 +1,7 @@
-//! Rapyd's hosted pages, by <https://docs.rapyd.net/en/request-signatures.html> and its Python SDK.
+//! Rapyd: hosted pages.
 //!
-//! The page itself is not described: a browser opens it with its id as `token`.
+//! Written from <https://docs.rapyd.net/en/request-signatures.html> and the vendor's Python SDK.
+//! The page is not described: here a browser opens it with the page's id as `token`.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE};
 use serde_json::{Value, json};
@@ -95,8 +96,8 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let body = String::from_utf8_lossy(&request.body);
     let to_sign = format!("post{}{salt}{timestamp}{key}{SECRET}{body}", request.path);
     let signature = BASE64_URL_SAFE.encode(hex::encode(hmac_sha256(SECRET, &to_sign)));
-    let good = clock && salted && key.starts_with("rak_") && header("signature") == signature;
-    good.then_some(()).ok_or_else(|| failure(401))
+    let valid = clock && salted && key.starts_with("rak_") && header("signature") == signature;
+    valid.then_some(()).ok_or_else(|| failure(401))
 }
 
 fn page(request: &Request, state: &mut VendorState) -> Handled {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_live_until_they_expire() {
+    fn pages_open_until_they_expire() {
         let mut fake = Fake::new("rapyd");
         let card = format!(r#"{{"customer":"cus_1","country":"US","page_expiration":{}}}"#, NOW + 60);
         let (status, body) = ask(&mut fake, "/v1/hosted/collect/card", SECRET, NOW, &card);
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_rapyd_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("rapyd");
         let body = r#"{"customer":"cus_1","country":"US"}"#;
         for (secret, sent, body, status) in [

@@ -1,6 +1,8 @@
-//! Razorpay, by its pages on Turbo UPI and on OAuth for partners.
+//! Razorpay: customer sessions of Turbo UPI, and OAuth for partners.
 //!
-//! The lifetime of a session is not published (half an hour here), nor are the SDK's own calls; an endpoint stands in for them.
+//! Written from the vendor's pages on both. The lifetime of a session is not published: half an
+//! hour is invented. The calls of the SDK are not published either: one invented endpoint replaces
+//! them.
 
 use serde_json::{Value, json};
 
@@ -94,7 +96,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The scheme must be spelt `Basic`.
+/// Checks the key pair. Unlike RFC 7617, the scheme is case-sensitive: `Basic`.
 fn key(request: &Request) -> Result<(), Answer> {
     let spelt = request.header("authorization").is_some_and(|value| value.starts_with("Basic "));
     let pair = request.basic().filter(|(key, secret)| spelt && key.starts_with("rzp_") && !secret.is_empty());
@@ -116,8 +118,8 @@ fn oauth(request: &Request, state: &mut VendorState) -> Handled {
             if state.was_issued(old) && state.active(old, &["refresh_token"]).is_err() {
                 return Err(bad("The refresh token is not valid"));
             }
-            // One that another state made is spent here all the same.
-            state.issue(old, "spent", None, &[]);
+            // The fake accepts an unknown refresh token once, too.
+            state.issue(old, "used_refresh_token", None, &[]);
             "live"
         }
         _ => return Err(bad("The grant type is not supported")),
@@ -139,7 +141,7 @@ mod tests {
     use crate::testing::Fake;
 
     const SESSION: &str = "POST /v1/upi/turbo/customer/session";
-    /// `rzp_test_a:b`
+    /// Basic authentication with `rzp_test_a:b`.
     const KEY: (&str, &str) = ("authorization", "Basic cnpwX3Rlc3RfYTpi");
 
     #[test]

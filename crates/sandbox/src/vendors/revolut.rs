@@ -1,4 +1,6 @@
-//! Revolut Merchant orders, by its `OpenAPI` document 2024-09-01.
+//! Revolut Merchant: orders.
+//!
+//! Written from the vendor's `OpenAPI` document 2024-09-01.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -93,7 +95,7 @@ fn order(request: &Request, state: &mut VendorState) -> Handled {
         ("metadata", body.get("metadata").is_none_or(pairs)),
         ("capture_mode", text("capture_mode").is_none_or(|it| ["automatic", "manual"].contains(&it))),
     ];
-    if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = checks.iter().find(|(_, valid)| !valid) {
         return Err(error(422, "validation", &format!("{name} is missing or wrong"), state));
     }
     let [id, token] = [uuid(state), uuid(state)];
@@ -121,18 +123,18 @@ mod tests {
 
     #[test]
     fn an_order_is_paid_before_its_end() {
-        let good = r#"{"amount": 0, "currency": "GBP", "expire_pending_after": "PT60M"}"#;
+        let valid = r#"{"amount": 0, "currency": "GBP", "expire_pending_after": "PT60M"}"#;
         let mut fake = Fake::new("revolut");
-        let (status, order) = fake.ask(ORDERS, &HEADERS, good);
+        let (status, order) = fake.ask(ORDERS, &HEADERS, valid);
         assert_eq!((status, order["created_at"].as_str()), (201, Some("2027-01-15T08:00:00.123456Z")));
         fake.check_token_use("order_token", &order["token"], &[], Some(3_600));
         assert_eq!(fake.ask("POST /api/orders/o1/refund", &HEADERS, "{}").0, 201);
-        assert_eq!(fake.ask(ORDERS, &HEADERS[1..], good).0, 401);
-        assert_eq!(fake.ask(ORDERS, &HEADERS[..1], good).0, 400);
+        assert_eq!(fake.ask(ORDERS, &HEADERS[1..], valid).0, 401);
+        assert_eq!(fake.ask(ORDERS, &HEADERS[..1], valid).0, 400);
         let key = r#"GBP", "metadata": {"1st": "x"}"#;
         let faults = [("PT60M", "PT721H"), ("PT60M", "an hour"), ("GBP", "gbp"), ("0,", "-1,"), (r#"GBP""#, key)];
         for (from, to) in faults {
-            assert_eq!(fake.ask(ORDERS, &HEADERS, &good.replacen(from, to, 1)).0, 422, "{to}");
+            assert_eq!(fake.ask(ORDERS, &HEADERS, &valid.replacen(from, to, 1)).0, 422, "{to}");
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Shift4's checkout sessions and signed checkout requests, by <https://dev.shift4.com/docs/api> and its Java SDK.
+//! Shift4: checkout sessions and signed checkout requests.
 //!
-//! What the checkout page calls is not described: here it is `/checkout/pay`, with either token.
+//! Written from <https://dev.shift4.com/docs/api> and the vendor's Java SDK. The documents do not
+//! describe the calls of the checkout page: `/checkout/pay`, which takes either token, is invented.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -117,7 +118,7 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &json!({"id": id, "clientSecret": secret, "status": "OPEN", "url": url})))
 }
 
-/// What a checkout request asks for, if the one key signed it.
+/// The content of a checkout request, if the published key signed it.
 fn of_signed_request(token: &str) -> Option<Value> {
     let token = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
     let (signature, data) = token.split_once('|')?;
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_shift4_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("shift4");
         let no_key = [("authorization", "Basic YTpi")];
         assert_eq!(fake.ask("POST /checkout-sessions", &no_key, "{}").0, 401);

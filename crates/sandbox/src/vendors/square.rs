@@ -1,6 +1,8 @@
-//! Square, by its OpenAPI file and <https://developer.squareup.com/docs/oauth-api/overview>.
+//! Square: device codes, mobile authorization codes and OAuth.
 //!
-//! How a Terminal and the Reader SDK send their codes is not public; two endpoints stand in for it.
+//! Written from the vendor's OpenAPI file and
+//! <https://developer.squareup.com/docs/oauth-api/overview>. The calls by which a Terminal and the
+//! Reader SDK send their codes are not public: two endpoints for them are invented.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -99,7 +101,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 return Err(invalid("BAD_REQUEST", "grant_type must be refresh_token"));
             }
             let given = text("/client_id").and(text("/refresh_token")).ok_or_else(|| failure(401))?;
-            // Without a secret it is the PKCE flow, whose refresh tokens are good for one use.
+            // A request without a secret is of the PKCE flow: its refresh tokens work once.
             let refresh_token = if text("/client_secret").is_some() { given.to_owned() } else { next(given, state)? };
             let short = body.get("short_lived") == Some(&Value::Bool(true));
             let end = state.now.saturating_add(if short { 86_400 } else { 30 * 86_400 });
@@ -125,7 +127,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// Any token of a seller, made here or not; no code.
+/// The seller's token: any unknown token, or a valid access token of this fake, but no code.
 fn seller(request: &Request, state: &mut VendorState) -> Result<String, Answer> {
     let token = request.bearer().filter(|token| !token.is_empty()).ok_or_else(|| failure(401))?;
     if state.was_issued(token) && state.active(token, &["access_token"]).is_err() {
@@ -134,7 +136,7 @@ fn seller(request: &Request, state: &mut VendorState) -> Result<String, Answer> 
     Ok(token.to_owned())
 }
 
-/// The refresh token that takes this one's place.
+/// The refresh token that replaces this one.
 fn next(given: &str, state: &mut VendorState) -> Result<String, Answer> {
     if !state.was_issued(given) {
         state.issue(given, "refresh_token", None, &[]);
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_lived_token_lives_a_day() {
+    fn a_short_lived_token_expires_after_a_day() {
         let mut fake = Fake::new("square");
         let body = r#"{"client_id": "a", "client_secret": "b", "grant_type": "refresh_token", "refresh_token": "c", "short_lived": true}"#;
         let (_, answer) = fake.ask("POST /oauth2/token", &[], body);
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_a_refresh_token_is_spent() {
+    fn a_refresh_token_without_a_secret_works_once() {
         let mut fake = Fake::new("square");
         let body = |token: &str| {
             let json = r#"{"client_id": "a", "grant_type": "refresh_token", "refresh_token": "TOKEN"}"#;

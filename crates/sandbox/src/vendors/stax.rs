@@ -1,4 +1,6 @@
-//! Stax, by <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>.
+//! Stax: ephemeral authentication tokens.
+//!
+//! Written from <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>.
 
 use serde_json::json;
 
@@ -74,7 +76,7 @@ mod tests {
     use crate::testing::Fake;
 
     #[test]
-    fn a_token_is_its_user_for_a_day() {
+    fn a_token_acts_for_its_user_for_a_day() {
         let mut fake = Fake::new("stax");
         let key = [("authorization", "Bearer a.b.c")];
         let (_, answer) = fake.ask("GET /ephemeral?user_email=a%40shop.example", &key, "");

@@ -1,5 +1,7 @@
-//! TrueLayer, by its pages on access tokens and payments and by its request signing, version 2
-//! (<https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>).
+//! TrueLayer: access tokens, and the resource tokens of payments.
+//!
+//! Written from the vendor's pages on access tokens and payments, and from its request signing,
+//! version 2 (<https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>).
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier};
@@ -45,7 +47,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("access_token", "{}"),
 ];
 
-/// How the token endpoint refuses; wrong credentials have status 400.
+/// A refusal of the token endpoint. Wrong credentials get status 400.
 fn oauth_error(status: u16, code: &str) -> Answer {
     Answer::json(
         status,
@@ -53,7 +55,7 @@ fn oauth_error(status: u16, code: &str) -> Answer {
     )
 }
 
-/// How the payments API refuses.
+/// A refusal of the payments API.
 fn problem(status: u16, title: &str, detail: &str) -> Answer {
     let body = json!({"type": "https://docs.truelayer.com/docs/error-types", "title": title, "status": status, "detail": detail, "trace_id": "sandbox"});
     Answer::json(status, &body)
@@ -107,7 +109,7 @@ fn unauthorized() -> Answer {
 }
 
 fn token(request: &Request, state: &mut VendorState) -> Handled {
-    // The vendor takes both.
+    // The vendor accepts a form and JSON.
     let (form, body) = (request.form(), request.json());
     let member = |name: &str| match request.content_type() {
         "application/json" => body.as_ref()?.get(name)?.as_str().map(str::to_owned),
@@ -129,7 +131,7 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &json!({"access_token": token, "expires_in": 3_600, "token_type": "Bearer", "scope": scope})))
 }
 
-/// The app's own token, with the scope for payments.
+/// Checks the access token and its scope `payments`.
 fn app(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     let token = state.active(request.bearer().unwrap_or_default(), &["access_token"]).map_err(|_| unauthorized())?;
     if token.attribute("scope").split(' ').any(|scope| scope == "payments") {
@@ -138,15 +140,16 @@ fn app(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     Err(problem(403, "Forbidden", "The token lacks the scope payments"))
 }
 
-/// A detached JWS over method, path, the named headers and the body, with the key of the published credentials.
+/// Checks a detached JWS over method, path, the named headers and the body. The key is in the
+/// published credentials.
 fn signed(request: &Request) -> Option<()> {
     let ours: Value = serde_json::from_str(TRUELAYER.credentials).ok()?;
     let (head, signature) = request.header("tl-signature")?.split_once("..")?;
     let header: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(head).ok()?).ok()?;
     let names: Vec<&str> = header.get("tl_headers")?.as_str()?.split(',').collect();
-    let good =
+    let valid =
         header.get("alg")? == "ES512" && header.get("tl_version")? == "2" && header.get("kid") == ours.get("kid");
-    if !good || !names.iter().any(|name| name.eq_ignore_ascii_case("Idempotency-Key")) {
+    if !valid || !names.iter().any(|name| name.eq_ignore_ascii_case("Idempotency-Key")) {
         return None;
     }
     let mut payload = format!("{} {}\n", request.method, request.path).into_bytes();
@@ -163,13 +166,13 @@ fn signed(request: &Request) -> Option<()> {
 fn payment(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    let good = [
+    let valid = [
         ("amount_in_minor", body.get("amount_in_minor").and_then(Value::as_i64).is_some_and(|amount| amount > 0)),
         ("currency", ["GBP", "EUR", "PLN", "NOK"].contains(&text("currency"))),
         ("payment_method", body.get("payment_method").and_then(|method| method.get("type")).is_some()),
         ("user", body.get("user").is_some_and(Value::is_object)),
     ];
-    if let Some((name, _)) = good.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = valid.iter().find(|(_, valid)| !valid) {
         return Err(problem(400, "Invalid Parameters", &format!("{name} is wrong")));
     }
     let (id, user) = (state.random_id("pay-", 32), state.random_id("", 32));
@@ -186,7 +189,7 @@ mod tests {
     const LOGIN: &str = "grant_type=client_credentials&client_id=c&client_secret=s&scope=payments";
     const KEY: (&str, &str) = ("idempotency-key", "k");
     const BODY: &str = r#"{"amount_in_minor":1,"currency":"GBP","payment_method":{"type":"bank_transfer"},"user":{}}"#;
-    /// By another implementation, over POST /v3/payments, the key `k` and the body above.
+    /// Another implementation made it, over POST /v3/payments, the key `k` and the body above.
     const SIGNATURE: (&str, &str) = (
         "tl-signature",
         "eyJhbGciOiJFUzUxMiIsImtpZCI6IjAwMDAwMDAwLTAwMDAtNDAwMC04MDAwLTAwMDAwMDAwMDUyMSIsInRsX3ZlcnNpb24iOiIyIiwidGxfaGVhZGVycyI6IklkZW1wb3RlbmN5LUtleSJ9..AFiUI79hAtQOEcqEz-rwn50xp9Ceha6Cgxleoh5lAk7PlyiCFq7yh_zUPw815DA20oDZ0ix5Xosxi-btM1xSMfSPAbsGv5W6kEwzomeDjqXOFbNWA5yxEHAY4kiZpFbWbG5dWcHirZfJH6cTg09-9R99oLO0dDJjRZw4Obi7DKGHchgx",
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_truelayer_does() {
+    fn refuses_faulty_requests() {
         let mut fake = Fake::new("truelayer");
         for (change, error) in [
             ("client_secret=", "invalid_client"),

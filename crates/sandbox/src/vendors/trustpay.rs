@@ -1,5 +1,7 @@
-//! TrustPay: the token call by doc.trustpay.eu "aapi"; the wallet call has no public page, and what the vendor's own client
-//! code does with the secrets is made up.
+//! TrustPay: access tokens, and the secrets of wallet payments.
+//!
+//! The token call is written from doc.trustpay.eu "aapi". The wallet call has no public page; the
+//! use of its secrets by the vendor's client code is invented.
 
 use serde_json::json;
 
@@ -38,7 +40,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("access_token", "{}"),
 ];
 
-/// How the bank API refuses.
+/// A refusal of the bank API.
 fn result(status: u16, code: u16, info: &str) -> Answer {
     Answer::json(
         status,
@@ -46,7 +48,7 @@ fn result(status: u16, code: u16, info: &str) -> Answer {
     )
 }
 
-/// How the card gateway refuses.
+/// A refusal of the card gateway.
 fn fault(status: u16, description: &str) -> Answer {
     let errors = json!([{"code": status, "description": description}]);
     Answer::json(status, &json!({"status": 0, "description": "Invalid request", "errors": errors}))
@@ -132,12 +134,12 @@ mod tests {
     fn the_secret_of_a_payment_pays_once() {
         let mut fake = Fake::new("trustpay");
         let key = [("x-api-key", "k")];
-        let good = "amount=1.00&currency=EUR&reference=r&initGooglePay=true";
-        let (status, made) = fake.ask("POST /api/v1/intent", &key, good);
+        let valid = "amount=1.00&currency=EUR&reference=r&initGooglePay=true";
+        let (status, made) = fake.ask("POST /api/v1/intent", &key, valid);
         assert_eq!((status, &made["googleInitResultData"]["currencyCode"]), (200, &"EUR".into()));
         fake.check_token_use("wallet_intent_secrets", &made["secrets"]["payment"], &[], None);
-        assert_eq!(fake.ask("POST /api/v1/intent", &key, &good.replace("initGooglePay", "initNothing")).0, 400);
-        assert_eq!(fake.ask("POST /api/v1/intent", &[], good).0, 401);
+        assert_eq!(fake.ask("POST /api/v1/intent", &key, &valid.replace("initGooglePay", "initNothing")).0, 400);
+        assert_eq!(fake.ask("POST /api/v1/intent", &[], valid).0, 401);
         let basic = [("authorization", "Basic YTpi")];
         let (status, token) = fake.ask("POST /api/oauth2/token", &basic, "grant_type=client_credentials");
         assert_eq!((status, &token["expires_in"]), (200, &1_799.into()));

@@ -1,7 +1,8 @@
-//! Trust Payments' gateway as the JavaScript library sees it, by the help page "JSON Web Token".
+//! Trust Payments: the JWT of the JavaScript library.
 //!
-//! There is no token call. The library's own endpoint is not described; here it takes the JWT and the request types to run,
-//! and refuses with the published error codes and a status of 400.
+//! Written from the help page "JSON Web Token". There is no token call. The endpoint of the library
+//! is not described: the invented one takes the JWT and the request types, and refuses with the
+//! published error codes and status 400.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -76,14 +77,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &json!({"version": "1.00", "response": done})))
 }
 
-/// The claims, if the one secret signed them.
+/// The claims, if the published secret signed them.
 fn claims(jwt: &str) -> Option<Value> {
     let (to_sign, signature) = jwt.rsplit_once('.')?;
     let (header, claims) = to_sign.split_once('.')?;
     let read = |part: &str| serde_json::from_slice::<Value>(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok();
-    let good = text(&read(header)?, "/alg") == "HS256"
+    let valid = text(&read(header)?, "/alg") == "HS256"
         && BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256(SECRET, to_sign)) == signature;
-    read(claims).filter(|_| good)
+    read(claims).filter(|_| valid)
 }
 
 #[cfg(test)]
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jwt_runs_what_it_names_for_an_hour() {
+    fn a_jwt_runs_its_request_types_for_an_hour() {
         let payload = json!({"accounttypedescription": "ECOM", "currencyiso3a": "GBP", "sitereference": "test_1",
             "baseamount": "0", "requesttypedescriptions": ["ACCOUNTCHECK"]});
         Fake::new("trustpayments").check_token_use("jwt", &jwt(SECRET, NOW, &payload), &[], Some(3_600));

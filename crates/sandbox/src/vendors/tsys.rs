@@ -1,6 +1,7 @@
-//! TSYS TransIT as the TSEP page sees it, by Global Payments' PHP library.
+//! TSYS TransIT: the manifest of the TSEP page.
 //!
-//! There is no token call: a browser loads the page library with the manifest, which is good for its day (UTC here).
+//! Written from Global Payments' PHP library. There is no token call: a browser loads the library
+//! of the page with the manifest. The manifest is valid on its day; the fake takes the day in UTC.
 
 use aes::{
     Aes128,
@@ -54,7 +55,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("GET", ["transit-tsep-web", "jsView", device]) => {
             let manifest = request.target.split_once('?').map_or("", |(_, manifest)| manifest);
             let today = Timestamp::from_second(state.now).unwrap_or_default().strftime("%m%d%Y").to_string();
-            let good = opened(manifest).is_some_and(|plain| {
+            let valid = opened(manifest).is_some_and(|plain| {
                 let (merchant, own) = (plain.get(..20), plain.get(20..44));
                 let amount = plain.get(44..56).is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
                 merchant.is_some_and(|it| !it.trim().is_empty())
@@ -62,18 +63,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                     && amount
                     && plain.get(56..) == Some(&today)
             });
-            good.then(|| Answer::of(200, "text/javascript", "/* TSEP */".to_owned())).ok_or_else(|| error(401))
+            valid.then(|| Answer::of(200, "text/javascript", "/* TSEP */".to_owned())).ok_or_else(|| error(401))
         }
         ("POST", ["servlets", "TransNox_API_Server"]) => {
-            let good = text(&request.json().unwrap_or_default(), "/Return/transactionKey") == KEY;
+            let valid = text(&request.json().unwrap_or_default(), "/Return/transactionKey") == KEY;
             let body = json!({"ReturnResponse": {"status": "PASS", "responseCode": "A0000"}});
-            good.then(|| Answer::json(200, &body)).ok_or_else(|| error(401))
+            valid.then(|| Answer::json(200, &body)).ok_or_else(|| error(401))
         }
         _ => Err(error(404)),
     }
 }
 
-/// The 64 characters inside a manifest of the one key.
+/// The 64 decrypted characters of a manifest, if the published key made it.
 fn opened(manifest: &str) -> Option<String> {
     let mac = Hmac::<Md5>::new_from_slice(KEY.as_bytes()).ok()?.chain_update(KEY).finalize().into_bytes();
     let mac = hex::encode(mac);

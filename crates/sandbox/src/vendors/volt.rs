@@ -1,5 +1,7 @@
-//! Volt, by its pages on authentication and on the embedded checkout. The payment's own token, and what Volt's script does with
-//! it, are not published: both are made up.
+//! Volt: access tokens, and embedded payments.
+//!
+//! Written from the vendor's pages on authentication and on the embedded checkout. The token of a
+//! payment and its use by the vendor's script are not published: both are invented.
 
 use serde_json::{Value, json};
 
@@ -56,7 +58,7 @@ fn failure(status: u16, _: &mut VendorState) -> Answer {
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["oauth"]) => {
-            // The gateway takes JSON, its predecessor a form.
+            // The gateway takes JSON; its predecessor took a form.
             let (form, json) = (request.form(), request.json());
             let member = |name: &str| match request.content_type() {
                 "application/json" => json.as_ref()?.get(name)?.as_str().map(str::to_owned),
@@ -95,15 +97,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 
 fn holder(request: &Request, kind: &'static str, id: &str, state: &mut VendorState) -> Result<(), Answer> {
     let token = request.bearer().unwrap_or_default();
-    let live = state.active(token, &[kind]).map_err(|_| error(401, "The token is not valid."))?;
-    if live.attribute("id") == id { Ok(()) } else { Err(error(403, "Access denied.")) }
+    let issued = state.active(token, &[kind]).map_err(|_| error(401, "The token is not valid."))?;
+    if issued.attribute("id") == id { Ok(()) } else { Err(error(403, "Access denied.")) }
 }
 
 fn payment(body: &Value, state: &mut VendorState) -> Handled {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let types = ["BILL", "GOODS", "PERSON_TO_PERSON", "SERVICES", "OTHER"];
     let reference = text("uniqueReference");
-    let good = [
+    let valid = [
         ("amount", body.get("amount").and_then(Value::as_i64).is_some_and(|amount| amount > 0)),
         (
             "currencyCode",
@@ -113,7 +115,7 @@ fn payment(body: &Value, state: &mut VendorState) -> Handled {
         ("uniqueReference", reference.len() <= 18 && reference.bytes().all(|it| it.is_ascii_alphanumeric())),
         ("shopper", body.get("shopper").is_some_and(Value::is_object)),
     ];
-    if let Some((name, _)) = good.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = valid.iter().find(|(_, valid)| !valid) {
         let errors = json!([{"type": "constraint", "propertyPath": name, "message": "This value is not valid."}]);
         return Err(Answer::json(400, &json!({"code": "1000", "message": "Validation failed.", "errors": errors})));
     }

@@ -1,4 +1,6 @@
-//! Wells Fargo: CyberSource's platform under another name.
+//! Wells Fargo: the platform of CyberSource under another name.
+//!
+//! It uses the fake of CyberSource.
 
 use super::cybersource::{self, PLATFORM};
 use crate::{token_use::TokenUse, vendor::FakeVendor};

@@ -1,4 +1,7 @@
-//! Wise, by its OpenAPI file of `POST /oauth/token`. Its tokens are for servers only.
+//! Wise: access tokens for servers.
+//!
+//! Written from the vendor's OpenAPI file of `POST /oauth/token`. `GET /v2/profiles` checks the
+//! token only.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_wise_does() {
+    fn refuses_faulty_requests() {
         for (headers, body, status, code) in [
             (&[][..], "grant_type=client_credentials", 401, "invalid_client"),
             (&[PAIR], "{}", 400, "invalid_request"),

@@ -1,4 +1,6 @@
-//! Worldline Connect, by the pages "Authentication" of its Server and Client API references.
+//! Worldline Connect: client sessions.
+//!
+//! Written from the pages "Authentication" of the vendor's Server and Client API references.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
@@ -97,7 +99,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The signature is computed anew over method, content type, date, own headers and path.
+/// Checks the signature over method, content type, date, `X-GCS-` headers and path.
 fn signed(request: &Request) -> Result<(), Answer> {
     let date = request.header("date").ok_or_else(|| failure(401))?;
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).map_err(|_| failure(401))?;
@@ -127,7 +129,7 @@ fn session(merchant: &str, state: &mut VendorState) -> Answer {
 mod tests {
     use crate::testing::Fake;
 
-    /// The signature was made with another program.
+    /// Another program made the signature.
     const SIGNED: &[(&str, &str)] = &[
         ("date", "Thu, 01 Jan 2026 00:00:00 GMT"),
         ("authorization", "GCS v1HMAC:0a1b2c3d4e5f6071:dOG272Hc97JpALsSkebQqgvuYy79z/y6Va4bXA0Dcsk="),
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_cannot_be_changed() {
+    fn a_changed_request_has_no_valid_signature() {
         for changed in
             [("date", "Thu, 01 Jan 2026 00:00:01 GMT"), ("x-gcs-idempotence-key", "key-2"), ("date", "today")]
         {

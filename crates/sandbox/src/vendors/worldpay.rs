@@ -1,4 +1,6 @@
-//! Access Worldpay, by its OpenAPI files of 3DS v3 and hosted payment pages v1.
+//! Access Worldpay: 3DS device data and hosted payment pages.
+//!
+//! Written from the vendor's OpenAPI files of 3DS v3 and hosted payment pages v1.
 
 use serde_json::{Value, json};
 
@@ -117,7 +119,8 @@ fn merchant(request: &Request) -> Result<(), Answer> {
     pair.map(|_| ()).ok_or_else(|| failure(401))
 }
 
-/// What both calls check: who asks, the media type, the members that they share, and that there are no strange ones.
+/// Checks of both calls: the credentials, the media type and the shared members. Unknown members
+/// are refused.
 fn read(request: &Request, media: &str, others: &[&str]) -> Result<Value, Answer> {
     merchant(request)?;
     for name in ["content-type", "accept"] {
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_as_worldpay_does() {
+    fn refuses_faulty_requests() {
         let ddc = "POST /verifications/customers/3ds/deviceDataInitialization";
         for (headers, body, status, name) in [
             (&[][..], "{}", 401, "accessDenied"),

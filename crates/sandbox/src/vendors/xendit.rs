@@ -1,4 +1,6 @@
-//! Xendit payment sessions, by <https://docs.xendit.co/apidocs/create-session>.
+//! Xendit: payment sessions.
+//!
+//! Written from <https://docs.xendit.co/apidocs/create-session>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -129,7 +131,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         ("components_configuration.origins", mode != "COMPONENTS" || origins.is_some_and(|it| !it.is_empty())),
         ("success_return_url", mode == "COMPONENTS" || url("success_return_url") && url("cancel_return_url")),
     ];
-    if let Some((name, _)) = checks.iter().find(|(_, good)| !good) {
+    if let Some((name, _)) = checks.iter().find(|(_, valid)| !valid) {
         return Err(error(400, "API_VALIDATION_ERROR", "There is invalid input", Some(name)));
     }
     if state.find_token("reference", &reference).is_some() {
@@ -166,7 +168,7 @@ mod tests {
     use crate::testing::Fake;
     use serde_json::{Value, json};
 
-    /// `xnd_development_a:`.
+    /// Basic authentication with `xnd_development_a:`.
     const KEY: (&str, &str) = ("authorization", "Basic eG5kX2RldmVsb3BtZW50X2E6");
     const SESSIONS: &str = "POST /sessions";
 
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_does_what_it_was_made_for() {
+    fn a_session_allows_its_own_calls_only() {
         let mut fake = Fake::new("xendit");
         for (mode, kind, amount, grant, token) in [
             ("COMPONENTS", "SAVE", 0, "components_session_save", "components_sdk_key"),

@@ -1,5 +1,4 @@
-//! Stripe's errors: the types and codes of <https://docs.stripe.com/api/errors>. The messages are
-//! worded anew.
+//! Stripe's errors, by the types and codes of <https://docs.stripe.com/api/errors>.
 
 use serde_json::{Value, json};
 

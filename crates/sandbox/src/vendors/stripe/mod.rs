@@ -2,8 +2,8 @@
 //!
 //! Written from its OpenAPI document, its fixtures of 2026, the types of its npm package `stripe`
 //! 23.1.0 and <https://docs.stripe.com/api>. The SDKs also call endpoints that Stripe does not
-//! document (`payment_pages`, `elements/sessions`, `terminal/sessions`): their answers are invented,
-//! and they check the token only.
+//! document (`payment_pages`, `elements/sessions`, `terminal/sessions`): their answers are
+//! invented, and they check the token only.
 
 use serde_json::json;
 
@@ -56,40 +56,10 @@ pub static STRIPE: FakeVendor = FakeVendor {
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let (key, caller) = caller(request, state)?;
     let version = version(request)?;
-    if request.header("stripe-account").is_some_and(|account| !account.starts_with("acct_")) {
-        let message = "The provided key does not have access to that account (or that account does not exist).";
-        return Err(error(403, "invalid_request_error", Some("account_invalid"), message, None));
-    }
-    let form_type = request.body.is_empty() || request.content_type() == "application/x-www-form-urlencoded";
-    if !form_type {
-        let message = "Invalid request: the POST content type must be application/x-www-form-urlencoded.";
-        return Err(error(400, "invalid_request_error", None, message, None));
-    }
-    let unrecognized = || {
-        let message = format!("Unrecognized request URL ({}: {}).", request.method, request.path);
-        error(404, "invalid_request_error", None, &message, None)
-    };
+    check_headers(request)?;
     let segments = request.segments();
     match (&caller, request.method.as_str(), segments.as_slice()) {
-        (Caller::Secret(mode), "POST", path) => {
-            let idempotency_key = request.header("idempotency-key").map(str::to_owned);
-            if idempotency_key.as_ref().is_some_and(|it| it.len() > 255) {
-                return Err(error(
-                    400,
-                    "invalid_request_error",
-                    None,
-                    "Idempotency-Key: at most 255 characters.",
-                    None,
-                ));
-            }
-            let scoped = idempotency_key.as_ref().map(|it| format!("{key}\n{it}"));
-            let create = |state: &mut VendorState| {
-                let made = create(path, &request.form(), request, version, *mode, state);
-                made.unwrap_or_else(|| Err(unrecognized())).unwrap_or_else(|refusal| refusal)
-            };
-            let answer = once_answer(state.idempotent(scoped, 86_400, request, create));
-            Ok(idempotency_key.into_iter().fold(answer, |answer, key| answer.with("idempotency-key", key)))
-        }
+        (Caller::Secret(mode), "POST", path) => create_once(path, request, &key, version, *mode, state),
         (Caller::Secret(_), "DELETE", ["v1", "ephemeral_keys", id]) => Ok(revoke(id, "deleted", state)?),
         (Caller::Secret(_), "GET", ["v1", "customers", id]) => {
             Ok(Answer::json(200, &json!({"id": id, "object": "customer"})))
@@ -121,7 +91,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             state.active(secret, &["customer_session"]).map_err(|reason| refused_key(reason, secret))?;
             Ok(Answer::json(200, &json!({"object": "elements_session", "customer": {"payment_methods": []}})))
         }
-        (Caller::Secret(_), ..) => Err(unrecognized()),
+        (Caller::Secret(_), ..) => Err(unrecognized(request)),
         (Caller::Public, ..) => Err(unauthorized(
             Some("secret_key_required"),
             "This API call cannot be made with a publishable API key. Please use a secret API key.",
@@ -131,6 +101,48 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             Err(error(403, "invalid_request_error", None, &message, None))
         }
     }
+}
+
+/// Checks the account and the content type.
+fn check_headers(request: &Request) -> Result<(), Answer> {
+    if request.header("stripe-account").is_some_and(|account| !account.starts_with("acct_")) {
+        let message = "The provided key does not have access to that account (or that account does not exist).";
+        return Err(error(403, "invalid_request_error", Some("account_invalid"), message, None));
+    }
+    let form_type = request.body.is_empty() || request.content_type() == "application/x-www-form-urlencoded";
+    if !form_type {
+        let message = "Invalid request: the POST content type must be application/x-www-form-urlencoded.";
+        return Err(error(400, "invalid_request_error", None, message, None));
+    }
+    Ok(())
+}
+
+fn unrecognized(request: &Request) -> Answer {
+    let message = format!("Unrecognized request URL ({}: {}).", request.method, request.path);
+    error(404, "invalid_request_error", None, &message, None)
+}
+
+/// Creates an object, once per key and idempotency key.
+fn create_once(
+    path: &[&str],
+    request: &Request,
+    key: &str,
+    version: &str,
+    mode: Mode,
+    state: &mut VendorState,
+) -> Handled {
+    let idempotency_key = request.header("idempotency-key").map(str::to_owned);
+    if idempotency_key.as_ref().is_some_and(|it| it.len() > 255) {
+        let message = "Idempotency-Key: at most 255 characters.";
+        return Err(error(400, "invalid_request_error", None, message, None));
+    }
+    let scoped = idempotency_key.as_ref().map(|it| format!("{key}\n{it}"));
+    let create = |state: &mut VendorState| {
+        let made = create(path, &request.form(), request, version, mode, state);
+        made.unwrap_or_else(|| Err(unrecognized(request))).unwrap_or_else(|refusal| refusal)
+    };
+    let answer = once_answer(state.idempotent(scoped, 86_400, request, create));
+    Ok(idempotency_key.into_iter().fold(answer, |answer, key| answer.with("idempotency-key", key)))
 }
 
 /// The answer to a request with or without an idempotency key.

@@ -129,14 +129,14 @@ fn the_key_decides_between_test_and_live() {
 fn an_idempotency_key_repeats_the_answer_of_its_parameters() {
     let mut fake = Fake::new("stripe");
     let headers = [KEY, ("idempotency-key", "k")];
-    assert_eq!(fake.ask(SESSIONS, &headers, "mode=sell").0, 400, "not kept");
+    assert_eq!(fake.ask(SESSIONS, &headers, "mode=sell").0, 400, "the answer is not stored");
     let first = fake.ask(SESSIONS, &headers, SETUP);
     assert_eq!(fake.ask(SESSIONS, &headers, SETUP), first);
     assert!(fake.send(SESSIONS, &headers, SETUP).headers.contains(&("idempotent-replayed", "true".to_owned())));
     let (status, conflict) = fake.ask(SESSIONS, &headers, &format!("{SETUP}&customer=cus_1"));
     assert_eq!((status, &conflict["error"]["type"]), (400, &json!("idempotency_error")));
     let other = [("authorization", "Bearer sk_test_other"), ("idempotency-key", "k")];
-    assert_ne!(fake.ask(SESSIONS, &other, SETUP).1["id"], first.1["id"], "keys are each account's own");
+    assert_ne!(fake.ask(SESSIONS, &other, SETUP).1["id"], first.1["id"], "a key belongs to one account");
     assert_ne!(fake.ask(SESSIONS, &[KEY], SETUP), fake.ask(SESSIONS, &[KEY], SETUP));
 }
 

@@ -120,7 +120,7 @@ mod tests {
     const GONE: &str = "payment_method_types_no_longer_supported";
     const UNKNOWN: &str = "parameter_unknown";
 
-    /// An empty code: the call is good.
+    /// The call is valid if the code is empty.
     #[test]
     fn a_version_takes_its_own_parameters_only() {
         let (page_allowed, page_types) = (format!("{PAGE}&{ALLOWED}"), format!("{PAGE}&{TYPES}"));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn payment_method_types_are_chosen_in_one_way() {
+    fn parameters_that_exclude_each_other_are_refused() {
         for (version, types) in [("2026-10-28.endive", ALLOWED), ("2025-06-30.basil", TYPES)] {
             for enabled in [true, false] {
                 let body = format!("automatic_payment_methods[enabled]={enabled}&{types}");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_one_of_stripes() {
+    fn unknown_versions_are_refused() {
         for (version, status) in [
             ("2026-10-28.endive", 200),
             ("2022-11-15", 200),
