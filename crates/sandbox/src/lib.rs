@@ -34,6 +34,7 @@
 //! vendor an absolute time must use the same clock. `GET /_sandbox/seen?connector=stripe` lists
 //! the last requests: method, path and status, without query, headers and bodies.
 
+mod dates;
 mod fault;
 mod graphql;
 mod http;

@@ -3,22 +3,22 @@
 //! Written from <https://docs.oppwa.com/integrations/widget/registration-tokens> and the vendor's
 //! list of result codes.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Pairs, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("registration_checkout", "{}"),
     ("payment_checkout", r#"{"amount": "92.00", "currency": "EUR", "payment_type": "DB"}"#),
 ];
 
-pub static ACI: FakeVendor = FakeVendor {
+pub(super) static ACI: FakeVendor = FakeVendor {
     name: "aci",
     credentials: r#"{"api_key": "OGE4sandbox", "entity_id": "8ac7a4c9000000000000000000000001"}"#,
     secrets: &[],
@@ -57,7 +57,7 @@ fn refund(client: &ClientToken) -> ClientCall {
 }
 
 fn body(code: &str, description: &str, id: &str, state: &VendorState) -> Value {
-    let timestamp = Timestamp::from_second(state.now).unwrap_or_default().strftime("%Y-%m-%d %H:%M:%S%z").to_string();
+    let timestamp = timestamp(state.now).strftime("%Y-%m-%d %H:%M:%S%z").to_string();
     json!({"result": {"code": code, "description": description}, "buildNumber": "sandbox", "timestamp": timestamp, "ndc": id, "id": id})
 }
 

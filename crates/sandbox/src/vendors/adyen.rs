@@ -9,6 +9,7 @@ use jiff::{Timestamp, tz};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
@@ -20,7 +21,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("session", r#"{"amount":1000,"currency":"EUR","return_url":"https://shop.example/return"}"#),
 ];
 
-pub static ADYEN: FakeVendor = FakeVendor {
+pub(super) static ADYEN: FakeVendor = FakeVendor {
     name: "adyen",
     credentials: r#"{"api_key": "AQEsandbox", "merchant_account": "SandboxECOM", "review_key": null}"#,
     secrets: &["x-api-key"],
@@ -274,7 +275,7 @@ fn expiry(body: &Map<String, Value>, state: &VendorState) -> Result<i64, Answer>
 /// A time with a numeric offset, never `Z`, as Adyen writes it.
 fn in_amsterdam(seconds: i64) -> String {
     let offset = tz::offset(1);
-    format!("{}{offset}:00", offset.to_datetime(Timestamp::from_second(seconds).unwrap_or_default()))
+    format!("{}{offset}:00", offset.to_datetime(timestamp(seconds)))
 }
 
 #[cfg(test)]

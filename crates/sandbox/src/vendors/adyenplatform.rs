@@ -11,13 +11,13 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[(
+const EXAMPLES: &[(&str, &str)] = &[(
     "session",
     r#"{"allowOrigin": "https://shop.example", "product": "onboarding", "policy": {"resources":
         [{"type": "legalEntity", "legalEntityId": "LE00001"}], "roles": ["manageTransferInstrumentComponent"]}}"#,
 )];
 
-pub static ADYENPLATFORM: FakeVendor = FakeVendor {
+pub(super) static ADYENPLATFORM: FakeVendor = FakeVendor {
     name: "adyenplatform",
     credentials: r#"{"api_key": "AQEsandboxPlatform"}"#,
     secrets: &["x-api-key"],

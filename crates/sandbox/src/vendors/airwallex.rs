@@ -3,17 +3,17 @@
 //! Written from the vendor's API reference and its Android SDK. The lifetime of a customer's secret
 //! is not published: one hour is invented.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
 
-pub static AIRWALLEX: FakeVendor = FakeVendor {
+pub(super) static AIRWALLEX: FakeVendor = FakeVendor {
     name: "airwallex",
     credentials: r#"{"api_key": "sandbox-api-key", "client_id": "sandbox-client"}"#,
     secrets: &["x-api-key", "x-client-id"],
@@ -43,7 +43,7 @@ pub static AIRWALLEX: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("customer_client_secret", r#"{"customer_id": "cus_0001"}"#),
     ("payment_intent_client_secret", r#"{"amount": "10.50", "currency": "EUR"}"#),
     ("access_token", "{}"),
@@ -147,7 +147,7 @@ fn intent(body: &Value, state: &mut VendorState) -> Handled {
 
 /// A time whose offset has no colon, as Airwallex writes it.
 fn date(seconds: i64) -> String {
-    Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+    timestamp(seconds).strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }
 
 #[cfg(test)]

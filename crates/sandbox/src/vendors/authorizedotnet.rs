@@ -12,7 +12,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "hosted_payment_page",
         r#"{"amount": "20.00", "settings": {"hostedPaymentReturnOptions": {"showReceipt": false}}}"#,
@@ -20,7 +20,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("hosted_profile_page", r#"{"customer_profile_id": "900001"}"#),
 ];
 
-pub static AUTHORIZEDOTNET: FakeVendor = FakeVendor {
+pub(super) static AUTHORIZEDOTNET: FakeVendor = FakeVendor {
     name: "authorizedotnet",
     credentials: r#"{"name": "sandboxLogin", "transaction_key": "sandboxTransKey1"}"#,
     secrets: &[

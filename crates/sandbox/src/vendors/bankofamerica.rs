@@ -5,7 +5,7 @@
 use super::cybersource::{self, PLATFORM};
 use crate::{token_use::TokenUse, vendor::FakeVendor};
 
-pub static BANKOFAMERICA: FakeVendor = FakeVendor {
+pub(super) static BANKOFAMERICA: FakeVendor = FakeVendor {
     name: "bankofamerica",
     examples: EXAMPLES,
     clients: &[
@@ -23,5 +23,5 @@ pub static BANKOFAMERICA: FakeVendor = FakeVendor {
     ..PLATFORM
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];

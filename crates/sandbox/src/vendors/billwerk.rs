@@ -13,7 +13,7 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static BILLWERK: FakeVendor = FakeVendor {
+pub(super) static BILLWERK: FakeVendor = FakeVendor {
     name: "billwerk",
     credentials: r#"{"api_key": "priv_sandbox", "public_api_key": "pub_sandbox"}"#,
     secrets: &[],
@@ -27,7 +27,7 @@ pub static BILLWERK: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("recurring_session", r#"{"create_customer": {"generate_handle": true, "email": "shopper@shop.example"}}"#),
     ("charge_session", r#"{"amount": 1000, "currency": "EUR", "customer_handle": "customer-1"}"#),
 ];

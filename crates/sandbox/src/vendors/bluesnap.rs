@@ -12,9 +12,9 @@ use crate::{
     vendor_state::{HEX_DIGITS, TokenError, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("payment_fields_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("payment_fields_token", "{}")];
 
-pub static BLUESNAP: FakeVendor = FakeVendor {
+pub(super) static BLUESNAP: FakeVendor = FakeVendor {
     name: "bluesnap",
     credentials: r#"{"username": "API_sandbox", "password": "sandboxPassword1"}"#,
     secrets: &[],

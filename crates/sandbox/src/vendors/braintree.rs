@@ -17,7 +17,7 @@ use crate::{
 
 const EXAMPLES: &[(&str, &str)] = &[("client_token", "{}")];
 
-pub static BRAINTREE: FakeVendor = FakeVendor {
+pub(super) static BRAINTREE: FakeVendor = FakeVendor {
     name: "braintree",
     credentials: r#"{"public_key": "sandbox_public", "private_key": "sandbox_private"}"#,
     secrets: &[],

@@ -6,18 +6,19 @@ use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request, text},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[(
+const EXAMPLES: &[(&str, &str)] = &[(
     "payment_session",
     r#"{"order_amount": "10.15", "order_currency": "INR", "customer_id": "cust1", "customer_phone": "9876543210"}"#,
 )];
 
-pub static CASHFREE: FakeVendor = FakeVendor {
+pub(super) static CASHFREE: FakeVendor = FakeVendor {
     name: "cashfree",
     credentials: r#"{"app_id": "TESTsandbox", "secret_key": "cfsk_ma_test_sandbox"}"#,
     secrets: &["x-client-id", "x-client-secret"],
@@ -144,7 +145,7 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
 /// A time with a numeric offset, never `Z`, as Cashfree writes it.
 fn in_india(seconds: i64) -> String {
     let offset = tz::Offset::from_seconds(19_800).unwrap_or(tz::Offset::UTC);
-    format!("{}+05:30", offset.to_datetime(Timestamp::from_second(seconds).unwrap_or_default()))
+    format!("{}+05:30", offset.to_datetime(timestamp(seconds)))
 }
 
 #[cfg(test)]

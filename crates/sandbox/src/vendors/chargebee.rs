@@ -11,10 +11,10 @@ use crate::{
     vendor_state::{Idempotent, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("portal_session", r#"{"customer_id": "cust_1"}"#), ("manage_payment_sources", r#"{"customer_id": "cust_1"}"#)];
 
-pub static CHARGEBEE: FakeVendor = FakeVendor {
+pub(super) static CHARGEBEE: FakeVendor = FakeVendor {
     name: "chargebee",
     credentials: r#"{"api_key": "test_sandbox", "site": "sandbox-test"}"#,
     secrets: &[],

@@ -14,7 +14,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static CHECKOUT: FakeVendor = FakeVendor {
+pub(super) static CHECKOUT: FakeVendor = FakeVendor {
     name: "checkout",
     credentials: r#"{"api_key": "pk_sbox_sandbox", "api_secret": "sk_sbox_sandbox", "processing_channel_id": "pc_sandbox00000000000000000000"}"#,
     secrets: &["client_secret"],
@@ -42,7 +42,7 @@ pub static CHECKOUT: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("payment_session", r#"{"currency": "GBP", "billing": {"address": {"country": "GB"}}}"#),
     (
         "cardholder_access_token",

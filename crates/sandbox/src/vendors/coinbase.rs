@@ -21,14 +21,14 @@ const KEY_ID: &str = "00000000-0000-4000-8000-00000000c01b";
 const KEY: &str = "t61WdHfIN1aquaVCsr4E93264lEV2F8iBw102MxHedyG/DRIP0f3M/tzVTePBwPGo1YJB7qw2Smdv9d2l/hKuA==";
 const URI: &str = "POST api.developer.coinbase.com/onramp/v1/token";
 
-pub const EXAMPLES: &[(&str, &str)] = &[(
+const EXAMPLES: &[(&str, &str)] = &[(
     "onramp_session_token",
     r#"{"api_key_id": "00000000-0000-4000-8000-00000000c01b",
         "api_key_secret": "t61WdHfIN1aquaVCsr4E93264lEV2F8iBw102MxHedyG/DRIP0f3M/tzVTePBwPGo1YJB7qw2Smdv9d2l/hKuA==",
         "addresses": [{"address": "0xabc1", "blockchains": ["base"]}], "clientIp": "203.0.113.7"}"#,
 )];
 
-pub static COINBASE: FakeVendor = FakeVendor {
+pub(super) static COINBASE: FakeVendor = FakeVendor {
     name: "coinbase",
     credentials: r#"{"api_key": "sandbox-commerce-key"}"#,
     secrets: &[],

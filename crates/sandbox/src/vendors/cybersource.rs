@@ -13,8 +13,9 @@ use base64::{
 use serde_json::{Value, json};
 
 use crate::{
+    dates::{http_date, is_fresh},
     http::{Answer, Handled, Request},
-    signing::{hmac_sha256, http_date, is_fresh, sha256},
+    signing::{hmac_sha256, sha256},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
@@ -47,9 +48,9 @@ pub(super) const PLATFORM: FakeVendor = FakeVendor {
     ],
 };
 
-pub static CYBERSOURCE: FakeVendor = PLATFORM;
+pub(super) static CYBERSOURCE: FakeVendor = PLATFORM;
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];
 
 fn decoded(part: Option<&str>) -> Value {

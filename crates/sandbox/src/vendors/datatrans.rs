@@ -11,7 +11,7 @@ use crate::{
     vendor_state::{Idempotent, VendorState},
 };
 
-pub static DATATRANS: FakeVendor = FakeVendor {
+pub(super) static DATATRANS: FakeVendor = FakeVendor {
     name: "datatrans",
     credentials: r#"{"merchant_id": "1100000000", "password": "sandbox_datatrans_password"}"#,
     secrets: &[],
@@ -38,7 +38,7 @@ pub static DATATRANS: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("secure_fields", r#"{"currency": "CHF", "return_url": "https://shop.example/ret"}"#),
     ("registration", r#"{"currency": "CHF", "return_url": "https://shop.example/ret"}"#),
     ("mobile_token", r#"{"currency": "CHF", "payment_methods": ["VIS", "ECA"]}"#),

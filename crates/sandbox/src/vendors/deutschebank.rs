@@ -5,21 +5,20 @@
 //! it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use hmac::{Hmac, Mac};
 use jiff::Timestamp;
 use serde_json::json;
-use sha2::Sha256;
 
 use crate::{
     http::{Answer, Handled, Pairs, Request},
     oauth::{AccessToken, CLIENT_CREDENTIALS, ClientAuth, TokenEndpoint, TokenRequestError},
+    signing::hmac_sha256,
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
 
 const CLIENT_KEY: &str = "sandbox-client-key";
 
-pub static DEUTSCHEBANK: FakeVendor = FakeVendor {
+pub(super) static DEUTSCHEBANK: FakeVendor = FakeVendor {
     name: "deutschebank",
     credentials: r#"{"client_id": "sandbox-client", "client_key": "sandbox-client-key", "merchant_id": "sandbox-merchant"}"#,
     secrets: &["client_id"],
@@ -30,7 +29,7 @@ pub static DEUTSCHEBANK: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("client_credentials", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("client_credentials", "{}")];
 
 fn failure(status: u16, _: &mut VendorState) -> Answer {
     refused(status, if status == 401 { "unauthorized" } else { "request_invalid" })
@@ -72,8 +71,7 @@ fn check_signature(request: &Request, form: &Pairs) -> Option<()> {
         (form.value("client_id")?, request.header("x-requestdate")?, request.header("x-randomvalue")?);
     Timestamp::strptime("%a, %d %b %Y %H:%M:%S %z", date.replace("GMT", "+0000")).ok()?;
     let signature = BASE64_STANDARD.decode(form.value("client_secret")?.strip_prefix("V1:")?).ok()?;
-    let mac = Hmac::<Sha256>::new_from_slice(CLIENT_KEY.as_bytes()).ok()?;
-    mac.chain_update(id).chain_update(date).chain_update(random).verify_slice(&signature).ok()
+    (signature == hmac_sha256(CLIENT_KEY, format!("{id}{date}{random}"))).then_some(())
 }
 
 #[cfg(test)]

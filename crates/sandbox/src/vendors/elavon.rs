@@ -11,9 +11,9 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("transaction_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("transaction_token", "{}")];
 
-pub static ELAVON: FakeVendor = FakeVendor {
+pub(super) static ELAVON: FakeVendor = FakeVendor {
     name: "elavon",
     credentials: r#"{"ssl_merchant_id": "900001", "ssl_user_id": "sandboxuser", "ssl_pin": "SANDBOXPIN"}"#,
     secrets: &["ssl_merchant_id", "ssl_user_id", "ssl_pin"],

@@ -5,7 +5,7 @@
 use super::fiservcommercehub::{self, API};
 use crate::{token_use::TokenUse, vendor::FakeVendor};
 
-pub static FISERV: FakeVendor = FakeVendor {
+pub(super) static FISERV: FakeVendor = FakeVendor {
     name: "fiserv",
     credentials: r#"{"api_key": "sandbox_api_key", "merchant_account": "100000000000001", "api_secret": "sandbox_fiserv_secret"}"#,
     examples: EXAMPLES,
@@ -17,4 +17,4 @@ pub static FISERV: FakeVendor = FakeVendor {
     ..API
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", r#"{"terminal_id": "10000001"}"#)];
+const EXAMPLES: &[(&str, &str)] = &[("security_credentials", r#"{"terminal_id": "10000001"}"#)];

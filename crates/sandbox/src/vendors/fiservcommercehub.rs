@@ -5,12 +5,12 @@
 //! valid. Fiserv's older credentials reach the same API.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::{is_fresh, timestamp},
     http::{Answer, Handled, Request},
-    signing::{hmac_sha256, is_fresh, sha256},
+    signing::{hmac_sha256, sha256},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
@@ -49,9 +49,9 @@ pub(super) const API: FakeVendor = FakeVendor {
 
 const CAPTURE_PATH: &str = "/fiservcommercehub/ch/payments-vas/v1/card-capture";
 
-pub static FISERVCOMMERCEHUB: FakeVendor = API;
+pub(super) static FISERVCOMMERCEHUB: FakeVendor = API;
 
-pub const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
 
 /// A call of the Checkout SDK: it has no HMAC, but the token and a digest without a secret.
 pub(super) fn capture(name: &str, client: &ClientToken) -> ClientCall {
@@ -94,7 +94,7 @@ fn failure(status: u16) -> Answer {
 }
 
 fn date(seconds: i64) -> String {
-    Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    timestamp(seconds).to_string()
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {

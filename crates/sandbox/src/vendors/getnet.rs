@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static GETNET: FakeVendor = FakeVendor {
+pub(super) static GETNET: FakeVendor = FakeVendor {
     name: "getnet",
     credentials: r#"{"api_key": "sandbox-client", "api_secret": "sandbox-secret", "seller_id": "sandbox-seller"}"#,
     secrets: &[],
@@ -22,7 +22,7 @@ pub static GETNET: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 /// A refusal of the vendor's gateway.
 fn failure(status: u16, _: &mut VendorState) -> Answer {

@@ -24,9 +24,9 @@ const PERMISSIONS: &[&str] = &[
     "TRN_POST_Refund",
 ];
 
-pub const EXAMPLES: &[(&str, &str)] = &[("restricted_token", "{}"), ("access_token", r#"{"audience": "server"}"#)];
+const EXAMPLES: &[(&str, &str)] = &[("restricted_token", "{}"), ("access_token", r#"{"audience": "server"}"#)];
 
-pub static GLOBALPAY: FakeVendor = FakeVendor {
+pub(super) static GLOBALPAY: FakeVendor = FakeVendor {
     name: "globalpay",
     credentials: r#"{"app_id": "sandboxAppId", "app_key": "sandboxAppKey"}"#,
     secrets: &["app_id"],

@@ -2,22 +2,22 @@
 //!
 //! Written from <https://developer.gocardless.com/api-reference/>.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("billing_request_flow", r#"{"mandate_request": {"scheme": "bacs"}, "redirect_uri": "https://shop.example/back"}"#),
     ("billing_request_flow_session", "{}"),
 ];
 
-pub static GOCARDLESS: FakeVendor = FakeVendor {
+pub(super) static GOCARDLESS: FakeVendor = FakeVendor {
     name: "gocardless",
     credentials: r#"{"api_key": "sandbox_access_token"}"#,
     secrets: &[],
@@ -156,9 +156,7 @@ fn flow(status: u16, id: &str, session: Option<&str>, state: &mut VendorState) -
     if let Some(session) = session {
         state.issue(session, "session_token", found.expires_at, &[]);
     }
-    let date = |seconds: i64| {
-        Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
-    };
+    let date = |seconds: i64| timestamp(seconds).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
     let ends = found.expires_at.unwrap_or_default();
     let flow = json!({"id": id, "authorisation_url": format!("https://pay-sandbox.gocardless.com/billing/static/flow?id={id}"),
         "expires_at": date(ends), "created_at": date(ends.saturating_sub(7 * 86_400)), "session_token": session,

@@ -11,9 +11,9 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("helcim_pay_checkout", r#"{"currency": "CAD"}"#)];
+const EXAMPLES: &[(&str, &str)] = &[("helcim_pay_checkout", r#"{"currency": "CAD"}"#)];
 
-pub static HELCIM: FakeVendor = FakeVendor {
+pub(super) static HELCIM: FakeVendor = FakeVendor {
     name: "helcim",
     credentials: r#"{"api_key": "sandboxHelcimToken"}"#,
     secrets: &["api-token"],

@@ -3,17 +3,17 @@
 //! HyperPG is Juspay's API on other hosts. Written from Juspay's API reference.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Pairs, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("customer_client_auth_token", r#"{"customer_id": "user_1"}"#),
     (
         "order_client_auth_token",
@@ -25,7 +25,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-pub static HYPERPG: FakeVendor = FakeVendor {
+pub(super) static HYPERPG: FakeVendor = FakeVendor {
     name: "hyperpg",
     credentials: r#"{"username": "sandboxApiKey", "merchant_id": "sandbox"}"#,
     secrets: &["x-merchantid"],
@@ -183,7 +183,7 @@ fn token(kind: &'static str, customer: &str, order: &str, state: &mut VendorStat
     let token = state.random_id_of("tkn_", 32, HEX_DIGITS);
     let expires_at = state.now.saturating_add(900);
     state.issue(&token, kind, Some(expires_at), &[("customer", customer), ("order", order)]);
-    (token, Timestamp::from_second(expires_at).unwrap_or_default().to_string())
+    (token, timestamp(expires_at).to_string())
 }
 
 /// A customer, with a token if the option is `true`. The token needs the version header.

@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static IATAPAY: FakeVendor = FakeVendor {
+pub(super) static IATAPAY: FakeVendor = FakeVendor {
     name: "iatapay",
     credentials: r#"{"client_id": "sandbox-client", "merchant_id": "sandbox-merchant", "client_secret": "sandbox-secret"}"#,
     secrets: &[],
@@ -22,7 +22,7 @@ pub static IATAPAY: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 fn failure(status: u16, _: &mut VendorState) -> Answer {
     match status {

@@ -12,7 +12,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static ITAUBANK: FakeVendor = FakeVendor {
+pub(super) static ITAUBANK: FakeVendor = FakeVendor {
     name: "itaubank",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
     secrets: &["client_id", "client_secret"],
@@ -23,7 +23,7 @@ pub static ITAUBANK: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 fn failure(status: u16) -> Answer {
     match status {

@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static JPMORGAN: FakeVendor = FakeVendor {
+pub(super) static JPMORGAN: FakeVendor = FakeVendor {
     name: "jpmorgan",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
     secrets: &[],
@@ -22,7 +22,7 @@ pub static JPMORGAN: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("access_token", "{}")];
 
 fn failure(status: u16) -> Answer {
     match status {

@@ -12,7 +12,7 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static KLARNA: FakeVendor = FakeVendor {
+pub(super) static KLARNA: FakeVendor = FakeVendor {
     name: "klarna",
     credentials: r#"{"username": "PK0000000_sandbox", "password": "sandbox_password"}"#,
     secrets: &[],
@@ -34,7 +34,7 @@ pub static KLARNA: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[(
+const EXAMPLES: &[(&str, &str)] = &[(
     "payments_session",
     r#"{"purchase_country": "GB", "purchase_currency": "GBP", "locale": "en-GB", "order_amount": 1000,
         "order_lines": [{"name": "Shoe", "quantity": 1, "unit_price": 1000, "total_amount": 1000}]}"#,

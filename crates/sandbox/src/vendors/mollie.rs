@@ -3,17 +3,17 @@
 //! Written from the vendor's `OpenAPI` document and <https://docs.mollie.com/reference/overview>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
 };
 
-pub static MOLLIE: FakeVendor = FakeVendor {
+pub(super) static MOLLIE: FakeVendor = FakeVendor {
     name: "mollie",
     credentials: r#"{"api_key": "test_SandboxSandboxSandboxSandbox", "profile_token": "pfl_Sandbox"}"#,
     secrets: &[],
@@ -50,7 +50,7 @@ pub static MOLLIE: FakeVendor = FakeVendor {
 
 const ORDER: &str =
     r#"{"amount": "10.00", "currency": "EUR", "description": "Order 1", "return_url": "https://shop.example/r"}"#;
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("session", ORDER),
     ("payment", ORDER),
     (
@@ -148,7 +148,7 @@ fn create(path: &[&str], kind: KeyKind, request: &Request, state: &mut VendorSta
     if kind == KeyKind::Organization {
         text("profileId")?;
     }
-    let date = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default().to_string().replace('Z', "+00:00");
+    let date = |seconds: i64| timestamp(seconds).to_string().replace('Z', "+00:00");
     let mut made = json!({"mode": kind.mode(), "status": "open", "createdAt": date(state.now), "expiresAt": date(state.now + 900)});
     let mut put = |name: &str, value: Value| made.as_object_mut().map(|made| made.insert(name.to_owned(), value));
     match path {

@@ -14,7 +14,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static MONERIS: FakeVendor = FakeVendor {
+pub(super) static MONERIS: FakeVendor = FakeVendor {
     name: "moneris",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret", "merchant_id": "0000000001"}"#,
     secrets: &["client_secret"],
@@ -34,7 +34,7 @@ pub static MONERIS: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("oauth_client_credentials", "{}"),
     (
         "checkout_ticket",

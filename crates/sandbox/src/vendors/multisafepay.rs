@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static MULTISAFEPAY: FakeVendor = FakeVendor {
+pub(super) static MULTISAFEPAY: FakeVendor = FakeVendor {
     name: "multisafepay",
     credentials: r#"{"api_key": "sandbox_multisafepay_key"}"#,
     secrets: &["api_key"],
@@ -32,7 +32,7 @@ pub static MULTISAFEPAY: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("api_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("api_token", "{}")];
 
 fn error(status: u16, code: u16, info: &str) -> Answer {
     Answer::json(status, &json!({"success": false, "data": {}, "error_code": code, "error_info": info}))

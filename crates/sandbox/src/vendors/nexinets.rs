@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static NEXINETS: FakeVendor = FakeVendor {
+pub(super) static NEXINETS: FakeVendor = FakeVendor {
     name: "nexinets",
     credentials: r#"{"merchant_id": "merchant_sandbox", "api_key": "sandbox_nexinets_key"}"#,
     secrets: &[],
@@ -26,7 +26,7 @@ pub static NEXINETS: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("order", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#)];
 
 /// The authorization of the widget: the public id of the merchant.

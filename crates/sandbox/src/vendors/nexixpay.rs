@@ -12,7 +12,7 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static NEXIXPAY: FakeVendor = FakeVendor {
+pub(super) static NEXIXPAY: FakeVendor = FakeVendor {
     name: "nexixpay",
     credentials: r#"{"api_key": "00000000-0000-4000-8000-000000000000"}"#,
     secrets: &["x-api-key"],
@@ -34,7 +34,7 @@ pub static NEXIXPAY: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("hpp_verify", r#"{"currency": "EUR", "return_url": "https://shop.example/r"}"#),
     ("hpp", r#"{"amount": 1000, "currency": "EUR", "return_url": "https://shop.example/r"}"#),
     (

@@ -15,10 +15,10 @@ use crate::{
 
 const SECRET: &str = "sandbox-merchant-secret";
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("session_token", "{}"), ("open_order", r#"{"amount": "10.00", "currency": "USD"}"#)];
 
-pub static NUVEI: FakeVendor = FakeVendor {
+pub(super) static NUVEI: FakeVendor = FakeVendor {
     name: "nuvei",
     credentials: r#"{"merchant_id": "1000000001", "merchant_site_id": "200001", "merchant_secret": "sandbox-merchant-secret"}"#,
     secrets: &["merchantId", "merchantSiteId"],

@@ -12,7 +12,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static PAYLOAD: FakeVendor = FakeVendor {
+pub(super) static PAYLOAD: FakeVendor = FakeVendor {
     name: "payload",
     credentials: r#"{"auth_key_map": {"USD": {"api_key": "test_secret_key_sandbox", "processing_account_id": "acct_sandbox"}}}"#,
     secrets: &[],
@@ -32,7 +32,7 @@ pub static PAYLOAD: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("payment_method_form", "{}"),
     ("payment_form", r#"{"amount": "10.50"}"#),
     ("checkout_plugin", r#"{"amount": "10.50"}"#),

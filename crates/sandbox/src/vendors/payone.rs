@@ -3,12 +3,12 @@
 //! Written from the vendor's PCP server libraries.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
+    dates::{http_date, is_fresh, timestamp},
     http::{Answer, Handled, Request},
-    signing::{hmac_sha256, http_date, is_fresh},
+    signing::hmac_sha256,
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
@@ -18,7 +18,7 @@ const MERCHANT: &str = "SANDBOX_P1";
 const API_KEY: &str = "sandbox_payone_key";
 const SECRET: &str = "sandbox_payone_secret";
 
-pub static PAYONE: FakeVendor = FakeVendor {
+pub(super) static PAYONE: FakeVendor = FakeVendor {
     name: "payone",
     credentials: r#"{"api_key": "sandbox_payone_key", "api_secret": "sandbox_payone_secret", "merchant_id": "SANDBOX_P1"}"#,
     secrets: &[],
@@ -40,7 +40,7 @@ pub static PAYONE: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("authentication_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("authentication_token", "{}")];
 
 fn failure(status: u16) -> Answer {
     let (code, id) = match status {
@@ -70,7 +70,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let claims = json!({"sub": merchant, "iat": state.now, "exp": expires_at, "jti": state.random_id("", 16)});
             let token = state.jwt("ES256", &claims);
             state.issue(&token, "authentication_token", Some(expires_at), &[]);
-            let date = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
+            let date = |seconds| timestamp(seconds).to_string();
             let id = state.random_id("", 32);
             let dates = (date(state.now), date(expires_at));
             Ok(Answer::json(

@@ -18,7 +18,7 @@ use crate::{
 const EXAMPLES: &[(&str, &str)] =
     &[("client_token", "{}"), ("identity_client_token", "{}"), ("id_token", "{}"), ("access_token", "{}")];
 
-pub static PAYPAL: FakeVendor = FakeVendor {
+pub(super) static PAYPAL: FakeVendor = FakeVendor {
     name: "paypal",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
     secrets: &["client_secret"],

@@ -12,10 +12,10 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("single_use_customer_token", r#"{"customer_id": "1a2b3c4d-0000-4000-8000-000000000001"}"#)];
 
-pub static PAYSAFE: FakeVendor = FakeVendor {
+pub(super) static PAYSAFE: FakeVendor = FakeVendor {
     name: "paysafe",
     credentials: r#"{"username": "sandbox-user", "password": "sandboxPassword"}"#,
     secrets: &[],

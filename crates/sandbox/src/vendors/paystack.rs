@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static PAYSTACK: FakeVendor = FakeVendor {
+pub(super) static PAYSTACK: FakeVendor = FakeVendor {
     name: "paystack",
     credentials: r#"{"api_key": "sk_test_sandbox"}"#,
     secrets: &[],
@@ -32,7 +32,7 @@ pub static PAYSTACK: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("transaction_access_code", r#"{"email": "shopper@shop.example", "amount": 50000, "currency": "NGN"}"#)];
 
 fn error(status: u16, code: &str, message: &str) -> Answer {

@@ -22,7 +22,7 @@ use crate::{
 const KEY: &[u8] = b"sandboxPaytmKey1";
 const IV: &[u8] = b"@@@@&&&&####$$$$";
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("access_token", r#"{"reference_id": "sandbox-ref-01"}"#),
     (
         "txn_token",
@@ -30,7 +30,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-pub static PAYTM: FakeVendor = FakeVendor {
+pub(super) static PAYTM: FakeVendor = FakeVendor {
     name: "paytm",
     credentials: r#"{"merchant_id": "SANDBOX0000000000001", "merchant_key": "sandboxPaytmKey1", "website": "WEBSTAGING"}"#,
     secrets: &[],

@@ -13,7 +13,7 @@ use crate::{
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static PAYU: FakeVendor = FakeVendor {
+pub(super) static PAYU: FakeVendor = FakeVendor {
     name: "payu",
     credentials: r#"{"api_key": "300001", "api_secret": "sandbox-secret"}"#,
     secrets: &["client_secret"],
@@ -24,7 +24,7 @@ pub static PAYU: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("trusted_merchant", r#"{"email": "user@shop.example", "ext_customer_id": "customer-1"}"#),
     ("partner", r#"{"firm_id": "firm-1"}"#),

@@ -12,7 +12,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "sdk_order_token",
         r#"{"client_id": "SANDBOX_1", "client_secret": "sandbox-client-key", "client_version": "1", "amount": 1000}"#,
@@ -23,7 +23,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-pub static PHONEPE: FakeVendor = FakeVendor {
+pub(super) static PHONEPE: FakeVendor = FakeVendor {
     name: "phonepe",
     credentials: r#"{"merchant_id": "SANDBOXMERCHANT", "salt_key": "sandbox-salt", "salt_index": "1"}"#,
     secrets: &["client_id", "client_secret"],

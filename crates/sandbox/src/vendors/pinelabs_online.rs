@@ -3,17 +3,17 @@
 //! Written from the vendor's pages "Generate Token" and "Generate Checkout Link". The pages give no
 //! lifetime of a checkout token, so it does not expire here. The answer to a refund is invented.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
 
-pub static PINELABS_ONLINE: FakeVendor = FakeVendor {
+pub(super) static PINELABS_ONLINE: FakeVendor = FakeVendor {
     name: "pinelabs_online",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
     secrets: &["client_id", "client_secret"],
@@ -35,7 +35,7 @@ pub static PINELABS_ONLINE: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("checkout_token", r#"{"amount": 500, "currency": "INR"}"#), ("access_token", "{}")];
 
 fn error(status: u16, code: &str, message: &str) -> Answer {
@@ -70,7 +70,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let expires_at = state.now + 3_600;
             let token = state.jwt("RS256", &json!({"iat": state.now, "exp": expires_at}));
             state.issue(&token, "access_token", Some(expires_at), &[]);
-            let date = format!("{:.3}", Timestamp::from_second(expires_at).unwrap_or_default());
+            let date = format!("{:.3}", timestamp(expires_at));
             Ok(Answer::json(200, &json!({"access_token": token, "expires_at": date})))
         }
         ("POST", "/api/checkout/v1/orders") => {

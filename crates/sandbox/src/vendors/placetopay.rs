@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::{is_fresh, timestamp},
     http::{Answer, Handled, Request},
-    signing::{is_fresh, sha256},
+    signing::sha256,
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
@@ -17,7 +18,7 @@ use crate::{
 const LOGIN: &str = "sandbox_placetopay_login";
 const TRAN_KEY: &str = "sandbox_placetopay_key";
 
-pub static PLACETOPAY: FakeVendor = FakeVendor {
+pub(super) static PLACETOPAY: FakeVendor = FakeVendor {
     name: "placetopay",
     credentials: r#"{"login": "sandbox_placetopay_login", "tran_key": "sandbox_placetopay_key"}"#,
     secrets: &["/auth/login"],
@@ -31,7 +32,7 @@ pub static PLACETOPAY: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "subscription_session",
         r#"{"return_url": "https://shop.example/back", "ip_address": "203.0.113.7", "user_agent": "Mozilla/5.0"}"#,
@@ -58,7 +59,7 @@ fn read(client: &ClientToken) -> ClientCall {
 }
 
 fn date(seconds: i64) -> String {
-    Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+    timestamp(seconds).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
 fn error(status: u16, reason: Value, message: &str, state: &VendorState) -> Answer {

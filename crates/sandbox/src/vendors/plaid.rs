@@ -3,17 +3,17 @@
 //! Written from the vendor's OpenAPI file of version 2020-09-14 and
 //! <https://plaid.com/docs/errors/>.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static PLAID: FakeVendor = FakeVendor {
+pub(super) static PLAID: FakeVendor = FakeVendor {
     name: "plaid",
     credentials: r#"{"client_id": "sandbox-client", "secret": "sandbox-secret"}"#,
     secrets: &["plaid-secret", "secret", "client_secret"],
@@ -27,7 +27,7 @@ pub static PLAID: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("link_token", r#"{"client_name": "Sandbox", "language": "en", "country_codes": ["US"], "products": ["auth"]}"#),
     ("session_token", r#"{"template_id": "template_sandbox"}"#),
     ("oauth_client_credentials", r#"{"scopes": ["user:read"]}"#),
@@ -171,7 +171,7 @@ fn link_token(lifetime_seconds: i64, state: &mut VendorState) -> Value {
     let token = state.random_id_of("link-sandbox-", 32, HEX_DIGITS);
     let end = state.now.saturating_add(lifetime_seconds);
     state.issue(&token, "link_token", Some(end), &[]);
-    let date = Timestamp::from_second(end).unwrap_or_default().to_string();
+    let date = timestamp(end).to_string();
     json!({"link_token": token, "expiration": date, "request_id": state.random_id("", 15)})
 }
 

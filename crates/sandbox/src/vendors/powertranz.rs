@@ -13,7 +13,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static POWERTRANZ: FakeVendor = FakeVendor {
+pub(super) static POWERTRANZ: FakeVendor = FakeVendor {
     name: "powertranz",
     credentials: r#"{"power_tranz_id": "sandbox_powertranz_id", "power_tranz_password": "sandbox_powertranz_password"}"#,
     secrets: &["powertranz-powertranzid", "powertranz-powertranzpassword"],
@@ -40,7 +40,7 @@ fn session(client: &ClientToken) -> String {
     page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
 }
 
-pub const EXAMPLES: &[(&str, &str)] = &[(
+const EXAMPLES: &[(&str, &str)] = &[(
     "spi_hosted_page",
     r#"{"total_amount": "1.00", "currency_code": "840", "page_set": "PTZ/Sandbox", "page_name": "Checkout", "merchant_response_url": "https://shop.example/done"}"#,
 )];

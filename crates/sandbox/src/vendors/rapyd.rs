@@ -16,12 +16,12 @@ use crate::{
 
 const SECRET: &str = "rsk_sandbox";
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("card_token_page", r#"{"customer": "cus_sandbox", "country": "US"}"#),
     ("checkout_page", r#"{"amount": "10.50", "currency": "USD", "country": "US"}"#),
 ];
 
-pub static RAPYD: FakeVendor = FakeVendor {
+pub(super) static RAPYD: FakeVendor = FakeVendor {
     name: "rapyd",
     credentials: r#"{"access_key": "rak_sandbox", "secret_key": "rsk_sandbox"}"#,
     secrets: &["access_key"],

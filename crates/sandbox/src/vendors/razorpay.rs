@@ -13,7 +13,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static RAZORPAY: FakeVendor = FakeVendor {
+pub(super) static RAZORPAY: FakeVendor = FakeVendor {
     name: "razorpay",
     credentials: r#"{"api_key": "rzp_test_sandbox", "api_secret": "sandbox-secret"}"#,
     secrets: &["client_secret", "refresh_token"],
@@ -34,7 +34,7 @@ pub static RAZORPAY: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("turbo_customer_session", r#"{"customer_reference": "9000090000"}"#),
     ("oauth_client_credentials", r#"{"client_id": "SANDBOXCLIENT", "client_secret": "sandbox-secret"}"#),
     (

@@ -2,17 +2,18 @@
 //!
 //! Written from the vendor's `OpenAPI` document 2024-09-01.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static REVOLUT: FakeVendor = FakeVendor {
+pub(super) static REVOLUT: FakeVendor = FakeVendor {
     name: "revolut",
     credentials: r#"{"secret_api_key": "sk_sandbox_revolut", "signing_secret": null}"#,
     secrets: &[],
@@ -32,7 +33,7 @@ pub static REVOLUT: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("order_token", r#"{"currency": "GBP"}"#)];
+const EXAMPLES: &[(&str, &str)] = &[("order_token", r#"{"currency": "GBP"}"#)];
 
 const VERSIONS: &str = "2023-09-01 2024-05-01 2024-09-01 2025-10-16 2025-12-04 2026-03-12 2026-04-20";
 
@@ -100,7 +101,7 @@ fn order(request: &Request, state: &mut VendorState) -> Handled {
     }
     let [id, token] = [uuid(state), uuid(state)];
     state.issue(&token, "order", after.map(|seconds| state.now + seconds), &[("id", &id)]);
-    let created_at = Timestamp::from_second(state.now).unwrap_or_default().to_string().replace('Z', ".123456Z");
+    let created_at = timestamp(state.now).to_string().replace('Z', ".123456Z");
     let url = format!("https://checkout.revolut.com/payment-link/{token}");
     Ok(Answer::json(
         201,

@@ -16,12 +16,12 @@ use crate::{
 
 const KEY: &str = "sk_test_sandbox";
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("checkout_session", r#"{"amount": 1000, "currency": "USD"}"#),
     ("signed_checkout_request", r#"{"amount": 1000, "currency": "USD"}"#),
 ];
 
-pub static SHIFT4: FakeVendor = FakeVendor {
+pub(super) static SHIFT4: FakeVendor = FakeVendor {
     name: "shift4",
     credentials: r#"{"api_key": "sk_test_sandbox"}"#,
     secrets: &[],

@@ -4,17 +4,17 @@
 //! <https://developer.squareup.com/docs/oauth-api/overview>. The calls by which a Terminal and the
 //! Reader SDK send their codes are not public: two endpoints for them are invented.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
 };
 
-pub static SQUARE: FakeVendor = FakeVendor {
+pub(super) static SQUARE: FakeVendor = FakeVendor {
     name: "square",
     credentials: r#"{"access_token": "EAAAsandbox", "application_id": "sandbox-sq0idp-sandbox", "application_secret": "sandbox-sq0csp-sandbox", "refresh_token": "EQAAsandbox"}"#,
     secrets: &["client_secret", "refresh_token"],
@@ -42,7 +42,7 @@ pub static SQUARE: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("device_code", "{}"), ("mobile_authorization_code", r#"{"location_id": "LSANDBOX"}"#), ("oauth_refresh", "{}")];
 
 fn refund(client: &ClientToken) -> ClientCall {
@@ -157,7 +157,7 @@ fn device_code(place: &Value, state: &mut VendorState) -> Answer {
 }
 
 fn date(seconds: i64) -> String {
-    Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    timestamp(seconds).to_string()
 }
 
 #[cfg(test)]

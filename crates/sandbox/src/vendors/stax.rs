@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static STAX: FakeVendor = FakeVendor {
+pub(super) static STAX: FakeVendor = FakeVendor {
     name: "stax",
     credentials: r#"{"api_key": "sandbox.api.key"}"#,
     secrets: &[],
@@ -26,7 +26,7 @@ pub static STAX: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("ephemeral_token", r#"{"user_id": "sandbox-user"}"#), ("owner_ephemeral_token", "{}")];
 
 fn failure(status: u16) -> Answer {

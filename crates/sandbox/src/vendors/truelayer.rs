@@ -14,7 +14,7 @@ use crate::{
     vendor_state::{Idempotent, VendorState},
 };
 
-pub static TRUELAYER: FakeVendor = FakeVendor {
+pub(super) static TRUELAYER: FakeVendor = FakeVendor {
     name: "truelayer",
     credentials: r#"{"client_id": "sandbox-client", "client_secret": "sandbox-secret", "kid": "00000000-0000-4000-8000-000000000521", "private_key": "-----BEGIN EC PRIVATE KEY-----\nMIHcAgEBBEIAn34n5LFNYYubpE6op6bsxhpWkUKKAd+awnYfwDMwLbbZJtDmNOHH\nBHtuCo9SeEOoCjRVy6oQYQs4E9cqrX47McqgBwYFK4EEACOhgYkDgYYABAGztsk8\n9Om6ooU6SKBHBhxPUBlwOTq0kTMtNrgo7Lal8Q6qV0gsITs/7nlN4rj7gLWLETDC\n1xxBoQnIeNqrwsMDhAG1CZ2p2P/qWPEuANKPjqEy8IEQ6ybSsguOv1JhKgNm8py1\nPOHBzF3/J9uu1Njk/02x40rXbuo8WaX+fm/fgBdewg==\n-----END EC PRIVATE KEY-----\n"}"#,
     secrets: &["client_id", "client_secret"],
@@ -37,7 +37,7 @@ pub static TRUELAYER: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "resource_token",
         r#"{"payment": {"amount_in_minor": 100, "currency": "GBP", "payment_method": {"type": "bank_transfer",

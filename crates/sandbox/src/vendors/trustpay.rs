@@ -13,7 +13,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static TRUSTPAY: FakeVendor = FakeVendor {
+pub(super) static TRUSTPAY: FakeVendor = FakeVendor {
     name: "trustpay",
     credentials: r#"{"api_key": "sandbox-key", "project_id": "4107000000", "secret_key": "sandbox-secret"}"#,
     secrets: &["x-api-key"],
@@ -35,7 +35,7 @@ pub static TRUSTPAY: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("wallet_intent_secrets", r#"{"amount": "10.00", "currency": "EUR", "wallet": "apple_pay"}"#),
     ("access_token", "{}"),
 ];

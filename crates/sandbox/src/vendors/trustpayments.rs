@@ -17,10 +17,10 @@ use crate::{
 
 const SECRET: &str = "sandbox-jwt-secret";
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("jwt", r#"{"jwt_username": "jwt.sandbox", "jwt_secret": "sandbox-jwt-secret", "currencyiso3a": "GBP"}"#)];
 
-pub static TRUSTPAYMENTS: FakeVendor = FakeVendor {
+pub(super) static TRUSTPAYMENTS: FakeVendor = FakeVendor {
     name: "trustpayments",
     credentials: r#"{"site_reference": "test_sandbox12345", "username": "ws.sandbox", "password": "sandbox-password"}"#,
     secrets: &[],

@@ -8,11 +8,11 @@ use aes::{
     cipher::{BlockDecryptMut, KeyIvInit, block_padding::NoPadding},
 };
 use hmac::{Hmac, Mac};
-use jiff::Timestamp;
 use md5::Md5;
 use serde_json::json;
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request, text},
     token_use::{ClientCall, TokenUse},
     vendor::FakeVendor,
@@ -21,9 +21,9 @@ use crate::{
 
 const KEY: &str = "SANDBOXTRANSACTIONKEY01";
 
-pub const EXAMPLES: &[(&str, &str)] = &[("tsep_manifest", r#"{"merchant_id": "887000000001"}"#)];
+const EXAMPLES: &[(&str, &str)] = &[("tsep_manifest", r#"{"merchant_id": "887000000001"}"#)];
 
-pub static TSYS: FakeVendor = FakeVendor {
+pub(super) static TSYS: FakeVendor = FakeVendor {
     name: "tsys",
     credentials: r#"{"device_id": "88700000000101", "transaction_key": "SANDBOXTRANSACTIONKEY01", "developer_id": "sandbox"}"#,
     secrets: &[],
@@ -54,7 +54,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.segments().as_slice()) {
         ("GET", ["transit-tsep-web", "jsView", device]) => {
             let manifest = request.target.split_once('?').map_or("", |(_, manifest)| manifest);
-            let today = Timestamp::from_second(state.now).unwrap_or_default().strftime("%m%d%Y").to_string();
+            let today = timestamp(state.now).strftime("%m%d%Y").to_string();
             let valid = opened(manifest).is_some_and(|plain| {
                 let (merchant, own) = (plain.get(..20), plain.get(20..44));
                 let amount = plain.get(44..56).is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_manifest_is_good_for_its_day() {
-        let today = Timestamp::from_second(NOW).unwrap().strftime("%m%d%Y").to_string();
+        let today = timestamp(NOW).strftime("%m%d%Y").to_string();
         let plain = format!("{:<20}{:<24}{:012}{today}", "887000000001", "88700000000101", 0);
         let key = &KEY.as_bytes()[..16];
         let sealed = cbc::Encryptor::<Aes128>::new_from_slices(key, key).unwrap();

@@ -12,7 +12,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static VOLT: FakeVendor = FakeVendor {
+pub(super) static VOLT: FakeVendor = FakeVendor {
     name: "volt",
     credentials: r#"{"username": "sandbox-user", "password": "sandbox-password", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}"#,
     secrets: &["username", "password", "client_id", "client_secret"],
@@ -33,7 +33,7 @@ pub static VOLT: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "embedded_payment",
         r#"{"amount": 12345, "currency": "GBP", "type": "OTHER", "shopper": {"reference": "shopper1", "email": "a@shopper.example"}}"#,

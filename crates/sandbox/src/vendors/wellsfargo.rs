@@ -5,7 +5,7 @@
 use super::cybersource::{self, PLATFORM};
 use crate::{token_use::TokenUse, vendor::FakeVendor};
 
-pub static WELLSFARGO: FakeVendor = FakeVendor {
+pub(super) static WELLSFARGO: FakeVendor = FakeVendor {
     name: "wellsfargo",
     examples: EXAMPLES,
     clients: &[
@@ -23,5 +23,5 @@ pub static WELLSFARGO: FakeVendor = FakeVendor {
     ..PLATFORM
 };
 
-pub const EXAMPLES: &[(&str, &str)] =
+const EXAMPLES: &[(&str, &str)] =
     &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];

@@ -3,17 +3,17 @@
 //! Written from the vendor's OpenAPI file of `POST /oauth/token`. `GET /v2/profiles` checks the
 //! token only.
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     oauth::{AccessToken, ClientAuth, TokenEndpoint, TokenRequestError, error},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static WISE: FakeVendor = FakeVendor {
+pub(super) static WISE: FakeVendor = FakeVendor {
     name: "wise",
     credentials: r#"{"client_id": "sandbox-partner", "client_secret": "sandbox-secret", "refresh_token": "sandbox-refresh"}"#,
     secrets: &["refresh_token"],
@@ -24,7 +24,7 @@ pub static WISE: FakeVendor = FakeVendor {
     clients: &[],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("user_refresh_token", "{}"),
     ("registration_code", r#"{"email": "user@shop.example", "registration_code": "sandbox-code"}"#),
@@ -81,7 +81,7 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
         return Err(error(401, "invalid_grant", "Invalid user credentials."));
     }
     let token = state.random_id_of("", 32, HEX_DIGITS);
-    let date = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
+    let date = |seconds| timestamp(seconds).to_string();
     let mut own = json!({"expires_at": date(state.now.saturating_add(LIFETIME_SECONDS)), "scope": "transfers"});
     if let (Some(members), false) = (own.as_object_mut(), asked.grant_type == "client_credentials") {
         members.insert("refresh_token".to_owned(), json!(state.random_id("", 32)));

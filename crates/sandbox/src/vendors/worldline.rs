@@ -3,12 +3,12 @@
 //! Written from the pages "Authentication" of the vendor's Server and Client API references.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use hmac::{Hmac, Mac};
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::{
     http::{Answer, Handled, Request},
+    signing::hmac_sha256,
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, Idempotent, TokenError, VendorState},
@@ -17,7 +17,7 @@ use crate::{
 const KEY: &str = "0a1b2c3d4e5f6071";
 const SECRET: &str = "sandboxSecret+0001=";
 
-pub static WORLDLINE: FakeVendor = FakeVendor {
+pub(super) static WORLDLINE: FakeVendor = FakeVendor {
     name: "worldline",
     credentials: r#"{"api_key": "0a1b2c3d4e5f6071", "api_secret": "sandboxSecret+0001=", "merchant_account_id": "1234"}"#,
     secrets: &[],
@@ -39,7 +39,7 @@ pub static WORLDLINE: FakeVendor = FakeVendor {
     }],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[("client_session", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("client_session", "{}")];
 
 fn as_client(call: ClientCall, client: &ClientToken) -> ClientCall {
     call.header("authorization", format!("GCS v1Client:{}", client.token))
@@ -102,14 +102,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 /// Checks the signature over method, content type, date, `X-GCS-` headers and path.
 fn signed(request: &Request) -> Result<(), Answer> {
     let date = request.header("date").ok_or_else(|| failure(401))?;
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).map_err(|_| failure(401))?;
+    DateTimeParser::new().parse_timestamp(date).map_err(|_| failure(401))?;
     let kind = request.header("content-type").unwrap_or_default();
     let own = request.headers.iter().filter(|(name, _)| name.starts_with("x-gcs-"));
     let own: String = own.map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let text = format!("{}\n{kind}\n{date}\n{own}{}\n", request.method, request.path);
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map_err(|_| failure(500))?;
-    mac.update(text.as_bytes());
-    let want = format!("GCS v1HMAC:{KEY}:{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+    let want = format!("GCS v1HMAC:{KEY}:{}", BASE64_STANDARD.encode(hmac_sha256(SECRET, text)));
     if request.header("authorization") == Some(want.as_str()) { Ok(()) } else { Err(failure(401)) }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     vendor_state::VendorState,
 };
 
-pub static WORLDPAY: FakeVendor = FakeVendor {
+pub(super) static WORLDPAY: FakeVendor = FakeVendor {
     name: "worldpay",
     credentials: r#"{"username": "sandbox-user", "password": "sandbox-password", "entity_id": "default"}"#,
     secrets: &[],
@@ -40,7 +40,7 @@ pub static WORLDPAY: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     ("device_data_jwt", "{}"),
     ("payment_page", r#"{"value": {"amount": 1000, "currency": "GBP"}, "narrative": {"line1": "Sandbox"}}"#),
 ];

@@ -3,17 +3,17 @@
 //! Written from <https://docs.xendit.co/apidocs/create-session>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    dates::timestamp,
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{HEX_DIGITS, VendorState},
 };
 
-pub static XENDIT: FakeVendor = FakeVendor {
+pub(super) static XENDIT: FakeVendor = FakeVendor {
     name: "xendit",
     credentials: r#"{"api_key": "xnd_development_sandbox"}"#,
     secrets: &[],
@@ -43,7 +43,7 @@ pub static XENDIT: FakeVendor = FakeVendor {
     ],
 };
 
-pub const EXAMPLES: &[(&str, &str)] = &[
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "components_session_save",
         r#"{"currency": "IDR", "country": "ID", "customer_id": "cust-1", "origins": ["https://shop.example"]}"#,
@@ -142,7 +142,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         _ => (state.random_id("", 12), "PAYMENT_LINK"),
     };
     state.issue(&token, issued_as, Some(state.now + 1_800), &[("type", &kind), ("reference", &reference)]);
-    let date = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default().to_string().replace('Z', ".387Z");
+    let date = |seconds: i64| timestamp(seconds).to_string().replace('Z', ".387Z");
     let own = match issued_as {
         "COMPONENTS" => ("components_sdk_key", token),
         _ => ("payment_link_url", format!("https://xen.to/{token}")),

@@ -42,7 +42,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("payment_intent", r#"{"amount":1000,"currency":"EUR"}"#),
 ];
 
-pub static STRIPE: FakeVendor = FakeVendor {
+pub(super) static STRIPE: FakeVendor = FakeVendor {
     name: "stripe",
     credentials: r#"{"api_key": "sk_test_sandbox"}"#,
     secrets: &[],
