@@ -79,8 +79,7 @@ fn opened(manifest: &str) -> Option<String> {
     let mac = Hmac::<Md5>::new_from_slice(KEY.as_bytes()).ok()?.chain_update(KEY).finalize().into_bytes();
     let mac = hex::encode(mac);
     let sealed = manifest.strip_prefix(mac.get(..4)?)?.strip_suffix(mac.get(28..)?)?;
-    let bytes = (0..64).map(|at| u8::from_str_radix(sealed.get(2 * at..2 * at + 2)?, 16).ok());
-    let bytes = bytes.collect::<Option<Vec<u8>>>().filter(|_| sealed.len() == 128)?;
+    let bytes = hex::decode(sealed).ok().filter(|bytes| bytes.len() == 64)?;
     let key = KEY.as_bytes().get(..16)?;
     let plain = cbc::Decryptor::<Aes128>::new_from_slices(key, key).ok()?.decrypt_padded_vec_mut::<NoPadding>(&bytes);
     String::from_utf8(plain.ok()?).ok()

@@ -1,6 +1,7 @@
-//! Stripe's API versions, and what they changed in the calls that make tokens.
+//! Stripe's API versions, and their changes of the calls that create tokens.
 //!
-//! By the types and the changelog of the npm package `stripe` 23.1.0; the code of a refusal is in
+//! Written from the types and the changelog of the npm package `stripe` 23.1.0. The code of a
+//! refusal is in
 //! <https://docs.stripe.com/changelog/endive/2026-09-30/removes-the-payment-method-types-parameter-from-payment-intents-and-setup-intents>.
 
 use super::errors::{error, invalid};
@@ -27,10 +28,11 @@ const KNOWN: &str = "2011-01-01 2011-06-21 2011-06-28 2011-08-01 2011-09-15 2011
     2026-05-27.dahlia 2026-06-24.dahlia 2026-07-29.dahlia 2026-08-26.dahlia 2026-09-30.endive \
     2026-10-28.endive";
 
-/// A version without the header: the account's own, taken to be the newest.
+/// The version of a call without the header. Stripe takes the account's version; the fake takes the
+/// newest.
 const NEWEST: &str = "9999";
 
-/// Path below `/v1/`, parameter, and the first version that takes it.
+/// The path below `/v1/`, the parameter, and the first version that has it.
 const ADDED: &[(&str, &str, &str)] = &[
     ("checkout/sessions", "allowed_payment_method_types", "2026-09-30"),
     ("customer_sessions", "components[active_entitlements]", "2026-08-26"),
@@ -41,10 +43,10 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("setup_intents", "allowed_payment_method_types", "2026-07-29"),
 ];
 
-/// Calls that take `payment_method_types` in versions before this one.
+/// The calls that have `payment_method_types` in versions before this one.
 const TYPED: (&[&str], &str) = (&["checkout/sessions", "payment_intents", "setup_intents"], "2026-09-30");
 
-/// The parameters of which a call takes one at most.
+/// The parameters that exclude each other.
 const EXCLUSIVE: &[&str] = &[
     "allowed_payment_method_types",
     "automatic_payment_methods",
@@ -53,7 +55,7 @@ const EXCLUSIVE: &[&str] = &[
     "payment_method_types",
 ];
 
-/// The version that a call speaks. A preview has the date of a release.
+/// The API version of a call. A preview version has the date of a release.
 pub(super) fn version(request: &Request) -> Result<&str, Answer> {
     let Some(version) = request.header("stripe-version") else { return Ok(NEWEST) };
     let preview = version.strip_suffix(".preview");
@@ -65,7 +67,7 @@ pub(super) fn version(request: &Request) -> Result<&str, Answer> {
     Err(error(400, "invalid_request_error", None, &format!("Invalid Stripe API version: {version}"), None))
 }
 
-/// Refuses what the version does not have yet, has no more, or takes only alone.
+/// Refuses parameters that the version does not have, and parameters that exclude each other.
 pub(super) fn check(path: &[&str], form: &Pairs, version: &str) -> Result<(), Answer> {
     let ["v1", path @ ..] = path else { return Ok(()) };
     let path = path.join("/");
@@ -93,12 +95,12 @@ pub(super) fn check(path: &[&str], form: &Pairs, version: &str) -> Result<(), An
     }
 }
 
-/// Whether a parameter's name ends here, or goes on in brackets.
+/// Whether a parameter's name ends before this text, or continues in brackets.
 fn ends_name(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('[')
 }
 
-/// The values of `ui_mode`: 18.0.0 of the package brought `custom`, 21.0.0 the names of today.
+/// The values of `ui_mode`. Version 18.0.0 of the package added `custom`, 21.0.0 the newest names.
 pub(super) fn ui_modes(version: &str) -> &'static [&'static str] {
     if version < "2025-03-31" {
         &["hosted", "embedded"]
