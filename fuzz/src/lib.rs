@@ -10,8 +10,8 @@ use std::{
 
 use connectors::{CONNECTORS, Exchange, Inputs, Mode, Nonce, Registration, Reply, Step, Timestamp};
 use daypass::{
-    CallReport, Claim, Clock, Engine, Fingerprint, Found, HttpSend, IncomingRequest, Keyring, ManualClock, Owner,
-    Place, RawCredentials, Settings, Store, StoreError, TokenRequest, TransportError,
+    CallReport, Clock, Engine, Fingerprint, HttpSend, IncomingRequest, Keyring, LeaseOutcome, ManualClock, Owner,
+    RawCredentials, Settings, Store, StoreError, StoreKey, StoredValue, TokenRequest, TransportError,
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -125,39 +125,40 @@ pub fn stored_values(data: &[u8]) {
     struct Poisoned(Vec<u8>);
     #[async_trait::async_trait]
     impl Store for Poisoned {
-        async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
-            let found = |place: &Place| Found { place: *place, value: self.0.clone(), left: Duration::from_secs(60) };
-            Ok(places.iter().map(found).collect())
+        async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
+            let stored =
+                |key: &StoreKey| StoredValue { key: *key, value: self.0.clone(), left: Duration::from_secs(60) };
+            Ok(keys.iter().map(stored).collect())
         }
-        async fn put(&self, _: Place, _: Vec<u8>, _: Duration) -> Result<(), StoreError> {
+        async fn put(&self, _: StoreKey, _: Vec<u8>, _: Duration) -> Result<(), StoreError> {
             Ok(())
         }
-        async fn put_new(
+        async fn put_if_absent(
             &self,
-            look_at: &[Place],
-            _: Place,
+            read_first: &[StoreKey],
+            _: StoreKey,
             _: Vec<u8>,
             _: Duration,
-        ) -> Result<Option<Found>, StoreError> {
-            Ok(self.get(look_at).await?.into_iter().next())
+        ) -> Result<Option<StoredValue>, StoreError> {
+            Ok(self.get(read_first).await?.into_iter().next())
         }
-        async fn claim(
+        async fn acquire_lease(
             &self,
-            look_at: &[Place],
-            _: Place,
+            read_first: &[StoreKey],
+            _: StoreKey,
             _: Owner,
             _: Duration,
             _: Instant,
-        ) -> Result<Claim, StoreError> {
-            Ok(self.get(look_at).await?.into_iter().next().map_or(Claim::Ours, Claim::Found))
+        ) -> Result<LeaseOutcome, StoreError> {
+            Ok(self.get(read_first).await?.into_iter().next().map_or(LeaseOutcome::Acquired, LeaseOutcome::Found))
         }
-        async fn renew(&self, _: Place, _: Owner, _: Duration) -> Result<bool, StoreError> {
+        async fn renew(&self, _: StoreKey, _: Owner, _: Duration) -> Result<bool, StoreError> {
             Ok(true)
         }
-        async fn settle(&self, _: Place, _: Owner, _: Vec<u8>, _: Duration) -> Result<bool, StoreError> {
+        async fn put_and_release(&self, _: StoreKey, _: Owner, _: Vec<u8>, _: Duration) -> Result<bool, StoreError> {
             Ok(true)
         }
-        async fn give_up(&self, _: Place, _: Owner) -> Result<(), StoreError> {
+        async fn release(&self, _: StoreKey, _: Owner) -> Result<(), StoreError> {
             Ok(())
         }
         async fn forget(&self, _: Fingerprint) -> Result<daypass::Forgotten, StoreError> {

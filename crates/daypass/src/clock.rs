@@ -1,3 +1,6 @@
+//! The wall clock and the monotonic clock of the engine, and a clock for tests. The cache, the
+//! exchange and the memory store read time only from here.
+
 use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
@@ -5,12 +8,12 @@ use std::{
 
 use connectors::Timestamp;
 
-/// Where the engine learns what time it is.
+/// The source of time.
 pub trait Clock: Send + Sync + 'static {
-    /// What the wall clock shows. It may be wrong, and it may be set forwards and backwards at any moment.
+    /// The wall clock. It may be wrong, and it may be set forwards or backwards at any moment.
     fn now(&self) -> Timestamp;
 
-    /// Time since some moment in the past. It only goes forwards.
+    /// Time since some moment in the past. It never goes backwards.
     fn elapsed(&self) -> Duration;
 }
 
@@ -41,18 +44,18 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock whose wall shows this moment, in milliseconds of the Unix epoch.
+    /// A clock whose wall clock shows this moment, in milliseconds of the Unix epoch.
     pub fn at_ms(milliseconds: i64) -> Self {
         Self { wall_ms: AtomicI64::new(milliseconds), elapsed_ms: AtomicI64::new(0) }
     }
 
-    /// Lets time pass.
+    /// Moves both clocks forwards.
     pub fn pass_ms(&self, milliseconds: u32) {
         self.wall_ms.fetch_add(i64::from(milliseconds), Ordering::SeqCst);
         self.elapsed_ms.fetch_add(i64::from(milliseconds), Ordering::SeqCst);
     }
 
-    /// Sets the wall clock forwards or backwards, without any time passing.
+    /// Moves the wall clock only, forwards or backwards.
     pub fn step_ms(&self, milliseconds: i64) {
         self.wall_ms.fetch_add(milliseconds, Ordering::SeqCst);
     }

@@ -1,35 +1,40 @@
-//! The engine: takes a request, holds it against what the connector can do and what the operator allows, and drives the
-//! exchange with the vendor inside the caller's deadline.
+//! The engine of Daypass: it checks a request, answers it from the cache, or runs the exchange with
+//! the connector within the caller's deadline.
 //!
-//! [`Engine::create_access_token`] reads top to bottom as the path of one call. This crate is the only home of IO towards
-//! vendors; everything that it knows about them comes from [`connectors`].
+//! A call goes one way: [`Engine::create_access_token`] → `request` (check) → `cache` (hit, or one
+//! fetch for all callers) → `exchange` (calls to the connector) → `transport`. The `store` is below
+//! the cache. No module uses a module above it. Only this crate does IO to connectors; the facts
+//! about connectors come from the crate [`connectors`].
 
+mod cache;
 mod clock;
-mod credentials;
-mod egress;
 mod engine;
-mod flights;
-mod gate;
-mod keyring;
-mod life;
-mod names;
-mod order;
-mod record;
-mod retry;
-mod scrub;
+mod exchange;
+mod issued;
+mod report;
+mod request;
 mod settings;
-mod shelf;
 mod store;
-mod transport;
 
+pub use cache::keyring::{Keyring, KeyringError};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use credentials::RawCredentials;
-pub use egress::BaseUrls;
-pub use engine::{CallReport, Engine, IssuedToken};
-pub use keyring::Keyring;
-pub use order::{Availability, IncomingRequest, TokenRequest, availability, canonical_id};
+pub use engine::Engine;
+pub use exchange::transport::{
+    ConnectTimeouts, Connection, HttpSend, NotSent, Transport, TransportError, TransportSetupError,
+};
+pub use issued::IssuedToken;
+pub use report::CallReport;
+pub use request::{
+    IncomingRequest,
+    base_urls::{BaseUrlError, BaseUrls},
+    connector_id::{Availability, availability, canonical_id},
+    credentials::RawCredentials,
+    validated::TokenRequest,
+};
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};
 pub use store::{
-    Claim, FallbackStore, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, StoreError,
+    Fingerprint, FingerprintError, Forgotten, LeaseOutcome, Owner, Store, StoreError, StoreKey, StoredValue,
+    fallback::FallbackStore,
+    memory::MemoryStore,
+    redis::{OpenError, RedisStore},
 };
-pub use transport::{ConnectTimeouts, HttpSend, Transport, TransportError};

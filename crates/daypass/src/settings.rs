@@ -1,3 +1,6 @@
+//! The operator's decisions about the engine, and their check at start-up. The server reads them from
+//! its configuration; the request check and the exchange use them.
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
@@ -7,35 +10,35 @@ use connectors::{Audience, Input};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{BaseUrls, canonical_id};
+use crate::request::{base_urls::BaseUrls, connector_id::canonical_id};
 
-/// What the operator decides about the engine.
+/// The operator's settings of the engine.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Limits in time and size.
     pub limits: Limits,
-    /// What may be handed out.
+    /// Which tokens may be handed out.
     pub policy: Policy,
     /// Settings of single connectors, by name.
     pub connectors: BTreeMap<String, ConnectorSettings>,
 }
 
-/// Limits in time.
+/// Limits in time and number.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Time for a call whose caller sets no deadline. Milliseconds.
+    /// Time for a call without a deadline of its own. Milliseconds.
     pub default_deadline_ms: u64,
-    /// Longest time for a call, whatever the caller asks for. Milliseconds.
+    /// Longest time for a call, also where the caller asks for more. Milliseconds.
     pub max_deadline_ms: u64,
-    /// Time for one attempt at one vendor call. Milliseconds.
+    /// Time for one attempt at one call to a connector. Milliseconds.
     pub attempt_timeout_ms: u64,
-    /// Time for making a connection to a vendor, TLS included. Milliseconds.
+    /// Time for a connection to a connector, TLS included. Milliseconds.
     pub connect_timeout_ms: u64,
     /// Most calls at a time to one host of one connector.
     pub max_calls_per_host: usize,
-    /// Most calls that wait for a place at one host. Further ones are refused at once.
+    /// Most calls that wait for a permit of one host. Further ones are refused at once.
     pub max_waiting_per_host: usize,
     /// Most callers at a time. Further ones are refused at once.
     pub max_callers: usize,
@@ -58,7 +61,7 @@ impl Default for Limits {
 /// Longest time that can be set. Milliseconds.
 const MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Whether a time that must pass is one that can be set, in words for the operator.
+/// The fault of a time that is out of range, in words for the operator.
 fn time_fault(name: &str, milliseconds: u64) -> Option<String> {
     (!(1..=MAX_MS).contains(&milliseconds)).then(|| format!("{name}: must be from 1 to {MAX_MS} milliseconds (a day)"))
 }
@@ -76,7 +79,7 @@ impl Limits {
         ];
         let counts = [
             ("limits.max_calls_per_host", 1, self.max_calls_per_host),
-            // None may wait: whoever finds no place is refused at once.
+            // Zero is legal: a call that finds no permit is refused at once.
             ("limits.max_waiting_per_host", 0, self.max_waiting_per_host),
             ("limits.max_callers", 1, self.max_callers),
         ];
@@ -87,7 +90,7 @@ impl Limits {
             .collect()
     }
 
-    /// How long a call may take whose caller asks for this much time.
+    /// The time that a call gets, by the time that its caller asks for.
     pub fn time_for(&self, asked: Option<Duration>) -> Duration {
         asked
             .unwrap_or(Duration::from_millis(self.default_deadline_ms))
@@ -95,7 +98,7 @@ impl Limits {
     }
 }
 
-/// What may be handed out.
+/// Which tokens may be handed out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
@@ -112,7 +115,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Why this may not be handed out, if so.
+    /// The reason why a token may not be handed out; `None` where it may.
     pub fn denies(&self, connector: &str, audience: Audience) -> Option<&'static str> {
         if !self.connectors.is_empty() && !self.connectors.contains(connector) {
             return Some("the operator's policy does not allow this connector");
@@ -128,34 +131,36 @@ impl Policy {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ConnectorSettings {
-    /// Inputs for callers that do not give them, under the names of `connector_feature_data`.
+    /// Inputs for callers that do not give them, by the names of `connector_feature_data`.
     pub defaults: Map<String, Value>,
     /// Time for one attempt, in place of the common limit. Milliseconds.
     pub attempt_timeout_ms: Option<u64>,
     /// Time for making a connection, in place of the common limit. Milliseconds.
     pub connect_timeout_ms: Option<u64>,
-    /// Other hosts than the vendor's own: `base_url`, `test_base_url`, `<host>_base_url`, `test_<host>_base_url`.
+    /// Other hosts than the connector's own: `base_url`, `test_base_url`, `<host>_base_url`,
+    /// `test_<host>_base_url`.
     #[serde(flatten)]
     pub base_urls: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// Everything that is wrong with them, in words for the operator.
+    /// All faults of the settings, in words for the operator.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.limits.faults();
         for name in self.policy.connectors.iter().filter(|name| connectors::find(name).is_none()) {
             faults.push(format!("policy.connectors: no connector named {name} gives tokens"));
         }
         for (name, settings) in &self.connectors {
-            let Some(entry) = connectors::find(&canonical_id(name)) else {
+            let Some(registration) = connectors::find(&canonical_id(name)) else {
                 faults.push(format!("connectors.{name}: no such connector gives tokens"));
                 continue;
             };
-            if let Err(fault) = BaseUrls::of(entry.meta, Some(settings)) {
+            if let Err(fault) = BaseUrls::new(registration.meta, &settings.base_urls) {
                 faults.push(format!("connectors.{name}.{fault}"));
             }
             for (key, value) in &settings.defaults {
-                let inputs = entry.meta.grants.iter().flat_map(|grant| grant.inputs).filter(|input| input.name == key);
+                let inputs =
+                    registration.meta.grants.iter().flat_map(|grant| grant.inputs).filter(|input| input.name == key);
                 if let Some(fault) = default_fault(inputs, value) {
                     faults.push(format!("connectors.{name}.defaults.{key}: {fault}"));
                 }
@@ -177,13 +182,13 @@ impl Settings {
         Duration::from_millis(own.unwrap_or(self.limits.attempt_timeout_ms))
     }
 
-    /// Connectors' own connection limits, by `host[:port]` of every base URL of theirs.
+    /// Connection time limits of single connectors, by `host[:port]` of each of their base URLs.
     pub fn connect_timeouts(&self) -> HashMap<String, Duration> {
         self.connectors
             .iter()
             .filter_map(|(id, settings)| {
                 let limit = Duration::from_millis(settings.connect_timeout_ms?);
-                let bases = BaseUrls::of(connectors::find(id)?.meta, Some(settings)).ok()?;
+                let bases = BaseUrls::new(connectors::find(id)?.meta, &settings.base_urls).ok()?;
                 Some(bases.authorities().into_iter().map(move |authority| (authority, limit)))
             })
             .flatten()
@@ -196,7 +201,8 @@ impl Settings {
     }
 }
 
-/// What is wrong with a default for inputs of several grants that share a name: whichever is asked for, it must do.
+/// The fault of a default value. Inputs of several grants may share a name; the value must be legal
+/// for each of them.
 fn default_fault<'a>(inputs: impl Iterator<Item = &'a Input>, value: &Value) -> Option<String> {
     let mut inputs = inputs.peekable();
     if inputs.peek().is_none() {
@@ -232,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_is_held_against_every_grant_that_takes_it() {
+    fn a_default_must_be_legal_for_each_grant_with_that_input() {
         let inputs = [Input::text_of("x", 5), Input::text_of("x", 3)];
         let fault = |inputs: &[Input], value: &str| default_fault(inputs.iter(), &value.into());
         assert_eq!(fault(&inputs, "abc"), None);

@@ -1,15 +1,17 @@
 //! The engine with scripted and real transports, clocks and stores: one program, as each program costs a link of everything.
 
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod fault_server;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
-mod gates;
+mod fixtures_as_calls;
 #[cfg(test)]
-mod life;
+mod host_limits;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
@@ -17,10 +19,8 @@ mod redis_server;
 #[cfg(test)]
 mod repeated_secrets;
 #[cfg(test)]
-mod scenes;
+mod scripted_engine;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
 mod store_trouble;
-#[cfg(test)]
-mod world;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use crate::world::{Ask, World, ms, told};
+use crate::scripted_engine::{ScriptedEngine, TestRequest, holder_and_expiry, ms};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -33,32 +33,32 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..60)
 }
 
-async fn live(world: &World, events: &[Event]) -> (usize, usize) {
+async fn live(scripted: &ScriptedEngine, events: &[Event]) -> (usize, usize) {
     let (mut given, mut refused) = (0, 0);
     for event in events {
         match event {
-            Event::Pass(time) => world.clock.pass_ms(*time),
-            Event::Step(step) => world.clock.step_ms(*step),
-            Event::VendorClock(ahead) => world.script.ahead_ms.store(*ahead, SeqCst),
-            Event::Lives(seconds) => world.script.expires_in.store(*seconds, SeqCst),
-            Event::VendorTakes(takes) => world.script.takes_ms.store(*takes, SeqCst),
-            Event::StepInCall(step) => world.script.steps_ms.store(*step, SeqCst),
+            Event::Pass(time) => scripted.clock.pass_ms(*time),
+            Event::Step(step) => scripted.clock.step_ms(*step),
+            Event::VendorClock(ahead) => scripted.script.ahead_ms.store(*ahead, SeqCst),
+            Event::Lives(seconds) => scripted.script.expires_in.store(*seconds, SeqCst),
+            Event::VendorTakes(takes) => scripted.script.takes_ms.store(*takes, SeqCst),
+            Event::StepInCall(step) => scripted.script.steps_ms.store(*step, SeqCst),
             Event::Call { absolute, shared, reference, fresh } => {
                 let ask = match (absolute, shared) {
-                    (true, _) => Ask::absolute(),
-                    (_, true) => Ask::server(),
-                    _ => Ask::client(),
+                    (true, _) => TestRequest::absolute(),
+                    (_, true) => TestRequest::server(),
+                    _ => TestRequest::client(),
                 };
-                let ask = Ask { fresh: *fresh, ..ask.reference(format!("{absolute}{shared}{reference}")) };
-                let Ok(answer) = world.ask(&ask).await else {
+                let ask = TestRequest { fresh: *fresh, ..ask.reference(format!("{absolute}{shared}{reference}")) };
+                let Ok(answer) = scripted.ask(&ask).await else {
                     refused += 1;
                     continue;
                 };
                 given += 1;
-                let truth = told(&answer.pass).1 - ms(daypass::Clock::elapsed(&*world.clock));
-                let left = answer.pass.lifetime_seconds().unwrap();
+                let truth = holder_and_expiry(&answer.issued).1 - ms(daypass::Clock::elapsed(&*scripted.clock));
+                let left = answer.issued.lifetime_seconds().unwrap();
                 assert!(truth > 0, "dead since {truth} ms: {answer:?}");
-                assert!(left * 1000 <= truth && left >= 1, "{left} s are said, {truth} ms are left: {answer:?}");
+                assert!(left * 1000 <= truth && left >= 1, "{left} s are reply, {truth} ms are left: {answer:?}");
                 // A replacement that this call started ends here, so that its token's life is counted by still clocks.
                 for _ in 0..20 {
                     tokio::task::yield_now().await;
@@ -71,7 +71,7 @@ async fn live(world: &World, events: &[Event]) -> (usize, usize) {
 
 fn run(events: &[Event]) -> (usize, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(async { live(&World::new(), events).await })
+    runtime.block_on(async { live(&ScriptedEngine::new(), events).await })
 }
 
 proptest! {
@@ -94,9 +94,9 @@ fn lifetimes_around_the_margin() {
             let call = Event::Call { absolute, shared: false, reference: 0, fresh: false };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let (given, calls) = runtime.block_on(async {
-                let world = World::new();
-                let (given, _) = live(&world, &[Event::Lives(lives), call.clone(), call]).await;
-                (given, world.calls())
+                let scripted = ScriptedEngine::new();
+                let (given, _) = live(&scripted, &[Event::Lives(lives), call.clone(), call]).await;
+                (given, scripted.calls())
             });
             // A second of the vendor's own clock is not seen, so what names its moment is a second shorter.
             let unsure = absolute && [1, 6].contains(&lives);

@@ -16,7 +16,9 @@ use std::{
 };
 
 use crate::fault_server::{Act, Authority, BlackHole, FaultServer, Front, lying_reply, refused, reply};
-use crate::scenes::{Outcome, Said, Scene, Shared, call, each_grant, engine, one_each, refusals, successes};
+use crate::fixtures_as_calls::{
+    FixtureCall, FixtureReply, Outcome, Shared, call, each_grant, engine, one_each, refusals, successes,
+};
 use connectors::Kind;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -38,30 +40,30 @@ struct Tally {
 
 impl Tally {
     /// What holds after every call, whatever the vendor did.
-    fn check(&self, scene: &Scene, outcome: &Outcome, time: Duration, what: &str) {
+    fn check(&self, fixture: &FixtureCall, outcome: &Outcome, time: Duration, what: &str) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.attempts.fetch_add(outcome.report.attempts as usize, Ordering::Relaxed);
-        let context = format!("{} {what}", scene.name);
+        let context = format!("{} {what}", fixture.name);
         let late = outcome.took.saturating_sub(time);
         self.latest_ms.fetch_max(late.as_millis() as usize, Ordering::Relaxed);
         assert!(late <= HANGS, "{context}: {late:?} after its deadline");
         match &outcome.result {
-            Ok(pass) => {
-                let token = pass.token.value.expose();
+            Ok(issued) => {
+                let token = issued.token.value.expose();
                 assert!(!token.trim().is_empty() && !token.chars().any(char::is_control), "{context}: dead token");
-                assert!(pass.left.is_none_or(|left| left >= Duration::from_secs(1)), "{context}: expired");
+                assert!(issued.left.is_none_or(|left| left >= Duration::from_secs(1)), "{context}: expired");
                 // Some tokens are also the public value that a client's SDK wants under another name.
-                let shown = format!("{:?} {:?}", pass.token.value, pass.token.server_parameters);
+                let shown = format!("{:?} {:?}", issued.token.value, issued.token.server_parameters);
                 assert!(token.len() < 8 || !shown.contains(token), "{context}: Debug shows the token");
             }
             Err(error) => {
                 assert_ne!(error.kind, Kind::Internal, "{context}: {error:?}");
-                let mut said = format!("{error:?} {error}");
+                let mut shown = format!("{error:?} {error}");
                 for refusal in error.refusal.iter() {
-                    said += &format!("{:?} {:?} {:?}", refusal.code, refusal.message, refusal.reason);
+                    shown += &format!("{:?} {:?} {:?}", refusal.code, refusal.message, refusal.reason);
                 }
-                for canary in scene.canaries() {
-                    assert!(!said.contains(&canary), "{context}: a credential shows: {said}");
+                for canary in fixture.canaries() {
+                    assert!(!shown.contains(&canary), "{context}: a credential shows: {shown}");
                 }
             }
         }
@@ -94,17 +96,17 @@ fn thin<T: Clone>(items: &[T], wanted: usize, offset: usize) -> Vec<T> {
 /// Runs something for every scene, several at a time, as most of them wait; each has a fault server
 /// of its own.
 async fn for_each<F: Future<Output = ()> + Send + 'static>(
-    scenes: Vec<Scene>,
-    run: impl Fn(usize, Scene, FaultServer) -> F,
+    fixtures: Vec<FixtureCall>,
+    run: impl Fn(usize, FixtureCall, FaultServer) -> F,
 ) {
     let authority = Authority::new();
-    let places = Arc::new(Semaphore::new(16));
+    let permits = Arc::new(Semaphore::new(16));
     let mut tasks = tokio::task::JoinSet::new();
-    for (nth, scene) in scenes.into_iter().enumerate() {
-        let work = run(nth, scene, FaultServer::with_authority(Front::Plain, &authority).await);
-        let places = places.clone();
+    for (nth, fixture) in fixtures.into_iter().enumerate() {
+        let work = run(nth, fixture, FaultServer::with_authority(Front::Plain, &authority).await);
+        let permits = permits.clone();
         tasks.spawn(async move {
-            let _place = places.acquire().await.unwrap();
+            let _permit = permits.acquire().await.unwrap();
             work.await;
         });
     }
@@ -114,14 +116,15 @@ async fn for_each<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// Those whose token is in a body: where it is in a header, no body matters.
-fn in_body(scenes: Vec<Scene>) -> Vec<Scene> {
-    let (all, scenes): (_, Vec<Scene>) = (scenes.len(), scenes.into_iter().filter(Scene::told_in_body).collect());
-    assert!(scenes.len() * 10 >= all * 9, "{} of {all}", scenes.len());
-    scenes
+fn in_body(fixtures: Vec<FixtureCall>) -> Vec<FixtureCall> {
+    let (all, fixtures): (_, Vec<FixtureCall>) =
+        (fixtures.len(), fixtures.into_iter().filter(FixtureCall::token_is_in_body).collect());
+    assert!(fixtures.len() * 10 >= all * 9, "{} of {all}", fixtures.len());
+    fixtures
 }
 
-fn is_json(said: &Said) -> bool {
-    serde_json::from_slice::<Value>(&said.body).is_ok()
+fn is_json(reply: &FixtureReply) -> bool {
+    serde_json::from_slice::<Value>(&reply.body).is_ok()
 }
 
 fn transport() -> Shared {
@@ -129,30 +132,30 @@ fn transport() -> Shared {
 }
 
 /// One call with fresh gates, budgets and stores.
-async fn alone(scene: &Scene, base: &str, transport: &Shared, time: Duration) -> Outcome {
+async fn alone(fixture: &FixtureCall, base: &str, transport: &Shared, time: Duration) -> Outcome {
     let ample = |settings: &mut daypass::Settings| settings.limits.attempt_timeout_ms = 60_000;
-    call(&engine(scene, base, transport, ample), scene, time).await
+    call(&engine(fixture, base, transport, ample), fixture, time).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documented_successes_succeed_over_the_wire() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(successes(), |_, scene, server| {
+    for_each(successes(), |_, fixture, server| {
         let tally = tally.clone();
         async move {
-            server.answer(scene.until_last(vec![Act::Send(scene.replies.last().unwrap().bytes())]));
-            let outcome = alone(&scene, &server.base(), &transport(), AMPLE).await;
-            tally.check(&scene, &outcome, AMPLE, "as documented");
+            server.answer(fixture.until_last(vec![Act::Send(fixture.replies.last().unwrap().bytes())]));
+            let outcome = alone(&fixture, &server.base(), &transport(), AMPLE).await;
+            tally.check(&fixture, &outcome, AMPLE, "as documented");
             if kind(&outcome) == Some(Kind::InvalidCredentials)
-                && scene.credentials.keys().any(|name| name.contains("certificate"))
+                && fixture.credentials.keys().any(|name| name.contains("certificate"))
             {
-                println!("{}: the fixture's certificate is made up, no connection can be made with it", scene.name);
+                println!("{}: the fixture's certificate is made up, no connection can be made with it", fixture.name);
                 return;
             }
-            let token = outcome.result.unwrap_or_else(|error| panic!("{}: {error:?}", scene.name)).token;
-            assert_eq!(token.value.expose(), scene.token, "{}", scene.name);
-            assert_eq!(server.requests(), scene.replies.len(), "{}", scene.name);
-            assert_eq!(outcome.report.attempts as usize, scene.replies.len(), "{}", scene.name);
+            let token = outcome.result.unwrap_or_else(|error| panic!("{}: {error:?}", fixture.name)).token;
+            assert_eq!(token.value.expose(), fixture.token, "{}", fixture.name);
+            assert_eq!(server.requests(), fixture.replies.len(), "{}", fixture.name);
+            assert_eq!(outcome.report.attempts as usize, fixture.replies.len(), "{}", fixture.name);
         }
     })
     .await;
@@ -179,27 +182,27 @@ async fn no_connection_is_unavailable_and_tried_again() {
         servers.push(server);
     }
     let ways = Arc::new(ways);
-    for_each(one_each(), |_, scene, _| {
+    for_each(one_each(), |_, fixture, _| {
         let (tally, ways, transport) = (tally.clone(), ways.clone(), transport.clone());
         async move {
             let calls = ways.iter().map(|(what, base)| {
-                let (scene, transport) = (&scene, &transport);
-                async move { (what, alone(scene, base, transport, AMPLE).await) }
+                let (fixture, transport) = (&fixture, &transport);
+                async move { (what, alone(fixture, base, transport, AMPLE).await) }
             });
             for (what, outcome) in futures(calls).await {
-                tally.check(&scene, &outcome, AMPLE, what);
-                assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", scene.name);
-                assert_eq!(outcome.report.attempts, 3, "{} {what}: nothing was sent, so it is safe", scene.name);
+                tally.check(&fixture, &outcome, AMPLE, what);
+                assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", fixture.name);
+                assert_eq!(outcome.report.attempts, 3, "{} {what}: nothing was sent, so it is safe", fixture.name);
             }
             // The same with less time than making a connection may take.
             let calls = ways.iter().map(|(what, base)| {
-                let (scene, transport) = (&scene, &transport);
-                async move { (what, alone(scene, base, transport, LITTLE).await) }
+                let (fixture, transport) = (&fixture, &transport);
+                async move { (what, alone(fixture, base, transport, LITTLE).await) }
             });
             for (what, outcome) in futures(calls).await {
-                tally.check(&scene, &outcome, LITTLE, what);
+                tally.check(&fixture, &outcome, LITTLE, what);
                 let fault = outcome.result.err().map(|error| error.kind.fault());
-                assert_eq!(fault, Some("network"), "{} {what}", scene.name);
+                assert_eq!(fault, Some("network"), "{} {what}", fixture.name);
             }
         }
     })
@@ -214,12 +217,12 @@ async fn no_connection_is_unavailable_and_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_works_where_the_certificate_is_right() {
     let server = FaultServer::start(Front::Tls).await;
-    let scene = &one_each()[0];
-    server.answer(scene.until_last(vec![Act::Send(scene.replies.last().unwrap().bytes())]));
+    let fixture = &one_each()[0];
+    server.answer(fixture.until_last(vec![Act::Send(fixture.replies.last().unwrap().bytes())]));
     let trusting = Shared::new(AMPLE, Some(&server.authority));
-    assert!(alone(scene, &server.base(), &trusting, AMPLE).await.result.is_ok());
-    server.answer(scene.until_last(vec![Act::Send(scene.replies.last().unwrap().bytes())]));
-    let outcome = alone(scene, &server.base(), &transport(), AMPLE).await;
+    assert!(alone(fixture, &server.base(), &trusting, AMPLE).await.result.is_ok());
+    server.answer(fixture.until_last(vec![Act::Send(fixture.replies.last().unwrap().bytes())]));
+    let outcome = alone(fixture, &server.base(), &transport(), AMPLE).await;
     assert_eq!((kind(&outcome), server.requests()), (Some(Kind::Unavailable), 0), "an authority that nobody trusts");
 }
 
@@ -244,10 +247,10 @@ async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
 /// The silent ones take the whole time of a call: each connector sees so many of them.
 async fn broken_and_silent(silent: usize) {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(in_body(one_each()), |nth, scene, _| {
+    for_each(in_body(one_each()), |nth, fixture, _| {
         let tally = tally.clone();
         async move {
-            let whole = scene.replies.last().unwrap().bytes();
+            let whole = fixture.replies.last().unwrap().bytes();
             let body = whole.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
             let (in_headers, in_body) = (whole[..body / 2].to_vec(), whole[..body + (whole.len() - body) / 2].to_vec());
             let all_but_one = whole[..whole.len() - 1].to_vec();
@@ -277,19 +280,19 @@ async fn broken_and_silent(silent: usize) {
             for (what, last, expected) in quiet.chain(broken) {
                 // One for each: the request of a call that has timed out may still arrive.
                 let server = FaultServer::with_authority(Front::Plain, &authority).await;
-                server.answer(scene.until_last(last));
+                server.answer(fixture.until_last(last));
                 let time = if expected == Kind::Timeout { LITTLE } else { AMPLE };
-                let outcome = alone(&scene, &server.base(), &transport, time).await;
-                tally.check(&scene, &outcome, time, what);
-                assert_eq!(kind(&outcome), Some(expected), "{} {what}: {:?}", scene.name, outcome.result);
-                let (told, before) = (outcome.report.attempts as usize, scene.replies.len() - 1);
+                let outcome = alone(&fixture, &server.base(), &transport, time).await;
+                tally.check(&fixture, &outcome, time, what);
+                assert_eq!(kind(&outcome), Some(expected), "{} {what}: {:?}", fixture.name, outcome.result);
+                let (told, before) = (outcome.report.attempts as usize, fixture.replies.len() - 1);
                 let seen = server.requests();
                 // A deadline may come before the last request arrives or its attempt is counted.
-                assert!(told == seen || expected == Kind::Timeout, "{} {what}: {told} {seen}", scene.name);
-                assert!(seen.max(told) <= before + 3, "{} {what}: {seen} requests, {told} told", scene.name);
+                assert!(told == seen || expected == Kind::Timeout, "{} {what}: {told} {seen}", fixture.name);
+                assert!(seen.max(told) <= before + 3, "{} {what}: {seen} requests, {told} told", fixture.name);
                 if what.contains(" in ") || expected != Kind::Unavailable {
                     let limit = if what.contains("headers") { before + 3 } else { before + 1 };
-                    assert!(seen <= limit, "{} {what}: {seen} requests", scene.name);
+                    assert!(seen <= limit, "{} {what}: {seen} requests", fixture.name);
                 }
             }
         }
@@ -323,9 +326,9 @@ fn endless_headers(bytes: usize) -> Vec<u8> {
 async fn statuses(wanted: usize) {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
     let kinds = Arc::new(std::sync::Mutex::new(BTreeMap::<(u16, &str), usize>::new()));
-    let scenes = in_body(one_each());
-    let share = wanted / scenes.len();
-    for_each(scenes, |nth, scene, server| {
+    let fixtures = in_body(one_each());
+    let share = wanted / fixtures.len();
+    for_each(fixtures, |nth, fixture, server| {
         let (tally, kinds) = (tally.clone(), kinds.clone());
         async move {
             let transport = transport();
@@ -333,13 +336,13 @@ async fn statuses(wanted: usize) {
             let mut statuses = thin(&all, share, nth);
             statuses.extend([101, 204, 301, 304, 401, 403, 404, 407, 408, 429, 500, 502, 503, 504]);
             for status in statuses {
-                let good = scene.replies.last().unwrap();
+                let good = fixture.replies.last().unwrap();
                 for body in [good.body.as_slice(), b"{}", b""] {
                     let bytes = reply(status, &good.header_pairs(), body);
-                    server.answer(scene.until_last(vec![Act::Send(bytes), Act::Close]));
-                    let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
+                    server.answer(fixture.until_last(vec![Act::Send(bytes), Act::Close]));
+                    let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
                     let what = format!("status {status} with {} bytes", body.len());
-                    tally.check(&scene, &outcome, AMPLE, &what);
+                    tally.check(&fixture, &outcome, AMPLE, &what);
                     let kind = kind(&outcome);
                     let blame = kind.map_or("nobody", Kind::fault);
                     *kinds.lock().unwrap().entry((status / 100, kind.map_or("token", Kind::label))).or_default() += 1;
@@ -356,13 +359,13 @@ async fn statuses(wanted: usize) {
                     assert!(
                         allowed.contains(&blame) || (status >= 400 && blame == "network"),
                         "{} {what}: {kind:?}",
-                        scene.name
+                        fixture.name
                     );
-                    let asked = server.requests().saturating_sub(scene.replies.len() - 1);
+                    let asked = server.requests().saturating_sub(fixture.replies.len() - 1);
                     // 409, where the answer of an attempt before it was lost.
                     let again = matches!(status, 409 | 429 | 502 | 503 | 504) || status < 200;
                     // None, where a connection from before closes as the request is written: it may have arrived.
-                    assert!(asked <= 1 || again && asked <= 3, "{} {what}: {asked} requests", scene.name);
+                    assert!(asked <= 1 || again && asked <= 3, "{} {what}: {asked} requests", fixture.name);
                 }
             }
         }
@@ -388,11 +391,11 @@ async fn statuses_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redirects_are_never_followed() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(one_each(), |_, scene, server| {
+    for_each(one_each(), |_, fixture, server| {
         let tally = tally.clone();
         async move {
             let thief = FaultServer::start(Front::Plain).await;
-            let stolen = scene.replies.last().unwrap().bytes();
+            let stolen = fixture.replies.last().unwrap().bytes();
             let transport = transport();
             for status in [300, 301, 302, 303, 305, 307, 308] {
                 let elsewhere = format!("{}/steal", thief.base());
@@ -401,12 +404,12 @@ async fn redirects_are_never_followed() {
                 for location in [elsewhere, http, relative, "/again".to_owned()] {
                     let answer = stolen.clone();
                     thief.answer_with(move |_, _| vec![Act::Send(answer.clone())]);
-                    let body = &scene.replies.last().unwrap().body;
-                    server.answer(scene.until_last(vec![Act::Send(reply(status, &[("location", &location)], body))]));
-                    let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
-                    tally.check(&scene, &outcome, AMPLE, &format!("{status} to {location}"));
-                    assert_eq!(kind(&outcome), Some(Kind::BadReply), "{} {status}", scene.name);
-                    assert_eq!((thief.requests(), server.requests()), (0, scene.replies.len()), "{}", scene.name);
+                    let body = &fixture.replies.last().unwrap().body;
+                    server.answer(fixture.until_last(vec![Act::Send(reply(status, &[("location", &location)], body))]));
+                    let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
+                    tally.check(&fixture, &outcome, AMPLE, &format!("{status} to {location}"));
+                    assert_eq!(kind(&outcome), Some(Kind::BadReply), "{} {status}", fixture.name);
+                    assert_eq!((thief.requests(), server.requests()), (0, fixture.replies.len()), "{}", fixture.name);
                 }
             }
         }
@@ -418,10 +421,10 @@ async fn redirects_are_never_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_are_not_as_documented() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(in_body(each_grant()), |_, scene, server| {
+    for_each(in_body(each_grant()), |_, fixture, server| {
         let tally = tally.clone();
         async move {
-            let good = scene.replies.last().unwrap();
+            let good = fixture.replies.last().unwrap();
             let text = String::from_utf8(good.body.clone()).unwrap();
             let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
             let with_mark: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide.clone()).collect();
@@ -449,10 +452,10 @@ async fn bodies_that_are_not_as_documented() {
                 ("a zero", b"\0"),
             ];
             let transport = transport();
-            let play = async |what: &str, said: Said| {
-                server.answer(scene.until_last(vec![Act::Send(said.bytes())]));
-                let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
-                tally.check(&scene, &outcome, AMPLE, what);
+            let play = async |what: &str, reply: FixtureReply| {
+                server.answer(fixture.until_last(vec![Act::Send(reply.bytes())]));
+                let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
+                tally.check(&fixture, &outcome, AMPLE, what);
                 outcome
             };
             let mut wrong = Vec::new();
@@ -462,34 +465,34 @@ async fn bodies_that_are_not_as_documented() {
                 let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
                 let told = matches!(fault, Some("network" | "vendor"));
                 if fault == Some("vendor") {
-                    println!("{} {what}: told as {:?}", scene.name, kind(&outcome));
+                    println!("{} {what}: told as {:?}", fixture.name, kind(&outcome));
                 }
                 if !told {
-                    wrong.push(format!("{} {what}: {:?}", scene.name, outcome.result));
+                    wrong.push(format!("{} {what}: {:?}", fixture.name, outcome.result));
                 }
             }
             assert!(wrong.is_empty(), "{}", wrong.join("\n"));
             for encoding in ["gzip", "br", "deflate", "zstd", "x-unknown"] {
-                let mut said = good.with_body(bomb.clone());
-                said.headers.push(("content-encoding".into(), encoding.into()));
-                let outcome = play(encoding, said).await;
-                assert_eq!(kind(&outcome), Some(Kind::BadReply), "{} {encoding}", scene.name);
+                let mut reply = good.with_body(bomb.clone());
+                reply.headers.push(("content-encoding".into(), encoding.into()));
+                let outcome = play(encoding, reply).await;
+                assert_eq!(kind(&outcome), Some(Kind::BadReply), "{} {encoding}", fixture.name);
             }
             for content_type in ["text/html", "image/png", "application/octet-stream", ""] {
-                let mut said = good.clone();
-                said.headers.retain(|(name, _)| name != "content-type");
-                said.headers.push(("content-type".into(), content_type.into()));
-                let outcome = play("a wrong content type", said).await;
-                let token = outcome.result.map(|pass| pass.token.value.expose().to_owned());
-                assert!(token.is_err() || token.as_deref().ok() == Some(scene.token.as_str()), "{}", scene.name);
+                let mut reply = good.clone();
+                reply.headers.retain(|(name, _)| name != "content-type");
+                reply.headers.push(("content-type".into(), content_type.into()));
+                let outcome = play("a wrong content type", reply).await;
+                let token = outcome.result.map(|issued| issued.token.value.expose().to_owned());
+                assert!(token.is_err() || token.as_deref().ok() == Some(fixture.token.as_str()), "{}", fixture.name);
             }
-            if !is_json(good) || scene.token.starts_with('{') {
+            if !is_json(good) || fixture.token.starts_with('{') {
                 return;
             }
             for what in [doubled, format!("{text}{text}"), format!("{text} trailing"), text.replace("\":", "\" \n:")] {
                 let outcome = play("doubled", good.with_body(what)).await;
-                let token = outcome.result.map(|pass| pass.token.value.expose().to_owned());
-                assert!(token.is_err() || token.as_deref().ok() == Some(scene.token.as_str()), "{}", scene.name);
+                let token = outcome.result.map(|issued| issued.token.value.expose().to_owned());
+                assert!(token.is_err() || token.as_deref().ok() == Some(fixture.token.as_str()), "{}", fixture.name);
             }
         }
     })
@@ -501,33 +504,33 @@ async fn bodies_that_are_not_as_documented() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lengths_that_lie() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(in_body(one_each()), |_, scene, server| {
+    for_each(in_body(one_each()), |_, fixture, server| {
         let tally = tally.clone();
         async move {
-            let good = scene.replies.last().unwrap();
+            let good = fixture.replies.last().unwrap();
             let transport = transport();
-            let engine = engine(&scene, &server.base(), &transport, |_| {});
+            let engine = engine(&fixture, &server.base(), &transport, |_| {});
             let headers = good.header_pairs();
             let long = lying_reply(good.status, &headers, &good.body, good.body.len() + 10);
             for (end, expected) in [(Act::Close, Kind::Unavailable), (Act::Hang, Kind::Timeout)] {
-                server.answer(scene.until_last(vec![Act::Send(long.clone()), end]));
+                server.answer(fixture.until_last(vec![Act::Send(long.clone()), end]));
                 let time = if expected == Kind::Timeout { LITTLE } else { AMPLE };
-                let outcome = call(&engine, &scene, time).await;
-                tally.check(&scene, &outcome, time, "too long");
-                assert_eq!(kind(&outcome), Some(expected), "{}", scene.name);
+                let outcome = call(&engine, &fixture, time).await;
+                tally.check(&fixture, &outcome, time, "too long");
+                assert_eq!(kind(&outcome), Some(expected), "{}", fixture.name);
             }
-            let stolen = String::from_utf8(good.bytes()).unwrap().replace(&scene.token, "token-of-another-caller");
+            let stolen = String::from_utf8(good.bytes()).unwrap().replace(&fixture.token, "token-of-another-caller");
             let mut short = good.bytes();
             short.extend_from_slice(stolen.as_bytes());
             for _ in 0..10 {
-                server.answer(scene.until_last(vec![Act::Send(short.clone())]));
-                let outcome = call(&engine, &scene, AMPLE).await;
-                tally.check(&scene, &outcome, AMPLE, "an answer too many");
-                let token = outcome.result.map(|pass| pass.token.value.expose().to_owned());
+                server.answer(fixture.until_last(vec![Act::Send(short.clone())]));
+                let outcome = call(&engine, &fixture, AMPLE).await;
+                tally.check(&fixture, &outcome, AMPLE, "an answer too many");
+                let token = outcome.result.map(|issued| issued.token.value.expose().to_owned());
                 assert!(
-                    token.is_err() || token.as_deref().ok() == Some(scene.token.as_str()),
+                    token.is_err() || token.as_deref().ok() == Some(fixture.token.as_str()),
                     "{}: {token:?}",
-                    scene.name
+                    fixture.name
                 );
             }
         }
@@ -538,30 +541,35 @@ async fn lengths_that_lie() {
 
 async fn cut_at_every_byte(wanted: usize) {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    let scenes = in_body(each_grant());
-    let share = wanted / scenes.len();
-    for_each(scenes, |nth, scene, server| {
+    let fixtures = in_body(each_grant());
+    let share = wanted / fixtures.len();
+    for_each(fixtures, |nth, fixture, server| {
         let tally = tally.clone();
         async move {
-            let good = scene.replies.last().unwrap();
+            let good = fixture.replies.last().unwrap();
             let transport = transport();
             let all: Vec<usize> = (0..good.body.len()).collect();
             for cut in thin(&all, share, nth) {
                 // A vendor that answers with the bare token, and itself cuts it, cannot be found out.
                 if is_json(good) {
-                    server.answer(scene.until_last(vec![Act::Send(good.with_body(&good.body[..cut]).bytes())]));
-                    let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
-                    tally.check(&scene, &outcome, AMPLE, "cut");
+                    server.answer(fixture.until_last(vec![Act::Send(good.with_body(&good.body[..cut]).bytes())]));
+                    let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
+                    tally.check(&fixture, &outcome, AMPLE, "cut");
                     let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
-                    assert_eq!(fault, Some("network"), "{} cut at {cut}: {:?}", scene.name, outcome.result);
+                    assert_eq!(fault, Some("network"), "{} cut at {cut}: {:?}", fixture.name, outcome.result);
                 }
 
                 let lie = lying_reply(good.status, &good.header_pairs(), &good.body[..cut], good.body.len());
-                server.answer(scene.until_last(vec![Act::Send(lie), Act::Close]));
-                let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
-                tally.check(&scene, &outcome, AMPLE, "cut off");
-                assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} cut off at {cut}", scene.name);
-                assert_eq!(server.requests(), scene.replies.len(), "{}: once answered, not asked again", scene.name);
+                server.answer(fixture.until_last(vec![Act::Send(lie), Act::Close]));
+                let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
+                tally.check(&fixture, &outcome, AMPLE, "cut off");
+                assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} cut off at {cut}", fixture.name);
+                assert_eq!(
+                    server.requests(),
+                    fixture.replies.len(),
+                    "{}: once answered, not asked again",
+                    fixture.name
+                );
             }
         }
     })
@@ -580,7 +588,7 @@ async fn cut_at_all_bytes() {
     cut_at_every_byte(usize::MAX / 2).await;
 }
 
-/// The places of all values in a JSON text that are neither objects nor lists.
+/// The pointers of all values in a JSON text that are neither objects nor lists.
 fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
@@ -624,53 +632,53 @@ async fn every_value_replaced(wanted: usize) {
         "\"never\"",
         "253402300800",
     ];
-    let scenes = in_body(each_grant());
-    let share = wanted / scenes.len();
-    for_each(scenes, |nth, scene, server| {
+    let fixtures = in_body(each_grant());
+    let share = wanted / fixtures.len();
+    for_each(fixtures, |nth, fixture, server| {
         let tally = tally.clone();
         async move {
-            let good = scene.replies.last().unwrap();
+            let good = fixture.replies.last().unwrap();
             let Ok(json) = serde_json::from_slice::<Value>(&good.body) else { return };
-            if scene.token.starts_with('{') {
+            if fixture.token.starts_with('{') {
                 // The whole answer is the token.
                 return;
             }
-            let mut places = Vec::new();
-            leaves(&json, "", &mut places);
+            let mut pointers = Vec::new();
+            leaves(&json, "", &mut pointers);
             let all: Vec<(String, &str)> =
-                places.iter().flat_map(|place| odd.iter().map(move |value| (place.clone(), *value))).collect();
+                pointers.iter().flat_map(|pointer| odd.iter().map(move |value| (pointer.clone(), *value))).collect();
             let transport = transport();
-            for (place, value) in thin(&all, share, nth) {
+            for (pointer, value) in thin(&all, share, nth) {
                 let mut changed = json.clone();
-                let was = changed.pointer_mut(&place).unwrap();
-                let was_token = was.as_str() == Some(scene.token.as_str());
+                let was = changed.pointer_mut(&pointer).unwrap();
+                let was_token = was.as_str() == Some(fixture.token.as_str());
                 *was = json!("REPLACED");
                 let mut body = changed.to_string().replace("\"REPLACED\"", value);
                 if value.is_empty() {
                     // Left out.
-                    let (parent, name) = place.rsplit_once('/').unwrap();
+                    let (parent, name) = pointer.rsplit_once('/').unwrap();
                     if let Some(members) = changed.pointer_mut(parent).and_then(Value::as_object_mut) {
                         members.remove(name);
                         body = changed.to_string();
                     }
                 }
-                server.answer(scene.until_last(vec![Act::Send(good.with_body(body).bytes())]));
-                let outcome = alone(&scene, &server.base(), &transport, AMPLE).await;
-                let what = format!("{place} = {value}");
-                tally.check(&scene, &outcome, AMPLE, &what);
+                server.answer(fixture.until_last(vec![Act::Send(good.with_body(body).bytes())]));
+                let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
+                let what = format!("{pointer} = {value}");
+                tally.check(&fixture, &outcome, AMPLE, &what);
                 match &outcome.result {
-                    Ok(pass) if was_token => {
-                        let token = pass.token.value.expose();
+                    Ok(issued) if was_token => {
+                        let token = issued.token.value.expose();
                         let given: Option<String> = serde_json::from_str(value).ok();
                         // Some vendors say it twice.
-                        let said = token == scene.token || given.as_deref() == Some(token);
-                        assert!(said, "{} {what}: not what the vendor gave", scene.name);
+                        let reply = token == fixture.token || given.as_deref() == Some(token);
+                        assert!(reply, "{} {what}: not what the vendor gave", fixture.name);
                     }
-                    Ok(pass) => assert_eq!(pass.token.value.expose(), scene.token, "{} {what}", scene.name),
+                    Ok(issued) => assert_eq!(issued.token.value.expose(), fixture.token, "{} {what}", fixture.name),
                     Err(error) => {
                         // An answer may tell that the credentials are of the other environment.
                         let mode = error.fields.iter().any(|violation| violation.field == "test_mode");
-                        assert!(error.kind.fault() != "caller" || mode, "{} {what}: {error:?}", scene.name);
+                        assert!(error.kind.fault() != "caller" || mode, "{} {what}: {error:?}", fixture.name);
                     }
                 }
             }
@@ -695,23 +703,23 @@ async fn all_values_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_vendor_repeats_of_the_credentials_is_not_passed_on() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
-    for_each(refusals(), |_, scene, server| {
+    for_each(refusals(), |_, fixture, server| {
         let tally = tally.clone();
         async move {
-            let last = scene.replies.last().unwrap().clone();
-            let said = scene.clone();
+            let last = fixture.replies.last().unwrap().clone();
+            let reply = fixture.clone();
             server.answer_with(move |nth, request| {
-                if nth + 1 < said.replies.len() {
-                    return vec![Act::Send(said.replies[nth].bytes())];
+                if nth + 1 < reply.replies.len() {
+                    return vec![Act::Send(reply.replies[nth].bytes())];
                 }
                 let mut echo = String::from_utf8_lossy(request).into_owned();
-                echo.extend(said.canaries().iter().map(|canary| format!(" {canary}")));
+                echo.extend(reply.canaries().iter().map(|canary| format!(" {canary}")));
                 let body = match serde_json::from_slice::<Value>(&last.body) {
                     Ok(json) => {
-                        let (mut json, mut places) = (json, Vec::new());
-                        leaves(&json, "", &mut places);
-                        for place in places {
-                            let leaf = json.pointer_mut(&place).unwrap();
+                        let (mut json, mut pointers) = (json, Vec::new());
+                        leaves(&json, "", &mut pointers);
+                        for pointer in pointers {
+                            let leaf = json.pointer_mut(&pointer).unwrap();
                             if let Some(text) = leaf.as_str() {
                                 *leaf = json!(format!("{text} {echo}"));
                             }
@@ -722,9 +730,9 @@ async fn what_the_vendor_repeats_of_the_credentials_is_not_passed_on() {
                 };
                 vec![Act::Send(last.with_body(body).bytes())]
             });
-            let outcome = alone(&scene, &server.base(), &transport(), AMPLE).await;
-            tally.check(&scene, &outcome, AMPLE, "an echo");
-            assert!(outcome.result.is_err(), "{}", scene.name);
+            let outcome = alone(&fixture, &server.base(), &transport(), AMPLE).await;
+            tally.check(&fixture, &outcome, AMPLE, "an echo");
+            assert!(outcome.result.is_err(), "{}", fixture.name);
         }
     })
     .await;
@@ -736,10 +744,10 @@ async fn what_the_vendor_repeats_of_the_credentials_is_not_passed_on() {
 #[ignore = "measures latency on a quiet machine"]
 async fn deadlines_are_told_within_50_ms() {
     let server = FaultServer::start(Front::Plain).await;
-    let (scene, transport) = (&one_each()[0], transport());
+    let (fixture, transport) = (&one_each()[0], transport());
     server.answer(vec![vec![Act::Hang]]);
     for _ in 0..50 {
-        let outcome = alone(scene, &server.base(), &transport, LITTLE).await;
+        let outcome = alone(fixture, &server.base(), &transport, LITTLE).await;
         assert_eq!(kind(&outcome), Some(Kind::Timeout));
         let late = outcome.took.saturating_sub(LITTLE);
         assert!(late <= Duration::from_millis(50), "{late:?} after its deadline");

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::world::{Ask, World, ms, told};
+use crate::scripted_engine::{ScriptedEngine, TestRequest, holder_and_expiry, ms};
 use connectors::Kind;
 use serde_json::json;
 
@@ -28,17 +28,17 @@ impl Seeded {
 
 /// A cold start of so many callers; the vendor answers when all of them wait.
 async fn cold_start(callers: usize, cancelled: bool, seed: u64) {
-    let world = World::new();
-    world.script.gated.store(true, SeqCst);
+    let scripted = ScriptedEngine::new();
+    scripted.script.gated.store(true, SeqCst);
     let mut random = Seeded(seed);
     let callers: Vec<_> = (0..callers)
         .map(|nth| {
-            let engine = world.engine.clone();
-            let ask = Ask::server().reference(format!("ref-{nth}")).within(Duration::from_secs(120));
+            let engine = scripted.engine.clone();
+            let ask = TestRequest::server().reference(format!("ref-{nth}")).within(Duration::from_secs(120));
             tokio::spawn(async move { ask.of(&engine).await })
         })
         .collect();
-    world.until_called(1).await;
+    scripted.until_called(1).await;
     let (mut leave, mut stay) = (Vec::new(), Vec::new());
     for caller in callers {
         if cancelled && random.below(2) == 0 { leave.push(caller) } else { stay.push(caller) }
@@ -48,14 +48,14 @@ async fn cold_start(callers: usize, cancelled: bool, seed: u64) {
     for caller in leave {
         assert!(caller.await.is_err_and(|error| error.is_cancelled()));
     }
-    world.script.gate.add_permits(100);
+    scripted.script.gate.add_permits(100);
     let mut tokens = std::collections::HashSet::new();
     let stayed = stay.len();
     for caller in stay {
         tokens.insert(caller.await.unwrap().unwrap().token().to_owned());
     }
-    println!("seed {seed}: {stayed} callers answered, {left} left, {} vendor call(s)", world.calls());
-    assert_eq!((tokens.len(), world.calls()), (1, 1));
+    println!("seed {seed}: {stayed} callers answered, {left} left, {} vendor call(s)", scripted.calls());
+    assert_eq!((tokens.len(), scripted.calls()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,100 +77,100 @@ async fn a_cold_start_of_10_000_makes_one_call() {
 
 #[tokio::test]
 async fn the_caller_that_started_a_flight_may_leave() {
-    let world = World::new();
-    world.script.gated.store(true, SeqCst);
-    let engine = world.engine.clone();
-    let leader = tokio::spawn(async move { Ask::client().of(&engine).await });
-    world.until_called(1).await;
+    let scripted = ScriptedEngine::new();
+    scripted.script.gated.store(true, SeqCst);
+    let engine = scripted.engine.clone();
+    let leader = tokio::spawn(async move { TestRequest::client().of(&engine).await });
+    scripted.until_called(1).await;
     leader.abort();
     assert!(leader.await.is_err());
-    world.script.gate.add_permits(1);
-    let given = world.ask(&Ask::client()).await.unwrap();
+    scripted.script.gate.add_permits(1);
+    let given = scripted.ask(&TestRequest::client()).await.unwrap();
     assert!(given.replayed && given.attempts == 0);
-    assert_eq!(world.calls(), 1);
+    assert_eq!(scripted.calls(), 1);
 }
 
 #[tokio::test]
 async fn the_others_go_on_when_a_flight_dies() {
     // Leases run out by a clock of their own here.
-    let world = World::with_running_leases();
-    world.script.panics.store(1, SeqCst);
+    let scripted = ScriptedEngine::with_running_leases();
+    scripted.script.panics.store(1, SeqCst);
     let callers: Vec<_> = (0..100)
         .map(|nth| {
-            let engine = world.engine.clone();
-            tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
+            let engine = scripted.engine.clone();
+            tokio::spawn(async move { TestRequest::server().reference(nth.to_string()).of(&engine).await })
         })
         .collect();
     for caller in callers {
         caller.await.unwrap().unwrap();
     }
-    assert_eq!(world.calls(), 2);
+    assert_eq!(scripted.calls(), 2);
 }
 
 #[tokio::test]
 async fn a_defect_that_stays_is_told_and_does_not_go_on_for_ever() {
-    let world = World::with_running_leases();
-    world.store.down.store(true, SeqCst);
-    world.script.panics.store(usize::MAX, SeqCst);
+    let scripted = ScriptedEngine::with_running_leases();
+    scripted.store.down.store(true, SeqCst);
+    scripted.script.panics.store(usize::MAX, SeqCst);
     let callers: Vec<_> = (0..100)
         .map(|_| {
-            let engine = world.engine.clone();
-            tokio::spawn(async move { Ask::server().of(&engine).await })
+            let engine = scripted.engine.clone();
+            tokio::spawn(async move { TestRequest::server().of(&engine).await })
         })
         .collect();
     for caller in callers {
         assert_eq!(caller.await.unwrap().unwrap_err().kind, Kind::Internal);
     }
-    world.script.panics.store(0, SeqCst);
-    world.ask(&Ask::server()).await.unwrap();
+    scripted.script.panics.store(0, SeqCst);
+    scripted.ask(&TestRequest::server()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_leader_with_less_time_is_answered() {
-    let world = World::new();
-    world.script.gated.store(true, SeqCst);
-    let engine = world.engine.clone();
-    let hasty = tokio::spawn(async move { Ask::server().within(Duration::from_millis(100)).of(&engine).await });
-    world.until_called(1).await;
+    let scripted = ScriptedEngine::new();
+    scripted.script.gated.store(true, SeqCst);
+    let engine = scripted.engine.clone();
+    let hasty = tokio::spawn(async move { TestRequest::server().within(Duration::from_millis(100)).of(&engine).await });
+    scripted.until_called(1).await;
     let patient: Vec<_> = (0..100)
         .map(|nth| {
-            let engine = world.engine.clone();
-            tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
+            let engine = scripted.engine.clone();
+            tokio::spawn(async move { TestRequest::server().reference(nth.to_string()).of(&engine).await })
         })
         .collect();
     assert_eq!(hasty.await.unwrap().unwrap_err().kind, Kind::Timeout);
-    world.until_called(2).await;
-    world.script.gate.add_permits(1);
+    scripted.until_called(2).await;
+    scripted.script.gate.add_permits(1);
     for caller in patient {
         caller.await.unwrap().unwrap();
     }
-    assert_eq!(world.calls(), 2);
+    assert_eq!(scripted.calls(), 2);
 }
 
 #[tokio::test]
 async fn one_failure_is_told_to_all_who_waited_for_it_and_the_next_call_starts_anew() {
-    let world = World::new();
-    world.script.status.store(500, SeqCst);
-    world.script.gated.store(true, SeqCst);
+    let scripted = ScriptedEngine::new();
+    scripted.script.status.store(500, SeqCst);
+    scripted.script.gated.store(true, SeqCst);
     let callers: Vec<_> = (0..100)
         .map(|nth| {
-            let engine = world.engine.clone();
-            tokio::spawn(async move { Ask::server().reference(nth.to_string()).of(&engine).await })
+            let engine = scripted.engine.clone();
+            tokio::spawn(async move { TestRequest::server().reference(nth.to_string()).of(&engine).await })
         })
         .collect();
-    world.until_called(1).await;
-    world.script.gate.add_permits(1000);
+    scripted.until_called(1).await;
+    scripted.script.gate.add_permits(1000);
     for caller in callers {
         assert_eq!(caller.await.unwrap().unwrap_err().kind, Kind::Unavailable);
     }
-    world.script.status.store(200, SeqCst);
-    world.ask(&Ask::server()).await.unwrap();
+    scripted.script.status.store(200, SeqCst);
+    scripted.ask(&TestRequest::server()).await.unwrap();
 }
 
 /// Calls of many tenants with references that collide, in waves of random size, their secrets rotated at random moments.
 async fn crowd(calls: usize, tenants: usize, seed: u64) {
-    let world = World::new();
-    world.script.expires_in.store(300, SeqCst);
+    let scripted = ScriptedEngine::new();
+    scripted.script.expires_in.store(300, SeqCst);
     let mut random = Seeded(seed);
     let versions: Arc<Vec<AtomicU32>> = Arc::new((0..tenants).map(|_| AtomicU32::new(0)).collect());
     let (mut done, mut replays, mut rotations) = (0, 0, 0);
@@ -179,13 +179,13 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
             let tenant = usize::try_from(random.below(tenants as u64)).unwrap();
             let version = versions[tenant].fetch_add(1, SeqCst) + 1;
             let known = (format!("t{tenant}"), format!("s{tenant}v{version}"));
-            world.script.known.lock().unwrap().insert(known.0, known.1);
+            scripted.script.known.lock().unwrap().insert(known.0, known.1);
             rotations += 1;
         }
         let wave = usize::try_from(1 + random.below(512)).unwrap().min(calls - done);
         // Half of the calls meet in one tenant of sixteen.
         let mut running = tokio::task::JoinSet::new();
-        let now = ms(daypass::Clock::elapsed(&*world.clock));
+        let now = ms(daypass::Clock::elapsed(&*scripted.clock));
         for _ in 0..wave {
             let all = tenants as u64;
             let tenant = if random.below(2) == 0 { random.below(all) } else { random.below(all.min(16)) };
@@ -194,20 +194,20 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
             let server = random.below(2) == 0;
             let data = if server { json!({"audience": "server"}) } else { json!({}) };
             let reference = format!("ref-{server}-{}", random.below(16));
-            let mut ask = Ask::paypal(&id, &secret, data).reference(reference);
+            let mut ask = TestRequest::paypal(&id, &secret, data).reference(reference);
             ask.fresh = random.below(50) == 0;
-            let engine = world.engine.clone();
+            let engine = scripted.engine.clone();
             running.spawn(async move { (ask.of(&engine).await, format!("{id}:{secret}"), server) });
         }
         while let Some(ended) = running.join_next().await {
             let (answer, who, server) = ended.unwrap();
             match answer {
                 Ok(given) => {
-                    let (told_who, dies) = told(&given.pass);
+                    let (told_who, dies) = holder_and_expiry(&given.issued);
                     assert_eq!(told_who, who, "seed {seed}: another tenant's token, or one of an old secret");
-                    let left = given.pass.lifetime_seconds().unwrap();
+                    let left = given.issued.lifetime_seconds().unwrap();
                     assert!(dies > now && left * 1000 <= dies - now, "seed {seed}: {left} s of {} ms", dies - now);
-                    assert_eq!(given.pass.audience == connectors::Audience::Server, server);
+                    assert_eq!(given.issued.audience == connectors::Audience::Server, server);
                     replays += usize::from(given.replayed);
                 }
                 Err(error) => panic!("seed {seed}: {error:?}"),
@@ -218,17 +218,17 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
         while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
             tokio::task::yield_now().await;
         }
-        world.clock.pass_ms(u32::try_from(random.below(4000)).unwrap());
+        scripted.clock.pass_ms(u32::try_from(random.below(4000)).unwrap());
         if random.below(100) == 0 {
-            world.clock.step_ms(i64::try_from(random.below(7_200_000)).unwrap() - 3_600_000);
+            scripted.clock.step_ms(i64::try_from(random.below(7_200_000)).unwrap() - 3_600_000);
         }
     }
     println!(
         "seed {seed}: {done} calls, {tenants} tenants, {rotations} rotations, {replays} replays, {} vendor calls: 0 of another \
          tenant, 0 of an old secret, 0 expired, 0 failed",
-        world.calls()
+        scripted.calls()
     );
-    assert!(replays > 0 && world.calls() < done);
+    assert!(replays > 0 && scripted.calls() < done);
 }
 
 #[tokio::test(flavor = "multi_thread")]

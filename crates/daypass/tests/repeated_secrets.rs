@@ -14,7 +14,7 @@ use daypass::{HttpSend, IssuedToken, TransportError};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::scenes::{Said, Scene, call, each_grant, engine};
+use crate::fixtures_as_calls::{FixtureCall, FixtureReply, call, each_grant, engine};
 
 /// A secret of a call: known before, or the nth secret header that is sent (signatures differ from call to call).
 #[derive(Clone)]
@@ -34,7 +34,7 @@ struct Change {
 /// Answers with the replies of a fixture, the last one changed, and notes the secret headers that were sent.
 #[derive(Clone)]
 struct Replay {
-    replies: Arc<Vec<Said>>,
+    replies: Arc<Vec<FixtureReply>>,
     token: String,
     change: Option<Change>,
     /// The number of calls, and their secret headers.
@@ -46,9 +46,9 @@ impl HttpSend for Replay {
         let (calls, sent) = &mut *self.seen.lock().unwrap();
         let secrets = call.headers.values().filter(|value| value.is_sensitive());
         sent.extend(secrets.map(|value| value.to_str().unwrap().split(' ').next_back().unwrap().to_owned()));
-        let said = &self.replies[*calls];
+        let reply = &self.replies[*calls];
         *calls += 1;
-        let mut said = said.clone();
+        let mut reply = reply.clone();
         match &self.change {
             Some(change) if *calls == self.replies.len() => {
                 let secret = match &change.source {
@@ -56,35 +56,35 @@ impl HttpSend for Replay {
                     Source::Sent(nth) => &sent[*nth],
                 };
                 let (before, after) = change.around;
-                change_nth(&mut said, &self.token, change.nth, &format!("{before}{secret}{after}"));
+                change_nth(&mut reply, &self.token, change.nth, &format!("{before}{secret}{after}"));
             }
             _ => {}
         }
-        let headers = said.headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        Ok(Reply { status: said.status, headers: headers.collect(), body: said.body.into(), sent_at })
+        let headers = reply.headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        Ok(Reply { status: reply.status, headers: headers.collect(), body: reply.body.into(), sent_at })
     }
 }
 
 /// Every text that the holder of a pass sees.
-fn shown(pass: &IssuedToken) -> Vec<&str> {
-    let token = &pass.token;
+fn shown(issued: &IssuedToken) -> Vec<&str> {
+    let token = &issued.token;
     let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
     let texts = [token.value.expose(), token.token_type.as_str()].into_iter();
     texts.chain(token.scopes.iter().map(String::as_str)).chain(parameters).collect()
 }
 
 /// Replaces the nth text of the body; after the last of them, the token in the headers.
-fn change_nth(said: &mut Said, token: &str, nth: usize, by: &str) {
-    let Some(pointer) = texts_of(&said.body).into_iter().nth(nth) else {
-        said.headers.iter_mut().for_each(|(_, value)| *value = value.replace(token, by));
+fn change_nth(reply: &mut FixtureReply, token: &str, nth: usize, by: &str) {
+    let Some(pointer) = texts_of(&reply.body).into_iter().nth(nth) else {
+        reply.headers.iter_mut().for_each(|(_, value)| *value = value.replace(token, by));
         return;
     };
-    said.body = match serde_json::from_slice::<Value>(&said.body) {
+    reply.body = match serde_json::from_slice::<Value>(&reply.body) {
         Ok(mut json) => {
             *json.pointer_mut(&pointer).unwrap() = by.into();
             json.to_string().into_bytes()
         }
-        Err(_) => String::from_utf8_lossy(&said.body).replace(token, by).into_bytes(),
+        Err(_) => String::from_utf8_lossy(&reply.body).replace(token, by).into_bytes(),
     };
 }
 
@@ -112,21 +112,22 @@ fn texts(value: &Value, at: String, found: &mut Vec<String>) {
 }
 
 /// One call of the scene, and the secret headers that were sent.
-async fn play(scene: &Scene, change: Option<Change>) -> (Result<IssuedToken, connectors::Error>, Vec<String>) {
-    let (replies, token) = (Arc::new(scene.replies.clone()), scene.token.clone());
+async fn play(fixture: &FixtureCall, change: Option<Change>) -> (Result<IssuedToken, connectors::Error>, Vec<String>) {
+    let (replies, token) = (Arc::new(fixture.replies.clone()), fixture.token.clone());
     let replay = Replay { replies, token, change, seen: Arc::default() };
-    let outcome = call(&engine(scene, "http://127.0.0.1:9", &replay, |_| {}), scene, Duration::from_secs(60)).await;
+    let outcome = call(&engine(fixture, "http://127.0.0.1:9", &replay, |_| {}), fixture, Duration::from_secs(60)).await;
     let sent = std::mem::take(&mut replay.seen.lock().unwrap().1);
     (outcome.result, sent)
 }
 
 /// All secrets of the scene's call.
-fn sources(scene: &Scene, sent: &[String]) -> Vec<Source> {
-    let inputs = scene.grant.inputs.iter().filter(|input| input.kind == InputKind::Secret);
-    let inputs = inputs.filter_map(|input| Some(scene.case["input"][input.name].as_str()?.to_owned()));
-    let public =
-        |text: &str| scene.credentials.iter().any(|(name, value)| scene.entry.meta.is_public(name) && *value == text);
-    let known = scene.canaries().into_iter().chain(inputs).map(Source::Known);
+fn sources(fixture: &FixtureCall, sent: &[String]) -> Vec<Source> {
+    let inputs = fixture.grant.inputs.iter().filter(|input| input.kind == InputKind::Secret);
+    let inputs = inputs.filter_map(|input| Some(fixture.case["input"][input.name].as_str()?.to_owned()));
+    let public = |text: &str| {
+        fixture.credentials.iter().any(|(name, value)| fixture.entry.meta.is_public(name) && *value == text)
+    };
+    let known = fixture.canaries().into_iter().chain(inputs).map(Source::Known);
     let sent = sent.iter().enumerate().filter(|(_, text)| !public(text)).map(|(nth, _)| Source::Sent(nth));
     known.chain(sent).collect()
 }
@@ -134,30 +135,30 @@ fn sources(scene: &Scene, sent: &[String]) -> Vec<Source> {
 #[tokio::test]
 async fn no_client_token_contains_a_secret_of_its_call() {
     let (mut calls, mut caught, mut refused) = (0, 0, BTreeMap::new());
-    for scene in each_grant().into_iter().filter(|scene| scene.grant.audience == Audience::Client) {
-        let (straight, sent) = play(&scene, None).await;
+    for fixture in each_grant().into_iter().filter(|fixture| fixture.grant.audience == Audience::Client) {
+        let (straight, sent) = play(&fixture, None).await;
         if let Err(error) = straight {
-            panic!("{}: {error:?}", scene.name);
+            panic!("{}: {error:?}", fixture.name);
         }
-        let refused = refused.entry((scene.entry.meta.id, scene.grant.name)).or_insert(0);
-        let last = scene.replies.last().unwrap();
-        let in_header = last.headers.iter().any(|(_, value)| value.contains(&scene.token));
+        let refused = refused.entry((fixture.entry.meta.id, fixture.grant.name)).or_insert(0);
+        let last = fixture.replies.last().unwrap();
+        let in_header = last.headers.iter().any(|(_, value)| value.contains(&fixture.token));
         let places = texts_of(&last.body).len() + usize::from(in_header);
-        for source in sources(&scene, &sent) {
+        for source in sources(&fixture, &sent) {
             // Alone, inside a longer text, and where a URL is expected.
             for around in [("", ""), ("a.", ".b"), ("https://host.example/", "?x=1")] {
                 for nth in 0..places {
                     calls += 1;
                     let change = Change { source: source.clone(), around, nth };
-                    let (result, sent) = play(&scene, Some(change)).await;
+                    let (result, sent) = play(&fixture, Some(change)).await;
                     let secret = match &source {
                         Source::Known(secret) => secret,
                         Source::Sent(nth) => &sent[*nth],
                     };
                     match result {
-                        Ok(pass) => {
-                            let told = shown(&pass).into_iter().find(|text| text.contains(secret.as_str()));
-                            assert_eq!(told, None, "{}: a secret is handed out", scene.name);
+                        Ok(issued) => {
+                            let told = shown(&issued).into_iter().find(|text| text.contains(secret.as_str()));
+                            assert_eq!(told, None, "{}: a secret is handed out", fixture.name);
                         }
                         Err(error) => {
                             *refused += 1;

@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use crate::redis_server::{Answer, RedisServer};
 use daypass::{
-    Claim, FallbackStore, Fingerprint, Forgotten, Found, MemoryStore, Owner, Place, RedisStore, Store, SystemClock,
+    FallbackStore, Fingerprint, Forgotten, LeaseOutcome, MemoryStore, Owner, RedisStore, Store, StoreKey, StoredValue,
+    SystemClock,
 };
 use tokio::time::Instant;
 
 pub const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(150);
 
-pub fn place(credentials: u8, slot: u8) -> Place {
-    Place { fingerprint: Fingerprint([credentials; 8]), slot: [slot; 32] }
+pub fn key(credentials: u8, digest: u8) -> StoreKey {
+    StoreKey { fingerprint: Fingerprint([credentials; 8]), digest: [digest; 32] }
 }
 
 pub fn owner(nth: u8) -> Owner {
@@ -20,8 +21,8 @@ pub fn owner(nth: u8) -> Owner {
 }
 
 /// The value at these places, once the store answers: a busy machine may make a shared one look slow for a moment.
-pub async fn value(store: &dyn Store, places: &[Place]) -> Option<Vec<u8>> {
-    steady(store, async || store.get(places).await).await.into_iter().next().map(|found| found.value)
+pub async fn value(store: &dyn Store, keys: &[StoreKey]) -> Option<Vec<u8>> {
+    steady(store, async || store.get(keys).await).await.into_iter().next().map(|found| found.value)
 }
 
 pub async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass::StoreError>) -> T {
@@ -35,11 +36,11 @@ pub async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, dayp
 }
 
 /// A claim that does not wait for another's right to end.
-pub async fn claim(store: &dyn Store, look_at: &[Place], at: Place, nth: u8, lease: Duration) -> Claim {
-    steady(store, async || store.claim(look_at, at, owner(nth), lease, Instant::now()).await).await
+pub async fn claim(store: &dyn Store, read_first: &[StoreKey], at: StoreKey, nth: u8, lease: Duration) -> LeaseOutcome {
+    steady(store, async || store.acquire_lease(read_first, at, owner(nth), lease, Instant::now()).await).await
 }
 
-async fn until_gone(store: &dyn Store, at: Place) {
+async fn until_gone(store: &dyn Store, at: StoreKey) {
     for _ in 0..1000 {
         if value(store, &[at]).await.is_none() {
             return;
@@ -62,12 +63,12 @@ pub async fn suite(store: &dyn Store) {
 }
 
 async fn values_come_back_until_they_expire(store: &dyn Store) {
-    let (at, every_byte) = (place(1, 1), (0..=255).cycle().take(70_000).collect::<Vec<u8>>());
+    let (at, every_byte) = (key(1, 1), (0..=255).cycle().take(70_000).collect::<Vec<u8>>());
     assert_eq!(value(store, &[at]).await, None);
     for bytes in [Vec::new(), b"\0\r\n\xff".to_vec(), every_byte, b"last".to_vec()] {
         steady(store, async || store.put(at, bytes.clone(), LONG).await).await;
         let found = steady(store, async || store.get(&[at]).await).await.remove(0);
-        assert_eq!((found.place, &found.value), (at, &bytes));
+        assert_eq!((found.key, &found.value), (at, &bytes));
         assert!(found.left <= LONG && found.left > LONG / 2, "{:?}", found.left);
     }
     steady(store, async || store.put(at, b"brief".to_vec(), SHORT).await).await;
@@ -76,86 +77,88 @@ async fn values_come_back_until_they_expire(store: &dyn Store) {
 }
 
 async fn places_are_alternatives(store: &dyn Store) {
-    let (first, second) = (place(2, 1), place(2, 2));
+    let (first, second) = (key(2, 1), key(2, 2));
     steady(store, async || store.put(second, b"second".to_vec(), LONG).await).await;
     assert_eq!(value(store, &[first, second]).await.as_deref(), Some(b"second".as_slice()));
     let found = claim(store, &[first, second], first, 1, LONG).await;
-    assert!(matches!(found, Claim::Found(Found { place, .. }) if place == second), "{found:?}");
+    assert!(matches!(found, LeaseOutcome::Found(StoredValue { key, .. }) if key == second), "{found:?}");
     steady(store, async || store.put(first, b"first".to_vec(), LONG).await).await;
     assert_eq!(value(store, &[first, second]).await.as_deref(), Some(b"first".as_slice()));
     assert_eq!(value(store, &[second, first]).await.as_deref(), Some(b"second".as_slice()));
-    let found = steady(store, async || store.get(&[second, place(2, 3), first]).await).await;
+    let found = steady(store, async || store.get(&[second, key(2, 3), first]).await).await;
     assert_eq!(
-        found.iter().map(|found| found.place).collect::<Vec<_>>(),
+        found.iter().map(|found| found.key).collect::<Vec<_>>(),
         [second, first],
         "all that there are, in order"
     );
 }
 
 async fn the_first_value_stays(store: &dyn Store) {
-    let (old_name, new_name) = (place(9, 1), place(9, 2));
-    let put_new = |at: Place, value: &'static [u8]| {
-        steady(store, async move || store.put_new(&[new_name, old_name], at, value.to_vec(), LONG).await)
+    let (old_name, new_name) = (key(9, 1), key(9, 2));
+    let put_if_absent = |at: StoreKey, value: &'static [u8]| {
+        steady(store, async move || store.put_if_absent(&[new_name, old_name], at, value.to_vec(), LONG).await)
     };
-    assert_eq!(put_new(old_name, b"first").await, None);
-    let before = put_new(new_name, b"second").await.unwrap();
-    assert_eq!((before.place, before.value.as_slice()), (old_name, b"first".as_slice()));
+    assert_eq!(put_if_absent(old_name, b"first").await, None);
+    let before = put_if_absent(new_name, b"second").await.unwrap();
+    assert_eq!((before.key, before.value.as_slice()), (old_name, b"first".as_slice()));
     assert!(before.left <= LONG && before.left > LONG / 2);
     assert_eq!(value(store, &[new_name]).await, None);
-    let puts = (0..50).map(|nth| async move { store.put_new(&[place(9, 3)], place(9, 3), vec![nth], LONG).await });
+    let puts = (0..50).map(|nth| async move { store.put_if_absent(&[key(9, 3)], key(9, 3), vec![nth], LONG).await });
     let puts = futures(puts).await;
     assert!(puts.iter().filter(|put| **put == Ok(None)).count() <= 1);
 }
 
 async fn one_makes_it_and_the_others_wait(store: &dyn Store) {
-    let at = place(3, 1);
-    let look_at = [at];
-    let claim = |nth| claim(store, &look_at, at, nth, LONG);
-    assert_eq!(claim(1).await, Claim::Ours);
-    assert_eq!(claim(2).await, Claim::Theirs);
-    assert_eq!(claim(1).await, Claim::Ours, "who has the right may ask again");
-    steady(store, async || store.give_up(at, owner(2)).await).await;
-    assert_eq!(claim(2).await, Claim::Theirs, "only the owner gives up");
-    steady(store, async || store.give_up(at, owner(1)).await).await;
-    assert_eq!(claim(2).await, Claim::Ours);
-    assert!(steady(store, async || store.settle(at, owner(2), b"made".to_vec(), LONG).await).await);
-    assert!(matches!(claim(3).await, Claim::Found(Found { value, .. }) if value == b"made"));
+    let at = key(3, 1);
+    let read_first = [at];
+    let claim = |nth| claim(store, &read_first, at, nth, LONG);
+    assert_eq!(claim(1).await, LeaseOutcome::Acquired);
+    assert_eq!(claim(2).await, LeaseOutcome::TimedOut);
+    assert_eq!(claim(1).await, LeaseOutcome::Acquired, "who has the right may ask again");
+    steady(store, async || store.release(at, owner(2)).await).await;
+    assert_eq!(claim(2).await, LeaseOutcome::TimedOut, "only the owner gives up");
+    steady(store, async || store.release(at, owner(1)).await).await;
+    assert_eq!(claim(2).await, LeaseOutcome::Acquired);
+    assert!(steady(store, async || store.put_and_release(at, owner(2), b"made".to_vec(), LONG).await).await);
+    assert!(matches!(claim(3).await, LeaseOutcome::Found(StoredValue { value, .. }) if value == b"made"));
     // A new one is wanted, whatever is there.
-    assert_eq!(self::claim(store, &[], at, 3, LONG).await, Claim::Ours);
-    assert!(steady(store, async || store.settle(at, owner(3), b"newer".to_vec(), LONG).await).await);
+    assert_eq!(self::claim(store, &[], at, 3, LONG).await, LeaseOutcome::Acquired);
+    assert!(steady(store, async || store.put_and_release(at, owner(3), b"newer".to_vec(), LONG).await).await);
     assert_eq!(value(store, &[at]).await.as_deref(), Some(b"newer".as_slice()));
 }
 
 async fn who_waits_gets_the_value_or_the_right(store: &dyn Store) {
-    for (slot, made) in [(1, true), (2, false)] {
-        let at = place(10, slot);
-        assert_eq!(claim(store, &[at], at, 1, LONG).await, Claim::Ours);
+    for (digest, made) in [(1, true), (2, false)] {
+        let at = key(10, digest);
+        assert_eq!(claim(store, &[at], at, 1, LONG).await, LeaseOutcome::Acquired);
         let began = Instant::now();
-        let waiting = steady(store, async || store.claim(&[at], at, owner(2), LONG, began + LONG).await);
+        let waiting = steady(store, async || store.acquire_lease(&[at], at, owner(2), LONG, began + LONG).await);
         let making = async {
             tokio::time::sleep(SHORT).await;
             match made {
-                true => _ = steady(store, async || store.settle(at, owner(1), b"made".to_vec(), LONG).await).await,
-                false => steady(store, async || store.give_up(at, owner(1)).await).await,
+                true => {
+                    _ = steady(store, async || store.put_and_release(at, owner(1), b"made".to_vec(), LONG).await).await
+                }
+                false => steady(store, async || store.release(at, owner(1)).await).await,
             }
         };
         let (claimed, ()) = tokio::join!(waiting, making);
         assert!(began.elapsed() >= SHORT && began.elapsed() < LONG / 2, "{:?}", began.elapsed());
         match claimed {
-            Claim::Found(found) => assert!(made && found.value == b"made"),
-            other => assert_eq!((made, other), (false, Claim::Ours)),
+            LeaseOutcome::Found(found) => assert!(made && found.value == b"made"),
+            other => assert_eq!((made, other), (false, LeaseOutcome::Acquired)),
         }
     }
 }
 
 async fn who_lost_the_right_changes_nothing(store: &dyn Store) {
-    let at = place(4, 1);
+    let at = key(4, 1);
     let claim = |nth, lease| claim(store, &[], at, nth, lease);
-    assert_eq!(claim(1, SHORT).await, Claim::Ours);
-    while claim(2, LONG).await != Claim::Ours {
+    assert_eq!(claim(1, SHORT).await, LeaseOutcome::Acquired);
+    while claim(2, LONG).await != LeaseOutcome::Acquired {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let settle = |nth, value: &'static [u8]| store.settle(at, owner(nth), value.to_vec(), LONG);
+    let settle = |nth, value: &'static [u8]| store.put_and_release(at, owner(nth), value.to_vec(), LONG);
     assert!(!steady(store, async || settle(1, b"late").await).await, "the right had passed on");
     assert!(!steady(store, async || store.renew(at, owner(1), LONG).await).await);
     assert_eq!(value(store, &[at]).await, None);
@@ -165,30 +168,31 @@ async fn who_lost_the_right_changes_nothing(store: &dyn Store) {
 }
 
 async fn rights_end_and_can_be_kept(store: &dyn Store) {
-    let at = place(5, 1);
-    assert_eq!(claim(store, &[], at, 1, SHORT).await, Claim::Ours);
+    let at = key(5, 1);
+    assert_eq!(claim(store, &[], at, 1, SHORT).await, LeaseOutcome::Acquired);
     assert!(steady(store, async || store.renew(at, owner(1), LONG).await).await);
     tokio::time::sleep(SHORT * 2).await;
-    assert_eq!(claim(store, &[], at, 2, LONG).await, Claim::Theirs);
+    assert_eq!(claim(store, &[], at, 2, LONG).await, LeaseOutcome::TimedOut);
     assert!(!steady(store, async || store.renew(at, owner(2), LONG).await).await);
 }
 
 async fn credentials_are_forgotten_together(store: &dyn Store) {
-    for slot in 0..40 {
-        steady(store, async || store.put(place(6, slot), b"x".to_vec(), LONG).await).await;
-        steady(store, async || store.put(place(7, slot), b"x".to_vec(), LONG).await).await;
+    for digest in 0..40 {
+        steady(store, async || store.put(key(6, digest), b"x".to_vec(), LONG).await).await;
+        steady(store, async || store.put(key(7, digest), b"x".to_vec(), LONG).await).await;
     }
     assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await.values, 40);
-    assert_eq!(value(store, &[place(6, 3)]).await, None);
-    assert!(value(store, &[place(7, 3)]).await.is_some());
+    assert_eq!(value(store, &[key(6, 3)]).await, None);
+    assert!(value(store, &[key(7, 3)]).await.is_some());
     assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await, Forgotten::default());
 }
 
 async fn a_rush_has_one_winner(store: &dyn Store) {
-    let at = place(8, 1);
-    let claims = (0..100).map(|nth| async move { store.claim(&[at], at, owner(nth), LONG, Instant::now()).await });
+    let at = key(8, 1);
+    let claims =
+        (0..100).map(|nth| async move { store.acquire_lease(&[at], at, owner(nth), LONG, Instant::now()).await });
     let claims = futures(claims).await;
-    let ours = claims.iter().filter(|claim| **claim == Ok(Claim::Ours)).count();
+    let ours = claims.iter().filter(|claim| **claim == Ok(LeaseOutcome::Acquired)).count();
     assert!(ours <= 1, "{ours} have the right");
     assert!(ours == 1 || claims.iter().any(Result::is_err), "nobody has the right");
 }
@@ -232,7 +236,7 @@ pub fn backed(server: &RedisServer) -> FallbackStore {
 }
 
 /// The value at a place, by whatever answers.
-pub async fn read(store: &dyn Store, at: Place) -> Option<Vec<u8>> {
+pub async fn read(store: &dyn Store, at: StoreKey) -> Option<Vec<u8>> {
     store.get(&[at]).await.unwrap().pop().map(|found| found.value)
 }
 
@@ -240,38 +244,42 @@ pub async fn read(store: &dyn Store, at: Place) -> Option<Vec<u8>> {
 async fn without_the_shared_store_only_the_sharing_is_lost() {
     let Some(mut server) = RedisServer::start() else { return };
     let (store, other) = (backed(&server), backed(&server));
-    let [before, full, down, both] = [1, 2, 3, 4].map(|slot| place(11, slot));
+    let [before, full, down, both] = [1, 2, 3, 4].map(|digest| key(11, digest));
     steady(&store, async || store.put(before, b"before".to_vec(), LONG).await).await;
-    steady(&other, async || other.put_new(&[before], before, b"other".to_vec(), LONG).await).await;
+    steady(&other, async || other.put_if_absent(&[before], before, b"other".to_vec(), LONG).await).await;
 
     // Full: what it does not take is kept here, and goes there as soon as it can.
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(store.claim(&[full], full, owner(1), LONG, Instant::now()).await, Ok(Claim::Ours));
-    assert_eq!(store.settle(full, owner(1), b"full".to_vec(), LONG).await, Ok(true));
+    assert_eq!(store.acquire_lease(&[full], full, owner(1), LONG, Instant::now()).await, Ok(LeaseOutcome::Acquired));
+    assert_eq!(store.put_and_release(full, owner(1), b"full".to_vec(), LONG).await, Ok(true));
     assert_eq!(read(&store, full).await.as_deref(), Some(b"full".as_slice()));
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(value(&other, &[full]).await, None);
     let found = claim(&store, &[full], full, 2, LONG).await;
-    assert!(matches!(found, Claim::Found(found) if found.value == b"full"));
+    assert!(matches!(found, LeaseOutcome::Found(found) if found.value == b"full"));
     until(async || value(&other, &[full]).await.as_deref() == Some(b"full")).await;
 
     server.kill();
     for (store, expected) in [(&store, b"before"), (&other, b"before")] {
         assert_eq!(read(store, before).await.as_deref(), Some(expected.as_slice()), "what was seen is remembered");
     }
-    assert_eq!(store.claim(&[down], down, owner(3), LONG, Instant::now()).await, Ok(Claim::Ours));
-    assert_eq!(store.claim(&[down], down, owner(4), LONG, Instant::now()).await, Ok(Claim::Theirs), "single flight");
+    assert_eq!(store.acquire_lease(&[down], down, owner(3), LONG, Instant::now()).await, Ok(LeaseOutcome::Acquired));
+    assert_eq!(
+        store.acquire_lease(&[down], down, owner(4), LONG, Instant::now()).await,
+        Ok(LeaseOutcome::TimedOut),
+        "single flight"
+    );
     assert_eq!(store.renew(down, owner(3), LONG).await, Ok(true));
-    assert_eq!(store.settle(down, owner(3), b"down".to_vec(), LONG).await, Ok(true));
-    assert_eq!(store.put_new(&[down], down, b"x".to_vec(), LONG).await.unwrap().unwrap().value, b"down");
+    assert_eq!(store.put_and_release(down, owner(3), b"down".to_vec(), LONG).await, Ok(true));
+    assert_eq!(store.put_if_absent(&[down], down, b"x".to_vec(), LONG).await.unwrap().unwrap().value, b"down");
     for (store, value) in [(&store, b"one"), (&other, b"two")] {
-        assert_eq!(store.put_new(&[both], both, value.to_vec(), LONG).await, Ok(None));
+        assert_eq!(store.put_if_absent(&[both], both, value.to_vec(), LONG).await, Ok(None));
     }
     assert!(store.forget(Fingerprint([11; 8])).await.is_err(), "elsewhere it is not forgotten");
     for at in [before, full, down, both] {
         assert_eq!(read(&store, at).await, None, "but here");
     }
-    assert_eq!(store.put_new(&[both], both, b"one".to_vec(), LONG).await, Ok(None));
+    assert_eq!(store.put_if_absent(&[both], both, b"one".to_vec(), LONG).await, Ok(None));
 
     // Back, and empty: the first to be asked for its value shares it.
     server.restart();
@@ -296,7 +304,7 @@ pub async fn until(holds: impl AsyncFn() -> bool) {
 async fn values_that_do_not_end_are_not_ours() {
     let Some(server) = RedisServer::start() else { return };
     let store = RedisStore::new(&server.url()).unwrap();
-    let at = place(1, 1);
+    let at = key(1, 1);
     let key = format!("daypass:{}:{}", at.fingerprint, "01".repeat(32));
     server.command(&["SET", &key, "from elsewhere"]);
     assert_eq!(value(&store, &[at]).await, None);
@@ -308,7 +316,7 @@ async fn values_that_do_not_end_are_not_ours() {
 async fn a_store_that_is_not_there_costs_nothing_and_is_taken_up_again() {
     let Some(mut server) = RedisServer::start() else { return };
     let store = RedisStore::new(&server.url()).unwrap();
-    let at = place(1, 1);
+    let at = key(1, 1);
     steady(&store, async || store.put(at, b"x".to_vec(), LONG).await).await;
     server.kill();
     while store.get(&[at]).await.is_ok() {}

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     redis_server::{Answer, RedisServer},
-    store::{LONG, backed, claim, owner, place, read, steady, suite, until, value},
+    store::{LONG, backed, claim, key, owner, read, steady, suite, until, value},
 };
-use daypass::{Claim, FallbackStore, Fingerprint, Forgotten, RedisStore, Store, SystemClock};
+use daypass::{FallbackStore, Fingerprint, Forgotten, LeaseOutcome, RedisStore, Store, SystemClock};
 use tokio::time::Instant;
 
 /// Everything but scripts: a common hardening, under which no lease works.
@@ -24,8 +24,8 @@ fn backed_as(server: &RedisServer, user: &str, rights: &[&str]) -> FallbackStore
 /// Two nodes that both remember a value of the shared store.
 async fn two_that_remember(server: &RedisServer) -> [FallbackStore; 2] {
     let nodes = [backed(server), backed_as(server, "b", &["on", ">pw", "~*", "+@all"])];
-    steady(&nodes[0], async || nodes[0].put(place(1, 1), b"kept".to_vec(), LONG).await).await;
-    until(async || value(&nodes[1], &[place(1, 1)]).await.is_some()).await;
+    steady(&nodes[0], async || nodes[0].put(key(1, 1), b"kept".to_vec(), LONG).await).await;
+    until(async || value(&nodes[1], &[key(1, 1)]).await.is_some()).await;
     nodes
 }
 
@@ -37,7 +37,7 @@ async fn forget(store: &dyn Store) -> Forgotten {
 async fn a_connection_that_was_closed_is_replaced_before_the_store_counts_as_lost() {
     let Some(server) = RedisServer::start() else { return };
     let store = RedisStore::new(&server.url()).unwrap();
-    let at = place(1, 1);
+    let at = key(1, 1);
     steady(&store, async || store.put(at, b"kept".to_vec(), LONG).await).await;
     let mut done = 0;
     for nth in 0..20 {
@@ -45,8 +45,8 @@ async fn a_connection_that_was_closed_is_replaced_before_the_store_counts_as_los
         server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
         done += u32::from(match nth % 3 {
             0 => store.get(&[at]).await.is_ok_and(|found| found.len() == 1),
-            1 => store.claim(&[], at, owner(1), LONG, Instant::now()).await == Ok(Claim::Ours),
-            _ => store.settle(at, owner(1), b"kept".to_vec(), LONG).await == Ok(true),
+            1 => store.acquire_lease(&[], at, owner(1), LONG, Instant::now()).await == Ok(LeaseOutcome::Acquired),
+            _ => store.put_and_release(at, owner(1), b"kept".to_vec(), LONG).await == Ok(true),
         });
     }
     // A machine that does not let the store's thread run makes one or another come too late.
@@ -61,7 +61,7 @@ async fn what_one_node_forgets_no_other_remembers() {
     server.kill();
     for node in [&one, &other] {
         until(async || !node.wait_until_up(Duration::ZERO).await).await;
-        assert_eq!(read(node, place(1, 1)).await, None);
+        assert_eq!(read(node, key(1, 1)).await, None);
     }
 }
 
@@ -69,7 +69,7 @@ async fn what_one_node_forgets_no_other_remembers() {
 async fn what_a_node_kept_to_itself_is_not_offered_after_it_was_forgotten() {
     let Some(mut server) = RedisServer::start() else { return };
     let [one, other] = two_that_remember(&server).await;
-    let [forgotten, replaced] = [2, 3].map(|slot| place(1, slot));
+    let [forgotten, replaced] = [2, 3].map(|digest| key(1, digest));
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     for at in [forgotten, replaced] {
         other.put(at, b"other".to_vec(), LONG).await.unwrap();
@@ -84,7 +84,7 @@ async fn what_a_node_kept_to_itself_is_not_offered_after_it_was_forgotten() {
 
     assert_eq!(forget(&one).await.unconfirmed, Vec::<String>::new());
     for at in [forgotten, replaced] {
-        assert_eq!(claim(&other, &[at], at, 1, LONG).await, Claim::Ours);
+        assert_eq!(claim(&other, &[at], at, 1, LONG).await, LeaseOutcome::Acquired);
         assert_eq!(value(&one, &[at]).await, None);
     }
     server.kill();
@@ -98,14 +98,14 @@ async fn a_node_that_is_cut_off_is_named_and_forgets_before_anything_else() {
     server.command(&["ACL", "SETUSER", "b", "off"]);
     server.command(&["CLIENT", "KILL", "USER", "b"]);
     until(async || !other.wait_until_up(Duration::ZERO).await).await;
-    assert_eq!(read(&other, place(1, 1)).await.as_deref(), Some(b"kept".as_slice()));
+    assert_eq!(read(&other, key(1, 1)).await.as_deref(), Some(b"kept".as_slice()));
     let cut_off = forget(&one).await;
     assert_eq!((cut_off.values, cut_off.unconfirmed.len()), (1, 1), "{cut_off:?}");
     assert!(cut_off.unconfirmed[0].contains("silent for"), "{cut_off:?}");
 
     server.command(&["ACL", "SETUSER", "b", "on"]);
     assert!(other.wait_until_up(LONG).await, "a password that is accepted again is tried again");
-    assert_eq!(read(&other, place(1, 1)).await, None);
+    assert_eq!(read(&other, key(1, 1)).await, None);
     assert_eq!(forget(&one).await, Forgotten::default());
 }
 
@@ -124,10 +124,10 @@ async fn without_the_rights_nothing_is_forgotten_and_nothing_shared() {
     let Some(server) = RedisServer::start() else { return };
     let store = backed_as(&server, "noscripts", WITHOUT_SCRIPTS);
     assert!(!store.wait_until_up(Duration::from_millis(500)).await);
-    store.put(place(1, 1), b"kept".to_vec(), LONG).await.unwrap();
-    assert_eq!(read(&store, place(1, 1)).await.as_deref(), Some(b"kept".as_slice()), "only the sharing is lost");
+    store.put(key(1, 1), b"kept".to_vec(), LONG).await.unwrap();
+    assert_eq!(read(&store, key(1, 1)).await.as_deref(), Some(b"kept".as_slice()), "only the sharing is lost");
     assert!(store.forget(Fingerprint([1; 8])).await.is_err());
-    assert_eq!(read(&store, place(1, 1)).await, None);
+    assert_eq!(read(&store, key(1, 1)).await, None);
     assert_eq!(server.dump(), []);
 }
 

@@ -114,9 +114,9 @@ impl StoreConfig {
     /// Where there is a URL and no key, or a key has a wrong form.
     pub fn keyring(&self) -> Result<Keyring, String> {
         match (&self.key, &self.url) {
-            (Some(key), _) => Keyring::configured(key, &self.previous_keys),
+            (Some(key), _) => Keyring::configured(key, &self.previous_keys).map_err(|error| error.to_string()),
             (None, Some(_)) => Err("store.key: a shared store needs a key (`openssl rand -base64 32`)".into()),
-            (None, None) => Keyring::ephemeral(),
+            (None, None) => Keyring::ephemeral().map_err(|error| error.to_string()),
         }
     }
 }

@@ -138,11 +138,13 @@ pub fn engine(config: &Config, is_node: bool) -> Result<Engine<Transport>, Strin
         default: Duration::from_millis(config.limits.connect_timeout_ms),
         by_authority: Arc::new(settings.connect_timeouts()),
     };
-    let transport = Transport::new(connect_timeouts, authorities.as_deref())?;
+    let transport = Transport::new(connect_timeouts, authorities.as_deref()).map_err(|error| error.to_string())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store: Arc<dyn Store> = match &config.store.url {
-        Some(url) if is_node => Arc::new(FallbackStore::new(url.expose(), clock.clone())?),
-        Some(url) => Arc::new(RedisStore::new(url.expose())?),
+        Some(url) if is_node => {
+            Arc::new(FallbackStore::new(url.expose(), clock.clone()).map_err(|error| error.to_string())?)
+        }
+        Some(url) => Arc::new(RedisStore::new(url.expose()).map_err(|error| error.to_string())?),
         None => Arc::new(MemoryStore::new(clock.clone())),
     };
     Ok(Engine::new(settings, transport, clock, store, config.store.keyring()?))

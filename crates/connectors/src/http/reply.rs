@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::error::{Error, Refusal, Result};
 
+/// The headers that ask for a wait: RFC 9110 section 10.2.3, and Cashfree's name for the same.
+const RETRY_AFTER: [&str; 2] = ["retry-after", "x-ratelimit-retry"];
+
 /// A connector's answer to one call.
 ///
 /// `Debug` shows the status and the size; never a header or the body.
@@ -63,11 +66,16 @@ impl Reply {
         Error { retry_after: self.retry_after(), ..Error::refused(Refusal { status: self.status, ..refusal }) }
     }
 
-    /// How long to wait before the next call, where a header says it in seconds: `retry-after`
-    /// (RFC 9110 section 10.2.3), or `x-ratelimit-retry` as Cashfree names it. A date is not read.
+    /// How long to wait before the next call, where a header says it in seconds. A date is
+    /// not read.
     pub fn retry_after(&self) -> Option<Duration> {
-        let names = ["retry-after", "x-ratelimit-retry"];
-        names.iter().find_map(|name| self.header(name)?.parse().ok()).map(Duration::from_secs)
+        let seconds = RETRY_AFTER.iter().find_map(|name| self.header(name)?.parse().ok());
+        seconds.map(Duration::from_secs)
+    }
+
+    /// Whether the connector asks for a wait, in seconds or until a date.
+    pub fn asks_to_wait(&self) -> bool {
+        RETRY_AFTER.iter().any(|name| self.headers.contains_key(*name))
     }
 
     /// The body as JSON.

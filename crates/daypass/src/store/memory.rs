@@ -1,3 +1,5 @@
+//! The store inside the process: for a single node, for the command line and for the fallback.
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,16 +9,18 @@ use std::{
 use moka::{Expiry, sync::Cache};
 use tokio::time::{Instant, sleep};
 
-use super::{Claim, Fingerprint, Forgotten, Found, LOOK_EVERY, Owner, Place, Store, StoreError};
-use crate::Clock;
+use crate::{
+    clock::Clock,
+    store::{Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Store, StoreError, StoreKey, StoredValue},
+};
 
-/// Most bytes of values.
+/// Most bytes of values. A token takes about a KiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// A store inside the process: bounded in bytes, the least used go first.
+/// A store inside the process. It is bounded in bytes; the least used values are evicted.
 pub struct MemoryStore {
-    values: Cache<Place, Value>,
-    leases: Mutex<HashMap<Place, (Owner, Duration)>>,
+    values: Cache<StoreKey, Value>,
+    leases: Mutex<HashMap<StoreKey, (Owner, Duration)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -24,20 +28,20 @@ pub struct MemoryStore {
 struct Value {
     bytes: Arc<[u8]>,
     life: Duration,
-    /// On the clock that only goes forwards.
-    dies: Duration,
+    /// On the monotonic clock.
+    expires_at: Duration,
 }
 
-struct ByLife;
+struct ByLifetime;
 
-impl Expiry<Place, Value> for ByLife {
-    fn expire_after_create(&self, _: &Place, value: &Value, _: std::time::Instant) -> Option<Duration> {
+impl Expiry<StoreKey, Value> for ByLifetime {
+    fn expire_after_create(&self, _: &StoreKey, value: &Value, _: std::time::Instant) -> Option<Duration> {
         Some(value.life)
     }
 
     fn expire_after_update(
         &self,
-        _: &Place,
+        _: &StoreKey,
         value: &Value,
         _: std::time::Instant,
         _: Option<Duration>,
@@ -52,139 +56,151 @@ impl MemoryStore {
         let values = Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|_, value: &Value| u32::try_from(value.bytes.len() + 200).unwrap_or(u32::MAX))
-            .expire_after(ByLife)
+            .expire_after(ByLifetime)
             .build();
         Self { values, leases: Mutex::default(), clock }
     }
 
-    pub(super) fn find(&self, places: &[Place]) -> impl Iterator<Item = Found> {
-        places.iter().filter_map(|place| {
-            let value = self.values.get(place)?;
-            let left = value.dies.checked_sub(self.clock.elapsed()).filter(|left| !left.is_zero())?;
-            Some(Found { place: *place, value: value.bytes.to_vec(), left })
+    pub(super) fn find(&self, keys: &[StoreKey]) -> impl Iterator<Item = StoredValue> {
+        keys.iter().filter_map(|key| {
+            let value = self.values.get(key)?;
+            let left = value.expires_at.checked_sub(self.clock.elapsed()).filter(|left| !left.is_zero())?;
+            Some(StoredValue { key: *key, value: value.bytes.to_vec(), left })
         })
     }
 
-    /// The value at one of these places, or the right; for how long somebody else has it, where that is so.
-    fn try_claim(&self, look_at: &[Place], place: Place, owner: Owner, lease: Duration) -> Result<Claim, Duration> {
+    /// The value of one of `read_first`, or the lease; else the time until another owner's lease ends.
+    fn try_acquire_lease(
+        &self,
+        read_first: &[StoreKey],
+        key: StoreKey,
+        owner: Owner,
+        lease: Duration,
+    ) -> Result<LeaseOutcome, Duration> {
         let mut leases = self.leases();
-        if let Some(found) = self.find(look_at).next() {
-            return Ok(Claim::Found(found));
+        if let Some(found) = self.find(read_first).next() {
+            return Ok(LeaseOutcome::Found(found));
         }
         let now = self.clock.elapsed();
-        match leases.get(&place) {
+        match leases.get(&key) {
             Some((holder, until)) if *holder != owner && *until > now => return Err(until.saturating_sub(now)),
             _ => {}
         }
-        // Before it would grow: those whose holders died.
+        // Before the map grows: remove the leases that have ended.
         if leases.len() == leases.capacity() {
             leases.retain(|_, (_, until)| *until > now);
         }
-        leases.insert(place, (owner, now + lease));
-        Ok(Claim::Ours)
+        leases.insert(key, (owner, now + lease));
+        Ok(LeaseOutcome::Acquired)
     }
 
-    /// Holds what another store was found to hold at these places, in step with it.
-    pub(super) fn follow(&self, places: &[Place], found: &[Found]) {
-        for place in places {
-            match found.iter().find(|found| found.place == *place) {
-                None => self.values.invalidate(place),
-                Some(found) if self.values.get(place).is_some_and(|held| *held.bytes == *found.value) => {}
-                Some(found) => self.insert(*place, found.value.clone(), found.left),
+    /// Takes over what another store was found to hold under these keys.
+    pub(super) fn follow(&self, keys: &[StoreKey], found: &[StoredValue]) {
+        for key in keys {
+            match found.iter().find(|found| found.key == *key) {
+                None => self.values.invalidate(key),
+                Some(found) if self.values.get(key).is_some_and(|held| *held.bytes == *found.value) => {}
+                Some(found) => self.insert(*key, found.value.clone(), found.left),
             }
         }
     }
 
-    pub(super) fn remove(&self, place: Place) {
-        self.values.invalidate(&place);
+    pub(super) fn remove(&self, key: StoreKey) {
+        self.values.invalidate(&key);
     }
 
-    /// Removes every value of these credentials; how many there were.
+    /// Removes every value of these credentials; returns how many there were.
     pub(super) fn remove_all(&self, fingerprint: Fingerprint) -> u64 {
-        let places: Vec<Place> =
-            self.values.iter().map(|(place, _)| *place).filter(|place| place.fingerprint == fingerprint).collect();
-        places.iter().for_each(|place| self.values.invalidate(place));
-        places.len() as u64
+        let keys: Vec<StoreKey> =
+            self.values.iter().map(|(key, _)| *key).filter(|key| key.fingerprint == fingerprint).collect();
+        keys.iter().for_each(|key| self.values.invalidate(key));
+        keys.len() as u64
     }
 
-    pub(super) fn insert(&self, place: Place, value: Vec<u8>, life: Duration) {
-        let dies = self.clock.elapsed() + life;
-        self.values.insert(place, Value { bytes: value.into(), life, dies });
+    pub(super) fn insert(&self, key: StoreKey, value: Vec<u8>, life: Duration) {
+        let expires_at = self.clock.elapsed() + life;
+        self.values.insert(key, Value { bytes: value.into(), life, expires_at });
     }
 
-    fn leases(&self) -> MutexGuard<'_, HashMap<Place, (Owner, Duration)>> {
+    fn leases(&self) -> MutexGuard<'_, HashMap<StoreKey, (Owner, Duration)>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait::async_trait]
 impl Store for MemoryStore {
-    async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
-        Ok(self.find(places).collect())
+    async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
+        Ok(self.find(keys).collect())
     }
 
-    async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
-        self.insert(place, value, life);
+    async fn put(&self, key: StoreKey, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
+        self.insert(key, value, life);
         Ok(())
     }
 
-    async fn put_new(
+    async fn put_if_absent(
         &self,
-        look_at: &[Place],
-        place: Place,
+        read_first: &[StoreKey],
+        key: StoreKey,
         value: Vec<u8>,
         life: Duration,
-    ) -> Result<Option<Found>, StoreError> {
-        // The leases' lock is what makes it one step.
-        let _one_step = self.leases();
-        let found = self.find(look_at).next();
+    ) -> Result<Option<StoredValue>, StoreError> {
+        // The lock on the leases makes it atomic.
+        let _lock = self.leases();
+        let found = self.find(read_first).next();
         if found.is_none() {
-            self.insert(place, value, life);
+            self.insert(key, value, life);
         }
         Ok(found)
     }
 
-    async fn claim(
+    async fn acquire_lease(
         &self,
-        look_at: &[Place],
-        place: Place,
+        read_first: &[StoreKey],
+        key: StoreKey,
         owner: Owner,
         lease: Duration,
-        until: Instant,
-    ) -> Result<Claim, StoreError> {
+        wait_until: Instant,
+    ) -> Result<LeaseOutcome, StoreError> {
         loop {
-            match self.try_claim(look_at, place, owner, lease) {
-                Ok(claim) => return Ok(claim),
-                Err(_) if Instant::now() >= until => return Ok(Claim::Theirs),
-                Err(left) => sleep(left.min(LOOK_EVERY)).await,
+            match self.try_acquire_lease(read_first, key, owner, lease) {
+                Ok(outcome) => return Ok(outcome),
+                Err(_) if Instant::now() >= wait_until => return Ok(LeaseOutcome::TimedOut),
+                Err(left) => sleep(left.min(POLL_EVERY)).await,
             }
         }
     }
 
-    async fn renew(&self, place: Place, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
+    async fn renew(&self, key: StoreKey, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
         let until = self.clock.elapsed() + lease;
         let mut leases = self.leases();
-        let ours = leases.get_mut(&place).filter(|(holder, _)| *holder == owner);
+        let ours = leases.get_mut(&key).filter(|(holder, _)| *holder == owner);
         Ok(ours.map(|held| held.1 = until).is_some())
     }
 
-    async fn settle(&self, place: Place, owner: Owner, value: Vec<u8>, life: Duration) -> Result<bool, StoreError> {
+    async fn put_and_release(
+        &self,
+        key: StoreKey,
+        owner: Owner,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<bool, StoreError> {
         let mut leases = self.leases();
-        let ours = match leases.get(&place) {
+        let ours = match leases.get(&key) {
             Some((holder, _)) => *holder == owner,
-            None => self.find(&[place]).next().is_none(),
+            None => self.find(&[key]).next().is_none(),
         };
         if ours {
-            self.insert(place, value, life);
-            leases.remove(&place);
+            self.insert(key, value, life);
+            leases.remove(&key);
         }
         Ok(ours)
     }
 
-    async fn give_up(&self, place: Place, owner: Owner) -> Result<(), StoreError> {
+    async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError> {
         let mut leases = self.leases();
-        if leases.get(&place).is_some_and(|(holder, _)| *holder == owner) {
-            leases.remove(&place);
+        if leases.get(&key).is_some_and(|(holder, _)| *holder == owner) {
+            leases.remove(&key);
         }
         Ok(())
     }

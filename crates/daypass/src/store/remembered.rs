@@ -1,16 +1,19 @@
-//! What one node remembers beside a shared store, and what it knows to be forgotten of that.
+//! The memory of one node beside a shared store, and the marks of forgotten credentials. The fallback
+//! store reads and writes it, the heartbeat to Redis clears it.
 
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{Fingerprint, Found, MemoryStore, Place};
-use crate::Clock;
+use crate::{
+    clock::Clock,
+    store::{Fingerprint, StoreKey, StoredValue, memory::MemoryStore},
+};
 
-/// The memory of a [`FallbackStore`](super::FallbackStore). The shared store's heartbeat clears it.
+/// The memory of one node.
 pub(super) struct Remembered {
-    /// Values that the shared store was last seen to hold.
+    /// Values that the shared store held when it was last read.
     pub taken: MemoryStore,
     /// Values that it did not take.
     pub refused: MemoryStore,
@@ -19,7 +22,7 @@ pub(super) struct Remembered {
 
 #[derive(Default)]
 struct Forgotten {
-    /// How many times something was forgotten here.
+    /// How many times values were forgotten here.
     times: u64,
     /// The mark that the shared store holds for each forgotten set of credentials.
     marks: HashMap<Fingerprint, u64>,
@@ -31,13 +34,13 @@ impl Remembered {
         Self { taken, refused, forgotten: RwLock::default() }
     }
 
-    /// Taken before an operation, for [`Self::unless_forgotten`] after it.
+    /// The count of forgettings: read before an operation, for [`Self::unless_forgotten`] after it.
     pub fn times_forgotten(&self) -> u64 {
         self.forgotten.read().unwrap_or_else(PoisonError::into_inner).times
     }
 
-    /// Remembers, unless something was forgotten since: an answer that was under way at that time
-    /// may hold it.
+    /// Remembers, unless values were forgotten since: an answer that was on its way at that moment
+    /// may contain a forgotten value.
     pub fn unless_forgotten(&self, since: u64, remember: impl FnOnce()) {
         let forgotten = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         if forgotten.times == since {
@@ -45,13 +48,13 @@ impl Remembered {
         }
     }
 
-    /// The last mark that was obeyed. Read before the value that it goes with.
+    /// The last mark that was obeyed. It is read before its value.
     pub fn mark(&self, fingerprint: Fingerprint) -> u64 {
         let forgotten = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         forgotten.marks.get(&fingerprint).copied().unwrap_or(0)
     }
 
-    /// Obeys all marks of the shared store that were not obeyed yet.
+    /// Obeys all marks of the shared store that are new.
     pub fn obey(&self, marks: HashMap<Fingerprint, u64>) {
         let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
         for (fingerprint, mark) in &marks {
@@ -64,7 +67,7 @@ impl Remembered {
         forgotten.marks = marks;
     }
 
-    /// Forgets on this node alone; how many values only this node had.
+    /// Forgets on this node alone; returns how many values only this node had.
     pub fn forget(&self, fingerprint: Fingerprint) -> u64 {
         let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
         forgotten.times += 1;
@@ -72,20 +75,20 @@ impl Remembered {
         self.refused.remove_all(fingerprint)
     }
 
-    /// What is remembered of these places.
-    pub fn find(&self, places: &[Place]) -> Vec<Found> {
-        let at = |place: &Place| {
-            let place = std::slice::from_ref(place);
-            self.refused.find(place).next().or_else(|| self.taken.find(place).next())
+    /// The remembered values of these keys.
+    pub fn find(&self, keys: &[StoreKey]) -> Vec<StoredValue> {
+        let at = |key: &StoreKey| {
+            let key = std::slice::from_ref(key);
+            self.refused.find(key).next().or_else(|| self.taken.find(key).next())
         };
-        places.iter().filter_map(at).collect()
+        keys.iter().filter_map(at).collect()
     }
 
-    /// Remembers what the shared store holds. A value of our own at the same place gives way to it.
-    pub fn follow(&self, since: u64, places: &[Place], found: &[Found]) {
+    /// Remembers what the shared store holds. It replaces a value of this node under the same key.
+    pub fn follow(&self, since: u64, keys: &[StoreKey], found: &[StoredValue]) {
         self.unless_forgotten(since, || {
-            self.taken.follow(places, found);
-            found.iter().for_each(|found| self.refused.remove(found.place));
+            self.taken.follow(keys, found);
+            found.iter().for_each(|found| self.refused.remove(found.key));
         });
     }
 }

@@ -259,7 +259,7 @@ pub fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 
 /// An answer that says another length than it has.
 pub fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: usize) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {status} Said\r\n").into_bytes();
+    let mut bytes = format!("HTTP/1.1 {status} FixtureReply\r\n").into_bytes();
     for (name, value) in headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }

@@ -51,7 +51,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let story = Story {
         sandbox: &sandbox,
         address,
-        transport: Transport::new(ConnectTimeouts { default: Duration::from_secs(3), ..Default::default() }, None)?,
+        transport: Transport::new(ConnectTimeouts { default: Duration::from_secs(3), ..Default::default() }, None)
+            .map_err(|error| error.to_string())?,
     };
     story.tell(&log).await?;
 
@@ -198,7 +199,7 @@ impl Story<'_> {
             call = call.header(name, value);
         }
         let deadline = Instant::now() + Duration::from_secs(5);
-        let reply = self.transport.send(call, Timestamp::now(), deadline).await.map_err(|error| error.message)?;
+        let reply = self.transport.send(call, Timestamp::now(), deadline).await.map_err(|error| error.to_string())?;
         Ok((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
     }
 }

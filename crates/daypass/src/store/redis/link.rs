@@ -1,9 +1,7 @@
-//! The connection to Redis: whether it is up, what an operation on it may cost, and the node's
-//! heartbeat.
+//! The connection to Redis: its state, the time limit of an operation, and the node's heartbeat.
 
 use std::{
     collections::HashMap,
-    future::Future,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -20,28 +18,30 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::scripts::{FORGOTTEN, NODES, RIGHTS, Scripts, milliseconds};
-use crate::store::{Fingerprint, remembered::Remembered};
+use crate::store::{
+    Fingerprint,
+    redis::scripts::{FORGOTTEN, NODES, RIGHTS, Scripts, milliseconds},
+    remembered::Remembered,
+};
 
-/// Longest that one operation may take: what a store in trouble can cost a call.
+/// Longest time for one operation: a store in trouble delays a call by this much at most.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(15);
-/// In how many steps that time is counted.
+/// The number of steps in which that time is counted.
 const STEPS: u32 = 3;
-/// Longest that it may take once more where the connection was closed and has to be made first.
+/// Longest time for its repetition where the connection was closed and must be made again.
 const RECONNECT_TIMEOUT: Duration = Duration::from_millis(100);
-/// How often a store in trouble is asked whether it is back.
+/// How often a store in trouble is probed.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// A store that is well gets a heartbeat at every so many of these times.
+/// A healthy store gets a heartbeat at every so many of these moments.
 const PROBES_PER_HEARTBEAT: u32 = 4;
-/// For how long a node that is not heard of any more is waited for, and a mark is kept for it.
+/// How long a silent node stays on the list, and how long a mark is kept for it.
 pub(super) const KEEP_NODE: Duration = Duration::from_secs(24 * 3600);
-/// How often a refusal that lasts is logged.
+/// How often a lasting refusal is logged.
 const REFUSAL_EVERY: Duration = Duration::from_secs(60);
-/// Most operations under way at a time: in a rush the others wait, which is not held against the
-/// store.
+/// Most operations at a time. The time that further ones wait does not count as the store's.
 const MAX_UNDER_WAY: usize = 64;
 
-/// Codes of Redis' errors that a metric may carry. Others are counted together.
+/// The error codes of Redis that a metric may carry. All others are counted as one.
 const CODES: [&str; 16] = [
     "ERR",
     "NOPERM",
@@ -64,44 +64,43 @@ const CODES: [&str; 16] = [
 /// Why an operation was not done.
 #[derive(Clone, Copy)]
 pub(super) enum Trouble {
-    /// The connection is gone.
+    /// The connection broke.
     Broken,
     /// No answer in time.
     Slow,
-    /// The store answered, and will not: one of [`CODES`].
+    /// The store answered with an error code, one of [`CODES`].
     Refused(&'static str),
-    /// Too many operations are ahead of this one.
+    /// Too many operations were ahead of this one.
     Busy,
-    /// The store is known to be in trouble.
+    /// The store is down.
     Lost,
 }
 
-/// What the operations and the heartbeat share.
+/// The state that the operations and the heartbeat share.
 pub(super) struct Link {
     client: Client,
     connection: Mutex<ConnectionManager>,
     pub up: AtomicBool,
     pub under_way: Semaphore,
     pub scripts: Scripts,
-    /// What the node remembers, and its name. Nothing where it does not remember: then nobody has
-    /// to wait for it.
+    /// The node's memory and its name. `None` where the node has no memory: forgetting does not
+    /// wait for it.
     memory: Option<(Arc<Remembered>, String)>,
     /// The last mark that the memory has obeyed.
     obeyed: Mutex<String>,
-    /// Since when the store has known this node.
+    /// When the store first listed this node.
     known_since: Mutex<Option<Instant>>,
     left: AtomicBool,
     refusal: Mutex<Option<(&'static str, Instant)>>,
 }
 
 impl Link {
-    /// To be made inside the store's runtime.
+    /// Must be called inside the store's runtime.
     pub fn new(client: Client, memory: Option<Arc<Remembered>>) -> RedisResult<Self> {
         Ok(Self {
             connection: Mutex::new(connect(&client)?),
             client,
-            // Down until the first heartbeat: a store that is not there must not delay the first
-            // calls.
+            // Down until the first heartbeat: an absent store must not delay the first calls.
             up: AtomicBool::new(false),
             under_way: Semaphore::new(MAX_UNDER_WAY),
             scripts: Scripts::new(),
@@ -117,36 +116,43 @@ impl Link {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Under what name the store knows this node, and since when.
+    /// The name of this node in the store, and when the store first listed it.
     pub fn known(&self) -> Option<(&str, Option<Instant>)> {
         let (_, name) = self.memory.as_ref()?;
         Some((name, *self.known_since.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// No heartbeat from here on.
+    /// Ends the heartbeat.
     pub fn leave(&self) {
         self.left.store(true, Ordering::Relaxed);
         self.up.store(false, Ordering::Relaxed);
     }
 
-    /// Heartbeats while the store is well, probes while it is not, until the link is dropped.
+    /// Sends heartbeats while the store is healthy and probes while it is not, until the link is
+    /// dropped.
     pub async fn watch(link: Weak<Self>) {
         let (mut missed, mut probes) = (false, 0);
         while let Some(link) = link.upgrade().filter(|link| !link.left.load(Ordering::Relaxed)) {
             let was_up = link.up.load(Ordering::Relaxed);
             probes = if was_up { (probes + 1) % PROBES_PER_HEARTBEAT } else { 0 };
             if probes == 0 {
-                match link.probe(was_up).await {
+                let result = if was_up { link.heartbeat_or_reconnect().await } else { link.probe().await };
+                match result {
                     Ok(()) if !was_up => {
                         if missed {
                             tracing::info!("the store is back");
                         }
-                        // Not before the marks were obeyed: what was forgotten meanwhile is not
-                        // offered to the store again.
+                        // The marks have been obeyed: a value that was forgotten in the meantime is
+                        // not offered to the store again.
                         link.up.store(true, Ordering::Relaxed);
                     }
                     Ok(()) => {}
-                    Err(trouble) => link.fell_out(trouble, was_up),
+                    Err(trouble) => {
+                        link.failed(trouble);
+                        if !was_up {
+                            link.reconnect();
+                        }
+                    }
                 }
                 missed = true;
             }
@@ -155,35 +161,40 @@ impl Link {
         }
     }
 
-    /// A heartbeat. From a store in trouble also another one, in time: the first has made the
-    /// connection.
-    async fn probe(&self, was_up: bool) -> Result<(), Trouble> {
+    /// A heartbeat, and a second one where the connection was closed.
+    async fn heartbeat_or_reconnect(&self) -> Result<(), Trouble> {
         match self.heartbeat().await {
-            Err(Trouble::Broken) => self.heartbeat().await?,
-            other => other?,
-        }
-        match was_up {
-            true => Ok(()),
-            false => in_time(OPERATION_TIMEOUT, self.heartbeat()).await.unwrap_or(Err(Trouble::Slow)),
+            Err(Trouble::Broken) => self.heartbeat().await,
+            other => other,
         }
     }
 
-    fn fell_out(&self, trouble: Trouble, was_up: bool) {
+    /// The heartbeats to a store in trouble: the first makes the connection, the second must be as
+    /// fast as an operation.
+    async fn probe(&self) -> Result<(), Trouble> {
+        self.heartbeat_or_reconnect().await?;
+        in_time(OPERATION_TIMEOUT, self.heartbeat()).await.unwrap_or(Err(Trouble::Slow))
+    }
+
+    /// Takes the store down.
+    fn failed(&self, trouble: Trouble) {
         match trouble {
             Trouble::Refused(code) => self.refused(code),
             Trouble::Slow => self.lost("slow"),
             Trouble::Broken | Trouble::Busy | Trouble::Lost => self.lost("broken"),
         }
         self.up.store(false, Ordering::Relaxed);
-        if !was_up && let Ok(new) = connect(&self.client) {
-            // The old one may be dead without knowing it, or keep the error that it met when it was
-            // made.
+    }
+
+    /// Replaces the connection. The old one may not have noticed that the peer is gone, or it repeats
+    /// the error of its creation.
+    fn reconnect(&self) {
+        if let Ok(new) = connect(&self.client) {
             *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = new;
         }
     }
 
-    /// Tells the store that this node lives and what it has forgotten, and forgets what the store
-    /// says.
+    /// Reports this node's name and last mark to the store, and obeys the store's new marks.
     async fn heartbeat(&self) -> Result<(), Trouble> {
         let name = self.memory.as_ref().map_or("", |(_, name)| name);
         loop {
@@ -194,15 +205,16 @@ impl Link {
             let (last, known, fault, marks): (String, bool, String, Vec<String>) =
                 call.invoke_async(&mut connection).await.map_err(|error| trouble(&error))?;
             let Some((memory, _)) = &self.memory else { return Ok(()) };
-            let told_anew = last != obeyed;
-            if told_anew {
+            let has_new_marks = last != obeyed;
+            if has_new_marks {
                 memory.obey(pairs(&marks));
                 *self.obeyed.lock().unwrap_or_else(PoisonError::into_inner) = last;
             }
             if !fault.is_empty() {
                 let code = known_code(fault.trim_start_matches('-').split(' ').next().unwrap_or_default());
                 if !known {
-                    // Who is not on the list must not remember what others may forget.
+                    // A node that is not on the list must not remember: forgetting would not wait
+                    // for it.
                     return Err(Trouble::Refused(code));
                 }
                 self.refused(code);
@@ -211,19 +223,20 @@ impl Link {
             if !known {
                 *self.known_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             }
-            if !told_anew {
+            if !has_new_marks {
                 return Ok(());
             }
         }
     }
 
+    /// Takes the store down, and logs it once.
     pub fn lost(&self, how: &str) {
         if self.up.swap(false, Ordering::Relaxed) {
             tracing::warn!(how, "the store is in trouble; tokens are made without it");
         }
     }
 
-    /// Logs and counts a refusal: not at each call, while it is the same.
+    /// Counts a refusal, and logs it where it is a new one.
     pub fn refused(&self, code: &'static str) {
         metrics::counter!("daypass_store_refusals_total", "code" => code).increment(1);
         let mut last = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
@@ -246,15 +259,16 @@ fn connect(client: &Client) -> RedisResult<ConnectionManager> {
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
-/// The machine's name, the process, and something that no other node has.
+/// The name of this node: the machine, the process, and random digits.
 fn name() -> String {
     let mut random = [0; 8];
     let _ = getrandom::fill(&mut random);
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let machine = if machine.trim().is_empty() { "node" } else { machine.trim() };
-    format!("{machine}/{}/{}", std::process::id(), super::scripts::hex(&random))
+    format!("{machine}/{}/{}", std::process::id(), hex::encode(random))
 }
 
+/// The marks by credentials, from the list of a heartbeat.
 fn pairs(marks: &[String]) -> HashMap<Fingerprint, u64> {
     let pair = |pair: &[String]| match pair {
         [fingerprint, mark] => Some((fingerprint.parse().ok()?, mark.parse().ok()?)),
@@ -263,8 +277,8 @@ fn pairs(marks: &[String]) -> HashMap<Fingerprint, u64> {
     marks.chunks(2).filter_map(pair).collect()
 }
 
-/// Does an operation within this time. Where the connection turns out to be closed, it is made anew
-/// and the operation repeated.
+/// Runs an operation within this time. Where the connection was closed, it is made again and the
+/// operation is repeated.
 pub(super) async fn attempt<T, F>(limit: Duration, operation: impl Fn() -> F) -> Result<T, Trouble>
 where
     F: Future<Output = RedisResult<T>>,
@@ -279,15 +293,15 @@ where
     }
 }
 
-/// The operation's result, if it comes in time.
+/// The operation's result. `None` where it comes too late.
 async fn in_time<T>(limit: Duration, operation: impl Future<Output = T>) -> Option<T> {
     let too_late = async {
-        // In steps: on a machine where everybody waits to be let run, this thread is late for each
-        // of them as the store is.
+        // In steps: on an overloaded machine this thread is late at each step, and the store gets
+        // as much more time.
         for _ in 0..STEPS {
             sleep(limit / STEPS).await;
         }
-        // Where this thread was not let run, the answer may lie in the socket: read it first.
+        // While this thread did not run, the reply may have reached the socket: read it first.
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -299,7 +313,7 @@ async fn in_time<T>(limit: Duration, operation: impl Future<Output = T>) -> Opti
     }
 }
 
-/// Whether the store is gone, or is there and said no.
+/// The kind of trouble behind an error of the client.
 fn trouble(error: &RedisError) -> Trouble {
     match (error.code(), error.kind()) {
         (Some(code), _) => Trouble::Refused(known_code(code)),

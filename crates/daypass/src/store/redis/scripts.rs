@@ -1,15 +1,16 @@
-//! The scripts that run inside Redis, each in one step, and the keys that they use.
+//! The scripts that run inside Redis, each of them atomic, and the Redis keys that they use. The store,
+//! its forgetting and its heartbeat run them.
 //!
-//! Each may be repeated where its answer was lost: the second run changes nothing and answers as
-//! the first did.
+//! A script may be repeated where its reply was lost: the second run changes nothing and gives the same
+//! reply.
 
 use std::time::Duration;
 
 use redis::Script;
 
-use crate::store::{Found, Place};
+use crate::store::{StoreKey, StoredValue};
 
-/// Those of KEYS that have a value: `{{nth, value, milliseconds left}, …}`.
+/// The values of KEYS: `{{nth, value, milliseconds left}, …}`.
 const GET: &str = "
     local found = {}
     for nth, key in ipairs(KEYS) do
@@ -18,9 +19,9 @@ const GET: &str = "
     end
     return found";
 
-/// Puts a value at the last of KEYS, unless one of the others has one: `{{nth, value, milliseconds
-/// left}}`.
-const PUT_NEW: &str = "
+/// Puts a value under the last of KEYS, unless one of the other keys has a value: `{{nth, value,
+/// milliseconds left}}`.
+const PUT_IF_ABSENT: &str = "
     for nth = 1, #KEYS - 1 do
         local value = redis.call('GET', KEYS[nth])
         if value == ARGV[1] then return {} end
@@ -29,9 +30,9 @@ const PUT_NEW: &str = "
     redis.call('SET', KEYS[#KEYS], ARGV[1], 'PX', ARGV[2])
     return {}";
 
-/// Puts a value that a node remembered, unless another is there (`{1, value, milliseconds left}`)
-/// or its credentials (ARGV 3) were forgotten under another mark than the node knows (ARGV 4):
-/// `{-1, '', 0}`. Put: `{0, '', 0}`.
+/// Puts a value that a node remembers (`{0, '', 0}`), unless there is another value (`{1, value,
+/// milliseconds left}`), or unless its credentials (ARGV 3) were forgotten under another mark than the
+/// node knows (ARGV 4): `{-1, '', 0}`.
 const OFFER: &str = "
     local value = redis.call('GET', KEYS[1])
     if value then return {1, value, redis.call('PTTL', KEYS[1])} end
@@ -40,9 +41,9 @@ const OFFER: &str = "
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return {0, '', 0}";
 
-/// The first value at all but the last of KEYS, which is the lease; without a value the lease is
-/// taken: `{-1, '', 0}` ours, `{-2, '', milliseconds}` somebody else's.
-const CLAIM: &str = "
+/// The first value of all KEYS but the last, which is the lease. Without a value, the lease: `{-1, '',
+/// 0}` acquired, `{-2, '', milliseconds left}` held by another owner.
+const ACQUIRE_LEASE: &str = "
     for nth = 1, #KEYS - 1 do
         local value = redis.call('GET', KEYS[nth])
         if value then return {nth, value, redis.call('PTTL', KEYS[nth])} end
@@ -53,9 +54,9 @@ const CLAIM: &str = "
     redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
     return {-1, '', 0}";
 
-/// Puts the value if the lease is still the owner's, or if it is gone (evicted, or run out) and
-/// nobody has put another.
-const SETTLE: &str = "
+/// Puts the value if the owner still holds the lease, or if the lease is gone (evicted or expired) and
+/// there is no other value.
+const PUT_AND_RELEASE: &str = "
     local holder, value = redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])
     if value == ARGV[2] then return 1 end
     if holder == ARGV[1] or (not holder and not value) then
@@ -65,18 +66,19 @@ const SETTLE: &str = "
     end
     return 0";
 
+/// Extends the lease if the owner holds it.
 const RENEW: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return 0";
 
-const GIVE_UP: &str = "
+/// Releases the lease if the owner holds it.
+const RELEASE: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
     return 1";
 
-/// A node's sign of life. KEYS: the nodes, the marks. ARGV: the node's name, the last mark that it
-/// has obeyed, and for how long both are kept. Where that is the last mark of all, the node is
-/// noted as having obeyed it. Answers `{last mark, whether the node was known, why it could not be
-/// noted, {credentials, mark, …} where the node has not got them}`.
+/// A node's sign of life. KEYS: the nodes, the marks. ARGV: the node's name, the last mark that it has
+/// obeyed, and for how long the list of nodes is kept. Replies `{last mark, whether the node was known,
+/// the error where it could not be listed, {credentials, mark, …} where its marks are old}`.
 const HEARTBEAT: &str = "
     local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or '0'
     local marks = {}
@@ -89,8 +91,8 @@ const HEARTBEAT: &str = "
     if type(noted) == 'table' and noted.err then fault = noted.err else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
     return {last, known, fault, marks}";
 
-/// Marks credentials (ARGV 1) as forgotten, above all earlier marks. Marks that are as old as ARGV
-/// 2 go.
+/// Marks credentials (ARGV 1) as forgotten, with a mark above all earlier ones. Marks older than ARGV 2
+/// are removed.
 const MARK: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -101,8 +103,8 @@ const MARK: &str = "
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     return mark";
 
-/// The nodes that have not obeyed a mark (ARGV 1) yet, with the seconds since their last sign of
-/// life. Those that have not been heard of for as long as ARGV 2 are taken off the list.
+/// The nodes that have not obeyed a mark (ARGV 1) yet, with the seconds since their last sign of life. A
+/// node whose last sign of life is older than ARGV 2 is taken off the list.
 const UNCONFIRMED: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -118,23 +120,24 @@ const UNCONFIRMED: &str = "
     end
     return unconfirmed";
 
-/// What these scripts and the commands beside them need. The README shows it as an ACL.
+/// The rights that these scripts and the other commands need. The README shows them as an ACL.
 pub(super) const RIGHTS: &str = "keys daypass*; commands ping, evalsha, script|load, get, set, psetex, pttl, pexpire, \
     del, unlink, scan, time, hset, hexists, hgetall, hdel, zadd, zscore, zrange, zrevrange, zremrangebyscore";
 
-/// Of each node: when it was last heard of, and the last mark that it has obeyed.
+/// Of each node: its last sign of life, and the last mark that it has obeyed.
 pub(super) const NODES: &str = "daypass-nodes";
 /// The forgotten sets of credentials, by their marks.
 pub(super) const FORGOTTEN: &str = "daypass-forgotten";
 
+/// All scripts, with their hashes.
 pub(super) struct Scripts {
     pub get: Script,
-    pub put_new: Script,
+    pub put_if_absent: Script,
     pub offer: Script,
-    pub claim: Script,
-    pub settle: Script,
+    pub acquire_lease: Script,
+    pub put_and_release: Script,
     pub renew: Script,
-    pub give_up: Script,
+    pub release: Script,
     pub heartbeat: Script,
     pub mark: Script,
     pub unconfirmed: Script,
@@ -144,12 +147,12 @@ impl Scripts {
     pub fn new() -> Self {
         Self {
             get: Script::new(GET),
-            put_new: Script::new(PUT_NEW),
+            put_if_absent: Script::new(PUT_IF_ABSENT),
             offer: Script::new(OFFER),
-            claim: Script::new(CLAIM),
-            settle: Script::new(SETTLE),
+            acquire_lease: Script::new(ACQUIRE_LEASE),
+            put_and_release: Script::new(PUT_AND_RELEASE),
             renew: Script::new(RENEW),
-            give_up: Script::new(GIVE_UP),
+            release: Script::new(RELEASE),
             heartbeat: Script::new(HEARTBEAT),
             mark: Script::new(MARK),
             unconfirmed: Script::new(UNCONFIRMED),
@@ -157,27 +160,25 @@ impl Scripts {
     }
 }
 
-pub(super) fn value_key(place: &Place) -> String {
-    format!("daypass:{}:{}", place.fingerprint, hex(&place.slot))
+pub(super) fn value_key(key: &StoreKey) -> String {
+    format!("daypass:{}:{}", key.fingerprint, hex::encode(key.digest))
 }
 
-pub(super) fn lease_key(place: &Place) -> String {
-    format!("daypass-lease:{}", hex(&place.slot))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn lease_key(key: &StoreKey) -> String {
+    format!("daypass-lease:{}", hex::encode(key.digest))
 }
 
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
+/// A row of a reply: which key, the value, the milliseconds left.
 pub(super) type Row = (i64, Vec<u8>, i64);
 
-pub(super) fn found(places: &[Place], (nth, value, left): Row) -> Option<Found> {
-    let place = *places.get(usize::try_from(nth).ok()?.checked_sub(1)?)?;
-    // A value without an end cannot be ours.
+/// The value in a row. `None` where the row names no key, or where the value does not expire: this
+/// service stores no such value.
+pub(super) fn stored(keys: &[StoreKey], (nth, value, left): Row) -> Option<StoredValue> {
+    let key = *keys.get(usize::try_from(nth).ok()?.checked_sub(1)?)?;
     let left = Duration::from_millis(u64::try_from(left).ok()?);
-    Some(Found { place, value, left })
+    Some(StoredValue { key, value, left })
 }

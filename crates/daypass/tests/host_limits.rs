@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::fault_server::{Act, FaultServer, Front};
-use crate::scenes::{Scene, Shared, call, engine, successes};
-use crate::world::{Ask, Given, World};
+use crate::fixtures_as_calls::{FixtureCall, Shared, call, engine, successes};
+use crate::scripted_engine::{ScriptedEngine, TestAnswer, TestRequest};
 use connectors::{Kind, Result};
 use daypass::{Engine, Settings};
 use tokio::{task::JoinSet, time::Instant};
@@ -22,22 +22,22 @@ const AMPLE: Duration = Duration::from_secs(60);
 const CREDIT: usize = 2;
 
 /// A call that may be repeated, under a reference of its own.
-fn ask(nth: usize) -> Ask {
-    Ask::absolute().reference(format!("ref-{nth}")).within(AMPLE)
+fn ask(nth: usize) -> TestRequest {
+    TestRequest::absolute().reference(format!("ref-{nth}")).within(AMPLE)
 }
 
 /// So many calls at once.
-fn crowd(world: &World, count: usize, within: Duration) -> JoinSet<Result<Given>> {
+fn crowd(scripted: &ScriptedEngine, count: usize, within: Duration) -> JoinSet<Result<TestAnswer>> {
     let mut tasks = JoinSet::new();
     for nth in 0..count {
-        let (engine, ask) = (world.engine.clone(), ask(world.calls() * 1_000 + nth).within(within));
+        let (engine, ask) = (scripted.engine.clone(), ask(scripted.calls() * 1_000 + nth).within(within));
         tasks.spawn(async move { ask.of(&engine).await });
     }
     tasks
 }
 
 /// The outcomes of the next calls that end.
-async fn next(tasks: &mut JoinSet<Result<Given>>, count: usize) -> Vec<Result<Given>> {
+async fn next(tasks: &mut JoinSet<Result<TestAnswer>>, count: usize) -> Vec<Result<TestAnswer>> {
     let mut outcomes = Vec::new();
     for _ in 0..count {
         outcomes.push(tasks.join_next().await.unwrap().unwrap());
@@ -45,50 +45,50 @@ async fn next(tasks: &mut JoinSet<Result<Given>>, count: usize) -> Vec<Result<Gi
     outcomes
 }
 
-fn of_kind(outcomes: &[Result<Given>], kind: Kind) -> usize {
+fn of_kind(outcomes: &[Result<TestAnswer>], kind: Kind) -> usize {
     outcomes.iter().filter(|outcome| outcome.as_ref().is_err_and(|error| error.kind == kind)).count()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_vendor_is_left_alone_and_one_probe_finds_it_well() {
-    let world = World::new();
-    world.script.status.store(503, Ordering::SeqCst);
+    let scripted = ScriptedEngine::new();
+    scripted.script.status.store(503, Ordering::SeqCst);
     for nth in 0..200 {
-        assert_eq!(world.ask(&ask(nth)).await.unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(scripted.ask(&ask(nth)).await.unwrap_err().kind, Kind::Unavailable);
     }
-    let attempts = world.calls();
+    let attempts = scripted.calls();
     assert_eq!(attempts, 20, "requests of 200 calls that reached a vendor that is down");
-    let error = world.ask(&ask(200)).await.unwrap_err();
-    assert_eq!((error.kind, world.calls()), (Kind::Unavailable, attempts));
+    let error = scripted.ask(&ask(200)).await.unwrap_err();
+    assert_eq!((error.kind, scripted.calls()), (Kind::Unavailable, attempts));
     let wait = error.retry_after.unwrap();
     // Less the pause before a retry that the open breaker refused.
     assert!((Duration::from_millis(4_900)..=Duration::from_secs(5)).contains(&wait), "{wait:?}");
 
-    // It is well again: of many calls at once one goes first, and the others hear meanwhile.
-    world.script.status.store(200, Ordering::SeqCst);
-    world.script.gated.store(true, Ordering::SeqCst);
+    // It is well again: of many calls at once one is the probe, and the others are refused meanwhile.
+    scripted.script.status.store(200, Ordering::SeqCst);
+    scripted.script.gated.store(true, Ordering::SeqCst);
     tokio::time::sleep(wait).await;
-    let mut calls = crowd(&world, 50, AMPLE);
+    let mut calls = crowd(&scripted, 50, AMPLE);
     assert_eq!(of_kind(&next(&mut calls, 49).await, Kind::Unavailable), 49);
-    assert_eq!(world.calls(), attempts + 1, "one probe");
-    world.script.gate.add_permits(1);
+    assert_eq!(scripted.calls(), attempts + 1, "one probe");
+    scripted.script.gate.add_permits(1);
     assert!(next(&mut calls, 1).await[0].is_ok());
-    world.script.gated.store(false, Ordering::SeqCst);
-    assert!(next(&mut crowd(&world, 50, AMPLE), 50).await.iter().all(Result::is_ok), "closed");
+    scripted.script.gated.store(false, Ordering::SeqCst);
+    assert!(next(&mut crowd(&scripted, 50, AMPLE), 50).await.iter().all(Result::is_ok), "closed");
 }
 
 #[tokio::test(start_paused = true)]
 async fn retries_stay_within_their_budget_and_help() {
     const CALLS: usize = 600;
-    let world = World::new();
+    let scripted = ScriptedEngine::new();
     // Every fourth request fails: too few for the breaker, more than the budget covers.
     let answers = (0..CALLS * 2).map(|nth| (if nth % 4 == 3 { 503 } else { 200 }, None));
-    world.script.next.lock().unwrap().extend(answers);
+    scripted.script.next.lock().unwrap().extend(answers);
     let mut failed = 0;
     for nth in 0..CALLS {
-        failed += usize::from(world.ask(&ask(nth)).await.is_err());
+        failed += usize::from(scripted.ask(&ask(nth)).await.is_err());
     }
-    let attempts = world.calls();
+    let attempts = scripted.calls();
     println!("budget: {CALLS} calls, {attempts} attempts, {failed} failed");
     assert!(attempts <= CALLS * 12 / 10 + CREDIT, "{attempts} attempts of {CALLS} calls");
     assert!(attempts > CALLS * 115 / 100, "{attempts}: the budget is used");
@@ -97,22 +97,22 @@ async fn retries_stay_within_their_budget_and_help() {
 
 #[tokio::test(start_paused = true)]
 async fn a_vendor_that_asks_for_time_gets_it_and_the_caller_hears() {
-    let world = World::new();
-    let answers = |answers: &[(u16, Option<u32>)]| world.script.next.lock().unwrap().extend(answers);
+    let scripted = ScriptedEngine::new();
+    let answers = |answers: &[(u16, Option<u32>)]| scripted.script.next.lock().unwrap().extend(answers);
     answers(&[(429, Some(1))]);
     let began = Instant::now();
-    assert_eq!(world.ask(&ask(1)).await.unwrap().attempts, 2);
+    assert_eq!(scripted.ask(&ask(1)).await.unwrap().attempts, 2);
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
     answers(&[(429, Some(30))]);
     let began = Instant::now();
-    let error = world.ask(&ask(2)).await.unwrap_err();
+    let error = scripted.ask(&ask(2)).await.unwrap_err();
     assert_eq!((error.kind, error.retry_after), (Kind::RateLimited, Some(Duration::from_secs(30))));
-    assert_eq!((world.calls(), began.elapsed()), (3, Duration::ZERO));
+    assert_eq!((scripted.calls(), began.elapsed()), (3, Duration::ZERO));
     // Less time than it asks for.
     answers(&[(503, Some(1))]);
     let began = Instant::now();
-    assert!(world.ask(&ask(3).within(Duration::from_millis(500))).await.is_err());
-    assert_eq!((world.calls(), began.elapsed()), (4, Duration::ZERO));
+    assert!(scripted.ask(&ask(3).within(Duration::from_millis(500))).await.is_err());
+    assert_eq!((scripted.calls(), began.elapsed()), (4, Duration::ZERO));
 }
 
 /// A full house: as many as there are places are served, as many as may wait do, the others hear at once; then all is free.
@@ -121,38 +121,38 @@ async fn places_are_bounded_and_come_back() {
     let mut settings = Settings::default();
     settings.limits.max_calls_per_host = 8;
     settings.limits.max_waiting_per_host = 4;
-    let world = World::new().node(settings, &[1]);
-    world.script.gated.store(true, Ordering::SeqCst);
+    let scripted = ScriptedEngine::new().node(settings, &[1]);
+    scripted.script.gated.store(true, Ordering::SeqCst);
     for round in 0..3 {
-        let (before, began) = (world.calls(), Instant::now());
-        let mut calls = crowd(&world, 40, AMPLE);
+        let (before, began) = (scripted.calls(), Instant::now());
+        let mut calls = crowd(&scripted, 40, AMPLE);
         let refused = next(&mut calls, 28).await;
         assert_eq!(of_kind(&refused, Kind::Overloaded), 28, "round {round}");
         assert!(refused.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.retry_after.is_some())));
-        assert_eq!((world.calls() - before, began.elapsed()), (8, Duration::ZERO), "round {round}");
-        world.script.gate.add_permits(12);
+        assert_eq!((scripted.calls() - before, began.elapsed()), (8, Duration::ZERO), "round {round}");
+        scripted.script.gate.add_permits(12);
         assert!(next(&mut calls, 12).await.iter().all(Result::is_ok), "round {round}");
-        assert_eq!(world.calls() - before, 12, "round {round}");
+        assert_eq!(scripted.calls() - before, 12, "round {round}");
     }
     // Callers who leave, and calls that end by their deadline, give their places back, too.
-    let timed_out = next(&mut crowd(&world, 8, Duration::from_millis(300)), 8).await;
+    let timed_out = next(&mut crowd(&scripted, 8, Duration::from_millis(300)), 8).await;
     assert_eq!(of_kind(&timed_out, Kind::Timeout), 8);
-    let before = world.calls();
-    let mut leaving = crowd(&world, 8, Duration::from_millis(500));
-    world.until_called(before + 8).await;
+    let before = scripted.calls();
+    let mut leaving = crowd(&scripted, 8, Duration::from_millis(500));
+    scripted.until_called(before + 8).await;
     leaving.shutdown().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut calls = crowd(&world, 8, AMPLE);
-    world.until_called(before + 16).await;
-    world.script.gate.add_permits(8);
+    let mut calls = crowd(&scripted, 8, AMPLE);
+    scripted.until_called(before + 16).await;
+    scripted.script.gate.add_permits(8);
     assert!(next(&mut calls, 8).await.iter().all(Result::is_ok), "all places are free");
 }
 
 /// A healthy vendor and one that never answers, each with [`PLACES`] and as much room to wait.
 struct Neighbours {
     engine: Arc<Engine<Shared>>,
-    healthy: Scene,
-    sick: Scene,
+    healthy: FixtureCall,
+    sick: FixtureCall,
     good: FaultServer,
     bad: FaultServer,
 }
@@ -161,10 +161,10 @@ const PLACES: usize = 32;
 
 impl Neighbours {
     async fn start() -> Self {
-        let single = |scene: &&Scene| scene.replies.len() == 1 && scene.case["reference"].is_null();
+        let single = |fixture: &&FixtureCall| fixture.replies.len() == 1 && fixture.case["reference"].is_null();
         let all = successes();
         let healthy = all.iter().filter(single).find(|it| it.name == "stripe/ephemeral_key").unwrap().clone();
-        let other = |it: &&Scene| it.entry.meta.id != healthy.entry.meta.id;
+        let other = |it: &&FixtureCall| it.entry.meta.id != healthy.entry.meta.id;
         let sick = all.iter().filter(single).find(other).unwrap().clone();
         let (good, bad) = (FaultServer::start(Front::Plain).await, FaultServer::start(Front::Plain).await);
         good.answer(vec![vec![Act::Send(healthy.replies[0].bytes())]]);

@@ -1,3 +1,6 @@
+//! The credentials as they came, before they are bound to a connector. The server reads them from
+//! request metadata, the command line from a file.
+
 use connectors::{Error, FieldViolation, Kind, Result};
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
@@ -5,7 +8,7 @@ use zeroize::Zeroize;
 /// Longest credentials header that is read, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Credentials as they came: whose they claim to be, and the fields. Overwritten on drop, never printed.
+/// Credentials: the connector that they name, and the fields. Overwritten on drop, never printed.
 pub struct RawCredentials {
     /// The connector that they name, as the caller wrote it.
     pub connector: String,
@@ -49,7 +52,7 @@ impl RawCredentials {
         }
     }
 
-    /// A header that cannot be read as credentials, and why.
+    /// The error for a header that cannot be read as credentials.
     pub fn malformed(header: &str, what: &str) -> Error {
         let violation = FieldViolation { field: header.into(), description: what.into() };
         let message = format!("{header} cannot be read: {what}");
@@ -70,12 +73,12 @@ impl RawCredentials {
         &self.fields
     }
 
-    /// Every text in them, however deep, for scrubbing.
+    /// Every text in them, at any depth, for redaction.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         self.values_of(|_| true)
     }
 
-    /// Every text in the fields whose names are wanted.
+    /// Every text in the fields with a wanted name.
     pub(crate) fn values_of(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
         self.fields.iter().filter(move |(name, _)| wanted(name)).flat_map(|(_, value)| texts(value))
     }
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_said_of_the_header_that_has_it() {
+    fn an_error_names_the_header_at_fault() {
         for text in
             ["no JSON", "{}", r#"{"config": 5}"#, r#"{"config": {"A": {}, "B": {}}}"#, r#"{"config": {"A": 5}}"#]
         {

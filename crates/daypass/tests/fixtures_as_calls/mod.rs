@@ -22,26 +22,26 @@ const NOW: i64 = 1_767_225_600;
 
 /// One documented success.
 #[derive(Clone)]
-pub struct Scene {
+pub struct FixtureCall {
     pub name: String,
     pub entry: &'static Registration,
     pub grant: &'static Grant,
     pub credentials: Map<String, Value>,
     pub case: Value,
     /// Status, headers and body of each reply.
-    pub replies: Vec<Said>,
+    pub replies: Vec<FixtureReply>,
     pub token: String,
 }
 
 /// One reply of a fixture.
 #[derive(Clone)]
-pub struct Said {
+pub struct FixtureReply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Said {
+impl FixtureReply {
     fn read(value: &Value) -> Self {
         let headers = value["headers"].as_object().into_iter().flatten();
         let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
@@ -67,7 +67,7 @@ impl Said {
     }
 }
 
-impl Scene {
+impl FixtureCall {
     /// Values that must never be seen in an error: every credential that is not public.
     pub fn canaries(&self) -> Vec<String> {
         let fields = self.entry.meta.credentials.iter().filter(|field| !field.public);
@@ -75,7 +75,7 @@ impl Scene {
     }
 
     /// Whether the token comes in the last reply's body, and not in a header.
-    pub fn told_in_body(&self) -> bool {
+    pub fn token_is_in_body(&self) -> bool {
         let body = String::from_utf8_lossy(&self.replies.last().unwrap().body).into_owned();
         body.contains(self.token.split(['.', '"', '\\']).next().unwrap())
     }
@@ -83,7 +83,7 @@ impl Scene {
     /// What the server does for the replies before the last one, and then `last` for every further request.
     pub fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
         let (_, before) = self.replies.split_last().unwrap();
-        before.iter().map(|said| vec![Act::Send(said.bytes())]).chain([last]).collect()
+        before.iter().map(|reply| vec![Act::Send(reply.bytes())]).chain([last]).collect()
     }
 
     fn settings(&self, base: &str) -> Settings {
@@ -110,41 +110,45 @@ impl Scene {
 }
 
 /// Every documented success of every connector of the list.
-pub fn successes() -> Vec<Scene> {
-    CONNECTORS.iter().flat_map(cases).filter(|scene| !scene.token.is_empty() && !scene.replies.is_empty()).collect()
+pub fn successes() -> Vec<FixtureCall> {
+    CONNECTORS
+        .iter()
+        .flat_map(cases)
+        .filter(|fixture| !fixture.token.is_empty() && !fixture.replies.is_empty())
+        .collect()
 }
 
 /// The shortest success of each connector that makes a call.
-pub fn one_each() -> Vec<Scene> {
-    let size = |scene: &Scene| scene.replies.iter().map(|said| said.body.len() + 1_000).sum::<usize>();
+pub fn one_each() -> Vec<FixtureCall> {
+    let size = |fixture: &FixtureCall| fixture.replies.iter().map(|reply| reply.body.len() + 1_000).sum::<usize>();
     let all = successes();
     let of = |entry: &Registration| {
-        all.iter().filter(|scene| scene.entry.meta.id == entry.meta.id).min_by_key(|it| size(it))
+        all.iter().filter(|fixture| fixture.entry.meta.id == entry.meta.id).min_by_key(|it| size(it))
     };
     CONNECTORS.iter().filter_map(of).cloned().collect()
 }
 
 /// The shortest success of each grant that makes a call.
-pub fn each_grant() -> Vec<Scene> {
-    let mut found: Vec<Scene> = Vec::new();
+pub fn each_grant() -> Vec<FixtureCall> {
+    let mut found: Vec<FixtureCall> = Vec::new();
     let mut all = successes();
-    all.sort_by_key(|scene| scene.replies.iter().map(|said| said.body.len()).sum::<usize>());
-    for scene in all {
-        let same = |it: &Scene| it.entry.meta.id == scene.entry.meta.id && it.grant.name == scene.grant.name;
+    all.sort_by_key(|fixture| fixture.replies.iter().map(|reply| reply.body.len()).sum::<usize>());
+    for fixture in all {
+        let same = |it: &FixtureCall| it.entry.meta.id == fixture.entry.meta.id && it.grant.name == fixture.grant.name;
         if !found.iter().any(same) {
-            found.push(scene);
+            found.push(fixture);
         }
     }
     found
 }
 
 /// Every documented refusal that came with a reply.
-pub fn refusals() -> Vec<Scene> {
+pub fn refusals() -> Vec<FixtureCall> {
     let all = CONNECTORS.iter().flat_map(cases);
-    all.filter(|scene| scene.case["expect"]["error"].is_object() && !scene.replies.is_empty()).collect()
+    all.filter(|fixture| fixture.case["expect"]["error"].is_object() && !fixture.replies.is_empty()).collect()
 }
 
-fn cases(entry: &'static Registration) -> Vec<Scene> {
+fn cases(entry: &'static Registration) -> Vec<FixtureCall> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/fixtures").join(entry.meta.id);
     let read = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
     let credentials = read(&folder.join("credentials.json"));
@@ -159,12 +163,12 @@ fn cases(entry: &'static Registration) -> Vec<Scene> {
             let grant = entry.meta.grants.iter().find(|grant| grant.name == case["grant"])?;
             let mut credentials = credentials.as_object().unwrap().clone();
             credentials.extend(case["credentials"].as_object().cloned().unwrap_or_default());
-            Some(Scene {
+            Some(FixtureCall {
                 name: format!("{}/{}", entry.meta.id, path.file_stem().unwrap().to_str().unwrap()),
                 entry,
                 grant,
                 credentials,
-                replies: case["replies"].as_array().into_iter().flatten().map(Said::read).collect(),
+                replies: case["replies"].as_array().into_iter().flatten().map(FixtureReply::read).collect(),
                 token: case["expect"]["token"]["access_token"].as_str().unwrap_or_default().to_owned(),
                 case,
             })
@@ -203,37 +207,37 @@ pub struct Outcome {
 
 /// An engine in the time of a scene that sends the scene's connector to `base`.
 pub fn engine<V: HttpSend + Clone>(
-    scene: &Scene,
+    fixture: &FixtureCall,
     base: &str,
     transport: &V,
     change: impl FnOnce(&mut Settings),
 ) -> Arc<Engine<V>> {
-    let mut settings = scene.settings(base);
+    let mut settings = fixture.settings(base);
     change(&mut settings);
-    let now = scene.case["now"].as_i64().unwrap_or(NOW);
+    let now = fixture.case["now"].as_i64().unwrap_or(NOW);
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_ms(now * 1000));
     let store = Arc::new(MemoryStore::new(clock.clone()));
     Arc::new(Engine::new(settings, transport.clone(), clock, store, Keyring::ephemeral().unwrap()))
 }
 
 /// One call of a scene, under a reference of its own.
-pub async fn call<V: HttpSend>(engine: &Engine<V>, scene: &Scene, time: Duration) -> Outcome {
+pub async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall, time: Duration) -> Outcome {
     static CALLS: AtomicU64 = AtomicU64::new(1);
-    let reference = match scene.case["reference"].as_str() {
+    let reference = match fixture.case["reference"].as_str() {
         Some(reference) if reference.len() <= 255 => reference.to_owned(),
         _ => format!("tok_{}", CALLS.fetch_add(1, Ordering::Relaxed)),
     };
-    let credentials = json!({scene.entry.meta.id: scene.credentials}).to_string();
-    let (metadata, data) = (scene.case["metadata"].clone(), scene.feature_data());
+    let credentials = json!({fixture.entry.meta.id: fixture.credentials}).to_string();
+    let (metadata, data) = (fixture.case["metadata"].clone(), fixture.feature_data());
     let metadata = if metadata.is_null() { None } else { Some(metadata.to_string()) };
     let request = IncomingRequest {
         reference: &reference,
-        connector: Some(scene.entry.meta.id),
+        connector: Some(fixture.entry.meta.id),
         header_connector: None,
         credentials: RawCredentials::parse(credentials.as_bytes()).map(Some),
         metadata: metadata.as_deref(),
         feature_data: Some(&data),
-        test_mode: Some(scene.case["mode"] != "live"),
+        test_mode: Some(fixture.case["mode"] != "live"),
         server_token: false,
         fresh: true,
     };

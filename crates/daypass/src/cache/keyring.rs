@@ -1,3 +1,6 @@
+//! The keys of the store: they name stored values (keyed hashes) and seal them (XChaCha20-Poly1305).
+//! The cache uses them; the configuration brings them.
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -6,14 +9,26 @@ use chacha20poly1305::{
 use connectors::Secret;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 /// First byte of every sealed value: the layout that follows.
 const LAYOUT: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
 
-/// The keys under which stored values are named and sealed: the current one first, then those that it replaced.
+/// The keys of the store: the current one first, then the ones that it replaced.
 pub struct Keyring(Vec<Key>);
+
+/// Why there is no keyring.
+#[derive(Debug, Error)]
+pub enum KeyringError {
+    /// A configured key has another form.
+    #[error("store.key: must be 32 bytes as base64 or hex")]
+    NotAKey,
+    /// The system gives no random numbers.
+    #[error("{0}")]
+    NoRandomNumbers(getrandom::Error),
+}
 
 struct Key {
     id: [u8; KEY_ID_BYTES],
@@ -25,44 +40,39 @@ impl Keyring {
     /// A ring of configured keys: 32 bytes each, as base64 or hex.
     ///
     /// # Errors
-    /// Where a key has another form. Never with a part of it.
-    pub fn configured(current: &Secret, previous: &[Secret]) -> Result<Self, String> {
-        std::iter::once(current)
-            .chain(previous)
-            .map(|key| {
-                let bytes = decode(key.expose()).ok_or("store.key: must be 32 bytes as base64 or hex")?;
-                Ok(Key::of(&bytes))
-            })
-            .collect::<Result<_, String>>()
-            .map(Self)
+    /// Where a key has another form. The error contains no part of the key.
+    pub fn configured(current: &Secret, previous: &[Secret]) -> Result<Self, KeyringError> {
+        let keys = std::iter::once(current).chain(previous);
+        let keys: Option<Vec<Key>> = keys.map(|key| Some(Key::of(&decode(key.expose())?))).collect();
+        keys.map(Self).ok_or(KeyringError::NotAKey)
     }
 
-    /// A ring with one key that nobody else has, for stores that end with the process.
+    /// A ring with one random key, for stores that end with the process.
     ///
     /// # Errors
     /// Where the system gives no random numbers.
-    pub fn ephemeral() -> Result<Self, String> {
+    pub fn ephemeral() -> Result<Self, KeyringError> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+        getrandom::fill(&mut bytes).map_err(KeyringError::NoRandomNumbers)?;
         Ok(Self(vec![Key::of(&bytes)]))
     }
 
-    /// A keyed hash of a text of ours, by every key of the ring, the current one first.
-    pub(crate) fn names<'a>(&'a self, of: &'a HashInput) -> impl Iterator<Item = [u8; 32]> + 'a {
+    /// Keyed hashes, one for each key of the ring, the current key first.
+    pub(crate) fn digests<'a>(&'a self, of: &'a HashInput) -> impl Iterator<Item = [u8; 32]> + 'a {
         self.0.iter().map(|key| mac(&key.naming, &of.0))
     }
 
     /// A keyed hash by the current key.
-    pub(crate) fn name(&self, of: &HashInput) -> [u8; 32] {
-        self.names(of).next().unwrap_or_default()
+    pub(crate) fn digest(&self, of: &HashInput) -> [u8; 32] {
+        self.digests(of).next().unwrap_or_default()
     }
 
-    /// Encrypts a value for one place; it opens nowhere else.
-    pub(crate) fn seal(&self, place: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+    /// Encrypts a value for one store key; it opens under no other.
+    pub(crate) fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let key = self.0.first()?;
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).ok()?;
-        let sealed = key.sealing.encrypt(XNonce::from_slice(&nonce), Payload { msg: value, aad: place }).ok()?;
+        let sealed = key.sealing.encrypt(XNonce::from_slice(&nonce), Payload { msg: value, aad: store_key }).ok()?;
         let mut bytes = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
         bytes.push(LAYOUT);
         bytes.extend_from_slice(&key.id);
@@ -71,9 +81,9 @@ impl Keyring {
         Some(bytes)
     }
 
-    /// Decrypts a value that was sealed for this place. Nothing where it was sealed for another, altered, cut, or sealed by a
-    /// key that is not on the ring.
-    pub(crate) fn open(&self, place: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+    /// Decrypts a value that was sealed for this store key. `None` where it was sealed for another
+    /// one, altered or cut, or where its key is not on the ring.
+    pub(crate) fn open(&self, store_key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         let (layout, rest) = bytes.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID_BYTES)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
@@ -81,7 +91,7 @@ impl Keyring {
             return None;
         }
         let key = self.0.iter().find(|key| key.id == id)?;
-        key.sealing.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: place }).ok()
+        key.sealing.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: store_key }).ok()
     }
 }
 
@@ -105,20 +115,16 @@ fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
 
 fn decode(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
-    let hex = || -> Option<Vec<u8>> {
-        let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
-        digits.chunks(2).map(|pair| u8::try_from(pair.iter().fold(0, |byte, digit| byte << 4 | digit)).ok()).collect()
-    };
-    let bytes = if text.len() == 64 { hex() } else { STANDARD.decode(text).ok() };
+    let bytes = if text.len() == 64 { hex::decode(text).ok() } else { STANDARD.decode(text).ok() };
     bytes?.try_into().ok()
 }
 
-/// Parts of a text to hash, each preceded by its length, so that no two lists of parts give the same text.
+/// The input of a hash: parts, each after its length. Two lists of parts never give the same input.
 #[derive(Default)]
 pub(crate) struct HashInput(Vec<u8>);
 
 impl HashInput {
-    /// A text of that purpose, so that texts of two purposes never meet.
+    /// An input for this purpose. Inputs for two purposes are never equal.
     pub fn of(purpose: &str) -> Self {
         Self::default().part(purpose)
     }
@@ -131,14 +137,14 @@ impl HashInput {
         self
     }
 
-    /// Adds parts, and how many there are.
+    /// Adds the number of parts, and the parts.
     pub fn parts<T: AsRef<[u8]>>(self, parts: impl ExactSizeIterator<Item = T>) -> Self {
         let counted = self.part((parts.len() as u64).to_le_bytes());
         parts.fold(counted, Self::part)
     }
 
-    /// A hash without a key, for what is kept only inside sealed values.
-    pub fn digest(&self) -> [u8; 32] {
+    /// A hash without a key, for use inside sealed values only.
+    pub fn unkeyed_digest(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }
 }
@@ -160,29 +166,29 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_value_opens_in_its_place_only_and_only_whole() {
+    fn a_sealed_value_opens_whole_and_under_its_own_key_only() {
         let ring = ring(1, &[]);
-        let sealed = ring.seal(b"place", b"value").unwrap();
-        assert_eq!(ring.open(b"place", &sealed).as_deref(), Some(b"value".as_slice()));
-        assert_eq!(ring.open(b"elsewhere", &sealed), None);
+        let sealed = ring.seal(b"key", b"value").unwrap();
+        assert_eq!(ring.open(b"key", &sealed).as_deref(), Some(b"value".as_slice()));
+        assert_eq!(ring.open(b"another", &sealed), None);
         for cut in 0..sealed.len() {
-            assert_eq!(ring.open(b"place", &sealed[..cut]), None);
+            assert_eq!(ring.open(b"key", &sealed[..cut]), None);
         }
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 1;
-            assert_eq!(ring.open(b"place", &altered), None, "byte {at}");
+            assert_eq!(ring.open(b"key", &altered), None, "byte {at}");
         }
     }
 
     #[test]
-    fn keys_are_replaced_without_losing_what_they_sealed() {
+    fn values_of_a_replaced_key_still_open() {
         let (old, both, new) = (ring(1, &[]), ring(2, &[1]), ring(2, &[]));
-        let sealed = old.seal(b"place", b"value").unwrap();
-        assert!(both.open(b"place", &sealed).is_some());
-        assert!(new.open(b"place", &sealed).is_none());
+        let sealed = old.seal(b"key", b"value").unwrap();
+        assert!(both.open(b"key", &sealed).is_some());
+        assert!(new.open(b"key", &sealed).is_none());
         let of = || HashInput::of("test").part("x");
-        assert_eq!(both.names(&of()).collect::<Vec<_>>(), [new.name(&of()), old.name(&of())]);
+        assert_eq!(both.digests(&of()).collect::<Vec<_>>(), [new.digest(&of()), old.digest(&of())]);
     }
 
     #[test]
@@ -194,10 +200,10 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_together() {
+    fn two_lists_of_parts_have_two_digests() {
         let ring = ring(1, &[]);
-        let name = |parts: &[&str]| ring.name(&HashInput::of("test").parts(parts.iter()));
-        assert_ne!(name(&["ab", "c"]), name(&["a", "bc"]));
-        assert_ne!(name(&["a"]), name(&["a", ""]));
+        let digest = |parts: &[&str]| ring.digest(&HashInput::of("test").parts(parts.iter()));
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["a"]), digest(&["a", ""]));
     }
 }

@@ -12,16 +12,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use connectors::{Call, Kind, Reply, Result, Timestamp};
+use connectors::{Call, Reply, Result, Timestamp};
 use daypass::{
-    CallReport, Claim, Clock, Engine, Fingerprint, Found, HttpSend, IncomingRequest, IssuedToken, Keyring, ManualClock,
-    MemoryStore, Owner, Place, RawCredentials, Settings, Store, StoreError, TransportError,
+    CallReport, Clock, Engine, Fingerprint, HttpSend, IncomingRequest, IssuedToken, Keyring, LeaseOutcome, ManualClock,
+    MemoryStore, Owner, RawCredentials, Settings, Store, StoreError, StoreKey, StoredValue, TransportError,
 };
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// What the vendor's wall clock shows when everything begins, in milliseconds.
-pub const BEGAN_MS: i64 = 1_767_225_600_000;
+pub const START_MS: i64 = 1_767_225_600_000;
 
 /// A vendor whose tokens tell for whom they were made and when they die.
 pub struct Script {
@@ -46,9 +46,9 @@ pub struct Script {
 }
 
 #[derive(Clone)]
-pub struct Scripted(pub Arc<Script>);
+pub struct ScriptedHttp(pub Arc<Script>);
 
-impl HttpSend for Scripted {
+impl HttpSend for ScriptedHttp {
     fn send(
         &self,
         call: Call,
@@ -66,12 +66,7 @@ impl HttpSend for Scripted {
                 match tokio::time::timeout_at(deadline, script.gate.acquire()).await {
                     Ok(permit) => permit.unwrap().forget(),
                     Err(_) => {
-                        return Err(TransportError {
-                            kind: Kind::Timeout,
-                            message: "too slow",
-                            not_sent: false,
-                            before_reply: false,
-                        });
+                        return Err(TransportError::TimedOut);
                     }
                 }
             }
@@ -96,7 +91,7 @@ impl Script {
         let status = if refused { 401 } else { status };
         let lives = self.expires_in.load(SeqCst);
         let (elapsed, ahead) = (ms(self.clock.elapsed()), self.ahead_ms.load(SeqCst));
-        let vendor_now = BEGAN_MS + elapsed + ahead;
+        let vendor_now = START_MS + elapsed + ahead;
         let nth = self.calls.load(SeqCst);
         // Written backwards: a token that repeats a credential is refused.
         let who: String = who.chars().rev().collect();
@@ -107,7 +102,7 @@ impl Script {
                 // A vendor that counts in whole seconds keeps the token until that second.
                 let expires = (vendor_now + lives * 1000).div_euclid(1000);
                 json!({"id": "e", "object": "ephemeral_key", "expires": expires,
-                    "secret": text(expires * 1000 - ahead - BEGAN_MS)})
+                    "secret": text(expires * 1000 - ahead - START_MS)})
             }
             "/v1/terminal/connection_tokens" => json!({"secret": text(i64::MAX)}),
             _ => {
@@ -138,8 +133,8 @@ pub fn ms(time: Duration) -> i64 {
 }
 
 /// Whose token it is, and when it dies on the clock that only goes forwards.
-pub fn told(pass: &IssuedToken) -> (String, i64) {
-    let text = pass.token.value.expose();
+pub fn holder_and_expiry(issued: &IssuedToken) -> (String, i64) {
+    let text = issued.token.value.expose();
     let mut parts = text.split('|');
     (parts.next().unwrap().chars().rev().collect(), parts.next().unwrap().parse().unwrap())
 }
@@ -147,81 +142,87 @@ pub fn told(pass: &IssuedToken) -> (String, i64) {
 /// A store that shows what is put into it, and can be told to give back something else.
 pub struct Spy {
     pub inner: MemoryStore,
-    pub seen: Mutex<Vec<(Place, Vec<u8>)>>,
+    pub seen: Mutex<Vec<(StoreKey, Vec<u8>)>>,
     #[allow(clippy::type_complexity, reason = "one function")]
-    pub alter: Mutex<Option<Box<dyn Fn(Place, Vec<u8>) -> Vec<u8> + Send>>>,
+    pub alter: Mutex<Option<Box<dyn Fn(StoreKey, Vec<u8>) -> Vec<u8> + Send>>>,
     pub down: AtomicBool,
 }
 
 impl Spy {
-    fn altered(&self, found: Found) -> Found {
+    fn altered(&self, found: StoredValue) -> StoredValue {
         let value = match &*self.alter.lock().unwrap() {
-            Some(alter) => alter(found.place, found.value),
+            Some(alter) => alter(found.key, found.value),
             None => found.value,
         };
-        Found { value, ..found }
+        StoredValue { value, ..found }
     }
 
     fn check(&self) -> Result<(), StoreError> {
         if self.down.load(SeqCst) { Err(StoreError) } else { Ok(()) }
     }
 
-    fn see(&self, place: Place, value: &[u8]) {
-        self.seen.lock().unwrap().push((place, value.to_vec()));
+    fn see(&self, key: StoreKey, value: &[u8]) {
+        self.seen.lock().unwrap().push((key, value.to_vec()));
     }
 }
 
 #[async_trait::async_trait]
 impl Store for Spy {
-    async fn get(&self, places: &[Place]) -> Result<Vec<Found>, StoreError> {
+    async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
         self.check()?;
-        Ok(self.inner.get(places).await?.into_iter().map(|found| self.altered(found)).collect())
+        Ok(self.inner.get(keys).await?.into_iter().map(|found| self.altered(found)).collect())
     }
-    async fn put(&self, place: Place, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
+    async fn put(&self, key: StoreKey, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
         self.check()?;
-        self.see(place, &value);
-        self.inner.put(place, value, life).await
+        self.see(key, &value);
+        self.inner.put(key, value, life).await
     }
-    async fn put_new(
+    async fn put_if_absent(
         &self,
-        look_at: &[Place],
-        place: Place,
+        read_first: &[StoreKey],
+        key: StoreKey,
         value: Vec<u8>,
         life: Duration,
-    ) -> Result<Option<Found>, StoreError> {
+    ) -> Result<Option<StoredValue>, StoreError> {
         self.check()?;
-        let found = self.inner.put_new(look_at, place, value.clone(), life).await?;
+        let found = self.inner.put_if_absent(read_first, key, value.clone(), life).await?;
         if found.is_none() {
-            self.see(place, &value);
+            self.see(key, &value);
         }
         Ok(found.map(|found| self.altered(found)))
     }
-    async fn claim(
+    async fn acquire_lease(
         &self,
-        look_at: &[Place],
-        place: Place,
+        read_first: &[StoreKey],
+        key: StoreKey,
         owner: Owner,
         lease: Duration,
         until: Instant,
-    ) -> Result<Claim, StoreError> {
+    ) -> Result<LeaseOutcome, StoreError> {
         self.check()?;
-        Ok(match self.inner.claim(look_at, place, owner, lease, until).await? {
-            Claim::Found(found) => Claim::Found(self.altered(found)),
+        Ok(match self.inner.acquire_lease(read_first, key, owner, lease, until).await? {
+            LeaseOutcome::Found(found) => LeaseOutcome::Found(self.altered(found)),
             other => other,
         })
     }
-    async fn renew(&self, place: Place, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
+    async fn renew(&self, key: StoreKey, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
         self.check()?;
-        self.inner.renew(place, owner, lease).await
+        self.inner.renew(key, owner, lease).await
     }
-    async fn settle(&self, place: Place, owner: Owner, value: Vec<u8>, life: Duration) -> Result<bool, StoreError> {
+    async fn put_and_release(
+        &self,
+        key: StoreKey,
+        owner: Owner,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<bool, StoreError> {
         self.check()?;
-        self.see(place, &value);
-        self.inner.settle(place, owner, value, life).await
+        self.see(key, &value);
+        self.inner.put_and_release(key, owner, value, life).await
     }
-    async fn give_up(&self, place: Place, owner: Owner) -> Result<(), StoreError> {
+    async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError> {
         self.check()?;
-        self.inner.give_up(place, owner).await
+        self.inner.release(key, owner).await
     }
     async fn forget(&self, fingerprint: Fingerprint) -> Result<daypass::Forgotten, StoreError> {
         self.check()?;
@@ -229,8 +230,8 @@ impl Store for Spy {
     }
 }
 
-pub struct World {
-    pub engine: Arc<Engine<Scripted>>,
+pub struct ScriptedEngine {
+    pub engine: Arc<Engine<ScriptedHttp>>,
     pub script: Arc<Script>,
     pub clock: Arc<ManualClock>,
     pub store: Arc<Spy>,
@@ -242,15 +243,15 @@ pub fn ring(bytes: &[u8]) -> Keyring {
     Keyring::configured(&current, &keys.collect::<Vec<_>>()).unwrap()
 }
 
-impl World {
+impl ScriptedEngine {
     pub fn new() -> Self {
-        let clock = Arc::new(ManualClock::at_ms(BEGAN_MS));
+        let clock = Arc::new(ManualClock::at_ms(START_MS));
         Self::with(clock.clone(), clock)
     }
 
     /// With leases on a clock that runs by itself.
     pub fn with_running_leases() -> Self {
-        Self::with(Arc::new(ManualClock::at_ms(BEGAN_MS)), Arc::new(daypass::SystemClock::default()))
+        Self::with(Arc::new(ManualClock::at_ms(START_MS)), Arc::new(daypass::SystemClock::default()))
     }
 
     fn with(clock: Arc<ManualClock>, of_store: Arc<dyn Clock>) -> Self {
@@ -295,31 +296,31 @@ impl World {
         }
     }
 
-    pub async fn ask(&self, ask: &Ask) -> Result<Given> {
+    pub async fn ask(&self, ask: &TestRequest) -> Result<TestAnswer> {
         ask.of(&self.engine).await
     }
 }
 
-fn engine(script: &Arc<Script>, store: &Arc<Spy>, settings: Settings, keys: &[u8]) -> Arc<Engine<Scripted>> {
-    Arc::new(Engine::new(settings, Scripted(script.clone()), script.clock.clone(), store.clone(), ring(keys)))
+fn engine(script: &Arc<Script>, store: &Arc<Spy>, settings: Settings, keys: &[u8]) -> Arc<Engine<ScriptedHttp>> {
+    Arc::new(Engine::new(settings, ScriptedHttp(script.clone()), script.clock.clone(), store.clone(), ring(keys)))
 }
 
 #[derive(Debug)]
-pub struct Given {
-    pub pass: IssuedToken,
+pub struct TestAnswer {
+    pub issued: IssuedToken,
     pub replayed: bool,
     pub attempts: u32,
     pub fingerprints: Vec<Fingerprint>,
 }
 
-impl Given {
+impl TestAnswer {
     pub fn token(&self) -> &str {
-        self.pass.token.value.expose()
+        self.issued.token.value.expose()
     }
 }
 
 #[derive(Clone)]
-pub struct Ask {
+pub struct TestRequest {
     pub reference: String,
     pub credentials: Value,
     pub data: Value,
@@ -329,7 +330,7 @@ pub struct Ask {
     pub deadline: Duration,
 }
 
-impl Ask {
+impl TestRequest {
     fn of_credentials(credentials: Value, data: Value) -> Self {
         Self {
             reference: "ref".into(),
@@ -387,7 +388,7 @@ impl Ask {
         self
     }
 
-    pub async fn of(&self, engine: &Engine<Scripted>) -> Result<Given> {
+    pub async fn of(&self, engine: &Engine<ScriptedHttp>) -> Result<TestAnswer> {
         let data = self.data.to_string();
         let request = IncomingRequest {
             reference: &self.reference,
@@ -401,8 +402,8 @@ impl Ask {
             fresh: self.fresh,
         };
         let mut report = CallReport::default();
-        let pass = engine.create_access_token(request, Instant::now() + self.deadline, &mut report).await?;
+        let issued = engine.create_access_token(request, Instant::now() + self.deadline, &mut report).await?;
         let (replayed, attempts, fingerprints) = (report.replayed, report.attempts, report.credentials);
-        Ok(Given { pass, replayed, attempts, fingerprints })
+        Ok(TestAnswer { issued, replayed, attempts, fingerprints })
     }
 }

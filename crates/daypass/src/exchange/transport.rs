@@ -1,3 +1,6 @@
+//! HTTP to connectors: one pooled client, one attempt at a time. The exchange uses it through
+//! [`HttpSend`]; tests put a scripted sender in its place.
+
 use std::{
     collections::HashMap,
     pin::Pin,
@@ -16,15 +19,17 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
-/// Most that is read of an answer, in bytes.
-pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
+/// Most bytes of a reply that are read. The longest documented one has a few KiB.
+const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// Makes one attempt at one call.
 pub trait HttpSend: Send + Sync + 'static {
-    /// Sends the call and reads the whole answer, by `deadline` at the latest.
+    /// Sends the call and reads the whole reply, by `deadline` at the latest. `sent_at` goes into
+    /// the reply.
     fn send(
         &self,
         call: Call,
@@ -33,27 +38,85 @@ pub trait HttpSend: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reply, TransportError>> + Send;
 }
 
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransportError {
-    /// [`Kind::Timeout`], [`Kind::Unavailable`], [`Kind::BadReply`] or, for an unusable client certificate,
-    /// [`Kind::InvalidCredentials`].
-    pub kind: Kind,
-    /// What happened, in our words.
-    pub message: &'static str,
-    /// Whether no byte of the call can have reached the vendor.
-    pub not_sent: bool,
-    /// Whether the connection broke before the first byte of an answer.
-    pub before_reply: bool,
+/// Why an attempt has no usable reply. The variant decides whether another attempt is legal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TransportError {
+    /// No byte of the call can have reached the connector.
+    #[error(transparent)]
+    NotSent(NotSent),
+    /// The connection broke after the call was sent. The connector may have done its work.
+    #[error("{}", .0.broken())]
+    Broken(Connection),
+    /// No whole reply came before the deadline. Another attempt has no time.
+    #[error("the connector did not answer in time")]
+    TimedOut,
+    /// The reply is there and cannot be used. Another attempt is not legal.
+    #[error("{0}")]
+    BadReply(&'static str),
 }
 
-impl TransportError {
-    const fn new(kind: Kind, message: &'static str) -> Self {
-        Self { kind, message, not_sent: false, before_reply: false }
+/// Why a call was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotSent {
+    /// Any call may be attempted again.
+    #[error("no connection to the connector could be made")]
+    NoConnection,
+    /// The caller's mistake: another attempt would fail, too.
+    #[error("the client certificate or its key cannot be used")]
+    UnusableCertificate,
+}
+
+/// Where a connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Before the first byte of the reply. A repeatable call may be attempted again.
+    BeforeReply,
+    /// Within the reply. Another attempt is not legal.
+    WithinReply,
+}
+
+impl Connection {
+    const fn broken(self) -> &'static str {
+        match self {
+            Self::BeforeReply => "the connection to the connector broke before its answer",
+            Self::WithinReply => "the connection broke within the connector's answer",
+        }
     }
 }
 
-/// Time for making a connection, TLS included.
+impl TransportError {
+    /// The kind of the error that the caller receives.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::NotSent(NotSent::UnusableCertificate) => Kind::InvalidCredentials,
+            Self::NotSent(NotSent::NoConnection) | Self::Broken(_) => Kind::Unavailable,
+            Self::TimedOut => Kind::Timeout,
+            Self::BadReply(_) => Kind::BadReply,
+        }
+    }
+}
+
+impl From<TransportError> for connectors::Error {
+    fn from(error: TransportError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}
+
+/// Why the HTTPS client cannot be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TransportSetupError {
+    /// The PEM text cannot be read.
+    #[error("the certificate authorities are not valid PEM")]
+    NotPem,
+    /// A certificate cannot be a trust anchor.
+    #[error("a certificate authority cannot be used")]
+    UnusableAuthority,
+    /// The TLS library rejects the configuration.
+    #[error("TLS cannot be set up")]
+    Tls,
+}
+
+/// Time limits for connections, TLS included.
 #[derive(Clone, Default)]
 pub struct ConnectTimeouts {
     /// For hosts without a limit of their own.
@@ -83,19 +146,22 @@ impl Transport {
     ///
     /// # Errors
     /// Where the PEM cannot be read.
-    pub fn new(connect_timeouts: ConnectTimeouts, extra_authorities: Option<&[u8]>) -> Result<Self, String> {
+    pub fn new(
+        connect_timeouts: ConnectTimeouts,
+        extra_authorities: Option<&[u8]>,
+    ) -> Result<Self, TransportSetupError> {
         let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for certificate in extra_authorities.into_iter().flat_map(CertificateDer::pem_slice_iter) {
-            let certificate = certificate.map_err(|_| "the certificate authorities are not valid PEM")?;
-            roots.add(certificate).map_err(|_| "a certificate authority cannot be used")?;
+            let certificate = certificate.map_err(|_| TransportSetupError::NotPem)?;
+            roots.add(certificate).map_err(|_| TransportSetupError::UnusableAuthority)?;
         }
         let roots = Arc::new(roots);
         let tls = tls_builder(&roots)?.with_no_client_auth();
         Ok(Self { client: client(tls, &connect_timeouts), connect_timeouts, roots })
     }
 
-    /// A client that presents a certificate. Made for the call: a connection made with one merchant's certificate must never
-    /// carry another's call.
+    /// A client that presents a certificate. It serves one call: a connection with the certificate
+    /// of one merchant must never carry the call of another.
     fn client_with(&self, certificate: &Secret, key: &Secret) -> Option<Client<Connector, Full<Bytes>>> {
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(certificate.expose().as_bytes()).collect::<Result<_, _>>().ok()?;
@@ -107,11 +173,11 @@ impl Transport {
 
 fn tls_builder(
     roots: &Arc<rustls::RootCertStore>,
-) -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>, String> {
+) -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>, TransportSetupError> {
     rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_root_certificates(roots.clone()))
-        .map_err(|_| "TLS cannot be set up".into())
+        .map_err(|_| TransportSetupError::Tls)
 }
 
 fn client(tls: rustls::ClientConfig, timeouts: &ConnectTimeouts) -> Client<Connector, Full<Bytes>> {
@@ -141,10 +207,8 @@ impl HttpSend for Transport {
         let client = match &call.client_certificate {
             None => &self.client,
             Some((certificate, key)) => {
-                own = self.client_with(certificate, key).ok_or(TransportError {
-                    not_sent: true,
-                    ..TransportError::new(Kind::InvalidCredentials, "the client certificate or its key cannot be used")
-                })?;
+                own =
+                    self.client_with(certificate, key).ok_or(TransportError::NotSent(NotSent::UnusableCertificate))?;
                 &own
             }
         };
@@ -161,45 +225,37 @@ impl HttpSend for Transport {
             let response = client.request(request).await.map_err(|error| of_client(&error))?;
             let (head, body) = response.into_parts();
             if head.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-                return Err(TransportError::new(Kind::BadReply, "the connector compressed an answer that must not be"));
+                return Err(TransportError::BadReply("the connector compressed an answer that must not be"));
             }
             let body = Limited::new(body, MAX_REPLY_BYTES).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    TransportError::new(Kind::BadReply, "the connector's answer is longer than 1 MiB")
+                    TransportError::BadReply("the connector's answer is longer than 1 MiB")
                 } else {
-                    TransportError::new(Kind::Unavailable, "the connection broke within the connector's answer")
+                    TransportError::Broken(Connection::WithinReply)
                 }
             })?;
             Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes(), sent_at })
         });
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(TransportError::new(Kind::Timeout, "the connector did not answer in time")),
-        }
+        answer.await.unwrap_or(Err(TransportError::TimedOut))
     }
 }
 
+/// The error of an attempt that has no reply head.
 fn of_client(error: &hyper_util::client::legacy::Error) -> TransportError {
     if error.is_connect() {
-        return TransportError {
-            not_sent: true,
-            ..TransportError::new(Kind::Unavailable, "no connection to the connector could be made")
-        };
+        return TransportError::NotSent(NotSent::NoConnection);
     }
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return TransportError::new(Kind::BadReply, "the connector's answer is not HTTP");
+            return TransportError::BadReply("the connector's answer is not HTTP");
         }
         source = inner.source();
     }
-    TransportError {
-        before_reply: true,
-        ..TransportError::new(Kind::Unavailable, "the connection to the connector broke before its answer")
-    }
+    TransportError::Broken(Connection::BeforeReply)
 }
 
-/// A connector that gives up after a while, the TLS handshake included.
+/// Makes connections within a time limit, TLS included.
 #[derive(Clone)]
 struct Timed<C> {
     inner: C,

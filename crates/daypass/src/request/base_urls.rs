@@ -1,30 +1,52 @@
+//! The hosts that calls of a connector may go to. The settings check them, the exchange enforces
+//! them.
+
+use std::collections::BTreeMap;
+
 use connectors::{Host, Meta, Mode};
 use http::Uri;
+use thiserror::Error;
 
-use crate::ConnectorSettings;
-
-/// Where the calls of one connector go: the vendor's hosts, or the operator's in their place.
+/// Where the calls of one connector go: its own hosts, or the operator's in their place.
 #[derive(Clone, Debug)]
 pub struct BaseUrls {
     live: Vec<String>,
     test: Vec<String>,
 }
 
+/// A base URL in the settings that cannot be used: the setting's key and the fault.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key}: {fault}")]
+pub struct BaseUrlError {
+    key: String,
+    fault: UrlFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum UrlFault {
+    #[error("unknown setting")]
+    UnknownKey,
+    #[error("not a URL")]
+    NotAUrl,
+    #[error("a URL needs a host")]
+    NoHost,
+    #[error("must be https (http to loopback only)")]
+    NotHttps,
+    #[error("must be scheme, host and path only")]
+    NotABase,
+}
+
 impl BaseUrls {
-    /// The vendor's hosts with the operator's replacements. A replaced main host stands for every host of the connector that is
-    /// not replaced by its own key.
+    /// The connector's hosts with the operator's replacements, by the settings' keys. A replaced main
+    /// host stands for every host of the connector that has no replacement of its own.
     ///
     /// # Errors
-    /// What is wrong with a key, in words for the operator.
-    pub fn of(meta: &Meta, settings: Option<&ConnectorSettings>) -> Result<Self, String> {
-        let none = std::collections::BTreeMap::new();
-        let replaced = settings.map_or(&none, |settings| &settings.base_urls);
+    /// The first key or URL that cannot be used.
+    pub fn new(meta: &Meta, replaced: &BTreeMap<String, String>) -> Result<Self, BaseUrlError> {
         for (key, url) in replaced {
             let known = |host: &Host| host.key(Mode::Live) == *key || host.key(Mode::Test) == *key;
-            if !meta.hosts.iter().any(known) {
-                return Err(format!("{key}: unknown setting"));
-            }
-            check(url).map_err(|fault| format!("{key}: {fault}"))?;
+            let known = if meta.hosts.iter().any(known) { Ok(()) } else { Err(UrlFault::UnknownKey) };
+            known.and_then(|()| check(url)).map_err(|fault| BaseUrlError { key: key.clone(), fault })?;
         }
         let of = |mode: Mode| {
             let main = meta.hosts.first().and_then(|host| replaced.get(&host.key(mode)));
@@ -48,7 +70,8 @@ impl BaseUrls {
         parsed.filter_map(|uri| Some(uri.authority()?.to_string())).collect()
     }
 
-    /// Whether a call may go there: scheme and host are exactly those of a base, a `{label}` standing for one DNS label.
+    /// Whether a call may go to this URI: scheme and host equal those of a base URL. A `{label}` in
+    /// a base URL stands for one DNS label.
     pub fn allow(&self, mode: Mode, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
         let origin = format!("{scheme}://{authority}");
@@ -68,18 +91,18 @@ impl BaseUrls {
 }
 
 /// https, or http to loopback; a host; no user, query or fragment.
-fn check(url: &str) -> Result<(), &'static str> {
-    let uri: Uri = url.parse().map_err(|_| "not a URL")?;
-    let host = uri.host().ok_or("a URL needs a host")?;
+fn check(url: &str) -> Result<(), UrlFault> {
+    let uri: Uri = url.parse().map_err(|_| UrlFault::NotAUrl)?;
+    let host = uri.host().ok_or(UrlFault::NoHost)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if loopback => {}
-        _ => return Err("must be https (http to loopback only)"),
+        _ => return Err(UrlFault::NotHttps),
     }
     if uri.query().is_some() || url.contains('@') || url.contains('#') {
-        return Err("must be scheme, host and path only");
+        return Err(UrlFault::NotABase);
     }
     Ok(())
 }
@@ -101,21 +124,18 @@ mod tests {
         grants: &[],
     };
 
-    fn with(pairs: &[(&str, &str)]) -> ConnectorSettings {
-        ConnectorSettings {
-            base_urls: pairs.iter().map(|(key, url)| (key.to_string(), url.to_string())).collect(),
-            ..ConnectorSettings::default()
-        }
+    fn replaced(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, url)| (key.to_string(), url.to_string())).collect()
     }
 
     #[test]
     fn a_replaced_main_host_stands_for_all() {
-        let settings = with(&[("test_base_url", "http://127.0.0.1:9/")]);
-        let bases = BaseUrls::of(&META, Some(&settings)).unwrap();
+        let settings = replaced(&[("test_base_url", "http://127.0.0.1:9/")]);
+        let bases = BaseUrls::new(&META, &settings).unwrap();
         assert_eq!(bases.of_mode(Mode::Test), ["http://127.0.0.1:9", "http://127.0.0.1:9"]);
         assert_eq!(bases.of_mode(Mode::Live), ["https://{prefix}-live.vendor.example", "https://auth.vendor.example"]);
-        let settings = with(&[("auth_base_url", "https://a.example"), ("base_url", "https://b.example")]);
-        let bases = BaseUrls::of(&META, Some(&settings)).unwrap();
+        let settings = replaced(&[("auth_base_url", "https://a.example"), ("base_url", "https://b.example")]);
+        let bases = BaseUrls::new(&META, &settings).unwrap();
         assert_eq!(bases.of_mode(Mode::Live), ["https://b.example", "https://a.example"]);
     }
 
@@ -136,12 +156,12 @@ mod tests {
         ] {
             assert_eq!(check(url).is_ok(), good, "{url}");
         }
-        assert!(BaseUrls::of(&META, Some(&with(&[("bse_url", "https://a.example")]))).is_err());
+        assert!(BaseUrls::new(&META, &replaced(&[("bse_url", "https://a.example")])).is_err());
     }
 
     #[test]
     fn calls_go_to_the_bases_and_nowhere_else() {
-        let bases = BaseUrls::of(&META, None).unwrap();
+        let bases = BaseUrls::new(&META, &BTreeMap::new()).unwrap();
         for (uri, allowed) in [
             ("https://abc-live.vendor.example/v1", true),
             ("https://auth.vendor.example/v1", true),

@@ -1,0 +1,35 @@
+//! The counter of cache events. Every other module of the cache may use it.
+
+/// What the cache did for a caller, or found in the store.
+#[derive(Clone, Copy)]
+pub(super) enum CacheEvent {
+    /// A stored token was handed out.
+    Hit,
+    /// A stored token was handed out for its own reference again.
+    Replay,
+    /// A new token was made.
+    Miss,
+    /// The caller received the result of another caller's fetch.
+    Coalesced,
+    /// A background refresh was started.
+    Refresh,
+    /// Credentials were refused, because the connector has just rejected them.
+    RejectionRemembered,
+    /// A stored value could not be opened.
+    SealedValueRefused,
+}
+
+impl CacheEvent {
+    pub fn count(self) {
+        let event = match self {
+            Self::Hit => "hit",
+            Self::Replay => "replay",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
+            Self::Refresh => "refresh",
+            Self::RejectionRemembered => "rejection_remembered",
+            Self::SealedValueRefused => "sealed_value_refused",
+        };
+        metrics::counter!("daypass_kept_tokens_total", "event" => event).increment(1);
+    }
+}

@@ -1,0 +1,203 @@
+//! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once for
+//! all callers that wait for the token.
+
+use std::time::Duration;
+
+use connectors::{Error, Kind};
+use moka::sync::Cache;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    cache::{
+        events::CacheEvent,
+        keys::{CacheKeys, reference_reused},
+        query::{Freshness, Query},
+        record::Content,
+        refresh::{Jitter, is_due},
+        sealed_store::{Kept, SealedStore},
+    },
+    issued::Exchanged,
+    store::{LeaseOutcome, Owner, StoreError, StoreKey, StoredValue},
+};
+
+/// How long a rejection of credentials is remembered.
+const REMEMBER_REJECTION: Duration = Duration::from_secs(3);
+/// Most rejections that are remembered.
+const MAX_REJECTIONS: u64 = 10_000;
+/// How long a lease lasts without renewal. Its holder renews it every third of this.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// Fetches tokens.
+pub(super) struct Fetcher {
+    pub sealed: SealedStore,
+    /// The errors of rejected credentials, each until a moment on the monotonic clock.
+    rejected: Cache<[u8; 32], (Error, Duration)>,
+}
+
+/// The result of a fetch.
+#[derive(Clone)]
+pub(super) struct Fetched {
+    /// The digest of the request that the token was made for.
+    pub request: [u8; 32],
+    /// The token or the error.
+    pub exchanged: Exchanged,
+    /// Where the result came from.
+    pub source: Source,
+}
+
+/// Where the result of a fetch came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The store, where another node or an earlier call had put the token.
+    Store,
+    /// The exchange, or no call at all.
+    Exchange,
+}
+
+/// The right to make a token, across nodes.
+enum Lease {
+    /// There is a stored token already.
+    Hit(Fetched),
+    /// This fetch holds the lease and renews it.
+    Acquired,
+    /// Another node still held the lease at the deadline.
+    TimedOut,
+    /// No lease is needed: the store does not answer, or a new token is wanted in any case.
+    Skipped,
+}
+
+impl Fetcher {
+    pub fn new(sealed: SealedStore) -> Self {
+        let rejected = Cache::builder().max_capacity(MAX_REJECTIONS).time_to_live(REMEMBER_REJECTION).build();
+        Self { sealed, rejected }
+    }
+
+    /// Forgets which credentials were rejected.
+    pub fn forget_rejections(&self) {
+        self.rejected.invalidate_all();
+    }
+
+    /// A stored token, or a new one that is stored.
+    pub async fn fetch(&self, query: &Query) -> Fetched {
+        let (keys, mut owner) = (&query.keys, Owner::default());
+        let _ = getrandom::fill(&mut owner);
+        let fetched = |exchanged| Fetched { request: keys.request, exchanged, source: Source::Exchange };
+        let lease = match self.acquire_lease(query, owner).await {
+            Lease::Hit(hit) => return hit,
+            Lease::TimedOut => {
+                let error = Error::new(Kind::Timeout, "another node did not make the token in time");
+                return fetched(Exchanged::without_call(Err(error)));
+            }
+            Lease::Acquired => Some(owner),
+            Lease::Skipped => None,
+        };
+        let rejection = self.remembered_rejection(keys).filter(|_| query.freshness == Freshness::CacheOk);
+        let exchanged = match (rejection, lease) {
+            (Some(error), _) => Exchanged::without_call(Err(error)),
+            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, (query.exchange)(query.deadline)).await,
+            (None, None) => (query.exchange)(query.deadline).await,
+        };
+        match &exchanged.result {
+            Ok(token) => {
+                let kept = self.sealed.keep(token, keys, lease).await;
+                // The lease had passed to another node, and that node was first: all nodes hand out
+                // the same token.
+                if let Kept::Theirs = kept
+                    && let Some(hit) = self.read(query, None).await
+                {
+                    let exchanged = Exchanged { result: hit.exchanged.result, ..exchanged };
+                    return Fetched { exchanged, ..hit };
+                }
+            }
+            Err(error) => {
+                if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
+                    let until = self.sealed.clock.elapsed() + REMEMBER_REJECTION;
+                    self.rejected.insert(keys.credentials, (error.clone(), until));
+                }
+                if let Some(owner) = lease {
+                    let _ = self.sealed.store.release(keys.store_key(), owner).await;
+                }
+            }
+        }
+        fetched(exchanged)
+    }
+
+    /// Acquires the lease, or finds that there is a stored token.
+    async fn acquire_lease(&self, query: &Query, owner: Owner) -> Lease {
+        let (store, key) = (&self.sealed.store, query.keys.store_key());
+        let (read_first, wait_until, not_due_by) = match query.freshness {
+            Freshness::ForceNew => return Lease::Skipped,
+            Freshness::CacheOk => (query.keys.token(), query.deadline, None),
+            Freshness::BackgroundRefresh => (&[][..], Instant::now(), Some(Jitter::MAX)),
+        };
+        let mut was_read = !read_first.is_empty();
+        let mut outcome = store.acquire_lease(read_first, key, owner, LEASE, wait_until).await;
+        if let Ok(LeaseOutcome::Found(stored)) = &outcome {
+            if let Some(hit) = self.hit(query, stored, not_due_by) {
+                return Lease::Hit(hit);
+            }
+            // A value that is about to expire, or that cannot be read, counts as absent.
+            was_read = false;
+            outcome = store.acquire_lease(&[], key, owner, LEASE, wait_until).await;
+        }
+        match outcome {
+            Err(StoreError) => Lease::Skipped,
+            Ok(LeaseOutcome::Acquired) => {
+                // Another node may have stored the token between the read and the lease.
+                if !was_read && let Some(hit) = self.read(query, not_due_by).await {
+                    let _ = store.release(key, owner).await;
+                    return Lease::Hit(hit);
+                }
+                Lease::Acquired
+            }
+            Ok(LeaseOutcome::Found(_) | LeaseOutcome::TimedOut) => Lease::TimedOut,
+        }
+    }
+
+    /// The stored value as the result of a fetch, if it may be handed out. With `not_due_by`, a token
+    /// that is due for a refresh with this jitter is no hit.
+    fn hit(&self, query: &Query, stored: &StoredValue, not_due_by: Option<Jitter>) -> Option<Fetched> {
+        let record = self.sealed.open(stored)?;
+        let request = record.request;
+        let fetched = |result, source| Some(Fetched { request, exchanged: Exchanged::without_call(result), source });
+        let Content::Token(record) = record.content else {
+            // A SERVER token was issued for this reference.
+            return fetched(Err(reference_reused()), Source::Exchange);
+        };
+        let lifetime = record.lifetime();
+        let token = self.sealed.issue(record, stored.left, &query.request)?;
+        if not_due_by.is_some_and(|jitter| is_due(lifetime, token.left.unwrap_or(stored.left), jitter)) {
+            return None;
+        }
+        fetched(Ok(token), Source::Store)
+    }
+
+    /// Reads the store for a hit.
+    async fn read(&self, query: &Query, not_due_by: Option<Jitter>) -> Option<Fetched> {
+        let stored = self.sealed.store.get(query.keys.token()).await.ok()?;
+        stored.iter().find_map(|stored| self.hit(query, stored, not_due_by))
+    }
+
+    /// The error with which the connector has just rejected these credentials.
+    fn remembered_rejection(&self, keys: &CacheKeys) -> Option<Error> {
+        let (error, until) = self.rejected.get(&keys.credentials)?;
+        (until > self.sealed.clock.elapsed()).then(|| {
+            CacheEvent::RejectionRemembered.count();
+            error
+        })
+    }
+
+    /// Renews the lease until the work is done.
+    async fn while_renewing<T>(&self, key: StoreKey, owner: Owner, work: impl Future<Output = T>) -> T {
+        let renewing = async {
+            loop {
+                sleep(LEASE / 3).await;
+                let _ = self.sealed.store.renew(key, owner, LEASE).await;
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = renewing => match never {},
+        }
+    }
+}

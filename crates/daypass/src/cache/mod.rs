@@ -1,0 +1,238 @@
+//! The token cache: a stored token, or one fetch for all callers that ask for the same token at the
+//! same time. The engine uses it; it uses the store, and it is handed the exchange as a function.
+
+mod events;
+mod fetch;
+pub(crate) mod keyring;
+mod keys;
+pub(crate) mod query;
+mod record;
+mod refresh;
+mod sealed_store;
+mod single_flight;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use connectors::{Error, Kind, Result};
+use moka::sync::Cache;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    cache::{
+        events::CacheEvent,
+        fetch::{Fetched, Fetcher, Source},
+        keyring::Keyring,
+        keys::CacheKeys,
+        query::{Freshness, Query},
+        record::Content,
+        refresh::{Jitter, is_due},
+        sealed_store::{KEEP_WITHOUT_EXPIRY, ReferenceUse, SealedStore},
+        single_flight::{SingleFlight, Waiter},
+    },
+    clock::Clock,
+    issued::IssuedToken,
+    report::ConnectorUse,
+    request::validated::TokenRequest,
+    store::{Fingerprint, Store, StoreError, StoreKey},
+};
+
+/// The shortest time between two background refreshes of one token, also after a failure: a connector
+/// that is down is not called by each caller.
+const REFRESH_EVERY: Duration = Duration::from_secs(3);
+/// The time for a background refresh. No caller waits for it.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(30);
+/// How many times one caller joins a fetch that panics.
+const MAX_FETCHES: usize = 3;
+/// Most tokens whose last background refresh is remembered.
+const MAX_REFRESHES: u64 = 100_000;
+
+/// The token cache of one node.
+pub(crate) struct TokenCache {
+    fetcher: Arc<Fetcher>,
+    /// A caller that wants a new token must not receive a stored one: the freshness is in the key.
+    in_flight: SingleFlight<(StoreKey, Freshness), Fetched>,
+    /// Until when, on the monotonic clock, a token is not refreshed again.
+    refreshed: Cache<StoreKey, Duration>,
+}
+
+/// The cache's answer to one caller.
+pub(crate) struct Answer {
+    pub token: IssuedToken,
+    /// Whether the same reference received this token before.
+    pub replayed: bool,
+}
+
+/// What the store holds for a query.
+enum Lookup {
+    Hit(Answer),
+    /// For how long the note of the reference stands, where there is one.
+    Miss(Option<Duration>),
+}
+
+impl TokenCache {
+    pub fn new(store: Arc<dyn Store>, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
+        let refreshed = Cache::builder().max_capacity(MAX_REFRESHES).time_to_live(REFRESH_EVERY).build();
+        let fetcher = Arc::new(Fetcher::new(SealedStore { store, keyring, clock }));
+        Self { fetcher, in_flight: SingleFlight::default(), refreshed }
+    }
+
+    /// The cache keys of a request.
+    pub fn keys(&self, request: &TokenRequest) -> CacheKeys {
+        CacheKeys::of(request, &self.sealed().keyring)
+    }
+
+    /// The token for a query: a stored one where that is legal, else the result of one fetch for all
+    /// callers that wait for it.
+    ///
+    /// `connector_use` receives what the exchange took, where this call started it.
+    pub async fn get_or_fetch(&self, query: &Query, connector_use: &mut ConnectorUse) -> Result<Answer> {
+        let shared = query.request.grant.is_shared();
+        // A caller that can join a fetch does not ask the store: many callers for one token cause one
+        // read.
+        let noted = match shared && !self.in_flight.contains(&flight_key(query)) {
+            false => None,
+            true => match self.look_up(query).await? {
+                Lookup::Hit(answer) => return Ok(answer),
+                Lookup::Miss(noted) => noted,
+            },
+        };
+        let mut ended_without_result = 0;
+        loop {
+            let waiter = self.join(query);
+            let started = waiter.started;
+            let Ok(fetched) = timeout_at(query.deadline, waiter.result()).await else {
+                return Err(Error::new(Kind::Timeout, "the connector did not answer in time"));
+            };
+            // A fetch that panicked has no result: the next waiter starts another one.
+            let Some(fetched) = fetched else {
+                ended_without_result += 1;
+                if ended_without_result < MAX_FETCHES {
+                    continue;
+                }
+                return Err(Error::new(Kind::Internal, "the exchange with the connector ended in a defect"));
+            };
+            if started {
+                *connector_use = fetched.exchanged.connector_use;
+            }
+            count(&fetched, started, shared);
+            match &fetched.exchanged.result {
+                // The caller that started the fetch had less time than this one, or asked for
+                // something else under the same reference.
+                Err(error)
+                    if !started
+                        && (error.kind == Kind::Timeout || fetched.request != query.keys.request)
+                        && Instant::now() < query.deadline => {}
+                _ => return self.answer(query, fetched, started, noted).await,
+            }
+        }
+    }
+
+    /// A shared token in the store. A token that is due is handed out and refreshed.
+    async fn look_up(&self, query: &Query) -> Result<Lookup> {
+        let (sealed, keys) = (self.sealed(), &query.keys);
+        let mut stored = sealed.look(keys).await;
+        let noted =
+            stored.note.take().map(|(note, left)| keys.same_request(&note.request).map(|()| left)).transpose()?;
+        if query.freshness == Freshness::CacheOk
+            && let Some((record, left)) = stored.token
+            && let Content::Token(record) = record.content
+            && let lifetime = record.lifetime()
+            && let Some(token) = sealed.issue(record, left, &query.request)
+        {
+            CacheEvent::Hit.count();
+            if is_due(lifetime, token.left.unwrap_or(left), Jitter::random()) {
+                self.refresh(query);
+            }
+            let replayed = sealed.note_use(keys, noted, left).await? == ReferenceUse::Repeated;
+            return Ok(Lookup::Hit(Answer { token, replayed }));
+        }
+        Ok(Lookup::Miss(noted))
+    }
+
+    /// One caller's answer from the result of a fetch.
+    async fn answer(&self, query: &Query, fetched: Fetched, started: bool, noted: Option<Duration>) -> Result<Answer> {
+        let token = fetched.exchanged.result?;
+        let received_before = fetched.source == Source::Store || !started;
+        if !query.request.grant.is_shared() {
+            query.keys.same_request(&fetched.request)?;
+            return Ok(Answer { token, replayed: received_before });
+        }
+        let left = token.left.unwrap_or(KEEP_WITHOUT_EXPIRY);
+        let repeated = self.sealed().note_use(&query.keys, noted, left).await? == ReferenceUse::Repeated;
+        let replayed = repeated && query.freshness == Freshness::CacheOk && received_before;
+        Ok(Answer { token, replayed })
+    }
+
+    /// Starts a background refresh, unless one was started a moment ago.
+    fn refresh(&self, query: &Query) {
+        let now = self.sealed().clock.elapsed();
+        let key = query.keys.store_key();
+        if self.refreshed.get(&key).is_some_and(|until| until > now) {
+            return;
+        }
+        self.refreshed.insert(key, now + REFRESH_EVERY);
+        CacheEvent::Refresh.count();
+        let deadline = Instant::now() + REFRESH_DEADLINE;
+        drop(self.join(&Query { freshness: Freshness::BackgroundRefresh, deadline, ..query.clone() }));
+    }
+
+    /// Joins the fetch for this key, or starts it.
+    fn join(&self, query: &Query) -> Waiter<Fetched> {
+        self.in_flight.join(&flight_key(query), || {
+            let (fetcher, query) = (self.fetcher.clone(), query.clone());
+            async move { fetcher.fetch(&query).await }
+        })
+    }
+
+    /// Deletes every stored token of these credentials, on every node.
+    pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
+        self.fetcher.forget_rejections();
+        let (mut values, mut unconfirmed) = (0, BTreeSet::new());
+        for fingerprint in credentials {
+            let forgotten = self.sealed().store.forget(*fingerprint).await.map_err(|StoreError| {
+                Error::new(Kind::Unavailable, "the store did not confirm; not everything is forgotten: try again")
+            })?;
+            values += forgotten.values;
+            unconfirmed.extend(forgotten.unconfirmed);
+        }
+        if unconfirmed.is_empty() {
+            return Ok(values);
+        }
+        let (count, nodes) = (unconfirmed.len(), Vec::from_iter(unconfirmed).join(", "));
+        Err(Error::new(
+            Kind::Unavailable,
+            format!(
+                "{values} forgotten in the store, but {count} node(s) did not confirm, and may hand out what they remember: \
+                 {nodes}; try again, and take a node that has ended off the list with HDEL daypass-nodes <node>"
+            ),
+        ))
+    }
+
+    /// Waits until the store answers, for this long at most; returns whether it does.
+    pub async fn wait_for_store(&self, limit: Duration) -> bool {
+        self.sealed().store.wait_until_up(limit).await
+    }
+
+    /// Takes this node off the shared store's list.
+    pub async fn leave_store(&self) {
+        self.sealed().store.leave().await;
+    }
+
+    fn sealed(&self) -> &SealedStore {
+        &self.fetcher.sealed
+    }
+}
+
+fn flight_key(query: &Query) -> (StoreKey, Freshness) {
+    (query.keys.store_key(), query.freshness)
+}
+
+fn count(fetched: &Fetched, started: bool, shared: bool) {
+    let event = match (started, fetched.source, shared) {
+        (false, ..) => CacheEvent::Coalesced,
+        (true, Source::Store, true) => CacheEvent::Hit,
+        (true, Source::Store, false) => CacheEvent::Replay,
+        (true, Source::Exchange, _) => CacheEvent::Miss,
+    };
+    event.count();
+}

@@ -1,0 +1,132 @@
+//! A stored value before it is sealed: a token, or the note that a reference was used. Nodes of two
+//! versions may share a store, so the JSON must stay readable for both.
+
+use std::time::Duration;
+
+use connectors::{Expiry, Secret, Timestamp, Token};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::{
+    cache::keyring::Keyring,
+    issued::IssuedToken,
+    request::validated::TokenRequest,
+    store::{StoreKey, StoredValue},
+};
+
+/// A stored record.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The digest of the request.
+    pub request: [u8; 32],
+    #[serde(rename = "pass")]
+    pub content: Content,
+}
+
+/// What a record holds. In JSON, the token or `null`.
+pub(super) enum Content {
+    Token(TokenRecord),
+    /// The reference was used; its token is shared and stored elsewhere.
+    ReferenceNote,
+}
+
+/// A token in a record.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TokenRecord {
+    token: Zeroizing<String>,
+    token_type: String,
+    scopes: Vec<String>,
+    client_parameters: Vec<(String, String)>,
+    server_parameters: Vec<(String, Zeroizing<String>)>,
+    expires_at: Option<i64>,
+    life_ms: u64,
+    status: u16,
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Token(token) => serializer.serialize_some(token),
+            Self::ReferenceNote => serializer.serialize_none(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::ReferenceNote, Self::Token))
+    }
+}
+
+impl Record {
+    /// The note that a reference was used.
+    pub fn note(request: [u8; 32]) -> Self {
+        Self { request, content: Content::ReferenceNote }
+    }
+
+    /// A token with this remaining lifetime.
+    pub fn token(request: [u8; 32], issued: &IssuedToken, left: Duration) -> Self {
+        let token = &issued.token;
+        let client = token.client_parameters.iter().map(|(name, value)| (name.clone().into_owned(), value.clone()));
+        let server = token.server_parameters.iter();
+        let server = server.map(|(name, value)| (name.clone().into_owned(), Zeroizing::new(value.expose().into())));
+        let token = TokenRecord {
+            token: Zeroizing::new(token.value.expose().into()),
+            token_type: token.token_type.clone(),
+            scopes: token.scopes.clone(),
+            client_parameters: client.collect(),
+            server_parameters: server.collect(),
+            expires_at: issued.expires_at,
+            life_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            status: issued.status,
+        };
+        Self { request, content: Content::Token(token) }
+    }
+
+    /// The record, sealed for this key.
+    pub fn seal(&self, ring: &Keyring, key: StoreKey) -> Option<Vec<u8>> {
+        let json = Zeroizing::new(serde_json::to_vec(self).ok()?);
+        ring.seal(&key.digest, &json)
+    }
+
+    /// The record in a stored value. `None` where it cannot be read.
+    pub fn open(ring: &Keyring, stored: &StoredValue) -> Option<Self> {
+        let json = ring.open(&stored.key.digest, &stored.value).map(Zeroizing::new)?;
+        serde_json::from_slice(&json).ok()
+    }
+}
+
+impl TokenRecord {
+    /// The token's whole lifetime, from the moment when it was stored.
+    pub fn lifetime(&self) -> Duration {
+        Duration::from_millis(self.life_ms)
+    }
+
+    /// The token. Its remaining lifetime is the shorter of the store's time and the wall clock's.
+    pub fn issue(self, left: Duration, now: Timestamp, request: &TokenRequest) -> Option<IssuedToken> {
+        let left = match self.expires_at {
+            None => None,
+            Some(expires_at) => {
+                let by_wall_clock = expires_at.checked_mul(1000)?.checked_sub(now.as_millisecond())?;
+                Some(left.min(Duration::from_millis(u64::try_from(by_wall_clock).ok()?)))
+            }
+        };
+        let server = self.server_parameters.into_iter();
+        let token = Token {
+            value: Secret::from(self.token.as_str()),
+            token_type: self.token_type,
+            expiry: self.expires_at.and_then(|at| Expiry::at_epoch(at).ok()).unwrap_or(Expiry::Unpublished),
+            scopes: self.scopes,
+            client_parameters: self.client_parameters.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            server_parameters: server.map(|(name, value)| (name.into(), Secret::from(value.as_str()))).collect(),
+        };
+        Some(IssuedToken {
+            token,
+            grant: request.grant.name,
+            audience: request.audience,
+            expires_at: self.expires_at,
+            left,
+            status: self.status,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! The expiry that a caller is told: the earliest one that any clock allows. The exchange uses it for
+//! each new token.
+
+use std::time::{Duration, SystemTime};
+
+use connectors::{Audience, Error, Expiry, Reply, Result, Timestamp, Token};
+
+use crate::{clock::Clock, issued::IssuedToken, request::validated::TokenRequest};
+
+/// The least remaining lifetime of a token that is handed out, in milliseconds: callers are told whole
+/// seconds.
+const LEAST_LEFT_MS: i64 = 1000;
+/// The `Date` header counts whole seconds (RFC 9110 section 5.6.7): the connector's clock may be this
+/// much ahead of it.
+const DATE_ROUNDING_MS: i64 = 999;
+
+/// The facts of the last reply that the expiry depends on.
+#[derive(Clone, Copy)]
+pub(super) struct LastReply {
+    status: u16,
+    /// The connector's clock (RFC 9110 section 6.6.1).
+    date: Option<Timestamp>,
+    /// When the call's first attempt was sent, on the monotonic clock.
+    first_sent: Duration,
+}
+
+impl LastReply {
+    pub fn of(reply: &Reply, first_sent: Duration) -> Self {
+        let date = reply.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        Self { status: reply.status, date: date.and_then(timestamp), first_sent }
+    }
+}
+
+/// The token as the caller receives it.
+///
+/// # Errors
+/// Where the token has expired, or is about to.
+pub(super) fn issue(
+    mut token: Token,
+    request: &TokenRequest,
+    last_reply: Option<LastReply>,
+    clock: &dyn Clock,
+) -> Result<IssuedToken> {
+    let (now, elapsed) = (clock.now(), clock.elapsed());
+    let left_ms = match token.expiry {
+        Expiry::UntilUsed | Expiry::Unpublished => None,
+        Expiry::After(_, seconds) => {
+            let since_sent = last_reply.map_or(Duration::ZERO, |last| elapsed.saturating_sub(last.first_sent));
+            Some(seconds.saturating_mul(1000) - milliseconds(since_sent))
+        }
+        Expiry::At(moment) => {
+            let by_our_clock = moment.as_millisecond() - now.as_millisecond();
+            let by_its_clock = last_reply.and_then(|last| left_by_date(moment, last, elapsed));
+            Some(by_its_clock.map_or(by_our_clock, |left| left.min(by_our_clock)))
+        }
+    };
+    if left_ms.is_some_and(|left| left < LEAST_LEFT_MS) {
+        return Err(Error::bad_reply("the connector gave a token that has already expired"));
+    }
+    let expires_at = match token.expiry {
+        Expiry::At(moment) => Some(moment.as_second()),
+        _ => left_ms.map(|left| (now.as_millisecond() + left).div_euclid(1000)),
+    };
+    if request.audience == Audience::Client {
+        token.server_parameters.clear();
+    }
+    Ok(IssuedToken {
+        token,
+        grant: request.grant.name,
+        audience: request.audience,
+        expires_at,
+        left: left_ms.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis),
+        status: last_reply.map_or(200, |last| last.status),
+    })
+}
+
+/// The time until a moment by the connector's own clock, whose `Date` was set after the call was sent.
+fn left_by_date(moment: Timestamp, last: LastReply, elapsed: Duration) -> Option<i64> {
+    let since_sent = milliseconds(elapsed.saturating_sub(last.first_sent));
+    Some(moment.as_millisecond() - last.date?.as_millisecond() - DATE_ROUNDING_MS - since_sent)
+}
+
+fn timestamp(date: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(date).ok()
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,230 @@
+//! The exchange with a connector: calls, attempts and replies, until there is a token. The engine
+//! starts it; it uses the connector's step function, the host limits and the transport. It knows
+//! nothing of the cache.
+
+mod expiry;
+mod host;
+mod redact;
+mod retry;
+pub(crate) mod transport;
+
+use std::{sync::Arc, time::Duration};
+
+use connectors::{Call, Error, Exchange, Kind, Nonce, Reply, Result, Step, Timestamp, Token};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    clock::Clock,
+    exchange::{
+        expiry::LastReply,
+        host::{Hosts, breaker::Outcome},
+        redact::Secrets,
+        retry::Attempt,
+        transport::{HttpSend, TransportError},
+    },
+    issued::{self, Exchanged, IssuedToken},
+    report::ConnectorUse,
+    request::validated::TokenRequest,
+    settings::Settings,
+};
+
+/// An attempt that had this much time and got no reply counts as a failure of the host. With less
+/// time, the caller's deadline was the cause.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// The time between the end of an exchange and the deadline: callers that wait for it must hear its
+/// result, and what it used, before their own deadline.
+const TIME_TO_REPORT: Duration = Duration::from_millis(20);
+
+/// More calls than any exchange needs. A connector's step function that never ends stops here.
+const MAX_CALLS: usize = 6;
+
+/// Runs exchanges. `V` sends the calls.
+pub(crate) struct Exchanger<V> {
+    settings: Arc<Settings>,
+    http: V,
+    clock: Arc<dyn Clock>,
+    hosts: Hosts,
+}
+
+/// One exchange that is running.
+struct Running<'a> {
+    request: &'a TokenRequest,
+    deadline: Instant,
+    connector_use: ConnectorUse,
+    last_reply: Option<LastReply>,
+}
+
+/// The moment of a call's first attempt, on both clocks. An attempt without a reply may have done its
+/// work: a token's lifetime counts from the first attempt.
+#[derive(Clone, Copy)]
+struct FirstSent {
+    wall: Timestamp,
+    elapsed: Duration,
+}
+
+/// The values that stay the same in all steps of one exchange, and the replies so far.
+struct Conversation<'a> {
+    request: &'a TokenRequest,
+    began: Timestamp,
+    idempotency_key: String,
+    replies: Vec<Reply>,
+}
+
+impl<V: HttpSend> Exchanger<V> {
+    pub fn new(settings: Arc<Settings>, http: V, clock: Arc<dyn Clock>) -> Self {
+        let hosts = Hosts::new(settings.limits.max_calls_per_host, settings.limits.max_waiting_per_host);
+        Self { settings, http, clock, hosts }
+    }
+
+    /// The exchange of a request as a function, which can be called more than once.
+    pub fn exchange_of(self: Arc<Self>, request: Arc<TokenRequest>) -> issued::Exchange {
+        Arc::new(move |deadline| {
+            let (exchanger, request) = (self.clone(), request.clone());
+            Box::pin(async move { exchanger.exchange(&request, deadline).await })
+        })
+    }
+
+    /// The first step of the exchange of a request, without any call.
+    pub fn first_step(&self, request: &TokenRequest) -> Result<Step> {
+        Conversation::begin(request, self.clock.now())?.step()
+    }
+
+    async fn exchange(&self, request: &TokenRequest, deadline: Instant) -> Exchanged {
+        let deadline = deadline.checked_sub(TIME_TO_REPORT).unwrap_or(deadline);
+        let mut running = Running { request, deadline, connector_use: ConnectorUse::default(), last_reply: None };
+        let token = self.converse(&mut running).await;
+        let result = token.and_then(|token| self.issue(token, &running));
+        Exchanged { result, connector_use: running.connector_use }
+    }
+
+    /// The calls of the exchange, from the first one to the token.
+    async fn converse(&self, running: &mut Running<'_>) -> Result<Token> {
+        let mut conversation = Conversation::begin(running.request, self.clock.now())?;
+        let mut secrets = Secrets::of(running.request);
+        while conversation.replies.len() < MAX_CALLS {
+            match conversation.step().map_err(|error| secrets.redact(error))? {
+                Step::Done(token) if secrets.are_in(&token) => {
+                    return Err(Error::bad_reply(
+                        "the connector's answer repeats a credential of this call; it is not handed out",
+                    ));
+                }
+                Step::Done(token) => return Ok(token),
+                Step::Call(call) => {
+                    secrets.add_sent(&call);
+                    let reply = self.call(call, &conversation, running).await?;
+                    conversation.replies.push(reply);
+                }
+            }
+        }
+        Err(Error::new(Kind::Internal, "the exchange with the connector did not come to an end"))
+    }
+
+    /// One call. It is attempted again where that is legal, within the host's budget and the deadline.
+    async fn call(&self, mut call: Call, conversation: &Conversation<'_>, running: &mut Running<'_>) -> Result<Reply> {
+        let request = running.request;
+        if !request.bases.allow(request.mode, &call.uri) {
+            return Err(Error::new(
+                Kind::Internal,
+                "a call would have left the connector's own hosts; it was not sent",
+            ));
+        }
+        let authority = call.uri.authority().map_or("", http::uri::Authority::as_str);
+        let host = self.hosts.limits_of(request.meta.id, authority);
+        let mut permit = host.acquire(running.deadline).await?;
+        host.count_call();
+        let first_sent = FirstSent { wall: self.clock.now(), elapsed: self.clock.elapsed() };
+        for number in 1.. {
+            let attempt = Attempt { number, repeatable: call.repeatable };
+            let (result, took) = self.attempt(call, first_sent, running).await;
+            permit.record(outcome(&result, took));
+            let pause = match &result {
+                Ok(reply) => attempt.pause_after_reply(reply),
+                Err(error) => attempt.pause_after_error(error),
+            };
+            let pause = pause.filter(|pause| Instant::now() + *pause < running.deadline);
+            let next = match pause.filter(|_| host.spend_retry()) {
+                None => None,
+                Some(pause) => {
+                    sleep(pause).await;
+                    // Without a permit for another attempt, the last result stands.
+                    host.acquire(running.deadline).await.ok()
+                }
+            };
+            permit = match next {
+                Some(permit) => permit,
+                None => return Ok(result?),
+            };
+            call = match conversation.step()? {
+                Step::Call(call) => call,
+                Step::Done(_) => return Err(Error::new(Kind::Internal, "a repeated step was another step")),
+            };
+        }
+        Err(Error::new(Kind::Internal, "there was no attempt"))
+    }
+
+    /// One attempt, and the time that it took.
+    async fn attempt(
+        &self,
+        call: Call,
+        first_sent: FirstSent,
+        running: &mut Running<'_>,
+    ) -> (std::result::Result<Reply, TransportError>, Duration) {
+        let started = Instant::now();
+        let limit = self.settings.attempt_timeout(running.request.meta.id);
+        let result = self.http.send(call, first_sent.wall, running.deadline.min(started + limit)).await;
+        let took = started.elapsed();
+        running.connector_use.attempts += 1;
+        running.connector_use.time += took;
+        if let Ok(reply) = &result {
+            running.last_reply = Some(LastReply::of(reply, first_sent.elapsed));
+        }
+        (result, took)
+    }
+
+    /// The token with the expiry that the caller is told.
+    fn issue(&self, token: Token, running: &Running<'_>) -> Result<IssuedToken> {
+        expiry::issue(token, running.request, running.last_reply, &*self.clock)
+    }
+}
+
+impl<'a> Conversation<'a> {
+    fn begin(request: &'a TokenRequest, began: Timestamp) -> Result<Self> {
+        Ok(Self { request, began, idempotency_key: Nonce(random()?).uuid(), replies: Vec::new() })
+    }
+
+    /// The next step. Each attempt asks again: only the nonce differs.
+    fn step(&self) -> Result<Step> {
+        let request = self.request;
+        request.bound.step(&Exchange {
+            grant: request.grant,
+            mode: request.mode,
+            hosts: request.meta.hosts,
+            bases: request.bases.of_mode(request.mode),
+            reference: &request.reference,
+            input: &request.inputs,
+            now: self.began,
+            nonce: Nonce(random()?),
+            idempotency_key: &self.idempotency_key,
+            replies: &self.replies,
+        })
+    }
+}
+
+/// What an attempt says about its host.
+fn outcome(result: &std::result::Result<Reply, TransportError>, took: Duration) -> Outcome {
+    let failed = match result {
+        Ok(reply) => reply.status >= 500,
+        Err(error) => match error.kind() {
+            Kind::Timeout => took >= SLOW,
+            kind => kind == Kind::Unavailable,
+        },
+    };
+    if failed { Outcome::Failure } else { Outcome::Success }
+}
+
+fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Error::new(Kind::Internal, "the system gives no random numbers"))?;
+    Ok(bytes)
+}

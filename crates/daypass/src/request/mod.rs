@@ -1,0 +1,84 @@
+//! The request as it comes in, and the checks that need no call to a connector. The engine uses this
+//! module first; nothing here does IO.
+
+pub(crate) mod base_urls;
+mod choose_grant;
+pub(crate) mod connector_id;
+pub(crate) mod credentials;
+mod feature_data;
+pub(crate) mod validated;
+
+use connectors::{Error, FieldViolation, Kind, Registration, Result};
+
+use crate::request::{
+    connector_id::{Availability, availability, canonical_id},
+    credentials::RawCredentials,
+};
+
+/// One call as it came in. No field has been checked.
+pub struct IncomingRequest<'a> {
+    /// The caller's reference.
+    pub reference: &'a str,
+    /// The connector that the body names.
+    pub connector: Option<&'a str>,
+    /// The connector that the header names.
+    pub header_connector: Option<&'a str>,
+    /// The credentials, if there were any; or why they could not be read.
+    pub credentials: Result<Option<RawCredentials>>,
+    /// `metadata`, JSON.
+    pub metadata: Option<&'a str>,
+    /// `connector_feature_data`, JSON.
+    pub feature_data: Option<&'a str>,
+    /// `test_mode`.
+    pub test_mode: Option<bool>,
+    /// Whether the path itself asks for a SERVER token.
+    pub server_token: bool,
+    /// Whether a new SERVER token is wanted even where one could be shared.
+    pub fresh: bool,
+}
+
+impl IncomingRequest<'_> {
+    /// The one connector that header, body and credentials agree on.
+    ///
+    /// # Errors
+    /// Where none is named, several are, or the named one gives no tokens.
+    pub(crate) fn registration(&self) -> Result<&'static Registration> {
+        let credentials = self.credentials.as_ref().ok().and_then(Option::as_ref);
+        let named = [
+            ("connector", self.connector),
+            ("x-connector", self.header_connector),
+            ("x-connector-auth", credentials.map(|credentials| credentials.connector.as_str())),
+        ];
+        let mut names = named.iter().filter_map(|(field, name)| name.map(|name| (*field, canonical_id(name))));
+        let Some((first_field, id)) = names.next() else {
+            return Err(Error::invalid("connector", "name one in the body or in the x-connector header"));
+        };
+        let registration = match availability(&id) {
+            Availability::Available(registration) => registration,
+            Availability::Unavailable(why) => {
+                return Err(Error::new(
+                    Kind::UnsupportedGrant,
+                    format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
+                ));
+            }
+            Availability::Unknown => return Err(unknown_connector(first_field)),
+        };
+        for (field, other) in names {
+            if other != id {
+                let description = format!("{first_field} and {field} name different connectors; they must agree");
+                return Err(Error::invalid(field, description));
+            }
+        }
+        Ok(registration)
+    }
+}
+
+fn unknown_connector(field: &str) -> Error {
+    Error {
+        fields: vec![FieldViolation {
+            field: field.into(),
+            description: "no such connector; `daypass connectors` lists them".into(),
+        }],
+        ..Error::new(Kind::UnknownConnector, format!("{field} names no connector that is known"))
+    }
+}

@@ -1,0 +1,159 @@
+//! The store of the cache: sealed values with a lifetime, and leases. A store sees neither credentials
+//! nor tokens. The cache uses it through [`Store`]; nothing here knows the cache.
+
+pub(crate) mod fallback;
+pub(crate) mod memory;
+pub(crate) mod redis;
+mod remembered;
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+/// The key of a stored value. It begins with the fingerprint of the credentials, so that all values of
+/// one set of credentials can be forgotten together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreKey {
+    /// The fingerprint of the credentials.
+    pub fingerprint: Fingerprint,
+    /// A keyed hash of everything that the value depends on.
+    pub digest: [u8; 32],
+}
+
+/// A keyed hash of a connector's credentials. Logs show it in their place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub [u8; 8]);
+
+/// A text that is no fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a fingerprint has 16 hex digits, as logs show it")]
+pub struct FingerprintError;
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = FingerprintError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 8];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| FingerprintError)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A value in the store, and the time until it disappears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredValue {
+    /// The key that holds it, one of those that were read.
+    pub key: StoreKey,
+    /// The sealed value.
+    pub value: Vec<u8>,
+    /// The time until it disappears, by the store's clock.
+    pub left: Duration,
+}
+
+/// The result of an attempt to acquire a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseOutcome {
+    /// The value exists already.
+    Found(StoredValue),
+    /// The caller holds the lease until it releases the lease, or does not renew it in time.
+    Acquired,
+    /// Another owner still holds the lease.
+    TimedOut,
+}
+
+/// The result of forgetting a set of credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many values the store held.
+    pub values: u64,
+    /// The nodes that did not confirm that they forgot, each with the time since its last sign of
+    /// life.
+    pub unconfirmed: Vec<String>,
+}
+
+/// How often a waiting caller checks whether another owner's lease has ended.
+const POLL_EVERY: Duration = Duration::from_millis(25);
+
+/// The owner of a lease: random bytes, new for each fetch.
+pub type Owner = [u8; 16];
+
+/// The store is not there, answered too late, or refused. The caller goes on without the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the store did not answer")]
+pub struct StoreError;
+
+/// Sealed values with leases, so that one value is made once.
+///
+/// Where a method takes several keys, they are alternatives for one value, the preferred one first: the
+/// keyring has several keys, and each gives one store key.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Waits until the store answers, for this long at most; returns whether it does.
+    async fn wait_until_up(&self, limit: Duration) -> bool {
+        let _ = limit;
+        true
+    }
+
+    /// The values of these keys, in the order of the keys. A key without a value is left out.
+    async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError>;
+
+    /// Puts a value, also where another owner holds the lease.
+    async fn put(&self, key: StoreKey, value: Vec<u8>, life: Duration) -> Result<(), StoreError>;
+
+    /// Puts a value, unless one of `read_first` has one, which is returned. Atomic.
+    async fn put_if_absent(
+        &self,
+        read_first: &[StoreKey],
+        key: StoreKey,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<Option<StoredValue>, StoreError>;
+
+    /// The value of one of `read_first`, else the lease on `key`. Atomic. With an empty `read_first`,
+    /// the lease only. Where another owner holds the lease, waits for the value or the lease until
+    /// `wait_until`.
+    async fn acquire_lease(
+        &self,
+        read_first: &[StoreKey],
+        key: StoreKey,
+        owner: Owner,
+        lease: Duration,
+        wait_until: Instant,
+    ) -> Result<LeaseOutcome, StoreError>;
+
+    /// Extends the lease. `false` where this owner does not hold it.
+    async fn renew(&self, key: StoreKey, owner: Owner, lease: Duration) -> Result<bool, StoreError>;
+
+    /// Puts the value and releases the lease. `false`, with nothing put, where another owner holds
+    /// the lease.
+    async fn put_and_release(
+        &self,
+        key: StoreKey,
+        owner: Owner,
+        value: Vec<u8>,
+        life: Duration,
+    ) -> Result<bool, StoreError>;
+
+    /// Releases the lease without a value.
+    async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError>;
+
+    /// Forgets every value of these credentials, on every node. It is complete only where
+    /// [`Forgotten::unconfirmed`] is empty.
+    async fn forget(&self, fingerprint: Fingerprint) -> Result<Forgotten, StoreError>;
+
+    /// Takes this node off the store's list of nodes. The store must not be used afterwards.
+    async fn leave(&self) {}
+}
