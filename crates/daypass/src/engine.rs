@@ -1,5 +1,5 @@
-//! The path of one call, from the checked request to the token. The server and the command line call
-//! it; it calls the request check, the cache and the exchange.
+//! The path of one call, from the checked request to the token. The server and the command line
+//! call it; it calls the request check, the cache and the exchange.
 
 use std::{sync::Arc, time::Duration};
 
@@ -89,7 +89,8 @@ impl<V: HttpSend> Engine<V> {
     /// held.
     ///
     /// # Errors
-    /// [`connectors::Kind::Unavailable`] where the store does not answer, or a node does not confirm.
+    /// [`connectors::Kind::Unavailable`] where the store does not answer, or a node does not
+    /// confirm.
     pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
         self.cache.forget(credentials).await
     }

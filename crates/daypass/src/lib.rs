@@ -2,9 +2,9 @@
 //! the connector within the caller's deadline.
 //!
 //! A call goes one way: [`Engine::create_access_token`] → `request` (check) → `cache` (hit, or one
-//! fetch for all callers) → `exchange` (calls to the connector) → `transport`. The `store` is below
-//! the cache. No module uses a module above it. Only this crate does IO to connectors; the facts
-//! about connectors come from the crate [`connectors`].
+//! fetch for all callers) → `exchange` (calls to the connector) → `exchange::transport`. The
+//! `store` is below the cache. No module uses a module above it. Only this crate does IO to
+//! connectors; the facts about connectors come from the crate [`connectors`].
 
 mod cache;
 mod clock;

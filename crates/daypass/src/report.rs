@@ -1,5 +1,5 @@
-//! What is known about a call besides its result: for the access log and the metrics. It contains no
-//! secret.
+//! What is known about a call besides its result: for the access log and the metrics. It contains
+//! no secret.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The operator's decisions about the engine, and their check at start-up. The server reads them from
-//! its configuration; the request check and the exchange use them.
+//! The operator's decisions about the engine, and their check at start-up. The server reads them
+//! from its configuration; the request check and the exchange use them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -1,4 +1,5 @@
-//! The engine with scripted and real transports, clocks and stores: one program, as each program costs a link of everything.
+//! The engine with scripted and real transports, clocks and stores: one program, as each program
+//! costs a link of everything.
 
 #[cfg(test)]
 mod cache;

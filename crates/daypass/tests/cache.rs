@@ -1,4 +1,4 @@
-//! A token's life between two calls.
+//! The cache through the engine: stored, shared, refreshed and forgotten tokens.
 
 use std::{
     collections::HashSet,
@@ -15,8 +15,8 @@ use daypass::{ConnectorSettings, Settings};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::json;
 
-/// Lets everything that was started go as far as it can.
-async fn settle() {
+/// Lets all started tasks run until they wait.
+async fn run_tasks() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
@@ -72,16 +72,16 @@ async fn a_reference_belongs_to_one_request() {
 }
 
 #[tokio::test]
-async fn two_requests_with_one_reference_at_once_do_not_share_their_fate() {
+async fn two_requests_with_one_reference_at_once_have_two_results() {
     let scripted = ScriptedEngine::new();
     scripted.script.gated.store(true, SeqCst);
     scripted.script.status.store(422, SeqCst);
     let (engine, ask) = (scripted.engine.clone(), TestRequest::client());
     let first = tokio::spawn(async move { ask.of(&engine).await });
-    settle().await;
+    run_tasks().await;
     let (engine, ask) = (scripted.engine.clone(), TestRequest::client().data(json!({"domains": ["shop.example"]})));
     let second = tokio::spawn(async move { ask.of(&engine).await });
-    settle().await;
+    run_tasks().await;
     scripted.script.gate.add_permits(1);
     assert_eq!(first.await.unwrap().unwrap_err().kind, Kind::RequestRejected);
     scripted.script.status.store(200, SeqCst);
@@ -91,7 +91,7 @@ async fn two_requests_with_one_reference_at_once_do_not_share_their_fate() {
 }
 
 #[tokio::test]
-async fn other_credentials_modes_hosts_and_requests_never_meet() {
+async fn other_credentials_modes_hosts_and_requests_share_no_token() {
     let scripted = ScriptedEngine::new();
     let credentials = |payer: Option<&str>| {
         let mut fields = json!({"client_id": "id", "client_secret": "secret"});
@@ -152,7 +152,7 @@ async fn one_reference_of_two_merchants_is_two_references() {
 }
 
 #[tokio::test]
-async fn failures_are_not_pinned() {
+async fn failures_are_not_stored() {
     let scripted = ScriptedEngine::new();
     for (status, kind) in [(500, Kind::Unavailable), (422, Kind::RequestRejected), (429, Kind::RateLimited)] {
         for ask in [TestRequest::client(), TestRequest::server()] {
@@ -169,7 +169,7 @@ async fn failures_are_not_pinned() {
 }
 
 #[tokio::test]
-async fn a_reference_is_free_again_when_its_token_is_gone() {
+async fn a_reference_can_be_used_again_when_its_token_has_expired() {
     let scripted = ScriptedEngine::new();
     let first = scripted.ask(&TestRequest::client()).await.unwrap();
     scripted.clock.pass_ms(3_600_000);
@@ -210,14 +210,14 @@ async fn server_tokens_are_shared_by_references_until_a_new_one_is_wanted() {
 }
 
 #[tokio::test]
-async fn shared_tokens_are_replaced_while_they_still_live() {
+async fn shared_tokens_are_refreshed_before_they_expire() {
     for (lives, early_ms, due_ms) in [(3600_u32, 3_524_000_u32, 3_541_000_u32), (100, 87_000, 91_000)] {
         let scripted = ScriptedEngine::new();
         scripted.script.expires_in.store(lives.into(), SeqCst);
         let first = scripted.ask(&TestRequest::server()).await.unwrap();
         scripted.clock.pass_ms(early_ms);
         scripted.ask(&TestRequest::server()).await.unwrap();
-        settle().await;
+        run_tasks().await;
         assert_eq!(scripted.calls(), 1, "too early");
         scripted.clock.pass_ms(due_ms - early_ms);
         scripted.script.gated.store(true, SeqCst);
@@ -228,22 +228,22 @@ async fn shared_tokens_are_replaced_while_they_still_live() {
                 "the old one is served"
             );
         }
-        settle().await;
+        run_tasks().await;
         assert_eq!(scripted.calls(), 2, "one replacement at a time");
         scripted.script.gate.add_permits(1);
-        settle().await;
+        run_tasks().await;
         let new = scripted.ask(&TestRequest::server()).await.unwrap();
         assert_ne!(new.token(), first.token());
         assert_eq!(new.issued.lifetime_seconds(), Some(lives.into()));
         // A node that had seen the old one finds that it was replaced.
         scripted.ask(&TestRequest::server()).await.unwrap();
-        settle().await;
+        run_tasks().await;
         assert_eq!(scripted.calls(), 2);
     }
 }
 
 #[tokio::test]
-async fn a_replacement_that_fails_is_not_tried_at_each_call_and_harms_nobody() {
+async fn a_failed_refresh_is_not_repeated_at_each_call_and_fails_no_caller() {
     let scripted = ScriptedEngine::new();
     let first = scripted.ask(&TestRequest::server()).await.unwrap();
     scripted.clock.pass_ms(3_560_000);
@@ -252,7 +252,7 @@ async fn a_replacement_that_fails_is_not_tried_at_each_call_and_harms_nobody() {
         let before = scripted.calls();
         for _ in 0..100 {
             assert_eq!(scripted.ask(&TestRequest::server()).await.unwrap().token(), first.token());
-            settle().await;
+            run_tasks().await;
         }
         assert_eq!(scripted.calls(), before + 1);
         scripted.clock.pass_ms(3_001);
@@ -264,7 +264,7 @@ async fn a_replacement_that_fails_is_not_tried_at_each_call_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_new_token_is_made_for_who_wants_one_while_another_node_replaces() {
+async fn a_caller_gets_a_new_token_while_another_node_refreshes() {
     let scripted = ScriptedEngine::new();
     scripted.ask(&TestRequest::server()).await.unwrap();
     scripted.clock.pass_ms(3_560_000);
@@ -272,14 +272,14 @@ async fn a_new_token_is_made_for_who_wants_one_while_another_node_replaces() {
     let node = scripted.node(Settings::default(), &[1]);
     node.ask(&TestRequest::server()).await.unwrap();
     scripted.ask(&TestRequest::server()).await.unwrap();
-    settle().await;
+    run_tasks().await;
     assert_eq!(scripted.calls(), 2, "one node replaces");
     scripted.script.gate.add_permits(10);
     scripted.ask(&TestRequest::server().fresh()).await.unwrap();
 }
 
 #[tokio::test]
-async fn rejected_credentials_are_remembered_for_a_moment_and_only_they() {
+async fn rejected_credentials_are_remembered_for_a_moment() {
     let scripted = ScriptedEngine::new();
     scripted.script.known.lock().unwrap().insert("id".into(), "secret".into());
     let wrong =
@@ -306,7 +306,7 @@ async fn rejected_credentials_are_remembered_for_a_moment_and_only_they() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_gets_nothing_from_what_is_kept_and_a_new_secret_nothing_old() {
+async fn a_wrong_secret_gets_no_stored_token_and_a_new_secret_no_old_one() {
     let scripted = ScriptedEngine::new();
     scripted.script.known.lock().unwrap().insert("id".into(), "secret".into());
     for right in [TestRequest::client(), TestRequest::server().reference("s")] {
@@ -325,7 +325,7 @@ async fn a_wrong_secret_gets_nothing_from_what_is_kept_and_a_new_secret_nothing_
 }
 
 #[tokio::test]
-async fn what_is_forgotten_is_made_anew() {
+async fn a_forgotten_token_is_made_again() {
     let scripted = ScriptedEngine::new();
     let (client, server) = (
         scripted.ask(&TestRequest::client()).await.unwrap(),
@@ -342,7 +342,7 @@ async fn what_is_forgotten_is_made_anew() {
 }
 
 #[tokio::test]
-async fn without_a_store_tokens_are_made_all_the_same() {
+async fn without_a_store_tokens_are_still_made() {
     let scripted = ScriptedEngine::new();
     scripted.store.down.store(true, SeqCst);
     for ask in [TestRequest::client(), TestRequest::server(), TestRequest::absolute(), TestRequest::without_end()] {
@@ -354,7 +354,7 @@ async fn without_a_store_tokens_are_made_all_the_same() {
     assert!(scripted.ask(&TestRequest::client()).await.unwrap().replayed);
 }
 
-/// Counts of one counter's events.
+/// The counts of one counter, by event.
 #[derive(Default)]
 struct Counts(Mutex<std::collections::HashMap<String, Arc<AtomicU64>>>);
 
@@ -381,7 +381,7 @@ impl Counts {
 }
 
 #[tokio::test]
-async fn values_that_were_altered_or_moved_are_as_good_as_absent_and_counted() {
+async fn altered_or_moved_values_count_as_absent_and_are_counted() {
     let counts = Counts::default();
     let _recording = metrics::set_default_local_recorder(&counts);
     let scripted = ScriptedEngine::new();
@@ -418,7 +418,7 @@ async fn values_that_were_altered_or_moved_are_as_good_as_absent_and_counted() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_kept_shows_a_credential_or_a_token() {
+async fn no_stored_value_shows_a_credential_or_a_token() {
     let scripted = ScriptedEngine::new();
     let mut canaries = vec!["canary-secret".to_owned(), "canary-id".to_owned(), "canary-ref".to_owned()];
     for data in [json!({}), json!({"audience": "server"})] {
@@ -438,7 +438,7 @@ async fn nothing_that_is_kept_shows_a_credential_or_a_token() {
 }
 
 #[tokio::test]
-async fn keys_are_replaced_without_losing_tokens() {
+async fn tokens_of_a_replaced_key_are_still_used() {
     let old = ScriptedEngine::new();
     let (client, server) = (old.ask(&TestRequest::client()).await.unwrap(), TestRequest::server().reference("s"));
     let shared = old.ask(&server).await.unwrap();
@@ -460,7 +460,7 @@ async fn keys_are_replaced_without_losing_tokens() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_takes_its_time_eats_the_life_of_its_token() {
+async fn the_time_of_a_slow_call_is_taken_off_the_lifetime() {
     let scripted = ScriptedEngine::new();
     scripted.script.takes_ms.store(1_500, SeqCst);
     let given = scripted.ask(&TestRequest::server().within(Duration::from_secs(9))).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whatever the clocks do: no answer carries a dead token, and no lifetime is longer than the truth.
+//! Clocks that jump: no answer has an expired token, and no lifetime is told too long.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -33,7 +33,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..60)
 }
 
-async fn live(scripted: &ScriptedEngine, events: &[Event]) -> (usize, usize) {
+async fn play(scripted: &ScriptedEngine, events: &[Event]) -> (usize, usize) {
     let (mut given, mut refused) = (0, 0);
     for event in events {
         match event {
@@ -59,7 +59,8 @@ async fn live(scripted: &ScriptedEngine, events: &[Event]) -> (usize, usize) {
                 let left = answer.issued.lifetime_seconds().unwrap();
                 assert!(truth > 0, "dead since {truth} ms: {answer:?}");
                 assert!(left * 1000 <= truth && left >= 1, "{left} s are reply, {truth} ms are left: {answer:?}");
-                // A replacement that this call started ends here, so that its token's life is counted by still clocks.
+                // A replacement that this call started ends here, so that its token's life is
+                // counted by still clocks.
                 for _ in 0..20 {
                     tokio::task::yield_now().await;
                 }
@@ -71,7 +72,7 @@ async fn live(scripted: &ScriptedEngine, events: &[Event]) -> (usize, usize) {
 
 fn run(events: &[Event]) -> (usize, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(async { live(&ScriptedEngine::new(), events).await })
+    runtime.block_on(async { play(&ScriptedEngine::new(), events).await })
 }
 
 proptest! {
@@ -80,7 +81,7 @@ proptest! {
         std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)) })]
 
     #[test]
-    fn no_answer_carries_a_dead_token_or_too_long_a_lifetime(events in events()) {
+    fn no_answer_has_an_expired_token_or_too_long_a_lifetime(events in events()) {
         run(&events);
     }
 }
@@ -95,10 +96,11 @@ fn lifetimes_around_the_margin() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let (given, calls) = runtime.block_on(async {
                 let scripted = ScriptedEngine::new();
-                let (given, _) = live(&scripted, &[Event::Lives(lives), call.clone(), call]).await;
+                let (given, _) = play(&scripted, &[Event::Lives(lives), call.clone(), call]).await;
                 (given, scripted.calls())
             });
-            // A second of the vendor's own clock is not seen, so what names its moment is a second shorter.
+            // A second of the vendor's own clock is not seen, so what names its moment is a second
+            // shorter.
             let unsure = absolute && [1, 6].contains(&lives);
             if !unsure {
                 assert_eq!((given, calls), (if made { 2 } else { 0 }, if kept { 1 } else { 2 }), "{absolute} {lives}");

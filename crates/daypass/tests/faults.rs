@@ -1,10 +1,10 @@
-//! The vendor is slow, broken, hostile or gone: every connector of the list, through the engine and the real transport, against
-//! a server that breaks as told.
+//! Slow, broken, hostile and absent connectors: every connector of the list, through the engine and
+//! the real transport, against a server that breaks by script.
 //!
-//! After every call: it ended, the blame is right, no credential shows, and a token is whole or
-//! absent. Each test prints how many calls it made. The matrix is thinned to a bound; all of it, and
-//! how late a deadline is told:
-//! `cargo test --release -p daypass --test all faults -- --ignored --nocapture`
+//! After every call: it ended, the error kind is right, no credential shows, and a token is whole
+//! or absent. Each test prints how many calls it made. The matrix is thinned to a bound; all of it,
+//! and how late a deadline is told: `cargo test --release -p daypass --test all faults -- --ignored
+//! --nocapture`
 
 use std::{
     collections::BTreeMap,
@@ -23,14 +23,14 @@ use connectors::Kind;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-/// A call that takes so much longer than it may hangs.
+/// A call that takes this much longer than allowed hangs.
 const HANGS: Duration = Duration::from_secs(30);
 /// Time for calls that end by themselves.
 const AMPLE: Duration = Duration::from_secs(60);
 /// Time for calls that end by their deadline.
 const LITTLE: Duration = Duration::from_millis(300);
 
-/// What was seen over all calls of a test.
+/// Counts over all calls of a test.
 #[derive(Default)]
 struct Tally {
     calls: AtomicUsize,
@@ -39,7 +39,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// What holds after every call, whatever the vendor did.
+    /// Checks what must hold after every call.
     fn check(&self, fixture: &FixtureCall, outcome: &Outcome, time: Duration, what: &str) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.attempts.fetch_add(outcome.report.attempts as usize, Ordering::Relaxed);
@@ -52,7 +52,8 @@ impl Tally {
                 let token = issued.token.value.expose();
                 assert!(!token.trim().is_empty() && !token.chars().any(char::is_control), "{context}: dead token");
                 assert!(issued.left.is_none_or(|left| left >= Duration::from_secs(1)), "{context}: expired");
-                // Some tokens are also the public value that a client's SDK wants under another name.
+                // Some tokens are also the public value that a client's SDK wants under another
+                // name.
                 let shown = format!("{:?} {:?}", issued.token.value, issued.token.server_parameters);
                 assert!(token.len() < 8 || !shown.contains(token), "{context}: Debug shows the token");
             }
@@ -93,8 +94,7 @@ fn thin<T: Clone>(items: &[T], wanted: usize, offset: usize) -> Vec<T> {
     items.iter().enumerate().filter_map(of).collect()
 }
 
-/// Runs something for every scene, several at a time, as most of them wait; each has a fault server
-/// of its own.
+/// Runs something for every fixture, several at a time; each has a fault server of its own.
 async fn for_each<F: Future<Output = ()> + Send + 'static>(
     fixtures: Vec<FixtureCall>,
     run: impl Fn(usize, FixtureCall, FaultServer) -> F,
@@ -131,7 +131,7 @@ fn transport() -> Shared {
     Shared::new(AMPLE, None)
 }
 
-/// One call with fresh gates, budgets and stores.
+/// One call with new host limits and a new store.
 async fn alone(fixture: &FixtureCall, base: &str, transport: &Shared, time: Duration) -> Outcome {
     let ample = |settings: &mut daypass::Settings| settings.limits.attempt_timeout_ms = 60_000;
     call(&engine(fixture, base, transport, ample), fixture, time).await
@@ -163,7 +163,7 @@ async fn documented_successes_succeed_over_the_wire() {
     tally.print("documented successes", began);
 }
 
-/// The way to the vendor is broken before a request gets there.
+/// The connection breaks before a request reaches the connector.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_connection_is_unavailable_and_tried_again() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
@@ -243,8 +243,9 @@ async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     done.into_iter().flatten().collect()
 }
 
-/// The connection breaks, or goes silent, at every stage of the answer: each way with the kinds that it may be told as.
-/// The silent ones take the whole time of a call: each connector sees so many of them.
+/// The connection breaks, or goes silent, at every stage of the answer: each way with the kinds
+/// that it may be told as. The silent ones take the whole time of a call: each connector sees so
+/// many of them.
 async fn broken_and_silent(silent: usize) {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
     for_each(in_body(one_each()), |nth, fixture, _| {
@@ -287,7 +288,8 @@ async fn broken_and_silent(silent: usize) {
                 assert_eq!(kind(&outcome), Some(expected), "{} {what}: {:?}", fixture.name, outcome.result);
                 let (told, before) = (outcome.report.attempts as usize, fixture.replies.len() - 1);
                 let seen = server.requests();
-                // A deadline may come before the last request arrives or its attempt is counted.
+                // A deadline may come before the last request arrives, and before the engine counts
+                // its attempt.
                 assert!(told == seen || expected == Kind::Timeout, "{} {what}: {told} {seen}", fixture.name);
                 assert!(seen.max(told) <= before + 3, "{} {what}: {seen} requests, {told} told", fixture.name);
                 if what.contains(" in ") || expected != Kind::Unavailable {
@@ -355,7 +357,8 @@ async fn statuses(wanted: usize) {
                         400..500 => &["vendor"],
                         _ => &["vendor", "network"],
                     };
-                    // What the vendor's own words say goes before the status: a body may be a refusal of another kind.
+                    // What the vendor's own words say goes before the status: a body may be a
+                    // refusal of another kind.
                     assert!(
                         allowed.contains(&blame) || (status >= 400 && blame == "network"),
                         "{} {what}: {kind:?}",
@@ -364,7 +367,8 @@ async fn statuses(wanted: usize) {
                     let asked = server.requests().saturating_sub(fixture.replies.len() - 1);
                     // 409, where the answer of an attempt before it was lost.
                     let again = matches!(status, 409 | 429 | 502 | 503 | 504) || status < 200;
-                    // None, where a connection from before closes as the request is written: it may have arrived.
+                    // None, where a connection from before closes as the request is written: it may
+                    // have arrived.
                     assert!(asked <= 1 || again && asked <= 3, "{} {what}: {asked} requests", fixture.name);
                 }
             }
@@ -461,7 +465,8 @@ async fn bodies_that_are_not_as_documented() {
             let mut wrong = Vec::new();
             for (what, body) in bodies.into_iter().filter(|(_, body)| *body != good.body) {
                 let outcome = play(what, good.with_body(body)).await;
-                // Some vendors refuse with 200 and a body without a token: then an odd body may be read as a refusal.
+                // Some vendors refuse with 200 and a body without a token: then an odd body may be
+                // read as a refusal.
                 let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
                 let told = matches!(fault, Some("network" | "vendor"));
                 if fault == Some("vendor") {
@@ -500,9 +505,10 @@ async fn bodies_that_are_not_as_documented() {
     tally.print("bodies", began);
 }
 
-/// The vendor lies about the length, and puts a second answer with another token behind the first: it is nobody's.
+/// The connector sends a wrong length, and a second reply with another token behind the first. No
+/// caller gets that token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lengths_that_lie() {
+async fn wrong_lengths() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
     for_each(in_body(one_each()), |_, fixture, server| {
         let tally = tally.clone();
@@ -550,7 +556,8 @@ async fn cut_at_every_byte(wanted: usize) {
             let transport = transport();
             let all: Vec<usize> = (0..good.body.len()).collect();
             for cut in thin(&all, share, nth) {
-                // A vendor that answers with the bare token, and itself cuts it, cannot be found out.
+                // A vendor that answers with the bare token, and itself cuts it, cannot be found
+                // out.
                 if is_json(good) {
                     server.answer(fixture.until_last(vec![Act::Send(good.with_body(&good.body[..cut]).bytes())]));
                     let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
@@ -603,7 +610,8 @@ fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Every value of every documented answer, replaced by every odd one: as text, because JSON has no NaN.
+/// Every value of every documented answer, replaced by every odd one: as text, because JSON has no
+/// NaN.
 async fn every_value_replaced(wanted: usize) {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
     let odd: &[&str] = &[
@@ -699,9 +707,9 @@ async fn all_values_replaced() {
     every_value_replaced(usize::MAX / 2).await;
 }
 
-/// A vendor that repeats in its refusals what it was sent: headers, body, credentials.
+/// A connector that repeats the request in its refusals: headers, body, credentials.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_vendor_repeats_of_the_credentials_is_not_passed_on() {
+async fn credentials_that_a_connector_repeats_are_not_passed_on() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
     for_each(refusals(), |_, fixture, server| {
         let tally = tally.clone();
@@ -739,7 +747,7 @@ async fn what_the_vendor_repeats_of_the_credentials_is_not_passed_on() {
     tally.print("echoes", began);
 }
 
-/// Measures how late a deadline is told where the vendor hangs; it wants a quiet machine.
+/// Measures how late a deadline error comes where the connector hangs. It needs a quiet machine.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures latency on a quiet machine"]
 async fn deadlines_are_told_within_50_ms() {

@@ -1,5 +1,5 @@
-//! What stands before each vendor's host: the breaker, the budget of retries, the bulkhead. The
-//! vendor is scripted and time is virtual; two vendors beside each other are real sockets.
+//! The limits of each host: the breaker, the retry budget, the permits. The connector is scripted
+//! and time is virtual; the tests with two connectors use real sockets.
 
 use std::{
     sync::{
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::fault_server::{Act, FaultServer, Front};
+use crate::fault_server::{Act, FaultServer, Front, reply};
 use crate::fixtures_as_calls::{FixtureCall, Shared, call, engine, successes};
 use crate::scripted_engine::{ScriptedEngine, TestAnswer, TestRequest};
 use connectors::{Kind, Result};
@@ -18,15 +18,15 @@ use tokio::{task::JoinSet, time::Instant};
 
 /// Time for calls that end by themselves.
 const AMPLE: Duration = Duration::from_secs(60);
-/// Retries that a host has on credit.
-const CREDIT: usize = 2;
+/// Retries that a host gets in advance.
+const ADVANCE: usize = 2;
 
 /// A call that may be repeated, under a reference of its own.
 fn ask(nth: usize) -> TestRequest {
     TestRequest::absolute().reference(format!("ref-{nth}")).within(AMPLE)
 }
 
-/// So many calls at once.
+/// Starts so many calls at the same time.
 fn crowd(scripted: &ScriptedEngine, count: usize, within: Duration) -> JoinSet<Result<TestAnswer>> {
     let mut tasks = JoinSet::new();
     for nth in 0..count {
@@ -50,7 +50,7 @@ fn of_kind(outcomes: &[Result<TestAnswer>], kind: Kind) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_vendor_is_left_alone_and_one_probe_finds_it_well() {
+async fn a_failing_connector_gets_no_call_until_one_probe_succeeds() {
     let scripted = ScriptedEngine::new();
     scripted.script.status.store(503, Ordering::SeqCst);
     for nth in 0..200 {
@@ -64,7 +64,8 @@ async fn a_failing_vendor_is_left_alone_and_one_probe_finds_it_well() {
     // Less the pause before a retry that the open breaker refused.
     assert!((Duration::from_millis(4_900)..=Duration::from_secs(5)).contains(&wait), "{wait:?}");
 
-    // It is well again: of many calls at once one is the probe, and the others are refused meanwhile.
+    // It is well again: many calls come at once, one goes first, and the others hear while it is
+    // under way.
     scripted.script.status.store(200, Ordering::SeqCst);
     scripted.script.gated.store(true, Ordering::SeqCst);
     tokio::time::sleep(wait).await;
@@ -90,13 +91,13 @@ async fn retries_stay_within_their_budget_and_help() {
     }
     let attempts = scripted.calls();
     println!("budget: {CALLS} calls, {attempts} attempts, {failed} failed");
-    assert!(attempts <= CALLS * 12 / 10 + CREDIT, "{attempts} attempts of {CALLS} calls");
+    assert!(attempts <= CALLS * 12 / 10 + ADVANCE, "{attempts} attempts of {CALLS} calls");
     assert!(attempts > CALLS * 115 / 100, "{attempts}: the budget is used");
     assert!(failed <= CALLS / 6, "{failed} of {CALLS} failed, a quarter would without retries");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_vendor_that_asks_for_time_gets_it_and_the_caller_hears() {
+async fn a_short_wait_is_kept_and_a_long_one_is_told_to_the_caller() {
     let scripted = ScriptedEngine::new();
     let answers = |answers: &[(u16, Option<u32>)]| scripted.script.next.lock().unwrap().extend(answers);
     answers(&[(429, Some(1))]);
@@ -115,9 +116,26 @@ async fn a_vendor_that_asks_for_time_gets_it_and_the_caller_hears() {
     assert_eq!((scripted.calls(), began.elapsed()), (4, Duration::ZERO));
 }
 
-/// A full house: as many as there are places are served, as many as may wait do, the others hear at once; then all is free.
+/// Cashfree asks for a wait with a header of its own. A long wait is for the caller, not for this
+/// service: one call, and the caller is told.
+#[tokio::test]
+async fn a_long_wait_in_cashfrees_own_header_is_told_after_one_call() {
+    let server = FaultServer::start(Front::Plain).await;
+    let fixture = successes().into_iter().find(|it| it.entry.meta.id == "cashfree").unwrap();
+    let refusal = reply(429, &[("x-ratelimit-retry", "9")], b"{}");
+    server.answer(fixture.until_last(vec![Act::Send(refusal)]));
+    let transport = Shared::new(AMPLE, None);
+    let engine = engine(&fixture, &server.base(), &transport, |_| ());
+    let outcome = call(&engine, &fixture, AMPLE).await;
+    let error = outcome.result.unwrap_err();
+    assert_eq!((error.kind, error.retry_after), (Kind::RateLimited, Some(Duration::from_secs(9))));
+    assert_eq!((outcome.report.attempts, server.requests()), (1, 1));
+}
+
+/// With all permits taken, as many calls wait as may wait, and the others are refused at once. All
+/// permits come back.
 #[tokio::test(start_paused = true)]
-async fn places_are_bounded_and_come_back() {
+async fn permits_are_bounded_and_come_back() {
     let mut settings = Settings::default();
     settings.limits.max_calls_per_host = 8;
     settings.limits.max_waiting_per_host = 4;
@@ -148,7 +166,8 @@ async fn places_are_bounded_and_come_back() {
     assert!(next(&mut calls, 8).await.iter().all(Result::is_ok), "all places are free");
 }
 
-/// A healthy vendor and one that never answers, each with [`PLACES`] and as much room to wait.
+/// A healthy connector and one that never answers. Both have this many permits, and as many calls
+/// may wait.
 struct Neighbours {
     engine: Arc<Engine<Shared>>,
     healthy: FixtureCall,
@@ -185,7 +204,7 @@ impl Neighbours {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_sick_vendor_does_not_stop_the_others() {
+async fn a_silent_connector_does_not_stop_another_one() {
     let vendors = Neighbours::start().await;
     let mut waiting = JoinSet::new();
     for _ in 0..100 {
@@ -211,8 +230,8 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
-/// The healthy vendor is measured alone, then beside the sick one at full load, in turns.
-async fn beside_a_sick_vendor(rounds: usize, per_round: usize, sick_load: usize) -> (Duration, Duration) {
+/// Measures the healthy connector alone and beside the silent one at full load, in turns.
+async fn beside_a_silent_connector(rounds: usize, per_round: usize, sick_load: usize) -> (Duration, Duration) {
     let Neighbours { engine, healthy, sick, good, bad: _bad } = Neighbours::start().await;
     let bytes = healthy.replies[0].bytes();
     good.answer(vec![vec![Act::Pause(Duration::from_millis(20)), Act::Send(bytes)]]);
@@ -253,11 +272,12 @@ async fn beside_a_sick_vendor(rounds: usize, per_round: usize, sick_load: usize)
     (percentile(&mut alone, 99), percentile(&mut beside, 99))
 }
 
-/// Measures the 99th percentile of a healthy vendor's calls, alone and beside a sick one.
-/// `cargo test --release -p daypass --test all gates -- --ignored --nocapture`
+/// Measures the 99th percentile of the healthy connector's calls, alone and beside the silent one.
+/// It needs a quiet machine. `cargo test --release -p daypass --test all host_limits -- --ignored
+/// --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures latency: a minute on a quiet machine"]
-async fn one_sick_vendor_does_not_slow_the_others_full_size() {
-    let (alone, beside) = beside_a_sick_vendor(8, 250, 200).await;
+async fn a_silent_connector_does_not_slow_another_one_full_size() {
+    let (alone, beside) = beside_a_silent_connector(8, 250, 200).await;
     assert!(beside <= alone.mul_f64(1.1), "{alone:?} {beside:?}");
 }

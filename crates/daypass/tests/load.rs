@@ -1,4 +1,5 @@
-//! Many callers at once: one vendor call where one is enough, and nobody gets what belongs to another.
+//! Many callers at once: one call to the connector where one is enough, and no caller gets a token
+//! of another one.
 //!
 //! The full sizes: `cargo test -p daypass --release --test all load -- --ignored --nocapture`
 
@@ -14,7 +15,7 @@ use crate::scripted_engine::{ScriptedEngine, TestRequest, holder_and_expiry, ms}
 use connectors::Kind;
 use serde_json::json;
 
-/// Numbers that only look random, the same for the same seed (xorshift64*).
+/// Pseudo-random numbers, the same for the same seed (xorshift64*).
 struct Seeded(u64);
 
 impl Seeded {
@@ -26,7 +27,7 @@ impl Seeded {
     }
 }
 
-/// A cold start of so many callers; the vendor answers when all of them wait.
+/// A cold start of so many callers. The connector answers when all of them wait.
 async fn cold_start(callers: usize, cancelled: bool, seed: u64) {
     let scripted = ScriptedEngine::new();
     scripted.script.gated.store(true, SeqCst);
@@ -76,7 +77,7 @@ async fn a_cold_start_of_10_000_makes_one_call() {
 }
 
 #[tokio::test]
-async fn the_caller_that_started_a_flight_may_leave() {
+async fn the_caller_that_started_a_fetch_may_leave() {
     let scripted = ScriptedEngine::new();
     scripted.script.gated.store(true, SeqCst);
     let engine = scripted.engine.clone();
@@ -91,7 +92,7 @@ async fn the_caller_that_started_a_flight_may_leave() {
 }
 
 #[tokio::test]
-async fn the_others_go_on_when_a_flight_dies() {
+async fn the_others_go_on_when_a_fetch_panics() {
     // Leases run out by a clock of their own here.
     let scripted = ScriptedEngine::with_running_leases();
     scripted.script.panics.store(1, SeqCst);
@@ -108,7 +109,7 @@ async fn the_others_go_on_when_a_flight_dies() {
 }
 
 #[tokio::test]
-async fn a_defect_that_stays_is_told_and_does_not_go_on_for_ever() {
+async fn a_lasting_defect_ends_in_an_error() {
     let scripted = ScriptedEngine::with_running_leases();
     scripted.store.down.store(true, SeqCst);
     scripted.script.panics.store(usize::MAX, SeqCst);
@@ -126,7 +127,7 @@ async fn a_defect_that_stays_is_told_and_does_not_go_on_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_leader_with_less_time_is_answered() {
+async fn a_caller_that_joined_one_with_less_time_is_answered() {
     let scripted = ScriptedEngine::new();
     scripted.script.gated.store(true, SeqCst);
     let engine = scripted.engine.clone();
@@ -148,7 +149,7 @@ async fn who_waits_for_a_leader_with_less_time_is_answered() {
 }
 
 #[tokio::test]
-async fn one_failure_is_told_to_all_who_waited_for_it_and_the_next_call_starts_anew() {
+async fn all_callers_that_waited_get_the_failure_and_the_next_call_starts_anew() {
     let scripted = ScriptedEngine::new();
     scripted.script.status.store(500, SeqCst);
     scripted.script.gated.store(true, SeqCst);
@@ -167,7 +168,8 @@ async fn one_failure_is_told_to_all_who_waited_for_it_and_the_next_call_starts_a
     scripted.ask(&TestRequest::server()).await.unwrap();
 }
 
-/// Calls of many tenants with references that collide, in waves of random size, their secrets rotated at random moments.
+/// Calls of many tenants with references that collide, in waves of random size, their secrets
+/// rotated at random moments.
 async fn crowd(calls: usize, tenants: usize, seed: u64) {
     let scripted = ScriptedEngine::new();
     scripted.script.expires_in.store(300, SeqCst);
@@ -214,7 +216,8 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
             }
         }
         done += wave;
-        // Replacements that nobody waits for end before time goes on, so that the truth can be told to the millisecond.
+        // Replacements that nobody waits for end before time goes on, so that the truth can be told
+        // to the millisecond.
         while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
             tokio::task::yield_now().await;
         }
@@ -232,12 +235,12 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_what_belongs_to_another() {
+async fn no_caller_gets_the_token_of_another() {
     crowd(5_000, 50, 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "full size"]
-async fn nobody_of_1_000_tenants_in_1_000_000_calls_gets_what_belongs_to_another() {
+async fn no_caller_of_1_000_tenants_in_1_000_000_calls_gets_what_belongs_to_another() {
     crowd(1_000_000, 1_000, 4).await;
 }

@@ -1,7 +1,8 @@
 //! No CLIENT token contains a secret of its own call, whatever the connector answers.
 //!
-//! Every text of the last reply (and the header that has the token) of every CLIENT grant is replaced by every secret of the call: each credential that is not public,
-//! each secret input, each secret header that was sent (a login's token among them), as it is and inside longer texts.
+//! Every text of the last reply (and the header that has the token) of every CLIENT grant is
+//! replaced by every secret of the call: each credential that is not public, each secret input,
+//! each secret header that was sent (a login's token among them), as it is and inside longer texts.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,8 @@ use tokio::time::Instant;
 
 use crate::fixtures_as_calls::{FixtureCall, FixtureReply, call, each_grant, engine};
 
-/// A secret of a call: known before, or the nth secret header that is sent (signatures differ from call to call).
+/// A secret of a call: known before, or the nth secret header that is sent (signatures differ from
+/// call to call).
 #[derive(Clone)]
 enum Source {
     Known(String),
@@ -31,7 +33,8 @@ struct Change {
     nth: usize,
 }
 
-/// Answers with the replies of a fixture, the last one changed, and notes the secret headers that were sent.
+/// Answers with the replies of a fixture, the last one changed, and notes the secret headers that
+/// were sent.
 #[derive(Clone)]
 struct Replay {
     replies: Arc<Vec<FixtureReply>>,
@@ -65,7 +68,7 @@ impl HttpSend for Replay {
     }
 }
 
-/// Every text that the holder of a pass sees.
+/// Every text that the holder of a token sees.
 fn shown(issued: &IssuedToken) -> Vec<&str> {
     let token = &issued.token;
     let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
@@ -88,7 +91,7 @@ fn change_nth(reply: &mut FixtureReply, token: &str, nth: usize, by: &str) {
     };
 }
 
-/// Where the texts of a body are; one place in a body that is no JSON.
+/// The JSON pointers of the texts of a body; one pointer in a body that is no JSON.
 fn texts_of(body: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     match serde_json::from_slice::<Value>(body) {
@@ -111,7 +114,7 @@ fn texts(value: &Value, at: String, found: &mut Vec<String>) {
     }
 }
 
-/// One call of the scene, and the secret headers that were sent.
+/// One call of the fixture, and the secret headers that were sent.
 async fn play(fixture: &FixtureCall, change: Option<Change>) -> (Result<IssuedToken, connectors::Error>, Vec<String>) {
     let (replies, token) = (Arc::new(fixture.replies.clone()), fixture.token.clone());
     let replay = Replay { replies, token, change, seen: Arc::default() };
@@ -120,7 +123,7 @@ async fn play(fixture: &FixtureCall, change: Option<Change>) -> (Result<IssuedTo
     (outcome.result, sent)
 }
 
-/// All secrets of the scene's call.
+/// All secrets of the fixture's call.
 fn sources(fixture: &FixtureCall, sent: &[String]) -> Vec<Source> {
     let inputs = fixture.grant.inputs.iter().filter(|input| input.kind == InputKind::Secret);
     let inputs = inputs.filter_map(|input| Some(fixture.case["input"][input.name].as_str()?.to_owned()));

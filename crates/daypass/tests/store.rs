@@ -1,4 +1,4 @@
-//! One suite for both stores: what the engine may rely on, whichever it is.
+//! One suite for all stores: the properties that the cache relies on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,8 @@ pub fn owner(nth: u8) -> Owner {
     [nth; 16]
 }
 
-/// The value at these places, once the store answers: a busy machine may make a shared one look slow for a moment.
+/// The value of these keys, once the store answers: on a busy machine a shared store can look slow
+/// for a moment.
 pub async fn value(store: &dyn Store, keys: &[StoreKey]) -> Option<Vec<u8>> {
     steady(store, async || store.get(keys).await).await.into_iter().next().map(|found| found.value)
 }
@@ -35,9 +36,15 @@ pub async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, dayp
     panic!("the store answers no operation");
 }
 
-/// A claim that does not wait for another's right to end.
-pub async fn claim(store: &dyn Store, read_first: &[StoreKey], at: StoreKey, nth: u8, lease: Duration) -> LeaseOutcome {
-    steady(store, async || store.acquire_lease(read_first, at, owner(nth), lease, Instant::now()).await).await
+/// Tries to acquire a lease, without a wait for another owner.
+pub async fn acquire(
+    store: &dyn Store,
+    read_first: &[StoreKey],
+    at: StoreKey,
+    nth: u8,
+    time: Duration,
+) -> LeaseOutcome {
+    steady(store, async || store.acquire_lease(read_first, at, owner(nth), time, Instant::now()).await).await
 }
 
 async fn until_gone(store: &dyn Store, at: StoreKey) {
@@ -52,14 +59,14 @@ async fn until_gone(store: &dyn Store, at: StoreKey) {
 
 pub async fn suite(store: &dyn Store) {
     values_come_back_until_they_expire(store).await;
-    places_are_alternatives(store).await;
+    keys_are_alternatives(store).await;
     the_first_value_stays(store).await;
-    one_makes_it_and_the_others_wait(store).await;
-    who_waits_gets_the_value_or_the_right(store).await;
-    who_lost_the_right_changes_nothing(store).await;
-    rights_end_and_can_be_kept(store).await;
+    one_owner_holds_the_lease_and_the_others_wait(store).await;
+    a_waiting_owner_gets_the_value_or_the_lease(store).await;
+    an_owner_without_the_lease_changes_nothing(store).await;
+    leases_end_and_can_be_renewed(store).await;
     credentials_are_forgotten_together(store).await;
-    a_rush_has_one_winner(store).await;
+    of_many_owners_one_gets_the_lease(store).await;
 }
 
 async fn values_come_back_until_they_expire(store: &dyn Store) {
@@ -76,11 +83,11 @@ async fn values_come_back_until_they_expire(store: &dyn Store) {
     assert_eq!(value(store, &[]).await, None);
 }
 
-async fn places_are_alternatives(store: &dyn Store) {
+async fn keys_are_alternatives(store: &dyn Store) {
     let (first, second) = (key(2, 1), key(2, 2));
     steady(store, async || store.put(second, b"second".to_vec(), LONG).await).await;
     assert_eq!(value(store, &[first, second]).await.as_deref(), Some(b"second".as_slice()));
-    let found = claim(store, &[first, second], first, 1, LONG).await;
+    let found = acquire(store, &[first, second], first, 1, LONG).await;
     assert!(matches!(found, LeaseOutcome::Found(StoredValue { key, .. }) if key == second), "{found:?}");
     steady(store, async || store.put(first, b"first".to_vec(), LONG).await).await;
     assert_eq!(value(store, &[first, second]).await.as_deref(), Some(b"first".as_slice()));
@@ -108,29 +115,29 @@ async fn the_first_value_stays(store: &dyn Store) {
     assert!(puts.iter().filter(|put| **put == Ok(None)).count() <= 1);
 }
 
-async fn one_makes_it_and_the_others_wait(store: &dyn Store) {
+async fn one_owner_holds_the_lease_and_the_others_wait(store: &dyn Store) {
     let at = key(3, 1);
     let read_first = [at];
-    let claim = |nth| claim(store, &read_first, at, nth, LONG);
-    assert_eq!(claim(1).await, LeaseOutcome::Acquired);
-    assert_eq!(claim(2).await, LeaseOutcome::TimedOut);
-    assert_eq!(claim(1).await, LeaseOutcome::Acquired, "who has the right may ask again");
+    let acquire = |nth| acquire(store, &read_first, at, nth, LONG);
+    assert_eq!(acquire(1).await, LeaseOutcome::Acquired);
+    assert_eq!(acquire(2).await, LeaseOutcome::TimedOut);
+    assert_eq!(acquire(1).await, LeaseOutcome::Acquired, "the holder may ask again");
     steady(store, async || store.release(at, owner(2)).await).await;
-    assert_eq!(claim(2).await, LeaseOutcome::TimedOut, "only the owner gives up");
+    assert_eq!(acquire(2).await, LeaseOutcome::TimedOut, "only the owner can release it");
     steady(store, async || store.release(at, owner(1)).await).await;
-    assert_eq!(claim(2).await, LeaseOutcome::Acquired);
+    assert_eq!(acquire(2).await, LeaseOutcome::Acquired);
     assert!(steady(store, async || store.put_and_release(at, owner(2), b"made".to_vec(), LONG).await).await);
-    assert!(matches!(claim(3).await, LeaseOutcome::Found(StoredValue { value, .. }) if value == b"made"));
+    assert!(matches!(acquire(3).await, LeaseOutcome::Found(StoredValue { value, .. }) if value == b"made"));
     // A new one is wanted, whatever is there.
-    assert_eq!(self::claim(store, &[], at, 3, LONG).await, LeaseOutcome::Acquired);
+    assert_eq!(self::acquire(store, &[], at, 3, LONG).await, LeaseOutcome::Acquired);
     assert!(steady(store, async || store.put_and_release(at, owner(3), b"newer".to_vec(), LONG).await).await);
     assert_eq!(value(store, &[at]).await.as_deref(), Some(b"newer".as_slice()));
 }
 
-async fn who_waits_gets_the_value_or_the_right(store: &dyn Store) {
+async fn a_waiting_owner_gets_the_value_or_the_lease(store: &dyn Store) {
     for (digest, made) in [(1, true), (2, false)] {
         let at = key(10, digest);
-        assert_eq!(claim(store, &[at], at, 1, LONG).await, LeaseOutcome::Acquired);
+        assert_eq!(acquire(store, &[at], at, 1, LONG).await, LeaseOutcome::Acquired);
         let began = Instant::now();
         let waiting = steady(store, async || store.acquire_lease(&[at], at, owner(2), LONG, began + LONG).await);
         let making = async {
@@ -142,37 +149,37 @@ async fn who_waits_gets_the_value_or_the_right(store: &dyn Store) {
                 false => steady(store, async || store.release(at, owner(1)).await).await,
             }
         };
-        let (claimed, ()) = tokio::join!(waiting, making);
+        let (leased, ()) = tokio::join!(waiting, making);
         assert!(began.elapsed() >= SHORT && began.elapsed() < LONG / 2, "{:?}", began.elapsed());
-        match claimed {
+        match leased {
             LeaseOutcome::Found(found) => assert!(made && found.value == b"made"),
             other => assert_eq!((made, other), (false, LeaseOutcome::Acquired)),
         }
     }
 }
 
-async fn who_lost_the_right_changes_nothing(store: &dyn Store) {
+async fn an_owner_without_the_lease_changes_nothing(store: &dyn Store) {
     let at = key(4, 1);
-    let claim = |nth, lease| claim(store, &[], at, nth, lease);
-    assert_eq!(claim(1, SHORT).await, LeaseOutcome::Acquired);
-    while claim(2, LONG).await != LeaseOutcome::Acquired {
+    let acquire = |nth, time| acquire(store, &[], at, nth, time);
+    assert_eq!(acquire(1, SHORT).await, LeaseOutcome::Acquired);
+    while acquire(2, LONG).await != LeaseOutcome::Acquired {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let settle = |nth, value: &'static [u8]| store.put_and_release(at, owner(nth), value.to_vec(), LONG);
-    assert!(!steady(store, async || settle(1, b"late").await).await, "the right had passed on");
+    let put_and_release = |nth, value: &'static [u8]| store.put_and_release(at, owner(nth), value.to_vec(), LONG);
+    assert!(!steady(store, async || put_and_release(1, b"late").await).await, "the lease has another owner");
     assert!(!steady(store, async || store.renew(at, owner(1), LONG).await).await);
     assert_eq!(value(store, &[at]).await, None);
-    assert!(steady(store, async || settle(2, b"in time").await).await);
-    assert!(!steady(store, async || settle(1, b"later still").await).await, "another's value is there");
+    assert!(steady(store, async || put_and_release(2, b"in time").await).await);
+    assert!(!steady(store, async || put_and_release(1, b"later still").await).await, "another's value is there");
     assert_eq!(value(store, &[at]).await.as_deref(), Some(b"in time".as_slice()));
 }
 
-async fn rights_end_and_can_be_kept(store: &dyn Store) {
+async fn leases_end_and_can_be_renewed(store: &dyn Store) {
     let at = key(5, 1);
-    assert_eq!(claim(store, &[], at, 1, SHORT).await, LeaseOutcome::Acquired);
+    assert_eq!(acquire(store, &[], at, 1, SHORT).await, LeaseOutcome::Acquired);
     assert!(steady(store, async || store.renew(at, owner(1), LONG).await).await);
     tokio::time::sleep(SHORT * 2).await;
-    assert_eq!(claim(store, &[], at, 2, LONG).await, LeaseOutcome::TimedOut);
+    assert_eq!(acquire(store, &[], at, 2, LONG).await, LeaseOutcome::TimedOut);
     assert!(!steady(store, async || store.renew(at, owner(2), LONG).await).await);
 }
 
@@ -187,14 +194,14 @@ async fn credentials_are_forgotten_together(store: &dyn Store) {
     assert_eq!(steady(store, async || store.forget(Fingerprint([6; 8])).await).await, Forgotten::default());
 }
 
-async fn a_rush_has_one_winner(store: &dyn Store) {
+async fn of_many_owners_one_gets_the_lease(store: &dyn Store) {
     let at = key(8, 1);
-    let claims =
+    let leases =
         (0..100).map(|nth| async move { store.acquire_lease(&[at], at, owner(nth), LONG, Instant::now()).await });
-    let claims = futures(claims).await;
-    let ours = claims.iter().filter(|claim| **claim == Ok(LeaseOutcome::Acquired)).count();
-    assert!(ours <= 1, "{ours} have the right");
-    assert!(ours == 1 || claims.iter().any(Result::is_err), "nobody has the right");
+    let leases = futures(leases).await;
+    let ours = leases.iter().filter(|lease| **lease == Ok(LeaseOutcome::Acquired)).count();
+    assert!(ours <= 1, "{ours} hold the lease");
+    assert!(ours == 1 || leases.iter().any(Result::is_err), "no owner holds the lease");
 }
 
 /// All at once, on one task.
@@ -235,7 +242,7 @@ pub fn backed(server: &RedisServer) -> FallbackStore {
     FallbackStore::new(&server.url(), Arc::new(SystemClock::default())).unwrap()
 }
 
-/// The value at a place, by whatever answers.
+/// The value of a key, from the store or the fallback.
 pub async fn read(store: &dyn Store, at: StoreKey) -> Option<Vec<u8>> {
     store.get(&[at]).await.unwrap().pop().map(|found| found.value)
 }
@@ -255,7 +262,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     assert_eq!(read(&store, full).await.as_deref(), Some(b"full".as_slice()));
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(value(&other, &[full]).await, None);
-    let found = claim(&store, &[full], full, 2, LONG).await;
+    let found = acquire(&store, &[full], full, 2, LONG).await;
     assert!(matches!(found, LeaseOutcome::Found(found) if found.value == b"full"));
     until(async || value(&other, &[full]).await.as_deref() == Some(b"full")).await;
 
@@ -301,7 +308,7 @@ pub async fn until(holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test]
-async fn values_that_do_not_end_are_not_ours() {
+async fn values_without_an_expiry_are_ignored() {
     let Some(server) = RedisServer::start() else { return };
     let store = RedisStore::new(&server.url()).unwrap();
     let at = key(1, 1);
@@ -313,7 +320,7 @@ async fn values_that_do_not_end_are_not_ours() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_not_there_costs_nothing_and_is_taken_up_again() {
+async fn an_absent_store_costs_no_time_and_is_used_again_when_it_is_back() {
     let Some(mut server) = RedisServer::start() else { return };
     let store = RedisStore::new(&server.url()).unwrap();
     let at = key(1, 1);

@@ -1,19 +1,19 @@
-//! A shared store that closes connections, refuses, or is out of reach of one node: what is
-//! forgotten stays forgotten.
+//! A shared store that closes connections, refuses, or cannot be reached by one node. Forgotten
+//! values stay forgotten.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     redis_server::{Answer, RedisServer},
-    store::{LONG, backed, claim, key, owner, read, steady, suite, until, value},
+    store::{LONG, acquire, backed, key, owner, read, steady, suite, until, value},
 };
 use daypass::{FallbackStore, Fingerprint, Forgotten, LeaseOutcome, RedisStore, Store, SystemClock};
 use tokio::time::Instant;
 
-/// Everything but scripts: a common hardening, under which no lease works.
+/// All rights but scripts: a common hardening, under which no lease works.
 const WITHOUT_SCRIPTS: &[&str] = &["on", ">pw", "~*", "+@all", "-@scripting"];
 
-/// A store that logs in as this user, who has these rights.
+/// A store with the login of this user, who has these rights.
 fn backed_as(server: &RedisServer, user: &str, rights: &[&str]) -> FallbackStore {
     let answer = server.command(&[&["ACL", "SETUSER", user][..], rights].concat());
     assert_eq!(answer, Answer::Bytes(b"OK".to_vec()));
@@ -54,7 +54,7 @@ async fn a_connection_that_was_closed_is_replaced_before_the_store_counts_as_los
 }
 
 #[tokio::test]
-async fn what_one_node_forgets_no_other_remembers() {
+async fn a_value_that_one_node_forgets_is_forgotten_by_all() {
     let Some(mut server) = RedisServer::start() else { return };
     let [one, other] = two_that_remember(&server).await;
     assert_eq!(forget(&one).await, Forgotten { values: 1, unconfirmed: Vec::new() });
@@ -66,7 +66,7 @@ async fn what_one_node_forgets_no_other_remembers() {
 }
 
 #[tokio::test]
-async fn what_a_node_kept_to_itself_is_not_offered_after_it_was_forgotten() {
+async fn a_value_that_only_one_node_had_is_not_offered_after_it_was_forgotten() {
     let Some(mut server) = RedisServer::start() else { return };
     let [one, other] = two_that_remember(&server).await;
     let [forgotten, replaced] = [2, 3].map(|digest| key(1, digest));
@@ -84,7 +84,7 @@ async fn what_a_node_kept_to_itself_is_not_offered_after_it_was_forgotten() {
 
     assert_eq!(forget(&one).await.unconfirmed, Vec::<String>::new());
     for at in [forgotten, replaced] {
-        assert_eq!(claim(&other, &[at], at, 1, LONG).await, LeaseOutcome::Acquired);
+        assert_eq!(acquire(&other, &[at], at, 1, LONG).await, LeaseOutcome::Acquired);
         assert_eq!(value(&one, &[at]).await, None);
     }
     server.kill();
@@ -110,7 +110,7 @@ async fn a_node_that_is_cut_off_is_named_and_forgets_before_anything_else() {
 }
 
 #[tokio::test]
-async fn who_left_is_not_waited_for() {
+async fn a_node_that_left_is_not_waited_for() {
     let Some(server) = RedisServer::start() else { return };
     let [one, other] = two_that_remember(&server).await;
     other.leave().await;

@@ -1,5 +1,5 @@
-//! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once for
-//! all callers that wait for the token.
+//! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once
+//! for all callers that wait for the token.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(super) enum Source {
 /// The right to make a token, across nodes.
 enum Lease {
     /// There is a stored token already.
-    Hit(Fetched),
+    Hit(Box<Fetched>),
     /// This fetch holds the lease and renews it.
     Acquired,
     /// Another node still held the lease at the deadline.
@@ -83,7 +83,7 @@ impl Fetcher {
         let _ = getrandom::fill(&mut owner);
         let fetched = |exchanged| Fetched { request: keys.request, exchanged, source: Source::Exchange };
         let lease = match self.acquire_lease(query, owner).await {
-            Lease::Hit(hit) => return hit,
+            Lease::Hit(hit) => return *hit,
             Lease::TimedOut => {
                 let error = Error::new(Kind::Timeout, "another node did not make the token in time");
                 return fetched(Exchanged::without_call(Err(error)));
@@ -134,7 +134,7 @@ impl Fetcher {
         let mut outcome = store.acquire_lease(read_first, key, owner, LEASE, wait_until).await;
         if let Ok(LeaseOutcome::Found(stored)) = &outcome {
             if let Some(hit) = self.hit(query, stored, not_due_by) {
-                return Lease::Hit(hit);
+                return Lease::Hit(Box::new(hit));
             }
             // A value that is about to expire, or that cannot be read, counts as absent.
             was_read = false;
@@ -146,7 +146,7 @@ impl Fetcher {
                 // Another node may have stored the token between the read and the lease.
                 if !was_read && let Some(hit) = self.read(query, not_due_by).await {
                     let _ = store.release(key, owner).await;
-                    return Lease::Hit(hit);
+                    return Lease::Hit(Box::new(hit));
                 }
                 Lease::Acquired
             }
@@ -154,8 +154,8 @@ impl Fetcher {
         }
     }
 
-    /// The stored value as the result of a fetch, if it may be handed out. With `not_due_by`, a token
-    /// that is due for a refresh with this jitter is no hit.
+    /// The stored value as the result of a fetch, if it may be handed out. With `not_due_by`, a
+    /// token that is due for a refresh with this jitter is no hit.
     fn hit(&self, query: &Query, stored: &StoredValue, not_due_by: Option<Jitter>) -> Option<Fetched> {
         let record = self.sealed.open(stored)?;
         let request = record.request;

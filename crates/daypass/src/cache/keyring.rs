@@ -1,5 +1,5 @@
-//! The keys of the store: they name stored values (keyed hashes) and seal them (XChaCha20-Poly1305).
-//! The cache uses them; the configuration brings them.
+//! The keys of the store: they name stored values (keyed hashes) and seal them
+//! (XChaCha20-Poly1305). The cache uses them; the configuration brings them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20poly1305::{

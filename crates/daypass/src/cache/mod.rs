@@ -27,7 +27,7 @@ use crate::{
         record::Content,
         refresh::{Jitter, is_due},
         sealed_store::{KEEP_WITHOUT_EXPIRY, ReferenceUse, SealedStore},
-        single_flight::{SingleFlight, Waiter},
+        single_flight::{Role, SingleFlight, Waiter},
     },
     clock::Clock,
     issued::IssuedToken,
@@ -36,8 +36,8 @@ use crate::{
     store::{Fingerprint, Store, StoreError, StoreKey},
 };
 
-/// The shortest time between two background refreshes of one token, also after a failure: a connector
-/// that is down is not called by each caller.
+/// The shortest time between two background refreshes of one token, also after a failure: a
+/// connector that is down is not called by each caller.
 const REFRESH_EVERY: Duration = Duration::from_secs(3);
 /// The time for a background refresh. No caller waits for it.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(30);
@@ -81,14 +81,14 @@ impl TokenCache {
         CacheKeys::of(request, &self.sealed().keyring)
     }
 
-    /// The token for a query: a stored one where that is legal, else the result of one fetch for all
-    /// callers that wait for it.
+    /// The token for a query: a stored one where that is legal, else the result of one fetch for
+    /// all callers that wait for it.
     ///
     /// `connector_use` receives what the exchange took, where this call started it.
     pub async fn get_or_fetch(&self, query: &Query, connector_use: &mut ConnectorUse) -> Result<Answer> {
         let shared = query.request.grant.is_shared();
-        // A caller that can join a fetch does not ask the store: many callers for one token cause one
-        // read.
+        // A caller that can join a fetch does not ask the store: many callers for one token cause
+        // one read.
         let noted = match shared && !self.in_flight.contains(&flight_key(query)) {
             false => None,
             true => match self.look_up(query).await? {
@@ -99,7 +99,7 @@ impl TokenCache {
         let mut ended_without_result = 0;
         loop {
             let waiter = self.join(query);
-            let started = waiter.started;
+            let role = waiter.role;
             let Ok(fetched) = timeout_at(query.deadline, waiter.result()).await else {
                 return Err(Error::new(Kind::Timeout, "the connector did not answer in time"));
             };
@@ -111,18 +111,18 @@ impl TokenCache {
                 }
                 return Err(Error::new(Kind::Internal, "the exchange with the connector ended in a defect"));
             };
-            if started {
+            if role == Role::Started {
                 *connector_use = fetched.exchanged.connector_use;
             }
-            count(&fetched, started, shared);
+            count(query, &fetched, role);
             match &fetched.exchanged.result {
                 // The caller that started the fetch had less time than this one, or asked for
                 // something else under the same reference.
                 Err(error)
-                    if !started
+                    if role == Role::Joined
                         && (error.kind == Kind::Timeout || fetched.request != query.keys.request)
                         && Instant::now() < query.deadline => {}
-                _ => return self.answer(query, fetched, started, noted).await,
+                _ => return self.answer(query, fetched, role, noted).await,
             }
         }
     }
@@ -150,9 +150,9 @@ impl TokenCache {
     }
 
     /// One caller's answer from the result of a fetch.
-    async fn answer(&self, query: &Query, fetched: Fetched, started: bool, noted: Option<Duration>) -> Result<Answer> {
+    async fn answer(&self, query: &Query, fetched: Fetched, role: Role, noted: Option<Duration>) -> Result<Answer> {
         let token = fetched.exchanged.result?;
-        let received_before = fetched.source == Source::Store || !started;
+        let received_before = fetched.source == Source::Store || role == Role::Joined;
         if !query.request.grant.is_shared() {
             query.keys.same_request(&fetched.request)?;
             return Ok(Answer { token, replayed: received_before });
@@ -227,12 +227,12 @@ fn flight_key(query: &Query) -> (StoreKey, Freshness) {
     (query.keys.store_key(), query.freshness)
 }
 
-fn count(fetched: &Fetched, started: bool, shared: bool) {
-    let event = match (started, fetched.source, shared) {
-        (false, ..) => CacheEvent::Coalesced,
-        (true, Source::Store, true) => CacheEvent::Hit,
-        (true, Source::Store, false) => CacheEvent::Replay,
-        (true, Source::Exchange, _) => CacheEvent::Miss,
+fn count(query: &Query, fetched: &Fetched, role: Role) {
+    let event = match (role, fetched.source) {
+        (Role::Joined, _) => CacheEvent::Coalesced,
+        (Role::Started, Source::Store) if query.request.grant.is_shared() => CacheEvent::Hit,
+        (Role::Started, Source::Store) => CacheEvent::Replay,
+        (Role::Started, Source::Exchange) => CacheEvent::Miss,
     };
     event.count();
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// A shared token is replaced before the last tenth of its lifetime or the last minute, whichever is
-/// shorter. It is handed out in the meantime.
+/// A shared token is replaced before the last tenth of its lifetime or the last minute, whichever
+/// is shorter. It is handed out in the meantime.
 const REFRESH_BEFORE: Duration = Duration::from_secs(60);
 
 /// A shift of the moment of replacement, in parts of 256 of the refresh window. It differs between

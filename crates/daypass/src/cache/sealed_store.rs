@@ -1,5 +1,5 @@
-//! Records in the store: sealed on the way in, opened on the way out. The cache and the fetch use it;
-//! it uses the store and the keyring.
+//! Records in the store: sealed on the way in, opened on the way out. The cache and the fetch use
+//! it; it uses the store and the keyring.
 
 use std::{sync::Arc, time::Duration};
 

@@ -25,8 +25,14 @@ impl<K, T> Default for SingleFlight<K, T> {
 /// One caller that waits for a task.
 pub(super) struct Waiter<T> {
     result: watch::Receiver<Option<T>>,
-    /// Whether this caller started the task.
-    pub started: bool,
+    pub role: Role,
+}
+
+/// What a caller did for the task that it waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Started,
+    Joined,
 }
 
 impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> SingleFlight<K, T> {
@@ -39,7 +45,7 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
     pub fn join<F: Future<Output = T> + Send + 'static>(&self, key: &K, start: impl FnOnce() -> F) -> Waiter<T> {
         let mut running = lock(&self.0);
         let (sender, result) = match running.entry(key.clone()) {
-            Entry::Occupied(task) => return Waiter { result: task.get().clone(), started: false },
+            Entry::Occupied(task) => return Waiter { result: task.get().clone(), role: Role::Joined },
             Entry::Vacant(vacant) => {
                 let (sender, result) = watch::channel(None);
                 vacant.insert(result.clone());
@@ -51,12 +57,12 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
         let task = start();
         tokio::spawn(async move {
             let result = task.await;
-            // The key goes first: a caller that comes after the result must read the store, or start
-            // a task of its own.
+            // The key goes first: a caller that comes after the result must read the store, or
+            // start a task of its own.
             drop(remove);
             let _ = sender.send(Some(result));
         });
-        Waiter { result, started: true }
+        Waiter { result, role: Role::Started }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The expiry that a caller is told: the earliest one that any clock allows. The exchange uses it for
-//! each new token.
+//! The expiry that a caller is told: the earliest one that any clock allows. The exchange uses it
+//! for each new token.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,11 +7,11 @@ use connectors::{Audience, Error, Expiry, Reply, Result, Timestamp, Token};
 
 use crate::{clock::Clock, issued::IssuedToken, request::validated::TokenRequest};
 
-/// The least remaining lifetime of a token that is handed out, in milliseconds: callers are told whole
-/// seconds.
+/// The least remaining lifetime of a token that is handed out, in milliseconds: callers are told
+/// whole seconds.
 const LEAST_LEFT_MS: i64 = 1000;
-/// The `Date` header counts whole seconds (RFC 9110 section 5.6.7): the connector's clock may be this
-/// much ahead of it.
+/// The `Date` header counts whole seconds (RFC 9110 section 5.6.7): the connector's clock may be
+/// this much ahead of it.
 const DATE_ROUNDING_MS: i64 = 999;
 
 /// The facts of the last reply that the expiry depends on.
@@ -74,7 +74,8 @@ pub(super) fn issue(
     })
 }
 
-/// The time until a moment by the connector's own clock, whose `Date` was set after the call was sent.
+/// The time until a moment by the connector's own clock, whose `Date` was set after the call was
+/// sent.
 fn left_by_date(moment: Timestamp, last: LastReply, elapsed: Duration) -> Option<i64> {
     let since_sent = milliseconds(elapsed.saturating_sub(last.first_sent));
     Some(moment.as_millisecond() - last.date?.as_millisecond() - DATE_ROUNDING_MS - since_sent)

@@ -55,8 +55,8 @@ struct Running<'a> {
     last_reply: Option<LastReply>,
 }
 
-/// The moment of a call's first attempt, on both clocks. An attempt without a reply may have done its
-/// work: a token's lifetime counts from the first attempt.
+/// The moment of a call's first attempt, on both clocks. An attempt without a reply may have done
+/// its work: a token's lifetime counts from the first attempt.
 #[derive(Clone, Copy)]
 struct FirstSent {
     wall: Timestamp,
@@ -120,7 +120,8 @@ impl<V: HttpSend> Exchanger<V> {
         Err(Error::new(Kind::Internal, "the exchange with the connector did not come to an end"))
     }
 
-    /// One call. It is attempted again where that is legal, within the host's budget and the deadline.
+    /// One call. It is attempted again where that is legal, within the host's budget and the
+    /// deadline.
     async fn call(&self, mut call: Call, conversation: &Conversation<'_>, running: &mut Running<'_>) -> Result<Reply> {
         let request = running.request;
         if !request.bases.allow(request.mode, &call.uri) {

@@ -1,5 +1,5 @@
-//! Keeps the secrets of an exchange out of its result: it replaces them in the connector's error texts,
-//! and finds tokens that contain one. The exchange uses it.
+//! Keeps the secrets of an exchange out of its result: it replaces them in the connector's error
+//! texts, and finds tokens that contain one. The exchange uses it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use connectors::{Call, Error, Refusal, Token};
@@ -16,8 +16,8 @@ const REMOVED: &str = "[REDACTED]";
 /// Shortest part of a secret for which a word is removed: connectors repeat the beginning of a key.
 const SHORTEST_PART: usize = 8;
 
-/// Shortest secret that is searched inside a longer text. A shorter one, such as a PIN of four digits,
-/// is part of many random tokens by chance; it counts only where it is the whole text.
+/// Shortest secret that is searched inside a longer text. A shorter one, such as a PIN of four
+/// digits, is part of many random tokens by chance; it counts only where it is the whole text.
 const SHORTEST_INSIDE: usize = 6;
 
 /// The secrets of one exchange: those of the request, and those in headers that were sent.
@@ -41,8 +41,9 @@ impl<'a> Secrets<'a> {
         }));
     }
 
-    /// Whether a token, or what comes with it, contains a secret: a connector, or a gateway before it,
-    /// may repeat the merchant's key. `server_parameters` stay in the backend and may repeat an input.
+    /// Whether a token, or what comes with it, contains a secret: a connector, or a gateway before
+    /// it, may repeat the merchant's key. `server_parameters` stay in the backend and may repeat an
+    /// input.
     pub fn are_in(&self, token: &Token) -> bool {
         let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
         let scopes = token.scopes.iter().map(String::as_str);
@@ -68,8 +69,8 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// Whether the text contains one of the secrets: as it is, percent-encoded, escaped as in JSON, or in
-/// base64, as in the claims of a JWT.
+/// Whether the text contains one of the secrets: as it is, percent-encoded, escaped as in JSON, or
+/// in base64, as in the claims of a JWT.
 fn contains_secret<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clone) -> bool {
     let decoded = percent_decode_str(text).decode_utf8_lossy();
     let unescaped = serde_json::from_str::<String>(&format!("\"{text}\"")).unwrap_or_default();
@@ -80,14 +81,15 @@ fn contains_secret<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clon
         || text.split('.').filter_map(of_base64).any(|part| inside(&part))
 }
 
-/// The decoded text of base64 of either alphabet (RFC 4648 sections 4 and 5), with padding or without.
+/// The decoded text of base64 of either alphabet (RFC 4648 sections 4 and 5), with padding or
+/// without.
 fn of_base64(text: &str) -> Option<String> {
     let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
     String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
-/// The text without control characters, at most 500 characters long. Every word is replaced that is a
-/// secret, contains one, or has eight characters in a row in common with one.
+/// The text without control characters, at most 500 characters long. Every word is replaced that is
+/// a secret, contains one, or has eight characters in a row in common with one.
 fn redact<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clone) -> String {
     let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Whole values first: they may contain spaces.

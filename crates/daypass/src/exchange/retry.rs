@@ -1,5 +1,5 @@
-//! Which attempts are repeated, and after which pause. Only what is safe is repeated: a call that was
-//! not sent, and a call that the connector's step function declares repeatable.
+//! Which attempts are repeated, and after which pause. Only what is safe is repeated: a call that
+//! was not sent, and a call that the connector's step function declares repeatable.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub(super) struct Attempt {
 impl Attempt {
     /// The pause before another attempt, after this reply. `None` where there must be none.
     pub fn pause_after_reply(self, reply: &Reply) -> Option<Duration> {
-        // 409 after the first attempt: the connector still works on an attempt whose reply was lost.
+        // 409 after the first attempt: the connector still works on an attempt whose reply was
+        // lost.
         let still_working = reply.status == 409 && self.number > 1;
         if !self.repeatable || !(still_working || matches!(reply.status, 429 | 502 | 503 | 504)) {
             return None;
@@ -40,8 +41,8 @@ impl Attempt {
         if wait <= LONGEST_WAIT { self.pause().map(|pause| wait + pause) } else { None }
     }
 
-    /// The pause before another attempt, after an attempt without a reply. `None` where there must be
-    /// none.
+    /// The pause before another attempt, after an attempt without a reply. `None` where there must
+    /// be none.
     pub fn pause_after_error(self, error: &TransportError) -> Option<Duration> {
         match error {
             TransportError::NotSent(NotSent::NoConnection) => self.pause(),
@@ -53,7 +54,8 @@ impl Attempt {
         }
     }
 
-    /// Exponential backoff with full jitter: any time up to the longest. `None` after the last attempt.
+    /// Exponential backoff with full jitter: any time up to the longest. `None` after the last
+    /// attempt.
     fn pause(self) -> Option<Duration> {
         if self.number >= MAX_ATTEMPTS {
             return None;

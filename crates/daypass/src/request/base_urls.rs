@@ -37,8 +37,8 @@ enum UrlFault {
 }
 
 impl BaseUrls {
-    /// The connector's hosts with the operator's replacements, by the settings' keys. A replaced main
-    /// host stands for every host of the connector that has no replacement of its own.
+    /// The connector's hosts with the operator's replacements, by the settings' keys. A replaced
+    /// main host stands for every host of the connector that has no replacement of its own.
     ///
     /// # Errors
     /// The first key or URL that cannot be used.

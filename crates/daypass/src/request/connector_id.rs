@@ -1,5 +1,5 @@
-//! Connector names: from the caller's spelling to the registry's id. The request check, the settings
-//! and the server use it.
+//! Connector names: from the caller's spelling to the registry's id. The request check, the
+//! settings and the server use it.
 
 use connectors::Registration;
 

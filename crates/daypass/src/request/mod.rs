@@ -1,5 +1,5 @@
-//! The request as it comes in, and the checks that need no call to a connector. The engine uses this
-//! module first; nothing here does IO.
+//! The request as it comes in, and the checks that need no call to a connector. The engine uses
+//! this module first; nothing here does IO.
 
 pub(crate) mod base_urls;
 mod choose_grant;

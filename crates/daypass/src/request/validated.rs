@@ -45,7 +45,8 @@ impl std::fmt::Debug for TokenRequest {
 }
 
 impl TokenRequest {
-    /// Checks a request to its connector. A request that fails here causes no call to the connector.
+    /// Checks a request to its connector. A request that fails here causes no call to the
+    /// connector.
     ///
     /// # Errors
     /// The caller's mistake, with the fields at fault, or the operator's policy.
@@ -144,7 +145,8 @@ fn check_reference(reference: &str) -> Result<()> {
     Err(Error::invalid("merchant_access_token_id", "must be 1 to 255 visible characters, unique to the token"))
 }
 
-/// The mode of a call: the one that the credentials show, else the one that is asked for, else live.
+/// The mode of a call: the one that the credentials show, else the one that is asked for, else
+/// live.
 fn mode(of_credentials: Option<Mode>, test_mode: Option<bool>, meta: &Meta) -> Result<Mode> {
     let asked = test_mode.map(|test| if test { Mode::Test } else { Mode::Live });
     match (of_credentials, asked) {

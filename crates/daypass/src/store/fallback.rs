@@ -13,12 +13,12 @@ use crate::{
     },
 };
 
-/// A shared store with a fallback to the memory of this node, for the time that the shared store does
-/// not answer. Only the sharing is lost then.
+/// A shared store with a fallback to the memory of this node, for the time that the shared store
+/// does not answer. Only the sharing is lost then.
 ///
-/// A value of the shared store replaces the one in memory. A value that the shared store did not take
-/// is offered to it again when it is read. The shared store knows this node, and `forget` waits until
-/// this node has forgotten, too.
+/// A value of the shared store replaces the one in memory. A value that the shared store did not
+/// take is offered to it again when it is read. The shared store knows this node, and `forget`
+/// waits until this node has forgotten, too.
 pub struct FallbackStore {
     shared: RedisStore,
     here: Arc<Remembered>,

@@ -69,7 +69,8 @@ impl MemoryStore {
         })
     }
 
-    /// The value of one of `read_first`, or the lease; else the time until another owner's lease ends.
+    /// The value of one of `read_first`, or the lease; else the time until another owner's lease
+    /// ends.
     fn try_acquire_lease(
         &self,
         read_first: &[StoreKey],

@@ -1,5 +1,5 @@
-//! The store of the cache: sealed values with a lifetime, and leases. A store sees neither credentials
-//! nor tokens. The cache uses it through [`Store`]; nothing here knows the cache.
+//! The store of the cache: sealed values with a lifetime, and leases. A store sees neither
+//! credentials nor tokens. The cache uses it through [`Store`]; nothing here knows the cache.
 
 pub(crate) mod fallback;
 pub(crate) mod memory;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
 
-/// The key of a stored value. It begins with the fingerprint of the credentials, so that all values of
-/// one set of credentials can be forgotten together.
+/// The key of a stored value. It begins with the fingerprint of the credentials, so that all values
+/// of one set of credentials can be forgotten together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreKey {
     /// The fingerprint of the credentials.
@@ -97,8 +97,8 @@ pub struct StoreError;
 
 /// Sealed values with leases, so that one value is made once.
 ///
-/// Where a method takes several keys, they are alternatives for one value, the preferred one first: the
-/// keyring has several keys, and each gives one store key.
+/// Where a method takes several keys, they are alternatives for one value, the preferred one first:
+/// the keyring has several keys, and each gives one store key.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Waits until the store answers, for this long at most; returns whether it does.
@@ -122,9 +122,9 @@ pub trait Store: Send + Sync + 'static {
         life: Duration,
     ) -> Result<Option<StoredValue>, StoreError>;
 
-    /// The value of one of `read_first`, else the lease on `key`. Atomic. With an empty `read_first`,
-    /// the lease only. Where another owner holds the lease, waits for the value or the lease until
-    /// `wait_until`.
+    /// The value of one of `read_first`, else the lease on `key`. Atomic. With an empty
+    /// `read_first`, the lease only. Where another owner holds the lease, waits for the value or
+    /// the lease until `wait_until`.
     async fn acquire_lease(
         &self,
         read_first: &[StoreKey],

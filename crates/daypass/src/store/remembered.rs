@@ -1,5 +1,5 @@
-//! The memory of one node beside a shared store, and the marks of forgotten credentials. The fallback
-//! store reads and writes it, the heartbeat to Redis clears it.
+//! The memory of one node beside a shared store, and the marks of forgotten credentials. The
+//! fallback store reads and writes it, the heartbeat to Redis clears it.
 
 use std::{
     collections::HashMap,

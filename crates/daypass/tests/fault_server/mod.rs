@@ -1,5 +1,6 @@
-//! A vendor that breaks in every way that a socket can: it answers byte for byte as told, drips, stalls, resets, closes half
-//! of the connection, lies about lengths, and breaks TLS. Loopback only; it ends when it is dropped.
+//! A connector that breaks in every way that a socket can: it sends given bytes, drips, stalls,
+//! resets, closes half of the connection, sends wrong lengths, and breaks TLS. Loopback only; it
+//! ends when it is dropped.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
@@ -30,9 +31,9 @@ pub enum Act {
     Send(Vec<u8>),
     /// Sends bytes one at a time, with a pause before each.
     Drip(Vec<u8>, Duration),
-    /// Does nothing for a while.
+    /// Pauses.
     Pause(Duration),
-    /// Never does anything again, and keeps the connection.
+    /// Keeps the connection and sends nothing more.
     Hang,
     /// Closes the sending half, and goes on reading.
     HalfClose,
@@ -106,7 +107,7 @@ impl FaultServer {
         Self { address, authority: authority.pem.clone(), front, script, requests, task: task.abort_handle() }
     }
 
-    /// What stands in for the vendor's scheme and host.
+    /// The base URL in place of the connector's.
     pub fn base(&self) -> String {
         match self.front {
             Front::Plain | Front::ResetAtOnce | Front::CloseAtOnce => format!("http://{}", self.address),
@@ -120,7 +121,8 @@ impl FaultServer {
         self.requests.store(0, Ordering::SeqCst);
     }
 
-    /// From now on: these acts for the first, second, … request; the last of them for every further one.
+    /// From now on: these acts for the first, second, … request; the last of them for every further
+    /// one.
     pub fn answer(&self, scripts: Vec<Vec<Act>>) {
         self.answer_with(move |nth, _| scripts[nth.min(scripts.len() - 1)].clone());
     }
@@ -252,12 +254,12 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8
     }
 }
 
-/// A well-formed answer.
+/// A well-formed reply.
 pub fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     lying_reply(status, headers, body, body.len())
 }
 
-/// An answer that says another length than it has.
+/// A reply with a wrong length.
 pub fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: usize) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status} FixtureReply\r\n").into_bytes();
     for (name, value) in headers {
@@ -268,14 +270,15 @@ pub fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: u
     bytes
 }
 
-/// A port on which nobody listens, as long as the socket that holds it lives.
+/// A port without a listener, as long as the socket that holds it lives.
 pub fn refused() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     (socket.local_addr().unwrap(), socket)
 }
 
-/// A socket that listens, never accepts, and has no room for one more connection: what is sent there gets no answer at all.
+/// A socket that listens, never accepts, and has no room for another connection: packets to it get
+/// no answer.
 pub struct BlackHole {
     pub address: SocketAddr,
     _listener: std::net::TcpListener,

@@ -1,4 +1,5 @@
-//! The connectors' fixtures as calls of the engine: each success that they document, played against a server of ours.
+//! The connectors' fixtures as calls of the engine: each documented success, against a local
+//! server.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
@@ -17,10 +18,10 @@ use serde_json::{Map, Value, json};
 
 use crate::fault_server::{Act, reply};
 
-/// When the fixtures take place, unless they say otherwise.
+/// The time of the fixtures, unless a fixture says otherwise.
 const NOW: i64 = 1_767_225_600;
 
-/// One documented success.
+/// One documented call.
 #[derive(Clone)]
 pub struct FixtureCall {
     pub name: String,
@@ -68,7 +69,7 @@ impl FixtureReply {
 }
 
 impl FixtureCall {
-    /// Values that must never be seen in an error: every credential that is not public.
+    /// Values that no error may contain: every credential that is not public.
     pub fn canaries(&self) -> Vec<String> {
         let fields = self.entry.meta.credentials.iter().filter(|field| !field.public);
         fields.filter_map(|field| self.credentials.get(field.name)?.as_str()).map(ToOwned::to_owned).collect()
@@ -80,7 +81,8 @@ impl FixtureCall {
         body.contains(self.token.split(['.', '"', '\\']).next().unwrap())
     }
 
-    /// What the server does for the replies before the last one, and then `last` for every further request.
+    /// The acts of the server: the replies before the last one, then `last` for every further
+    /// request.
     pub fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
         let (_, before) = self.replies.split_last().unwrap();
         before.iter().map(|reply| vec![Act::Send(reply.bytes())]).chain([last]).collect()
@@ -198,14 +200,14 @@ impl HttpSend for Shared {
     }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 pub struct Outcome {
     pub result: Result<IssuedToken, Error>,
     pub report: CallReport,
     pub took: Duration,
 }
 
-/// An engine in the time of a scene that sends the scene's connector to `base`.
+/// An engine at the time of a fixture, with `base` as the base URL of its connector.
 pub fn engine<V: HttpSend + Clone>(
     fixture: &FixtureCall,
     base: &str,
@@ -220,7 +222,7 @@ pub fn engine<V: HttpSend + Clone>(
     Arc::new(Engine::new(settings, transport.clone(), clock, store, Keyring::ephemeral().unwrap()))
 }
 
-/// One call of a scene, under a reference of its own.
+/// One call of a fixture, under a reference of its own.
 pub async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall, time: Duration) -> Outcome {
     static CALLS: AtomicU64 = AtomicU64::new(1);
     let reference = match fixture.case["reference"].as_str() {

@@ -26,7 +26,8 @@ pub enum Answer {
 }
 
 impl RedisServer {
-    /// Starts one. Without the program the test is skipped with a notice, or fails where `TEST_REDIS=required`.
+    /// Starts one. Without the program the test is skipped with a notice, or fails where
+    /// `TEST_REDIS=required`.
     pub fn start() -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             let notice = "there is no redis-server on PATH (Debian: apt-get install redis-server)";

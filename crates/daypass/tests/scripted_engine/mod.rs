@@ -1,4 +1,4 @@
-//! The engine on a vendor that does as told and clocks that stand still until they are moved.
+//! The engine with a scripted connector, and clocks that tests move by hand.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
@@ -20,28 +20,28 @@ use daypass::{
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::Instant};
 
-/// What the vendor's wall clock shows when everything begins, in milliseconds.
+/// The connector's wall clock at the start, in milliseconds.
 pub const START_MS: i64 = 1_767_225_600_000;
 
-/// A vendor whose tokens tell for whom they were made and when they die.
+/// A connector whose tokens name their holder and their expiry.
 pub struct Script {
     pub clock: Arc<ManualClock>,
     pub calls: AtomicUsize,
     pub expires_in: AtomicI64,
     pub status: AtomicU16,
-    /// Time that passes in a call, before the answer is made and after.
+    /// Time that passes in a call, before the reply is made and again after.
     pub takes_ms: AtomicI64,
     /// How the wall clock moves in a call.
     pub steps_ms: AtomicI64,
-    /// What the vendor's own clock is ahead.
+    /// How far the connector's own clock is ahead.
     pub ahead_ms: AtomicI64,
     pub panics: AtomicUsize,
-    /// Status and `retry-after` of the next answers; after them every answer has the status above.
+    /// Status and `retry-after` of the next replies; further replies have the status above.
     pub next: Mutex<VecDeque<(u16, Option<u32>)>>,
-    /// Where set, each answer waits for a permit.
+    /// Where set, each reply waits for a permit.
     pub gated: AtomicBool,
     pub gate: Semaphore,
-    /// Secrets that the vendor knows; empty: all.
+    /// The secrets that the connector knows; where empty, all.
     pub known: Mutex<HashMap<String, String>>,
 }
 
@@ -132,14 +132,14 @@ pub fn ms(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap()
 }
 
-/// Whose token it is, and when it dies on the clock that only goes forwards.
+/// The holder of a token, and its expiry on the monotonic clock.
 pub fn holder_and_expiry(issued: &IssuedToken) -> (String, i64) {
     let text = issued.token.value.expose();
     let mut parts = text.split('|');
     (parts.next().unwrap().chars().rev().collect(), parts.next().unwrap().parse().unwrap())
 }
 
-/// A store that shows what is put into it, and can be told to give back something else.
+/// A store that shows what is put into it, and that can return altered values.
 pub struct Spy {
     pub inner: MemoryStore,
     pub seen: Mutex<Vec<(StoreKey, Vec<u8>)>>,
@@ -197,10 +197,10 @@ impl Store for Spy {
         key: StoreKey,
         owner: Owner,
         lease: Duration,
-        until: Instant,
+        wait_until: Instant,
     ) -> Result<LeaseOutcome, StoreError> {
         self.check()?;
-        Ok(match self.inner.acquire_lease(read_first, key, owner, lease, until).await? {
+        Ok(match self.inner.acquire_lease(read_first, key, owner, lease, wait_until).await? {
             LeaseOutcome::Found(found) => LeaseOutcome::Found(self.altered(found)),
             other => other,
         })
@@ -249,7 +249,7 @@ impl ScriptedEngine {
         Self::with(clock.clone(), clock)
     }
 
-    /// With leases on a clock that runs by itself.
+    /// With leases on the machine's clock.
     pub fn with_running_leases() -> Self {
         Self::with(Arc::new(ManualClock::at_ms(START_MS)), Arc::new(daypass::SystemClock::default()))
     }
@@ -289,7 +289,8 @@ impl ScriptedEngine {
         self.script.calls.load(SeqCst)
     }
 
-    /// Waits until the vendor was called so many times. Paused time passes only where all tasks wait.
+    /// Waits until the connector was called so many times. Paused time passes only while no task
+    /// runs.
     pub async fn until_called(&self, calls: usize) {
         while self.calls() < calls {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -343,7 +344,7 @@ impl TestRequest {
         }
     }
 
-    /// PayPal's client token: fifteen minutes on paper, as long as the script says here.
+    /// PayPal's client token. The script decides its lifetime.
     pub fn client() -> Self {
         Self::paypal("id", "secret", json!({}))
     }
@@ -357,13 +358,13 @@ impl TestRequest {
         Self::of_credentials(json!({"Paypal": {"client_id": id, "client_secret": secret}}), data)
     }
 
-    /// Stripe's ephemeral key, which names the moment of its death.
+    /// Stripe's ephemeral key, which has an absolute expiry.
     pub fn absolute() -> Self {
         let data = json!({"grant": "ephemeral_key", "customer": "cus_1"});
         Self::of_credentials(json!({"Stripe": {"api_key": "sk_test_1234567890"}}), data)
     }
 
-    /// Stripe's connection token, of which no lifetime is known.
+    /// Stripe's connection token, which has no published lifetime.
     pub fn without_end() -> Self {
         Self { data: json!({"grant": "terminal_connection_token"}), ..Self::absolute() }
     }

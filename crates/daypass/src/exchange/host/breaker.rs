@@ -1,5 +1,5 @@
-//! The circuit breaker of one host: closed, open, half-open. Time is an argument. The host limits use
-//! it.
+//! The circuit breaker of one host: closed, open, half-open. Time is an argument. The host limits
+//! use it.
 
 use std::time::Duration;
 

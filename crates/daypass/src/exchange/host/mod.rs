@@ -1,6 +1,6 @@
-//! The limits of each connector host: how many calls run at a time and how many wait, a circuit breaker
-//! and a retry budget. Trouble at one host does not affect another. The exchange uses it for each
-//! attempt.
+//! The limits of each connector host: how many calls run at a time and how many wait, a circuit
+//! breaker and a retry budget. Trouble at one host does not affect another. The exchange uses it
+//! for each attempt.
 
 pub(crate) mod breaker;
 mod retry_budget;
@@ -52,7 +52,8 @@ struct State {
     mean_latency: Duration,
 }
 
-/// The permit for one attempt. Dropped without an outcome, it counts as neither success nor failure.
+/// The permit for one attempt. Dropped without an outcome, it counts as neither success nor
+/// failure.
 pub(crate) struct Permit {
     host: Arc<HostLimits>,
     _permit: OwnedSemaphorePermit,
@@ -95,8 +96,8 @@ impl HostLimits {
         }
     }
 
-    /// Acquires a permit. It waits where the queue has room and the wait leaves the connector enough
-    /// time.
+    /// Acquires a permit. It waits where the queue has room and the wait leaves the connector
+    /// enough time.
     ///
     /// # Errors
     /// [`Kind::Unavailable`] while the breaker is open, [`Kind::Overloaded`] where no permit can be

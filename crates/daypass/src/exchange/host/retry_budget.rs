@@ -1,5 +1,5 @@
-//! The retry budget of one host: retries stay a fixed share of its calls, so that they do not add load
-//! to a host in trouble. The host limits use it.
+//! The retry budget of one host: retries stay a fixed share of its calls, so that they do not add
+//! load to a host in trouble. The host limits use it.
 
 /// Retries per call, in hundredths.
 const RETRY_PERCENT: i64 = 20;

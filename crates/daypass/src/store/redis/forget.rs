@@ -1,5 +1,5 @@
-//! Forgetting: marks in Redis, the removal of values, and the confirmation of every node. The store uses
-//! it.
+//! Forgetting: marks in Redis, the removal of values, and the confirmation of every node. The store
+//! uses it.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::store::{
 const SCAN_COUNT: usize = 1000;
 /// How long other nodes have to confirm that they forgot: several heartbeats.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
-/// How long other nodes have to report to a store that did not know this node: such a store is new, or
-/// has lost its data.
+/// How long other nodes have to report to a store that did not know this node: such a store is new,
+/// or has lost its data.
 const GATHER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Forgets every value of these credentials, on every node.

@@ -186,8 +186,8 @@ impl Link {
         self.up.store(false, Ordering::Relaxed);
     }
 
-    /// Replaces the connection. The old one may not have noticed that the peer is gone, or it repeats
-    /// the error of its creation.
+    /// Replaces the connection. The old one may not have noticed that the peer is gone, or it
+    /// repeats the error of its creation.
     fn reconnect(&self) {
         if let Ok(new) = connect(&self.client) {
             *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = new;

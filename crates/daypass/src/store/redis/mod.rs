@@ -29,8 +29,8 @@ use crate::store::{
     remembered::Remembered,
 };
 
-/// How long a caller that waits for another node's token bears with a slow store: the token is there
-/// sooner than a new one.
+/// How long a caller that waits for another node's token bears with a slow store: the token is
+/// there sooner than a new one.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How often [`Store::wait_until_up`] checks the store.
 const CHECK_UP_EVERY: Duration = Duration::from_millis(10);
@@ -38,8 +38,8 @@ const CHECK_UP_EVERY: Duration = Duration::from_millis(10);
 /// A store that the nodes of a cluster share.
 ///
 /// It runs on a thread of its own, so that a busy service does not take its own slowness for the
-/// store's. After a failed operation it is not used until a probe succeeds; until then, an operation
-/// fails at once.
+/// store's. After a failed operation it is not used until a probe succeeds; until then, an
+/// operation fails at once.
 pub struct RedisStore(Runner);
 
 /// Why a store cannot be opened.
@@ -67,8 +67,8 @@ pub(super) enum Offered {
 }
 
 impl RedisStore {
-    /// A store at `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Redis need not be
-    /// there yet.
+    /// A store at `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Redis need not
+    /// be there yet.
     ///
     /// # Errors
     /// Where the URL cannot be used. The error contains no part of it.

@@ -1,5 +1,5 @@
-//! Runs operations on the store's own thread, within the time that a token can wait for the store. The
-//! store and its forgetting use it.
+//! Runs operations on the store's own thread, within the time that a token can wait for the store.
+//! The store and its forgetting use it.
 
 use std::{
     sync::{Arc, atomic::Ordering},

@@ -1,8 +1,8 @@
-//! The scripts that run inside Redis, each of them atomic, and the Redis keys that they use. The store,
-//! its forgetting and its heartbeat run them.
+//! The scripts that run inside Redis, each of them atomic, and the Redis keys that they use. The
+//! store, its forgetting and its heartbeat run them.
 //!
-//! A script may be repeated where its reply was lost: the second run changes nothing and gives the same
-//! reply.
+//! A script may be repeated where its reply was lost: the second run changes nothing and gives the
+//! same reply.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ const PUT_IF_ABSENT: &str = "
     return {}";
 
 /// Puts a value that a node remembers (`{0, '', 0}`), unless there is another value (`{1, value,
-/// milliseconds left}`), or unless its credentials (ARGV 3) were forgotten under another mark than the
-/// node knows (ARGV 4): `{-1, '', 0}`.
+/// milliseconds left}`), or unless its credentials (ARGV 3) were forgotten under another mark than
+/// the node knows (ARGV 4): `{-1, '', 0}`.
 const OFFER: &str = "
     local value = redis.call('GET', KEYS[1])
     if value then return {1, value, redis.call('PTTL', KEYS[1])} end
@@ -41,8 +41,8 @@ const OFFER: &str = "
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return {0, '', 0}";
 
-/// The first value of all KEYS but the last, which is the lease. Without a value, the lease: `{-1, '',
-/// 0}` acquired, `{-2, '', milliseconds left}` held by another owner.
+/// The first value of all KEYS but the last, which is the lease. Without a value, the lease: `{-1,
+/// '', 0}` acquired, `{-2, '', milliseconds left}` held by another owner.
 const ACQUIRE_LEASE: &str = "
     for nth = 1, #KEYS - 1 do
         local value = redis.call('GET', KEYS[nth])
@@ -54,8 +54,8 @@ const ACQUIRE_LEASE: &str = "
     redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
     return {-1, '', 0}";
 
-/// Puts the value if the owner still holds the lease, or if the lease is gone (evicted or expired) and
-/// there is no other value.
+/// Puts the value if the owner still holds the lease, or if the lease is gone (evicted or expired)
+/// and there is no other value.
 const PUT_AND_RELEASE: &str = "
     local holder, value = redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])
     if value == ARGV[2] then return 1 end
@@ -76,9 +76,10 @@ const RELEASE: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
     return 1";
 
-/// A node's sign of life. KEYS: the nodes, the marks. ARGV: the node's name, the last mark that it has
-/// obeyed, and for how long the list of nodes is kept. Replies `{last mark, whether the node was known,
-/// the error where it could not be listed, {credentials, mark, …} where its marks are old}`.
+/// A node's sign of life. KEYS: the nodes, the marks. ARGV: the node's name, the last mark that it
+/// has obeyed, and for how long the list of nodes is kept. Replies `{last mark, whether the node
+/// was known, the error where it could not be listed, {credentials, mark, …} where its marks are
+/// old}`.
 const HEARTBEAT: &str = "
     local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or '0'
     local marks = {}
@@ -91,8 +92,8 @@ const HEARTBEAT: &str = "
     if type(noted) == 'table' and noted.err then fault = noted.err else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
     return {last, known, fault, marks}";
 
-/// Marks credentials (ARGV 1) as forgotten, with a mark above all earlier ones. Marks older than ARGV 2
-/// are removed.
+/// Marks credentials (ARGV 1) as forgotten, with a mark above all earlier ones. Marks older than
+/// ARGV 2 are removed.
 const MARK: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -103,8 +104,8 @@ const MARK: &str = "
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     return mark";
 
-/// The nodes that have not obeyed a mark (ARGV 1) yet, with the seconds since their last sign of life. A
-/// node whose last sign of life is older than ARGV 2 is taken off the list.
+/// The nodes that have not obeyed a mark (ARGV 1) yet, with the seconds since their last sign of
+/// life. A node whose last sign of life is older than ARGV 2 is taken off the list.
 const UNCONFIRMED: &str = "
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
