@@ -35,12 +35,12 @@ const NOW_MS: i64 = 1_767_225_600_000;
 pub fn credentials_header(data: &[u8]) {
     for credentials in [RawCredentials::parse(data), RawCredentials::parse_config(data)] {
         match credentials {
-            Err(error) => assert_eq!(error.kind.fault(), "caller"),
+            Err(error) => assert_eq!(error.kind.fault().label(), "caller"),
             Ok(credentials) => {
                 assert_eq!(format!("{credentials:?}"), "RawCredentials([REDACTED])");
                 for entry in CONNECTORS {
                     if let Err(error) = entry.bind(credentials.fields()) {
-                        assert_eq!(error.kind.fault(), "caller");
+                        assert_eq!(error.kind.fault().label(), "caller");
                     }
                 }
             }
@@ -55,7 +55,7 @@ pub fn feature_data(data: &[u8]) {
     for (feature_data, metadata) in [(Some(text), None), (None, Some(text)), (Some(text), Some(text))] {
         let request = request(entry, feature_data, metadata);
         match TokenRequest::check(request, entry, &Settings::default()) {
-            Err(error) => assert!(matches!(error.kind.fault(), "caller"), "{error:?}"),
+            Err(error) => assert!(matches!(error.kind.fault().label(), "caller"), "{error:?}"),
             Ok(order) => {
                 let bases = order.bases.of_mode(order.mode).to_vec();
                 let first = step(&order, &bases, &[]);

@@ -108,9 +108,8 @@ impl Kind {
         }
     }
 
-    /// The party at fault: `caller`, `vendor` (the connector said no), `network` (the connector or
-    /// the network is broken) or `daypass`.
-    pub const fn fault(self) -> &'static str {
+    /// The party at fault.
+    pub const fn fault(self) -> Fault {
         match self {
             Kind::InvalidRequest
             | Kind::UnknownConnector
@@ -120,14 +119,39 @@ impl Kind {
             | Kind::Unauthenticated
             | Kind::ServerTokenNotAskedFor
             | Kind::PolicyDenied
-            | Kind::ReferenceReused => "caller",
+            | Kind::ReferenceReused => Fault::Caller,
             Kind::CredentialsRejected
             | Kind::PermissionDenied
             | Kind::RequestRejected
             | Kind::RateLimited
-            | Kind::Refused => "vendor",
-            Kind::Timeout | Kind::Unavailable | Kind::BadReply => "network",
-            Kind::Cancelled | Kind::Overloaded | Kind::Internal => "daypass",
+            | Kind::Refused => Fault::Connector,
+            Kind::Timeout | Kind::Unavailable | Kind::BadReply => Fault::Network,
+            Kind::Cancelled | Kind::Overloaded | Kind::Internal => Fault::Daypass,
+        }
+    }
+}
+
+/// The party at fault for an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller: the same request fails again.
+    Caller,
+    /// The connector answered and refused.
+    Connector,
+    /// The connector, or the network to it, is broken.
+    Network,
+    /// This service.
+    Daypass,
+}
+
+impl Fault {
+    /// The fault's name in logs and error details.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Fault::Caller => "caller",
+            Fault::Connector => "vendor",
+            Fault::Network => "network",
+            Fault::Daypass => "daypass",
         }
     }
 }

@@ -29,7 +29,7 @@ mod unavailable;
 pub use connector::{Connector, StepFn};
 pub use connectors::{CONNECTORS, find};
 pub use encoding::{base64url_decode, jwt_claims};
-pub use error::{Error, FieldViolation, Kind, Refusal, Result};
+pub use error::{Error, Fault, FieldViolation, Kind, Refusal, Result};
 pub use exchange::{Exchange, Nonce, Step};
 pub use expiry::{Expiry, Seconds};
 pub use grant::{Audience, DefaultWhen, Grant, Lifetime, Scopes};

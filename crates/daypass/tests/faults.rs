@@ -201,7 +201,7 @@ async fn no_connection_is_unavailable_and_tried_again() {
             });
             for (what, outcome) in futures(calls).await {
                 tally.check(&fixture, &outcome, LITTLE, what);
-                let fault = outcome.result.err().map(|error| error.kind.fault());
+                let fault = outcome.result.err().map(|error| error.kind.fault().label());
                 assert_eq!(fault, Some("network"), "{} {what}", fixture.name);
             }
         }
@@ -346,7 +346,7 @@ async fn statuses(wanted: usize) {
                     let what = format!("status {status} with {} bytes", body.len());
                     tally.check(&fixture, &outcome, AMPLE, &what);
                     let kind = kind(&outcome);
-                    let blame = kind.map_or("nobody", Kind::fault);
+                    let blame = kind.map_or("nobody", |kind| kind.fault().label());
                     *kinds.lock().unwrap().entry((status / 100, kind.map_or("token", Kind::label))).or_default() += 1;
                     let allowed: &[&str] = match status {
                         // The documented body under another 2xx is still the documented body.
@@ -467,7 +467,7 @@ async fn bodies_that_are_not_as_documented() {
                 let outcome = play(what, good.with_body(body)).await;
                 // Some vendors refuse with 200 and a body without a token: then an odd body may be
                 // read as a refusal.
-                let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
+                let fault = outcome.result.as_ref().err().map(|error| error.kind.fault().label());
                 let told = matches!(fault, Some("network" | "vendor"));
                 if fault == Some("vendor") {
                     println!("{} {what}: told as {:?}", fixture.name, kind(&outcome));
@@ -562,7 +562,7 @@ async fn cut_at_every_byte(wanted: usize) {
                     server.answer(fixture.until_last(vec![Act::Send(good.with_body(&good.body[..cut]).bytes())]));
                     let outcome = alone(&fixture, &server.base(), &transport, AMPLE).await;
                     tally.check(&fixture, &outcome, AMPLE, "cut");
-                    let fault = outcome.result.as_ref().err().map(|error| error.kind.fault());
+                    let fault = outcome.result.as_ref().err().map(|error| error.kind.fault().label());
                     assert_eq!(fault, Some("network"), "{} cut at {cut}: {:?}", fixture.name, outcome.result);
                 }
 
@@ -686,7 +686,7 @@ async fn every_value_replaced(wanted: usize) {
                     Err(error) => {
                         // An answer may tell that the credentials are of the other environment.
                         let mode = error.fields.iter().any(|violation| violation.field == "test_mode");
-                        assert!(error.kind.fault() != "caller" || mode, "{} {what}: {error:?}", fixture.name);
+                        assert!(error.kind.fault().label() != "caller" || mode, "{} {what}: {error:?}", fixture.name);
                     }
                 }
             }

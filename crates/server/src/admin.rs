@@ -1,4 +1,5 @@
-//! The admin port: metrics and health over plain HTTP.
+//! The admin port: metrics, health and the removal of cached tokens over plain HTTP. Uses the engine
+//! and the counter of `logs`. Used by `server`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,37 +10,40 @@ use axum::{
     routing::{get, post},
 };
 use daypass::{Engine, Transport};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::logs;
 
-/// Bounds of the histograms, in seconds.
+/// Upper bounds of the histograms' buckets, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// How often what was measured is counted, so that it does not pile up where nobody asks.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// Time between two runs of upkeep. Without it, samples of histograms use memory until a scrape.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Starts to collect metrics. Once per process.
+/// Metrics cannot be collected.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct MetricsError(#[from] BuildError);
+
+/// Starts to collect metrics, once per process.
 ///
 /// # Errors
-/// Where they are collected already.
-pub fn collect_metrics() -> Result<PrometheusHandle, String> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
-        .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|error| error.to_string())
+/// Metrics are collected already.
+pub fn collect_metrics() -> Result<PrometheusHandle, MetricsError> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?;
+    Ok(builder.install_recorder()?)
 }
 
-/// Serves `/metrics`, `/healthz` (alive), `/readyz` (taking calls) and, to loopback only, `POST /cache/forget/<fingerprint>,…`
-/// until the process ends.
+/// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (the service takes calls) and, to
+/// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends.
 pub async fn serve(
     socket: TcpListener,
     metrics: PrometheusHandle,
     ready: watch::Receiver<bool>,
     engine: Arc<Engine<Transport>>,
 ) {
-    let upkeep = keep_up(metrics.clone(), UPKEEP);
+    let upkeep = run_upkeep(metrics.clone(), UPKEEP_INTERVAL);
     let routes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route(
@@ -56,7 +60,7 @@ pub async fn serve(
         .route(
             "/metrics",
             get(move || async move {
-                // The log counts by itself: it starts before metrics are collected.
+                // The log has its own counter, because it starts before metrics are collected.
                 metrics::counter!("daypass_log_lines_lost_total").absolute(logs::lost());
                 ([("content-type", "text/plain; version=0.0.4")], metrics.render())
             }),
@@ -68,8 +72,8 @@ pub async fn serve(
     }
 }
 
-async fn keep_up(metrics: PrometheusHandle, every: Duration) {
-    let mut ticks = tokio::time::interval(every);
+async fn run_upkeep(metrics: PrometheusHandle, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
         metrics.run_upkeep();
@@ -81,7 +85,7 @@ async fn forget(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(fingerprints): Path<String>,
 ) -> (StatusCode, String) {
-    if !is_this_machine(peer) {
+    if !is_loopback(peer) {
         return (StatusCode::FORBIDDEN, "only from this machine\n".into());
     }
     match fingerprints.split(',').map(str::parse).collect::<Result<Vec<_>, _>>() {
@@ -93,8 +97,9 @@ async fn forget(
     }
 }
 
-/// On a socket of both families the loopback of the older one looks like `::ffff:127.0.0.1`.
-fn is_this_machine(peer: SocketAddr) -> bool {
+/// An IPv6 socket that also takes IPv4 shows the IPv4 loopback as `::ffff:127.0.0.1` (RFC 4291
+/// section 2.5.5.2).
+fn is_loopback(peer: SocketAddr) -> bool {
     peer.ip().to_canonical().is_loopback()
 }
 
@@ -103,22 +108,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_known_in_every_spelling() {
-        for (peer, ours) in
+    fn loopback_is_recognised_in_each_notation() {
+        for (peer, loopback) in
             [("127.0.0.1:1", true), ("[::1]:1", true), ("[::ffff:127.0.0.1]:1", true), ("[::ffff:10.0.0.1]:1", false)]
         {
-            assert_eq!(is_this_machine(peer.parse().unwrap()), ours, "{peer}");
+            assert_eq!(is_loopback(peer.parse().unwrap()), loopback, "{peer}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_measured_is_counted_though_nobody_asks() {
+    async fn upkeep_moves_samples_into_buckets_without_a_scrape() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();
         metrics::with_local_recorder(&recorder, || metrics::histogram!("canary_seconds").record(1.0));
         let counted = || format!("{metrics:?}").contains("distributions: RwLock { data: {\"canary_seconds\"");
         assert!(!counted());
-        let upkeep = tokio::spawn(keep_up(metrics.clone(), Duration::from_millis(10)));
+        let upkeep = tokio::spawn(run_upkeep(metrics.clone(), Duration::from_millis(10)));
         tokio::time::sleep(Duration::from_millis(200)).await;
         upkeep.abort();
         assert!(counted(), "{metrics:?}");

@@ -1,18 +1,18 @@
-//! The service and its command line. The executable is [`cli::run`]; one file for each command under `cli/`.
+//! The service and its command line. The executable is [`cli::run`]. Imports go down this list:
+//! `cli`, `server`, `listen` and `rpc`, `config`, and the rest.
 
+mod access_log;
 mod admin;
-mod answer;
-mod call_log;
-mod callers;
+mod auth;
 pub mod cli;
 pub mod config;
+pub mod connector_docs;
+mod engine;
 mod listen;
 mod log_writer;
 mod logs;
-pub mod pages;
 pub mod protocol;
 mod rpc;
 mod server;
-mod status;
+mod signals;
 mod tls;
-mod undecodable;

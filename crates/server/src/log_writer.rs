@@ -1,8 +1,8 @@
-//! Log lines on their way out. A full or broken output costs lines, and never a call: who logs puts
-//! a line into a queue, and one thread of its own writes. Used by `logs`.
+//! A queue of log lines and the thread that writes them. A full or broken output loses lines and
+//! never blocks a call. Uses nothing of this crate. Used by `logs`.
 //!
-//! `tracing-appender` has such a writer, too. It neither counts the lines whose write fails nor says
-//! afterwards that lines are missing, and where its queue is full at the end it prints to standard
+//! `tracing-appender` has a similar writer. It does not count the lines whose write fails, it does
+//! not log that lines were lost, and where its queue is full at the end it prints to standard
 //! output, which may be the same stalled pipe.
 
 use std::{
@@ -13,12 +13,12 @@ use std::{
     time::Duration,
 };
 
-/// Most bytes that wait. About 2500 lines: seconds of many calls, and little memory.
+/// Most bytes in the queue: about 2500 lines.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
-/// How long a writer waits before it tries again where the output is a non-blocking file and full.
+/// Pause before a retry where the output is non-blocking and full.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// The near end of the queue. One call of `write` is one line; it never waits and never fails.
+/// The input of the queue. One call of `write` is one line. It never blocks and never fails.
 #[derive(Clone, Default)]
 pub struct LogWriter(Arc<Shared>);
 
@@ -32,18 +32,18 @@ struct Shared {
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Whether a line has left the queue and is not yet written.
+    /// Whether the thread is writing a line that has left the queue.
     writing: bool,
     lost: u64,
-    /// How many of the lost lines the log has told of.
-    told: u64,
+    /// The number of lost lines that a log line has reported.
+    reported: u64,
 }
 
 impl LogWriter {
     /// Starts the thread that writes to `output`.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// The system starts no thread.
     pub fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
         let writer = Self::default();
         let shared = writer.0.clone();
@@ -51,7 +51,7 @@ impl LogWriter {
         Ok(writer)
     }
 
-    /// How many lines were lost so far, because the queue was full or a write failed.
+    /// The number of lines that were lost so far, because the queue was full or a write failed.
     pub fn lost(&self) -> u64 {
         self.0.lock().lost
     }
@@ -87,18 +87,20 @@ impl Shared {
     }
 
     fn write_to(&self, mut output: impl Write) {
-        let mut torn = false;
+        let mut in_line = false;
         loop {
             let line = self.next();
-            // A line that was cut off must not spoil the next one.
-            torn = torn && write_all(&mut output, b"\n").is_err();
-            let written = if torn { Err(true) } else { write_all(&mut output, &line) };
-            torn = written == Err(true);
-            self.done(line.len(), written.is_ok());
+            // A line of which only a part is written gets an end, so that the next line stays whole.
+            if in_line && write_all(&mut output, b"\n") == Written::All {
+                in_line = false;
+            }
+            let written = if in_line { Written::Part } else { write_all(&mut output, &line) };
+            in_line = written == Written::Part;
+            self.done(line.len(), written);
         }
     }
 
-    /// The next line, once there is one.
+    /// Waits for the next line.
     fn next(&self) -> Vec<u8> {
         let mut queue = self.lock();
         queue.writing = false;
@@ -109,47 +111,55 @@ impl Shared {
         queue.lines.pop_front().unwrap_or_default()
     }
 
-    /// Counts a line; where lines were lost and all that remained is written, the log says so once.
-    fn done(&self, bytes: usize, written: bool) {
+    /// Counts a line. When the queue is empty, one log line reports the lines that were lost.
+    fn done(&self, bytes: usize, written: Written) {
         let mut queue = self.lock();
         queue.bytes = queue.bytes.saturating_sub(bytes);
-        if !written {
+        if written != Written::All {
             queue.lost += 1;
-        } else if queue.lines.is_empty() && queue.lost > queue.told {
-            let lines = queue.lost - queue.told;
-            queue.told = queue.lost;
-            // This line takes the same way as all others.
+        } else if queue.lines.is_empty() && queue.lost > queue.reported {
+            let lines = queue.lost - queue.reported;
+            queue.reported = queue.lost;
+            // This line goes through the queue, too.
             drop(queue);
             tracing::warn!(lines, "log lines were lost before this one");
         }
     }
 }
 
-/// Writes all of it; where that fails, says whether a part is written.
-fn write_all(output: &mut impl Write, line: &[u8]) -> Result<(), bool> {
+/// The written part of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    All,
+    Part,
+    Nothing,
+}
+
+fn write_all(output: &mut impl Write, line: &[u8]) -> Written {
     let mut rest = line;
     while !rest.is_empty() {
+        let failed = if rest.len() < line.len() { Written::Part } else { Written::Nothing };
         match output.write(rest) {
-            Ok(0) => return Err(rest.len() < line.len()),
+            Ok(0) => return failed,
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_DELAY),
-            Err(_) => return Err(rest.len() < line.len()),
+            Err(_) => return failed,
         }
     }
-    Ok(())
+    Written::All
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// An output that is full after some bytes, until it is emptied.
+    /// An output that takes a number of bytes and then fails.
     #[derive(Clone, Default)]
     struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
 
     impl Disk {
-        fn has_room_for(&self, bytes: usize) {
+        fn set_free_bytes(&self, bytes: usize) {
             self.0.lock().unwrap().1 = bytes;
         }
 
@@ -173,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_off_does_not_spoil_the_next() {
+    fn a_partly_written_line_does_not_corrupt_the_next() {
         let disk = Disk::default();
         let mut writer = LogWriter::start(disk.clone()).unwrap();
         let mut write = |line: &[u8]| {
@@ -181,9 +191,9 @@ mod tests {
             writer.flush_within(Duration::from_secs(30));
             writer.lost()
         };
-        disk.has_room_for(9);
+        disk.set_free_bytes(9);
         assert_eq!([write(b"first\n"), write(b"second\n"), write(b"third\n")], [0, 1, 2]);
-        disk.has_room_for(100);
+        disk.set_free_bytes(100);
         assert_eq!(write(b"fourth\n"), 2);
         assert_eq!(disk.text(), "first\nsec\nfourth\n");
     }

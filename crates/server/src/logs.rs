@@ -1,4 +1,5 @@
-//! Where log lines go: to standard error, as JSON unless that is a terminal.
+//! Logs to standard error, as JSON unless that is a terminal. Uses `log_writer`. Used by `cli`,
+//! `config`, `admin` and `signals`.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -9,56 +10,73 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    EnvFilter, fmt,
+    util::{SubscriberInitExt, TryInitError},
+};
 
 use crate::log_writer::LogWriter;
 
-/// Longest that the end of the process waits for lines to be written. It comes on top of the grace
-/// time, so it is short.
+/// Longest time for the end of the process to write the last lines. It is short, as it comes after
+/// the grace time of calls in flight.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The process has one standard error, so it has one writer.
+/// The writer of the process, which has one standard error.
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
-/// Starts logging. Once per process. From then on nothing else may write to standard error: such a
-/// write waits for its reader.
+/// Logging cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The log filter cannot be read. Its text is left out: it may hold anything.
+    #[error("log: expected a level (error, warn, info, debug) or directives such as info,daypass=debug")]
+    Filter,
+    /// The system starts no thread.
+    #[error("log: {0}")]
+    Writer(#[from] io::Error),
+    /// Logging has started already.
+    #[error("{0}")]
+    Started(#[from] TryInitError),
+}
+
+/// Starts logging, once per process. From then on nothing else may write to standard error, because
+/// such a write blocks while the reader of standard error is slow.
 ///
 /// # Errors
-/// Where the directives cannot be read.
-pub fn start(directives: &str) -> Result<(), String> {
+/// The filter cannot be read, or logging has started already.
+pub fn start(directives: &str) -> Result<(), LogError> {
     let filter = filter(directives)?;
-    let writer = LogWriter::start(io::stderr()).map_err(|error| format!("log: {error}"))?;
+    let writer = LogWriter::start(io::stderr())?;
     let writer = WRITER.get_or_init(|| writer);
     let lines = fmt().with_env_filter(filter).with_writer(|| writer.clone()).with_target(false);
-    let started = if io::stderr().is_terminal() {
-        lines.compact().try_init()
+    if io::stderr().is_terminal() {
+        lines.compact().finish().try_init()?;
     } else {
-        lines.json().flatten_event(true).try_init()
-    };
-    started.map_err(|error| error.to_string())?;
-    // The hook of the standard library writes to standard error itself.
+        lines.json().flatten_event(true).finish().try_init()?;
+    }
+    // The hook of the standard library writes to standard error directly.
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// A line to standard error that is no log line: in its turn where logging has started, else at once.
-pub fn say(line: Arguments<'_>) {
+/// Writes a line to standard error that is no log line. Where logging has started, the line goes
+/// through the queue of log lines.
+pub fn write_line(line: Arguments<'_>) {
     let line = format!("{line}\n");
-    // Where standard error is broken, there is nobody to tell.
+    // A broken standard error cannot be reported.
     let _ = match WRITER.get() {
         Some(writer) => writer.clone().write_all(line.as_bytes()),
         None => io::stderr().write_all(line.as_bytes()),
     };
 }
 
-/// Waits until all lines are written, but not for a reader that stalls.
+/// Waits until all lines are written, for [`FLUSH_TIMEOUT`] at most.
 pub fn flush() {
     if let Some(writer) = WRITER.get() {
         writer.flush_within(FLUSH_TIMEOUT);
     }
 }
 
-/// How many lines to standard error were lost so far.
+/// The number of lines that were lost so far.
 pub fn lost() -> u64 {
     WRITER.get().map_or(0, LogWriter::lost)
 }
@@ -69,20 +87,20 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(backtrace, "{panic}");
 }
 
-/// Whether the directives can be read.
+/// Checks a log filter.
 ///
 /// # Errors
-/// Where they cannot.
-pub fn check(directives: &str) -> Result<(), String> {
+/// The filter cannot be read.
+pub fn check(directives: &str) -> Result<(), LogError> {
     filter(directives).map(drop)
 }
 
-/// Log lines kept in memory, for the demo to search.
+/// Log lines in memory, which the demo searches.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl Memory {
-    /// Everything that was logged so far.
+    /// All lines so far.
     pub fn text(&self) -> String {
         self.0.lock().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
@@ -99,22 +117,22 @@ impl Write for Memory {
     }
 }
 
-/// Starts logging into memory, as JSON. Once per process.
+/// Starts logging into memory, as JSON, once per process.
 ///
 /// # Errors
-/// Where the directives cannot be read.
-pub fn start_in_memory(directives: &str) -> Result<Memory, String> {
+/// The filter cannot be read, or logging has started already.
+pub fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
     let memory = Memory::default();
     let writer = memory.clone();
     let lines = fmt().with_env_filter(filter(directives)?).with_writer(move || writer.clone());
-    lines.json().flatten_event(true).try_init().map_err(|error| error.to_string())?;
+    lines.json().flatten_event(true).finish().try_init()?;
     Ok(memory)
 }
 
-fn filter(directives: &str) -> Result<EnvFilter, String> {
-    // Libraries on the way see headers and bodies; what they have to say at finer levels is nobody's business.
+fn filter(directives: &str) -> Result<EnvFilter, LogError> {
+    // At finer levels these libraries log headers and bodies, which hold credentials.
     EnvFilter::try_new(format!("{directives},h2=warn,hyper=warn,hyper_util=warn,rustls=warn,connectrpc=warn"))
-        .map_err(|_| "log: expected a level (error, warn, info, debug) or directives such as info,daypass=debug".into())
+        .map_err(|_| LogError::Filter)
 }
 
 #[cfg(test)]
@@ -124,11 +142,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_a_log_line() {
+    fn a_panic_writes_one_log_line() {
         let (memory, this) = (Memory::default(), thread::current().id());
         let writer = memory.clone();
         let lines = fmt().with_writer(move || writer.clone()).json().flatten_event(true).finish();
-        // The hook is for all threads: those of other tests keep theirs.
+        // The hook is global. The threads of other tests keep their hook.
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(
             move |panic| {

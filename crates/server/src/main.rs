@@ -1,4 +1,4 @@
-//! `daypass`: see the library beside it.
+//! The executable `daypass`. It only calls the library beside it.
 
 fn main() -> std::process::ExitCode {
     daypass_server::cli::run()

@@ -1,82 +1,95 @@
-//! Certificates: the operator's, or throw-away ones made at start.
+//! TLS of the RPC port: the operator's certificate, or one that the server makes at its start. Uses
+//! the settings of `config`. Used by `server` and by the command `config check`.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    server::{VerifierBuilderError, WebPkiClientVerifier},
 };
 use tempfile::TempDir;
 
 use crate::config::Tls;
 
-/// What the listener needs to speak TLS.
+/// TLS of the RPC port.
 pub struct ServerTls {
     /// Certificate, key and protocol choices.
     pub config: Arc<ServerConfig>,
-    /// Where the throw-away authority's certificate is, for clients to trust; nothing where it could not be written.
+    /// The certificate of the server's own authority, for clients to trust. `None` where the
+    /// operator gave a certificate, or the file could not be written.
     pub authority_file: Option<PathBuf>,
-    /// Keeps that file for as long as the server lives.
+    /// Its drop removes that file.
     _folder: Option<TempDir>,
 }
 
-/// The operator's certificate.
+/// A certificate cannot be used or made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file of the private key has none.
+    #[error("{}: no PEM private key", .0.display())]
+    NoPrivateKey(PathBuf),
+    /// A file of certificates has none.
+    #[error("{}: no PEM certificates", .0.display())]
+    NoCertificates(PathBuf),
+    /// A certificate authority for clients is malformed.
+    #[error("{}: a certificate cannot be used", .0.display())]
+    UnusableAuthority(PathBuf),
+    /// Certificate and private key do not match.
+    #[error("[tls]: {0}")]
+    Mismatch(rustls::Error),
+    /// The TLS library refuses.
+    #[error(transparent)]
+    Library(#[from] rustls::Error),
+    /// The certificate authorities for clients make no verifier.
+    #[error(transparent)]
+    Verifier(#[from] VerifierBuilderError),
+    /// The server's own certificate cannot be made.
+    #[error(transparent)]
+    SelfMade(#[from] rcgen::Error),
+}
+
+/// TLS with the operator's certificate.
 ///
 /// # Errors
-/// What is wrong with the files.
-pub fn configured(tls: &Tls) -> Result<ServerTls, String> {
+/// A file cannot be used.
+pub fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
     let chain = certificates(&tls.certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(&tls.private_key_file)
-        .map_err(|_| format!("{}: no PEM private key", tls.private_key_file.display()))?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+        .map_err(|_| TlsError::NoPrivateKey(tls.private_key_file.clone()))?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
     let builder = match &tls.client_authorities_file {
         None => builder.with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(file)? {
-                roots.add(certificate).map_err(|_| format!("{}: a certificate cannot be used", file.display()))?;
+                roots.add(certificate).map_err(|_| TlsError::UnusableAuthority(file.clone()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
                 .allow_unauthenticated()
-                .build()
-                .map_err(|error| error.to_string())?;
+                .build()?;
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let config = builder.with_single_cert(chain, key).map_err(|error| format!("[tls]: {error}"))?;
+    let config = builder.with_single_cert(chain, key).map_err(TlsError::Mismatch)?;
     Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file: None, _folder: None })
 }
 
-/// A certificate for localhost, of an authority that nobody else will ever trust. Its key is never written down.
+/// TLS with a certificate for localhost, of an authority that is made for it. The authority's key is
+/// never written to a file.
 ///
 /// # Errors
-/// Where none can be made.
-pub fn throw_away() -> Result<ServerTls, String> {
-    let made = || -> Result<_, rcgen::Error> {
-        let mut authority = rcgen::CertificateParams::new(Vec::new())?;
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-        authority.distinguished_name.push(rcgen::DnType::CommonName, "Daypass throw-away authority");
-        let authority_key = rcgen::KeyPair::generate()?;
-        let authority_certificate = authority.self_signed(&authority_key)?;
-        let issuer = rcgen::Issuer::new(authority, authority_key);
-        let names = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
-        let key = rcgen::KeyPair::generate()?;
-        let certificate = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?;
-        Ok((authority_certificate.pem(), certificate.der().clone(), key.serialize_der()))
-    };
-    let (authority, certificate, key) = made().map_err(|error| error.to_string())?;
-    let kept = || -> io::Result<_> {
-        let folder = tempfile::Builder::new().prefix("daypass-").tempdir()?;
-        let file = folder.path().join("ca.pem");
-        fs::write(&file, authority)?;
-        Ok((folder, file))
-    };
-    // Nobody asked for TLS: a file system that cannot be written is no reason not to serve.
-    let (folder, authority_file) = match kept() {
+/// No certificate can be made.
+pub fn self_made() -> Result<ServerTls, TlsError> {
+    let SelfMade { authority_pem, certificate, key } = SelfMade::new()?;
+    // TLS is optional here, so a read-only file system does not stop the server.
+    let (folder, authority_file) = match write_authority(&authority_pem) {
         Ok((folder, file)) => (Some(folder), Some(file)),
         Err(error) => {
             tracing::warn!(%error, "the throw-away authority's certificate cannot be written; TLS clients cannot check it");
@@ -84,12 +97,38 @@ pub fn throw_away() -> Result<ServerTls, String> {
         }
     };
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], PrivatePkcs8KeyDer::from(key).into())
-        .map_err(|error| error.to_string())?;
+        .with_single_cert(vec![certificate], key.into())?;
     Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file, _folder: folder })
+}
+
+struct SelfMade {
+    authority_pem: String,
+    certificate: CertificateDer<'static>,
+    key: PrivatePkcs8KeyDer<'static>,
+}
+
+impl SelfMade {
+    fn new() -> Result<Self, rcgen::Error> {
+        let mut authority = rcgen::CertificateParams::new(Vec::new())?;
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "Daypass throw-away authority");
+        let authority_key = rcgen::KeyPair::generate()?;
+        let authority_pem = authority.self_signed(&authority_key)?.pem();
+        let issuer = rcgen::Issuer::new(authority, authority_key);
+        let names = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
+        let key = rcgen::KeyPair::generate()?;
+        let certificate = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?.der().clone();
+        Ok(Self { authority_pem, certificate, key: PrivatePkcs8KeyDer::from(key.serialize_der()) })
+    }
+}
+
+fn write_authority(pem: &str) -> io::Result<(TempDir, PathBuf)> {
+    let folder = tempfile::Builder::new().prefix("daypass-").tempdir()?;
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, pem)?;
+    Ok((folder, file))
 }
 
 fn with_protocols(mut config: ServerConfig) -> ServerConfig {
@@ -97,8 +136,8 @@ fn with_protocols(mut config: ServerConfig) -> ServerConfig {
     config
 }
 
-fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|_| format!("{}: no PEM certificates", file.display()))
+        .map_err(|_| TlsError::NoCertificates(file.to_owned()))
 }

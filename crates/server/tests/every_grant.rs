@@ -11,9 +11,9 @@ use crate::common::{Ask, Served};
 use buffa::Enumeration as _;
 use connectors::{Audience, CONNECTORS, DefaultWhen, Grant, Lifetime, Meta};
 use connectrpc::ErrorCode;
-use daypass_server::protocol::ucs::v2::{
-    Connector, MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage, OperationStatus,
-    TokenAudience,
+use daypass_server::protocol::{
+    CreateAccessTokenResponse,
+    ucs::v2::{Connector, OperationStatus, TokenAudience},
 };
 use sandbox::{ClientCall, ClientToken, FakeVendor};
 use serde_json::{Map, Value, json};
@@ -307,7 +307,7 @@ async fn a_client_can_do_what_the_grant_allows_and_nothing_else_and_not_for_ever
     }
 }
 
-fn pass(answer: &TokenResponseMessage, reference: &str) -> ClientToken {
+fn pass(answer: &CreateAccessTokenResponse, reference: &str) -> ClientToken {
     ClientToken {
         token: answer.access_token.as_option().map(|token| token.value.clone()).unwrap_or_default(),
         client_parameters: answer.client_parameters.clone().into_iter().collect(),
@@ -344,7 +344,7 @@ fn advance(sandbox: &str, seconds: i64) {
 fn the_pages_are_those_of_the_list() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/connectors");
     let mut names: Vec<String> = Vec::new();
-    for (name, text) in daypass_server::pages::pages() {
+    for (name, text) in daypass_server::connector_docs::pages() {
         let written = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
         assert!(written == text, "docs/connectors/{name} is stale: run `daypass connectors --pages docs/connectors`");
         names.push(name);
@@ -359,7 +359,7 @@ fn the_pages_are_those_of_the_list() {
 async fn the_calls_on_the_pages_work() {
     let served = Served::sandboxed();
     let mut count = 0;
-    for (name, text) in daypass_server::pages::pages() {
+    for (name, text) in daypass_server::connector_docs::pages() {
         for block in text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
             let part = |mark: &str| {
                 let quoted = block.split(mark).nth(1).unwrap_or_else(|| panic!("{name}: {mark}"));

@@ -10,9 +10,9 @@ use connectrpc::{
     CodecFormat, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, SharedHttp2Connection},
 };
-use daypass_server::protocol::ucs::v2::{
-    Connector, MerchantAuthenticationServiceClient,
-    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
+use daypass_server::protocol::{
+    CreateAccessTokenRequest,
+    ucs::v2::{Connector, MerchantAuthenticationServiceClient},
 };
 use tokio::task::JoinSet;
 
@@ -58,7 +58,7 @@ impl Load {
                 .with_timeout(timeout)
                 .with_header("x-connector", name)
                 .with_header("x-connector-auth", credentials);
-            let request = TokenRequestMessage {
+            let request = CreateAccessTokenRequest {
                 merchant_access_token_id: reference,
                 connector: connector.into(),
                 test_mode: Some(true),

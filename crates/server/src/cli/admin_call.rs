@@ -1,6 +1,7 @@
-//! One call to the admin port of a running server.
+//! One HTTP request to the admin port of a running server. Used by the commands `cache forget` and
+//! `healthcheck`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,12 +9,16 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
-/// Which server is meant.
+/// Most bytes of a reply.
+const MAX_REPLY_BYTES: u64 = 64 * 1024;
+
+/// The server to ask.
 #[derive(clap::Args)]
-pub struct Running {
-    /// Its admin address; absent: DAYPASS_ADMIN_LISTEN, else what the configuration file says, else 127.0.0.1:9090
+pub struct RunningServer {
+    /// Its admin address; absent: DAYPASS_ADMIN_LISTEN, else what the configuration file says, else
+    /// 127.0.0.1:9090
     #[arg(long)]
     admin_listen: Option<SocketAddr>,
     /// Its configuration file (TOML)
@@ -21,11 +26,54 @@ pub struct Running {
     config: Option<PathBuf>,
 }
 
-/// The status and body of the answer, if it comes within this time.
+/// The server gave no usable reply.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminCallError {
+    /// The configuration has no admin address.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The connection failed.
+    #[error("{address}: {source}")]
+    Connection {
+        /// The server.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The reply took too long.
+    #[error("{address}: no answer within {} s", limit.as_secs())]
+    Timeout {
+        /// The server.
+        address: SocketAddr,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// The reply is not HTTP.
+    #[error("{address}: not an HTTP answer")]
+    NotHttp {
+        /// The server.
+        address: SocketAddr,
+    },
+}
+
+/// A reply of the admin port.
+pub struct AdminReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The text.
+    pub body: String,
+}
+
+/// Sends a request and reads its reply within the limit.
 ///
 /// # Errors
-/// Where there is none.
-pub async fn send(server: &Running, method: &str, path: &str, limit: Duration) -> Result<(u16, String), String> {
+/// There is no usable reply.
+pub async fn send(
+    server: &RunningServer,
+    method: &str,
+    path: &str,
+    limit: Duration,
+) -> Result<AdminReply, AdminCallError> {
     let address = match server.admin_listen {
         Some(address) => address,
         None => Config::admin_listen(server.config.as_deref())?,
@@ -35,14 +83,12 @@ pub async fn send(server: &Running, method: &str, path: &str, limit: Duration) -
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut reply = String::new();
-        stream.take(64 * 1024).read_to_string(&mut reply).await?;
-        std::io::Result::Ok(reply)
+        stream.take(MAX_REPLY_BYTES).read_to_string(&mut reply).await?;
+        io::Result::Ok(reply)
     };
-    let reply = match timeout(limit, exchange).await {
-        Ok(reply) => reply.map_err(|error| format!("{address}: {error}"))?,
-        Err(_) => return Err(format!("{address}: no answer within {} s", limit.as_secs())),
-    };
-    let (head, body) = reply.split_once("\r\n\r\n").ok_or_else(|| format!("{address}: not an HTTP answer"))?;
+    let reply = timeout(limit, exchange).await.map_err(|_| AdminCallError::Timeout { address, limit })?;
+    let reply = reply.map_err(|source| AdminCallError::Connection { address, source })?;
+    let (head, body) = reply.split_once("\r\n\r\n").ok_or(AdminCallError::NotHttp { address })?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-    Ok((status, body.to_owned()))
+    Ok(AdminReply { status, body: body.to_owned() })
 }

@@ -1,7 +1,7 @@
-use clap::CommandFactory;
-use clap_complete::Shell;
+//! `daypass completions`: shell completions, generated from the command line itself.
 
-use super::{Daypass, Failure};
+use clap::Command;
+use clap_complete::Shell;
 
 /// Print the completions of a shell
 #[derive(clap::Args)]
@@ -10,7 +10,6 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
-    clap_complete::generate(args.shell, &mut Daypass::command(), "daypass", &mut std::io::stdout());
-    Ok(())
+pub fn run(args: &Args, command_line: &mut Command) {
+    clap_complete::generate(args.shell, command_line, "daypass", &mut std::io::stdout());
 }

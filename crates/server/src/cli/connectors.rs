@@ -1,11 +1,13 @@
+//! `daypass connectors`: the list of connectors as text, as JSON, or as pages of documentation.
+
 use std::path::PathBuf;
 
 use buffa::Enumeration as _;
 use connectors::{CredentialField, DefaultWhen, Grant, Lifetime, Meta, Mode, Scopes, find, why_not};
 use serde_json::{Value, json};
 
-use super::Failure;
-use crate::{pages, protocol::ucs::v2::Connector};
+use super::{failure::Failure, print::print_line};
+use crate::{connector_docs, protocol::ucs::v2::Connector};
 
 /// List every connector: its grants, or why there are none
 #[derive(clap::Args)]
@@ -20,22 +22,22 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(folder) = &args.pages {
-        for (name, text) in pages::pages() {
-            std::fs::write(folder.join(&name), text).map_err(|error| format!("{name}: {error}"))?;
+        for (name, text) in connector_docs::pages() {
+            std::fs::write(folder.join(&name), text).map_err(|source| Failure::Page { file: name.into(), source })?;
         }
         return Ok(());
     }
     let all = Connector::values().iter().filter(|connector| **connector != Connector::CONNECTOR_UNSPECIFIED);
     if args.json {
         let all: Vec<Value> = all.map(|connector| describe(*connector)).collect();
-        say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        print_line!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
         return Ok(());
     }
     for connector in all {
-        let id = connector.proto_name().to_ascii_lowercase();
+        let id = id(*connector);
         match find(&id) {
             Some(entry) => print_grants(entry.meta),
-            None => say!("{id:<20} none: {}", why_not(&id).unwrap_or_default()),
+            None => print_line!("{id:<20} none: {}", reason(&id)),
         }
     }
     Ok(())
@@ -48,13 +50,13 @@ fn print_grants(meta: &Meta) {
         let lifetime = lifetime(grant.lifetime);
         let lifetime = lifetime.as_str().map_or_else(|| format!("{lifetime} s"), ToOwned::to_owned);
         let line = format!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}", grant.name, grant.audience.label());
-        say!("{}", format!("{line}  {}", inputs(grant)).trim_end());
+        print_line!("{}", format!("{line}  {}", inputs(grant)).trim_end());
     }
-    let fields: Vec<String> = meta.credentials.iter().map(shape).collect();
-    say!("{:<20} credentials: {}", "", fields.join(", "));
+    let fields: Vec<String> = meta.credentials.iter().map(describe_field).collect();
+    print_line!("{:<20} credentials: {}", "", fields.join(", "));
 }
 
-/// What can be given to a grant: needed, or taken where it is there, and scopes.
+/// The required inputs, the optional inputs and the scopes of a grant.
 fn inputs(grant: &Grant) -> String {
     let alternatives = grant.one_of.concat();
     let optional = grant.inputs.iter().filter(|input| !input.required && !alternatives.contains(&input.name));
@@ -64,13 +66,14 @@ fn inputs(grant: &Grant) -> String {
         Scopes::Any => "any".into(),
         Scopes::OneOf(known) => known.join(", "),
     };
-    let parts = [("needs", pages::needs(grant).replace('`', "")), ("takes", optional.join(", ")), ("scopes", scopes)];
+    let parts =
+        [("needs", connector_docs::needs(grant).replace('`', "")), ("takes", optional.join(", ")), ("scopes", scopes)];
     let parts = parts.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what} {names}"));
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// A field of credentials: what it is beyond a text that must be there.
-fn shape(field: &CredentialField) -> String {
+/// A field of credentials, marked where it is an object or optional.
+fn describe_field(field: &CredentialField) -> String {
     let optional = if field.required { "" } else { " (optional)" };
     let nested = if field.nested { " {…}" } else { "" };
     format!("{}{nested}{optional}", field.name)
@@ -78,17 +81,26 @@ fn shape(field: &CredentialField) -> String {
 
 /// One connector of the enum, as `daypass connectors --json` shows it.
 fn describe(connector: Connector) -> Value {
-    let id = connector.proto_name().to_ascii_lowercase();
+    let id = id(connector);
     let mut row = json!({ "connector": id, "enum": connector.proto_name(), "number": connector.to_i32() });
-    let rest = find(&id).map_or_else(|| unavailable(why_not(&id).unwrap_or_default()), |entry| available(entry.meta));
+    let rest = find(&id).map_or_else(|| unavailable(reason(&id)), |entry| available(entry.meta));
     if let (Value::Object(row), Value::Object(rest)) = (&mut row, rest) {
         row.extend(rest);
     }
     row
 }
 
-fn unavailable(why: &str) -> Value {
-    json!({ "status": "unavailable", "reason": why, "credentials": [], "hosts": {}, "grants": [] })
+fn id(connector: Connector) -> String {
+    connector.proto_name().to_ascii_lowercase()
+}
+
+/// The reason why a connector gives no tokens.
+fn reason(id: &str) -> &'static str {
+    why_not(id).unwrap_or_default()
+}
+
+fn unavailable(reason: &str) -> Value {
+    json!({ "status": "unavailable", "reason": reason, "credentials": [], "hosts": {}, "grants": [] })
 }
 
 fn available(meta: &Meta) -> Value {
@@ -131,7 +143,7 @@ fn available(meta: &Meta) -> Value {
                 "default": grant.default == DefaultWhen::Always,
                 "default_with": default_with,
                 "lifetime": lifetime(grant.lifetime),
-                "ttl_seconds": settable(grant.lifetime),
+                "ttl_seconds": ttl_bounds(grant.lifetime),
                 "credentials_alone": grant.credentials_alone(),
                 "allows": grant.allows,
                 "inputs": inputs,
@@ -147,8 +159,8 @@ fn available(meta: &Meta) -> Value {
     })
 }
 
-/// The bounds between which callers may choose.
-fn settable(lifetime: Lifetime) -> Value {
+/// The bounds of `ttl_seconds`.
+fn ttl_bounds(lifetime: Lifetime) -> Value {
     match lifetime {
         Lifetime::Settable { min, max, .. } => json!({ "min": min, "max": max }),
         _ => Value::Null,

@@ -1,39 +1,42 @@
+//! `daypass explain`: the first call to a connector, shown and not made.
+
 use super::{
-    Failure,
-    one_call::{self, OneCall},
+    call_args::{CallArgs, PreparedCall},
+    failure::Failure,
+    print::print_line,
 };
 
 /// Show the call that would be made to the connector, secrets redacted, without making it
 ///
-/// Credentials and secret inputs are redacted as they are, and header values that are made of them. What a connector computes from
-/// them for the URL or the body, such as a signature, is shown.
+/// Credentials and secret inputs are redacted as they are, and header values that are made of them.
+/// What a connector computes from them for the URL or the body, such as a signature, is shown.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    call: one_call::CallArgs,
+    call: CallArgs,
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let call = OneCall::prepare(args.call).await?;
-    let (order, first) = call.engine.explain(call.request())?;
-    say!(
+    let call = PreparedCall::prepare(args.call).await?;
+    let (request, first) = call.engine.explain(call.incoming_request())?;
+    print_line!(
         "{} {} ({} token, {} mode)",
-        order.meta.name,
-        order.grant.name,
-        order.grant.audience.label(),
-        order.mode.label()
+        request.meta.name,
+        request.grant.name,
+        request.grant.audience.label(),
+        request.mode.label()
     );
     let Some(first) = first else {
-        say!("made here, without a call");
+        print_line!("made here, without a call");
         return Ok(());
     };
-    say!("{} {}", first.method, order.redacted(&first.uri.to_string()));
+    print_line!("{} {}", first.method, request.redacted(&first.uri.to_string()));
     for (name, value) in &first.headers {
         let value = value.to_str().ok().filter(|_| !value.is_sensitive());
-        say!("{name}: {}", value.map_or_else(|| "[REDACTED]".to_owned(), |value| order.redacted(value)));
+        print_line!("{name}: {}", value.map_or_else(|| "[REDACTED]".to_owned(), |value| request.redacted(value)));
     }
     if !first.body.is_empty() {
-        say!("\n{}", order.redacted(&String::from_utf8_lossy(&first.body)));
+        print_line!("\n{}", request.redacted(&String::from_utf8_lossy(&first.body)));
     }
     Ok(())
 }

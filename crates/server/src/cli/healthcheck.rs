@@ -1,23 +1,23 @@
+//! `daypass healthcheck`: the readiness of a running server, as an exit code.
+
 use std::time::Duration;
 
-use super::{Failure, admin_call};
+use super::{admin_call, failure::Failure, print::print_line};
 
 /// Ask a running server whether it takes calls; exit code 0 if so (for container health checks)
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    server: admin_call::Running,
+    server: admin_call::RunningServer,
 }
 
-/// A server that needs longer is not ready.
+/// A server that needs longer counts as not ready.
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub async fn run(args: Args) -> Result<(), Failure> {
-    match admin_call::send(&args.server, "GET", "/readyz", LIMIT).await? {
-        (200, _) => {
-            say!("ready");
-            Ok(())
-        }
-        _ => Err("not ready".to_owned().into()),
+    if admin_call::send(&args.server, "GET", "/readyz", LIMIT).await?.status != 200 {
+        return Err(Failure::AdminRefusal("not ready".into()));
     }
+    print_line!("ready");
+    Ok(())
 }

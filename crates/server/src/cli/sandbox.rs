@@ -1,10 +1,11 @@
-use std::net::SocketAddr;
+//! `daypass sandbox`: the fakes of the connectors, without the service.
 
-use daypass::canonical_id;
+use std::{error::Error, net::SocketAddr};
+
 use sandbox::{Fault, Sandbox};
 
-use super::Failure;
-use crate::{config::Config, server};
+use super::{failure::Failure, print::print_line};
+use crate::signals;
 
 /// Run the fake processors alone
 #[derive(clap::Args)]
@@ -17,45 +18,34 @@ pub struct Args {
     fault: Vec<(String, Fault)>,
 }
 
-fn fault(text: &str) -> Result<(String, Fault), String> {
+/// The error is boxed, as clap does with it anyway.
+fn fault(text: &str) -> Result<(String, Fault), Box<dyn Error + Send + Sync>> {
     let (connector, fault) = text.split_once('=').ok_or("expected <connector>=<fault>, as in stripe=status_503")?;
     let fault = fault.parse::<Fault>().map_err(|error| error.to_string())?;
     Ok((connector.to_ascii_lowercase(), fault))
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
-    let sandbox =
-        Sandbox::start(SocketAddr::from(([127, 0, 0, 1], args.port))).await.map_err(|error| error.to_string())?;
+    // The signals are caught before the process prints that it is up.
+    let signal = signals::shutdown();
+    let sandbox = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], args.port))).await?;
     for (connector, fault) in &args.fault {
-        sandbox.set_fault(connector, Some(*fault)).map_err(|error| error.to_string())?;
+        sandbox.set_fault(connector, Some(*fault)).map_err(|error| Failure::Sandbox(error.to_string()))?;
     }
-    say!("fake processors on http://{}", sandbox.addr());
-    for processor in sandbox::VENDORS.iter().copied() {
-        say!("  {:<20} {}", processor.name, sandbox.base_url(processor.name));
+    print_line!("fake processors on http://{}", sandbox.addr());
+    for fake in sandbox::VENDORS.iter().copied() {
+        print_line!("  {:<20} {}", fake.name, sandbox.base_url(fake.name));
     }
-    say!(
+    print_line!(
         "send the service's calls here with DAYPASS_CONNECTORS__<NAME>__TEST_BASE_URL, or use `daypass serve --sandbox`"
     );
-    say!("move its time: curl -d '{{\"advance_seconds\": 3600}}' http://{}/_sandbox/clock", sandbox.addr());
-    say!(
+    print_line!("move its time: curl -d '{{\"advance_seconds\": 3600}}' http://{}/_sandbox/clock", sandbox.addr());
+    print_line!(
         "break one, null mends it: curl -d '{{\"connector\": \"stripe\", \"fault\": \"status_503\"}}' \
          http://{}/_sandbox/fault",
         sandbox.addr()
     );
-    server::signal().await;
+    signal.await;
     sandbox.shutdown().await;
     Ok(())
-}
-
-/// Starts a sandbox and points every connector at it, test and live.
-pub async fn into_sandbox(config: &mut Config) -> Result<Sandbox, String> {
-    let sandbox = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.map_err(|error| error.to_string())?;
-    for processor in sandbox::VENDORS.iter().copied() {
-        let settings = config.connectors.entry(canonical_id(processor.name)).or_default();
-        settings.base_urls.clear();
-        for key in ["base_url", "test_base_url"] {
-            settings.base_urls.insert(key.into(), sandbox.base_url(processor.name));
-        }
-    }
-    Ok(sandbox)
 }

@@ -1,7 +1,9 @@
+//! `daypass serve`: the service, until a signal ends it.
+
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{Failure, sandbox::into_sandbox};
-use crate::{config::Config, logs, server};
+use super::{embedded_sandbox, failure::Failure};
+use crate::{config::Config, logs, server::Server, signals};
 
 /// Run the service
 #[derive(clap::Args)]
@@ -25,20 +27,20 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     config.listen = args.listen.unwrap_or(config.listen);
     config.admin_listen = args.admin_listen.unwrap_or(config.admin_listen);
     logs::start(&config.log)?;
-    server::ignore_hangups();
-    let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
+    signals::ignore_hangups();
+    let sandbox = if args.sandbox { Some(embedded_sandbox::start(&mut config).await?) } else { None };
 
-    let server = server::Server::bind(config).await?;
-    // The signals are caught before the process says that it is up.
-    let signal = server::signal();
+    let server = Server::bind(config).await?;
+    // The signals are caught before the process prints that it is up.
+    let signal = signals::shutdown();
     let (address, admin) = (server.address()?, server.admin_address()?);
-    logs::say(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
-    logs::say(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
+    logs::write_line(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
+    logs::write_line(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
     if let Some(file) = server.authority_file() {
-        logs::say(format_args!("throw-away certificate authority, made for this run: {}", file.display()));
+        logs::write_line(format_args!("throw-away certificate authority, made for this run: {}", file.display()));
     }
     if let Some(sandbox) = &sandbox {
-        logs::say(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
+        logs::write_line(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
     }
     server.serve(signal).await?;
     Ok(())

@@ -15,10 +15,9 @@ use connectrpc::{
     CodecFormat, ConnectError, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass_server::protocol::ucs::v2::{
-    Connector, MerchantAuthenticationServiceClient,
-    MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
-    MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage,
+use daypass_server::protocol::{
+    CreateAccessTokenRequest, CreateAccessTokenResponse,
+    ucs::v2::{Connector, MerchantAuthenticationServiceClient},
 };
 use serde_json::{Value, json};
 
@@ -178,7 +177,7 @@ impl Served {
         protocol: Protocol,
         codec: CodecFormat,
         ask: &Ask<'_>,
-    ) -> Result<TokenResponseMessage, ConnectError> {
+    ) -> Result<CreateAccessTokenResponse, ConnectError> {
         ask.send(&self.client_as(protocol, codec)).await
     }
 
@@ -191,7 +190,7 @@ impl Served {
         MerchantAuthenticationServiceClient::new(http, config)
     }
 
-    pub async fn call(&self, ask: &Ask<'_>) -> Result<TokenResponseMessage, ConnectError> {
+    pub async fn call(&self, ask: &Ask<'_>) -> Result<CreateAccessTokenResponse, ConnectError> {
         self.call_as(Protocol::Grpc, CodecFormat::Proto, ask).await
     }
 
@@ -249,12 +248,12 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     /// Makes the call with this client.
-    pub async fn send(&self, client: &Client) -> Result<TokenResponseMessage, ConnectError> {
+    pub async fn send(&self, client: &Client) -> Result<CreateAccessTokenResponse, ConnectError> {
         self.respond(client).await.map(|(_, answer)| answer)
     }
 
     /// The same, with the answer's headers.
-    pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, TokenResponseMessage), ConnectError> {
+    pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, CreateAccessTokenResponse), ConnectError> {
         let mut options = CallOptions::default().with_timeout(self.timeout);
         if let Some(connector) = self.header {
             options = options.with_header("x-connector", connector);
@@ -265,7 +264,7 @@ impl Ask<'_> {
         for (name, value) in &self.headers {
             options = options.with_header(*name, *value);
         }
-        let request = TokenRequestMessage {
+        let request = CreateAccessTokenRequest {
             merchant_access_token_id: self.reference.clone(),
             connector: self.connector.into(),
             connector_feature_data: text(self.data.as_ref().map(ToString::to_string)).into(),
@@ -319,7 +318,7 @@ impl Ask<'_> {
 }
 
 /// The code of a call that must fail.
-pub fn code(result: Result<TokenResponseMessage, ConnectError>) -> ErrorCode {
+pub fn code(result: Result<CreateAccessTokenResponse, ConnectError>) -> ErrorCode {
     match result {
         Ok(answer) => panic!("succeeded: {answer:?}"),
         Err(error) => error.code,

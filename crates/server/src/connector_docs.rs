@@ -1,4 +1,6 @@
-//! `docs/connectors/`: an index and a page for each connector, made from the list and from the sandbox's own examples.
+//! The documentation in `docs/connectors/`: an index and a page for each connector, generated from
+//! the list of connectors and the examples of the sandbox. Used by the command `connectors` and by
+//! the test that compares the pages.
 
 use std::fmt::Write as _;
 
@@ -9,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::protocol::ucs::v2::Connector;
 
-/// Every page: its file name and text.
+/// All pages, each with its file name and its text.
 pub fn pages() -> Vec<(String, String)> {
     let index = ("README.md".to_owned(), index());
     let each = CONNECTORS.iter().map(|entry| (format!("{}.md", entry.meta.id), page(entry.meta)));
@@ -137,7 +139,8 @@ fn try_it(text: &mut String, meta: &Meta, proto_name: &str, fake: &FakeVendor) {
     }
 }
 
-/// The example's inputs, with the grant named unless it is the default, and the audience where it must be asked for.
+/// The inputs of an example, with the grant unless it is the default, and with the audience `server`
+/// where the grant requires it.
 fn example_of(meta: &Meta, grant: &str, example: &str) -> String {
     let mut data: Map<String, Value> = serde_json::from_str(example).unwrap_or_default();
     if let Some(grant) = meta.grants.iter().find(|known| known.name == grant) {
@@ -151,7 +154,7 @@ fn example_of(meta: &Meta, grant: &str, example: &str) -> String {
     Value::Object(data).to_string()
 }
 
-/// For a shell, inside single quotes.
+/// The text for single quotes in a POSIX shell.
 fn quoted(text: &str) -> String {
     text.replace('\'', r"'\''")
 }
@@ -180,7 +183,7 @@ fn lifetime(grant: &Grant) -> String {
     }
 }
 
-/// The inputs that it cannot do without.
+/// The required inputs of a grant.
 pub fn needs(grant: &Grant) -> String {
     let mut needs: Vec<String> =
         grant.inputs.iter().filter(|input| input.required).map(|input| format!("`{}`", input.name)).collect();

@@ -1,4 +1,6 @@
-//! Requests that cannot be decoded, or not wholly: answered without repeating what they contain, and logged like every other call.
+//! Requests that cannot be decoded, or whose JSON has unknown fields. Such a request gets an error
+//! that repeats no value of the request, and a line in the access log. An interceptor, used by
+//! `server`; uses `access_log` and `errors`.
 
 use std::collections::BTreeMap;
 
@@ -9,53 +11,58 @@ use connectrpc::{
 };
 use serde::de::IgnoredAny;
 
-use crate::{call_log::CallLog, rpc::REQUEST_ID, status};
+use super::{errors, metadata::REQUEST_ID};
+use crate::access_log::AccessLogEntry;
 
 /// The request's fields in JSON.
 const FIELDS: [&str; 5] = ["merchant_access_token_id", "connector", "metadata", "connector_feature_data", "test_mode"];
 
-/// Watches for failures that happened before the service was reached. Those of the service carry details, these do not.
-pub struct Undecodable;
+/// Most characters of an unknown field's name in an error.
+const MAX_NAME_CHARS: usize = 64;
+
+/// Refuses requests with unknown fields. It also replaces the decoder's errors, which have no
+/// details; all errors of the service have details.
+pub struct UnknownFields;
 
 #[connectrpc::async_trait]
-impl Interceptor for Undecodable {
+impl Interceptor for UnknownFields {
     async fn intercept_unary(&self, request: UnaryRequest, next: Next<'_>) -> Result<UnaryResponse, ConnectError> {
         if !request.ctx.path().is_some_and(|path| path.contains("MerchantAuthenticationService/")) {
             return next.run(request).await;
         }
         let id = request.ctx.header(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         if request.payload.format() == CodecFormat::Json
-            && let Err(error) = all_known(request.payload.bytes())
+            && let Err(error) = check_fields(request.payload.bytes())
         {
-            return Err(refused(&id, error));
+            return Err(refuse(&id, error));
         }
         match next.run(request).await {
             Err(error) if error.details.is_empty() && error.code == ErrorCode::InvalidArgument => {
                 let message = "the request message cannot be decoded; its fields and their types are in \
                                proto/ucs/v2/merchant_authentication.proto";
-                Err(refused(&id, Error::new(Kind::InvalidRequest, message)))
+                Err(refuse(&id, Error::new(Kind::InvalidRequest, message)))
             }
-            answer => answer,
+            result => result,
         }
     }
 }
 
-fn refused(request_id: &str, error: Error) -> ConnectError {
-    let mut log = CallLog::start(Some(request_id), None);
-    let connect = status::to_connect(&error, None);
-    log.end(&Err(error));
-    connect
+fn refuse(request_id: &str, error: Error) -> ConnectError {
+    let mut entry = AccessLogEntry::start(Some(request_id), None);
+    let failed = errors::to_connect(&error, None);
+    entry.end(&Err(error));
+    failed
 }
 
-/// The decoder skips fields that it does not know. A `testMode` that is skipped would be a live call.
-fn all_known(json: &[u8]) -> Result<(), Error> {
-    // What is no JSON object is the decoder's to refuse.
+/// The decoder ignores unknown fields. A misspelled `testMode` would make a live call.
+fn check_fields(json: &[u8]) -> Result<(), Error> {
+    // The decoder refuses everything that is no JSON object.
     let Ok(fields) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(json) else { return Ok(()) };
     let mut unknown: Vec<FieldViolation> = fields
         .keys()
         .filter(|name| !FIELDS.contains(&name.as_str()))
         .map(|name| FieldViolation {
-            field: name.chars().filter(|character| !character.is_control()).take(64).collect(),
+            field: name.chars().filter(|character| !character.is_control()).take(MAX_NAME_CHARS).collect(),
             description: "unknown field".into(),
         })
         .collect();
@@ -68,14 +75,12 @@ fn all_known(json: &[u8]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ucs::v2::{
-        Connector, MerchantAuthenticationServiceCreateAccessTokenRequest as TokenRequestMessage,
-    };
+    use crate::protocol::{CreateAccessTokenRequest, ucs::v2::Connector};
 
     #[test]
     fn the_fields_are_those_of_the_message() {
         let text = || buffa_types::google::protobuf::StringValue { value: "{}".into(), ..Default::default() };
-        let request = TokenRequestMessage {
+        let request = CreateAccessTokenRequest {
             merchant_access_token_id: "r".into(),
             connector: Connector::STRIPE.into(),
             metadata: text().into(),
@@ -87,6 +92,6 @@ mod tests {
         let mut fields = FIELDS;
         fields.sort_unstable();
         assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), fields);
-        assert!(all_known(json.to_string().as_bytes()).is_ok());
+        assert!(check_fields(json.to_string().as_bytes()).is_ok());
     }
 }

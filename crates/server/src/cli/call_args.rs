@@ -1,19 +1,23 @@
-//! What `token` and `explain` share: a call described by arguments, its credentials from elsewhere.
+//! A call that arguments describe, with credentials from the environment or standard input. Used by
+//! the commands `token` and `explain`.
 
 use std::{
     io::{IsTerminal, Read},
     path::PathBuf,
 };
 
-use connectors::{Error, Kind};
+use connectors::{Error, Kind, find};
 use daypass::{Availability, Engine, IncomingRequest, RawCredentials, Transport, availability, canonical_id};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, sandbox::into_sandbox};
-use crate::{config::Config, server};
+use super::{embedded_sandbox, failure::Failure, input_value};
+use crate::{
+    config::{Config, ConfigError},
+    engine::{self, Process},
+};
 
-/// A call, but for its credentials.
+/// A call without its credentials.
 #[derive(clap::Args)]
 pub struct CallArgs {
     /// The connector, as `daypass connectors` names it
@@ -33,8 +37,8 @@ pub struct CallArgs {
     /// A scope to ask for; repeatable
     #[arg(long = "scope")]
     scopes: Vec<String>,
-    /// An input of the grant, `name=value`, the value as JSON or plain text; repeatable. Secret inputs belong into
-    /// DAYPASS_FEATURE_DATA (JSON)
+    /// An input of the grant, `name=value`: texts as they are, lists and objects as JSON; repeatable.
+    /// Secret inputs belong into DAYPASS_FEATURE_DATA (JSON)
     #[arg(long = "input", value_name = "NAME=VALUE")]
     inputs: Vec<String>,
     /// Metadata as a JSON object
@@ -46,7 +50,8 @@ pub struct CallArgs {
     /// Use the connector's live environment
     #[arg(long)]
     live: bool,
-    /// Ask the embedded sandbox instead of the connector; its own credentials serve where none are given
+    /// Ask the embedded sandbox instead of the connector; its own credentials serve where none are
+    /// given
     #[arg(long)]
     sandbox: bool,
     /// The configuration file (TOML)
@@ -54,64 +59,59 @@ pub struct CallArgs {
     config: Option<PathBuf>,
 }
 
-/// Everything that the call needs, kept alive while it runs.
-pub struct OneCall {
-    /// The engine.
+/// A call that is ready to be made.
+pub struct PreparedCall {
+    /// The engine for the call.
     pub engine: Engine<Transport>,
-    /// Most time that it may take.
+    /// The configuration, which limits the time of the call.
     pub config: Config,
-    /// The connector.
-    pub connector: String,
-    /// The reference.
+    /// The caller's reference of the token.
     pub reference: String,
+    connector: String,
     feature_data: String,
     metadata: Option<String>,
     test_mode: Option<bool>,
     credentials: String,
+    /// Its drop stops the sandbox.
     _sandbox: Option<Sandbox>,
 }
 
-impl OneCall {
+impl PreparedCall {
     /// Reads arguments, environment and standard input.
     ///
     /// # Errors
-    /// What is missing or wrong.
+    /// A part is missing or wrong.
     pub async fn prepare(args: CallArgs) -> Result<Self, Failure> {
         let mut config = Config::load(args.config.as_deref())?;
-        let sandbox = if args.sandbox { Some(into_sandbox(&mut config).await?) } else { None };
+        let sandbox = if args.sandbox { Some(embedded_sandbox::start(&mut config).await?) } else { None };
         let faults = config.settings().faults();
         if !faults.is_empty() {
-            return Err(faults.join("\n").into());
+            return Err(ConfigError::Faults(faults).into());
         }
         let connector = canonical_id(&args.connector);
-        let known =
-            if args.sandbox { sandbox::fake_vendor(&connector).map(|processor| processor.credentials) } else { None };
-        let credentials = match (variable("DAYPASS_CREDENTIALS"), known) {
+        let fake = if args.sandbox { sandbox::fake_vendor(&connector) } else { None };
+        let credentials = match (variable("DAYPASS_CREDENTIALS"), fake) {
             (Some(credentials), _) => credentials,
-            (None, Some(known)) => known.to_owned(),
-            (None, None) => from_stdin()?,
+            (None, Some(fake)) => fake.credentials.to_owned(),
+            (None, None) => credentials_from_stdin()?,
         };
-        let made_up = match (args.test, args.live, args.sandbox) {
-            (true, ..) => Some(true),
-            (_, true, _) => Some(false),
-            (_, _, true) => Some(true),
-            _ => None,
-        };
+        // clap refuses `--test` with `--live`.
+        let test_mode = if args.live { Some(false) } else { (args.test || args.sandbox).then_some(true) };
         Ok(Self {
-            engine: server::engine(&config, false)?,
+            engine: engine::build(&config, Process::Command)?,
             config,
-            credentials: named(&connector, &credentials),
-            reference: args.reference.clone().unwrap_or_else(reference),
-            feature_data: feature_data(&args)?,
+            credentials: with_connector_name(&connector, &credentials),
+            reference: args.reference.clone().unwrap_or_else(random_reference),
+            feature_data: feature_data(&args, &connector)?,
             metadata: args.metadata,
-            test_mode: made_up,
+            test_mode,
             connector,
             _sandbox: sandbox,
         })
     }
 
     /// The request for the engine.
-    pub fn request(&self) -> IncomingRequest<'_> {
+    pub fn incoming_request(&self) -> IncomingRequest<'_> {
         IncomingRequest {
             reference: &self.reference,
             connector: Some(&self.connector),
@@ -126,12 +126,12 @@ impl OneCall {
     }
 }
 
-/// What the environment says, unless that is nothing.
+/// An environment variable. An empty one counts as absent.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn from_stdin() -> Result<String, Failure> {
+fn credentials_from_stdin() -> Result<String, Failure> {
     let none = || {
         let message = "no credentials: set DAYPASS_CREDENTIALS, or pipe them in, as JSON";
         Failure::from(Error::new(Kind::InvalidCredentials, message))
@@ -141,12 +141,13 @@ fn from_stdin() -> Result<String, Failure> {
     if stdin.is_terminal() {
         return Err(none());
     }
-    stdin.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    stdin.read_to_string(&mut text)?;
     if text.trim().is_empty() { Err(none()) } else { Ok(text) }
 }
 
-/// `{"api_key": …}` becomes `{"<connector>": {"api_key": …}}`; what is already named stays.
-fn named(connector: &str, credentials: &str) -> String {
+/// `{"api_key": …}` becomes `{"<connector>": {"api_key": …}}`. Credentials with a connector's name
+/// stay as they are.
+fn with_connector_name(connector: &str, credentials: &str) -> String {
     let Ok(fields) = serde_json::from_str::<Map<String, Value>>(credentials) else { return credentials.into() };
     let known = |name: &str| !matches!(availability(&canonical_id(name)), Availability::Unknown);
     match (fields.len(), fields.keys().next()) {
@@ -155,18 +156,22 @@ fn named(connector: &str, credentials: &str) -> String {
     }
 }
 
-fn feature_data(args: &CallArgs) -> Result<String, Error> {
+/// The feature data of the environment, with the arguments over it.
+fn feature_data(args: &CallArgs, connector: &str) -> Result<String, Error> {
     let mut data: Map<String, Value> = match variable("DAYPASS_FEATURE_DATA") {
         Some(json) => {
             serde_json::from_str(&json).map_err(|_| Error::invalid("DAYPASS_FEATURE_DATA", "must be a JSON object"))?
         }
         None => Map::new(),
     };
+    let named_grant = data.get("grant").and_then(Value::as_str).map(ToOwned::to_owned);
+    let grant = args.grant.clone().or(named_grant);
+    let meta = find(connector).map(|entry| entry.meta);
     for input in &args.inputs {
         let (name, value) =
             input.split_once('=').ok_or_else(|| Error::invalid("--input", format!("{input}: expected NAME=VALUE")))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-        data.insert(name.into(), value);
+        let declaration = meta.and_then(|meta| input_value::declaration(meta, grant.as_deref(), name));
+        data.insert(name.into(), input_value::input_value(declaration.map(|input| input.kind), value));
     }
     let common = [
         ("grant", args.grant.clone().map(Value::from)),
@@ -178,7 +183,7 @@ fn feature_data(args: &CallArgs) -> Result<String, Error> {
     Ok(Value::Object(data).to_string())
 }
 
-fn reference() -> String {
+fn random_reference() -> String {
     let mut bytes = [0; 32];
     let _ = getrandom::fill(&mut bytes);
     format!("cli_{}", connectors::Nonce(bytes).alphanumeric(16))
@@ -189,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_named_unless_they_are_already() {
+    fn credentials_get_the_name_of_their_connector_once() {
         for (credentials, want) in [
             (r#"{"api_key":"x"}"#, r#"{"payload":{"api_key":"x"}}"#),
             (r#"{"auth_key_map":{"USD":{}}}"#, r#"{"payload":{"auth_key_map":{"USD":{}}}}"#),
@@ -197,7 +202,7 @@ mod tests {
             (r#"{"PinelabsOnline":{}}"#, r#"{"PinelabsOnline":{}}"#),
             ("no JSON", "no JSON"),
         ] {
-            assert_eq!(named("payload", credentials), want);
+            assert_eq!(with_connector_name("payload", credentials), want);
         }
     }
 }

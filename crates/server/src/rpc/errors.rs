@@ -1,4 +1,5 @@
-//! Errors of the engine as answers of the protocol: the one place where a kind becomes a code.
+//! Errors of the engine as errors of the protocol. The mapping from kinds to codes and statuses is
+//! here and nowhere else. Used by `rpc` and by the command `token`.
 
 use std::time::Duration;
 
@@ -11,46 +12,50 @@ use crate::protocol::{
     ucs::v2::OperationStatus,
 };
 
-/// Most of the request's faults that one answer tells, and most bytes of its texts. Clients refuse more than 8 KiB of gRPC
-/// trailers, and there it all is: the message twice, the details as base64.
+/// Most field violations in one error. With the two limits below, an error stays under 8 KiB of gRPC
+/// trailers, the default limit of clients. The trailers hold the message twice and the details as
+/// base64.
 const MAX_VIOLATIONS: usize = 8;
+/// Most bytes of all violations in one error.
 const MAX_VIOLATION_BYTES: usize = 2048;
+/// Most bytes of an error's message.
 const MAX_MESSAGE_BYTES: usize = 1024;
 
-/// A connector that says more than this means its own clock, or nothing.
+/// Longest delay that callers are asked for. Some connectors send a time by their own clock where
+/// RFC 9110 section 10.2.3 has a delay.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How a kind is answered.
-pub enum Answered {
-    /// The connector answered with a refusal: the call succeeded, its status says no.
-    AsStatus(OperationStatus),
-    /// The call failed.
-    AsError(ErrorCode),
+/// The protocol's counterpart of a kind.
+pub enum KindMapping {
+    /// The connector refused: the call succeeds, with this status in the response.
+    Status(OperationStatus),
+    /// The call fails with this code.
+    Code(ErrorCode),
 }
 
-/// The code of each kind.
-pub const fn answered(kind: Kind) -> Answered {
-    use Answered::{AsError, AsStatus};
+/// The counterpart of each kind.
+pub const fn mapping(kind: Kind) -> KindMapping {
+    use KindMapping::{Code, Status};
     match kind {
-        Kind::InvalidRequest | Kind::UnknownConnector | Kind::MissingInput => AsError(ErrorCode::InvalidArgument),
-        Kind::UnsupportedGrant => AsError(ErrorCode::Unimplemented),
-        Kind::InvalidCredentials | Kind::Unauthenticated => AsError(ErrorCode::Unauthenticated),
-        Kind::ServerTokenNotAskedFor => AsError(ErrorCode::FailedPrecondition),
-        Kind::PolicyDenied => AsError(ErrorCode::PermissionDenied),
-        Kind::ReferenceReused => AsError(ErrorCode::AlreadyExists),
-        Kind::CredentialsRejected | Kind::PermissionDenied => AsStatus(OperationStatus::AUTHENTICATION_FAILED),
-        Kind::RequestRejected => AsStatus(OperationStatus::INVALID_REQUEST),
-        Kind::RateLimited => AsStatus(OperationStatus::RATE_LIMITED),
-        Kind::Refused => AsStatus(OperationStatus::FAILURE),
-        Kind::Timeout => AsError(ErrorCode::DeadlineExceeded),
-        Kind::Unavailable => AsError(ErrorCode::Unavailable),
-        Kind::BadReply | Kind::Internal => AsError(ErrorCode::Internal),
-        Kind::Cancelled => AsError(ErrorCode::Canceled),
-        Kind::Overloaded => AsError(ErrorCode::ResourceExhausted),
+        Kind::InvalidRequest | Kind::UnknownConnector | Kind::MissingInput => Code(ErrorCode::InvalidArgument),
+        Kind::UnsupportedGrant => Code(ErrorCode::Unimplemented),
+        Kind::InvalidCredentials | Kind::Unauthenticated => Code(ErrorCode::Unauthenticated),
+        Kind::ServerTokenNotAskedFor => Code(ErrorCode::FailedPrecondition),
+        Kind::PolicyDenied => Code(ErrorCode::PermissionDenied),
+        Kind::ReferenceReused => Code(ErrorCode::AlreadyExists),
+        Kind::CredentialsRejected | Kind::PermissionDenied => Status(OperationStatus::AUTHENTICATION_FAILED),
+        Kind::RequestRejected => Status(OperationStatus::INVALID_REQUEST),
+        Kind::RateLimited => Status(OperationStatus::RATE_LIMITED),
+        Kind::Refused => Status(OperationStatus::FAILURE),
+        Kind::Timeout => Code(ErrorCode::DeadlineExceeded),
+        Kind::Unavailable => Code(ErrorCode::Unavailable),
+        Kind::BadReply | Kind::Internal => Code(ErrorCode::Internal),
+        Kind::Cancelled => Code(ErrorCode::Canceled),
+        Kind::Overloaded => Code(ErrorCode::ResourceExhausted),
     }
 }
 
-/// What to do next, for each kind.
+/// The next step for the caller, for each kind.
 pub const fn guidance(kind: Kind) -> &'static str {
     match kind {
         Kind::InvalidRequest | Kind::MissingInput | Kind::UnknownConnector => {
@@ -78,23 +83,14 @@ pub const fn guidance(kind: Kind) -> &'static str {
     }
 }
 
-/// The exit code of `daypass token`: 2 the caller's fault, 3 the vendor said no, 4 the vendor or the network is broken, 5 ours.
-pub fn exit_code(kind: Kind) -> u8 {
-    match kind.fault() {
-        "caller" => 2,
-        "vendor" => 3,
-        "network" => 4,
-        _ => 5,
-    }
-}
-
-/// The failed call, with its details.
+/// The error of a failed call, with details of `google.rpc` (AIP-193).
 pub fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
-    let code = match answered(error.kind) {
-        Answered::AsError(code) => code,
-        Answered::AsStatus(_) => ErrorCode::FailedPrecondition,
+    let code = match mapping(error.kind) {
+        KindMapping::Code(code) => code,
+        KindMapping::Status(_) => ErrorCode::FailedPrecondition,
     };
-    let mut metadata = vec![("fault", error.kind.fault().to_owned()), ("guidance", guidance(error.kind).to_owned())];
+    let fault = error.kind.fault().label();
+    let mut metadata = vec![("fault", fault.to_owned()), ("guidance", guidance(error.kind).to_owned())];
     metadata.extend(connector.map(|connector| ("connector", connector.to_owned())));
     if let Some(refusal) = &error.refusal {
         metadata.push(("connector_status", refusal.status.to_string()));
@@ -107,12 +103,12 @@ pub fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
         metadata: metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         ..Default::default()
     };
-    let mut answer = ConnectError::new(code, clamped(&error.message, MAX_MESSAGE_BYTES))
+    let mut failed = ConnectError::new(code, truncated(&error.message, MAX_MESSAGE_BYTES))
         .with_detail(ErrorDetail::from_message("google.rpc.ErrorInfo", &info));
     if !error.fields.is_empty() {
         let field_violations = violations(&error.fields);
         let fields = rpc::BadRequest { field_violations, ..Default::default() };
-        answer = answer.with_detail(ErrorDetail::from_message("google.rpc.BadRequest", &fields));
+        failed = failed.with_detail(ErrorDetail::from_message("google.rpc.BadRequest", &fields));
     }
     if let Some(delay) = retry_after(error) {
         let retry_delay = ProtoDuration {
@@ -121,37 +117,37 @@ pub fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
             ..Default::default()
         };
         let retry = rpc::RetryInfo { retry_delay: retry_delay.into(), ..Default::default() };
-        answer = answer.with_detail(ErrorDetail::from_message("google.rpc.RetryInfo", &retry));
+        failed = failed.with_detail(ErrorDetail::from_message("google.rpc.RetryInfo", &retry));
     }
-    answer
+    failed
 }
 
-/// The first of them, and how many more there are.
+/// The first violations within the limits, and the number of the others.
 fn violations(fields: &[FieldViolation]) -> Vec<bad_request::FieldViolation> {
     let violation = |field: &str, description: String| bad_request::FieldViolation {
         field: field.into(),
         description,
         ..Default::default()
     };
-    let mut room = MAX_VIOLATION_BYTES;
-    let mut told: Vec<_> = fields
+    let mut bytes_left = MAX_VIOLATION_BYTES;
+    let mut listed: Vec<_> = fields
         .iter()
         .take(MAX_VIOLATIONS)
         .map_while(|fault| {
             let description =
-                clamped(&fault.description, room.checked_sub(fault.field.len()).filter(|room| *room > 0)?);
-            room -= fault.field.len() + description.len();
+                truncated(&fault.description, bytes_left.checked_sub(fault.field.len()).filter(|bytes| *bytes > 0)?);
+            bytes_left -= fault.field.len() + description.len();
             Some(violation(&fault.field, description))
         })
         .collect();
-    if let Some(more @ 1..) = fields.len().checked_sub(told.len()) {
-        told.push(violation("", format!("and {more} more")));
+    if let Some(more @ 1..) = fields.len().checked_sub(listed.len()) {
+        listed.push(violation("", format!("and {more} more")));
     }
-    told
+    listed
 }
 
-/// The text, or as much of its beginning as fits.
-fn clamped(text: &str, max_bytes: usize) -> String {
+/// The text, cut at a character to at most this many bytes.
+fn truncated(text: &str, max_bytes: usize) -> String {
     if text.len() <= max_bytes {
         return text.into();
     }
@@ -162,7 +158,7 @@ fn clamped(text: &str, max_bytes: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
-/// When to come back, as answers say it: within a day, whatever the connector asked for.
+/// The delay after which the caller may call again (RFC 9110 section 10.2.3), a day at most.
 pub fn retry_after(error: &Error) -> Option<Duration> {
     let delay = match error.kind {
         Kind::Unavailable | Kind::Overloaded => Some(error.retry_after.unwrap_or(Duration::from_secs(1))),
@@ -173,33 +169,33 @@ pub fn retry_after(error: &Error) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use connectors::{CONNECTORS, Inputs};
+    use connectors::{CONNECTORS, Fault, Inputs};
 
     use super::*;
 
     #[test]
-    fn an_answer_with_every_fault_there_can_be_fits_into_trailers() {
+    fn an_error_with_every_possible_violation_fits_into_grpc_trailers() {
         for grant in CONNECTORS.iter().flat_map(|entry| entry.meta.grants) {
             let unknown = (0..60).map(|nth| (format!("{nth:02}{}", "漢".repeat(64)), true.into()));
             let wrong = grant.inputs.iter().map(|input| (input.name.to_owned(), serde_json::Value::Null));
             let given = unknown.chain(wrong).collect();
             let error = Inputs::check(grant, given, vec![" ".into()], Some(-1), &serde_json::Map::new()).unwrap_err();
-            let answer = to_connect(&error, Some("connector"));
-            let details: usize = answer.details.iter().filter_map(|detail| Some(detail.value.as_ref()?.len())).sum();
-            let message = answer.message.as_deref().unwrap_or_default();
+            let failed = to_connect(&error, Some("connector"));
+            let details: usize = failed.details.iter().filter_map(|detail| Some(detail.value.as_ref()?.len())).sum();
+            let message = failed.message.as_deref().unwrap_or_default();
             let percents: usize = message.bytes().map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 }).sum();
             assert!(percents + (message.len() + 200) * 4 / 3 + details < 8 * 1024 - 512, "{}: {details}", grant.name);
             assert!(error.fields.len() > 60, "{}", grant.name);
         }
         let faults: Vec<_> = (0..20).map(|_| FieldViolation { field: "f".into(), description: "d".into() }).collect();
-        let told = violations(&faults);
-        assert_eq!((told.len(), told[8].description.as_str()), (9, "and 12 more"));
+        let listed = violations(&faults);
+        assert_eq!((listed.len(), listed[8].description.as_str()), (9, "and 12 more"));
         assert_eq!(violations(&faults[..8]).len(), 8);
     }
 
     #[test]
-    fn nobody_is_told_to_wait_for_more_than_a_day() {
-        for (kind, asked, told) in [
+    fn the_retry_delay_is_at_most_a_day() {
+        for (kind, asked, delay) in [
             (Kind::RateLimited, None, None),
             (Kind::RateLimited, Some(60), Some(60)),
             (Kind::RateLimited, Some(u64::MAX), Some(86_400)),
@@ -207,22 +203,25 @@ mod tests {
             (Kind::Overloaded, None, Some(1)),
         ] {
             let error = Error { retry_after: asked.map(Duration::from_secs), ..Error::new(kind, "") };
-            assert_eq!(retry_after(&error), told.map(Duration::from_secs), "{kind:?} {asked:?}");
+            assert_eq!(retry_after(&error), delay.map(Duration::from_secs), "{kind:?} {asked:?}");
         }
     }
 
     #[test]
-    fn the_contract_lists_the_codes_of_refusals() {
-        let refusals = Kind::ALL.into_iter().filter(|kind| matches!(answered(*kind), Answered::AsStatus(_)));
+    fn the_proto_file_lists_the_codes_of_refusals() {
+        let refusals = Kind::ALL.into_iter().filter(|kind| matches!(mapping(*kind), KindMapping::Status(_)));
+        let proto =
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto/ucs/v2/merchant_authentication.proto"));
         let list = format!("// One of {}.", refusals.map(Kind::label).collect::<Vec<_>>().join(", "));
-        assert!(include_str!("../../../proto/ucs/v2/merchant_authentication.proto").contains(&list), "{list}");
+        assert!(proto.contains(&list), "{list}");
     }
 
     #[test]
-    fn every_kind_has_words_and_only_the_vendors_no_is_an_answer() {
+    fn each_kind_has_guidance_and_only_refusals_map_to_a_status() {
         for kind in Kind::ALL {
             assert!(guidance(kind).ends_with('.'));
-            assert_eq!(matches!(answered(kind), Answered::AsStatus(_)), kind.fault() == "vendor", "{kind:?}");
+            let is_status = matches!(mapping(kind), KindMapping::Status(_));
+            assert_eq!(is_status, kind.fault() == Fault::Connector, "{kind:?}");
         }
     }
 }

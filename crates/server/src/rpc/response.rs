@@ -1,50 +1,48 @@
-//! What the engine found, as the response message.
+//! The response message, made from an issued token or from a connector's refusal. Uses `errors` for
+//! the guidance. Used by `rpc` and by the command `token`.
 
 use buffa_types::google::protobuf::StringValue;
 use connectors::{Audience, Error, Kind, Secret};
 use daypass::{CallReport, IssuedToken};
 
-use crate::{
-    protocol::ucs::v2::{
-        ConnectorErrorDetails, ErrorInfo,
-        MerchantAuthenticationServiceCreateAccessTokenResponse as TokenResponseMessage, OperationStatus, TokenAudience,
-        UnifiedErrorDetails,
-    },
-    status,
+use super::errors;
+use crate::protocol::{
+    CreateAccessTokenResponse,
+    ucs::v2::{ConnectorErrorDetails, ErrorInfo, OperationStatus, TokenAudience, UnifiedErrorDetails},
 };
 
-/// What `expires_in_seconds` says.
+/// The meaning of `expires_in_seconds`, which differs between the two packages.
 #[derive(Clone, Copy)]
 pub enum ExpiresIn {
-    /// The moment of expiry, as the documentation of `ucs.v2` has it.
-    Moment,
-    /// The seconds left, as clients of the `types` package read it.
+    /// The time of expiry in Unix seconds, as `ucs.v2` documents it.
+    UnixTime,
+    /// The seconds until expiry, as clients of the `types` package read it.
     Duration,
 }
 
-/// The answer that carries a token.
-pub fn success(reference: &str, pass: &IssuedToken, expires_in: ExpiresIn) -> TokenResponseMessage {
-    let token = &pass.token;
-    TokenResponseMessage {
+/// The response with a token.
+pub fn success(reference: &str, issued: &IssuedToken, expires_in: ExpiresIn) -> CreateAccessTokenResponse {
+    let token = &issued.token;
+    CreateAccessTokenResponse {
         access_token: text(&token.value).into(),
         token_type: token.token_type.clone(),
         expires_in_seconds: match expires_in {
-            ExpiresIn::Moment => pass.expires_at,
-            ExpiresIn::Duration => pass.lifetime_seconds(),
+            ExpiresIn::UnixTime => issued.expires_at,
+            ExpiresIn::Duration => issued.lifetime_seconds(),
         },
         status: OperationStatus::SUCCESS.into(),
-        status_code: u32::from(pass.status),
+        status_code: u32::from(issued.status),
         merchant_access_token_id: reference.into(),
-        audience: audience(pass.audience).into(),
-        grant: pass.grant.into(),
+        audience: audience(issued.audience).into(),
+        grant: issued.grant.into(),
         scopes: token.scopes.clone(),
         client_parameters: token
             .client_parameters
             .iter()
             .map(|(name, value)| (name.clone().into_owned(), value.clone()))
             .collect(),
-        lifetime_seconds: pass.lifetime_seconds(),
-        expires_at: pass.expires_at,
+        lifetime_seconds: issued.lifetime_seconds(),
+        expires_at: issued.expires_at,
         server_parameters: token
             .server_parameters
             .iter()
@@ -54,12 +52,17 @@ pub fn success(reference: &str, pass: &IssuedToken, expires_in: ExpiresIn) -> To
     }
 }
 
-/// The answer of a connector that said no.
-pub fn refusal(reference: &str, status: OperationStatus, error: &Error, report: &CallReport) -> TokenResponseMessage {
+/// The response for a connector's refusal: the call succeeds, its status says why there is no token.
+pub fn refusal(
+    reference: &str,
+    status: OperationStatus,
+    error: &Error,
+    report: &CallReport,
+) -> CreateAccessTokenResponse {
     let refusal = error.refusal.as_deref().cloned().unwrap_or_default();
-    let guidance = match (error.kind, status::retry_after(error)) {
+    let guidance = match (error.kind, errors::retry_after(error)) {
         (Kind::RateLimited, Some(delay)) => format!("Call again in {} seconds.", delay.as_secs()),
-        _ => status::guidance(error.kind).into(),
+        _ => errors::guidance(error.kind).into(),
     };
     let unified = UnifiedErrorDetails {
         code: Some(error.kind.label().into()),
@@ -69,13 +72,13 @@ pub fn refusal(reference: &str, status: OperationStatus, error: &Error, report: 
         ..Default::default()
     };
     let connector = ConnectorErrorDetails {
-        // A vendor that gives no code of its own has at least given a status.
+        // Some connectors send no code of their own; the HTTP status stands in for it.
         code: refusal.code.or_else(|| Some(refusal.status.to_string())),
         message: refusal.message,
         reason: refusal.reason,
         ..Default::default()
     };
-    TokenResponseMessage {
+    CreateAccessTokenResponse {
         status: status.into(),
         error: ErrorInfo { unified_details: unified.into(), connector_details: connector.into(), ..Default::default() }
             .into(),

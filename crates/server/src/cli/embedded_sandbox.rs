@@ -1,0 +1,25 @@
+//! A sandbox inside the process, with every connector's hosts replaced by it. Used by `serve`, `demo`,
+//! `token` and `explain`.
+
+use std::{io, net::SocketAddr};
+
+use daypass::canonical_id;
+use sandbox::Sandbox;
+
+use crate::config::Config;
+
+/// Starts a sandbox and sends the calls to all connectors to it, test and live.
+///
+/// # Errors
+/// The sandbox cannot listen.
+pub async fn start(config: &mut Config) -> io::Result<Sandbox> {
+    let sandbox = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    for fake in sandbox::VENDORS.iter().copied() {
+        let settings = config.connectors.entry(canonical_id(fake.name)).or_default();
+        settings.base_urls.clear();
+        for key in ["base_url", "test_base_url"] {
+            settings.base_urls.insert(key.into(), sandbox.base_url(fake.name));
+        }
+    }
+    Ok(sandbox)
+}

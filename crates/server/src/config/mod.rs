@@ -1,0 +1,245 @@
+//! The configuration: a TOML file, the environment over it, flags of the command line over that.
+//! `sources` reads file and environment. Uses the settings of the engine and checks of `auth` and
+//! `logs`. Used by `server`, `engine`, `tls` and `cli`.
+
+mod error;
+mod sources;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use connectors::Secret;
+use daypass::{ConnectorSettings, Keyring, Limits, Policy, Settings, canonical_id};
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+pub use error::ConfigError;
+
+use crate::{
+    auth::{Authenticator, Caller, ClientCertificates},
+    logs,
+};
+
+/// All settings of the operator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address of the RPC port.
+    pub listen: SocketAddr,
+    /// Address of the port for metrics and health over plain HTTP.
+    pub admin_listen: SocketAddr,
+    /// The log filter: a level, or directives as in `info,daypass=debug`.
+    pub log: String,
+    /// The server's certificate. Without one the server makes one at each start.
+    pub tls: Option<Tls>,
+    /// Callers and the hashes of their keys. With none, and without client certificates, calls need
+    /// no authentication.
+    pub callers: Vec<Caller>,
+    /// Confirms that the RPC port accepts plaintext from other machines.
+    pub allow_plaintext_beyond_loopback: bool,
+    /// Confirms that calls from other machines need no authentication.
+    pub allow_anonymous_beyond_loopback: bool,
+    /// Confirms that other machines may read metrics and health, in plaintext and without a key.
+    pub allow_admin_beyond_loopback: bool,
+    /// Longest time for calls in flight to finish after SIGTERM. Milliseconds.
+    pub shutdown_grace_ms: u64,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Settings of connections to connectors.
+    pub egress: Egress,
+    /// The store of tokens between calls.
+    pub store: StoreConfig,
+    /// Limits of time and number.
+    pub limits: Limits,
+    /// The operator's policy on tokens.
+    pub policy: Policy,
+    /// Settings of single connectors, by name.
+    pub connectors: BTreeMap<String, ConnectorSettings>,
+}
+
+/// The server's certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain, PEM.
+    pub certificate_file: PathBuf,
+    /// Its private key, PEM.
+    pub private_key_file: PathBuf,
+    /// Certificate authorities whose client certificates authenticate callers, PEM.
+    pub client_authorities_file: Option<PathBuf>,
+}
+
+/// Settings of connections to connectors.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Egress {
+    /// Certificate authorities that are trusted in addition to the public ones, PEM. For a proxy
+    /// between this service and the connectors.
+    pub authorities_file: Option<PathBuf>,
+}
+
+/// The store of tokens between calls.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `redis://…` or `rediss://…` for a store that nodes share (Redis 6 or later, Valkey). Absent:
+    /// the memory of the process.
+    pub url: Option<Secret>,
+    /// The key that derives names and seals values: 32 bytes as base64 or hex. Required with a URL.
+    pub key: Option<Secret>,
+    /// Former keys, which still open the values that they sealed. A comma-separated text, or a list.
+    #[serde(deserialize_with = "one_or_many")]
+    pub previous_keys: Vec<Secret>,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Keys {
+        One(Zeroizing<String>),
+        Many(Vec<Secret>),
+    }
+    Ok(match Keys::deserialize(deserializer)? {
+        Keys::One(keys) => keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Secret::from).collect(),
+        Keys::Many(keys) => keys,
+    })
+}
+
+impl StoreConfig {
+    /// The keys of this configuration.
+    ///
+    /// # Errors
+    /// There is a URL and no key, or a key is malformed.
+    pub fn keyring(&self) -> Result<Keyring, ConfigError> {
+        match (&self.key, &self.url) {
+            (Some(key), _) => Keyring::configured(key, &self.previous_keys).map_err(ConfigError::invalid),
+            (None, Some(_)) => Err(ConfigError::StoreKeyMissing),
+            (None, None) => Keyring::ephemeral().map_err(ConfigError::invalid),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            log: "info".into(),
+            tls: None,
+            callers: Vec::new(),
+            allow_plaintext_beyond_loopback: false,
+            allow_anonymous_beyond_loopback: false,
+            allow_admin_beyond_loopback: false,
+            shutdown_grace_ms: 35_000,
+            max_connections: 20_000,
+            egress: Egress::default(),
+            store: StoreConfig::default(),
+            limits: Limits::default(),
+            policy: Policy::default(),
+            connectors: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// A setting cannot be read. The error has its name and never its value.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut settings = file.map(sources::file).transpose()?.unwrap_or_default();
+        sources::merge(&mut settings, sources::environment()?);
+        Self::from_settings(&settings)
+    }
+
+    /// The admin address of a server with this configuration. Faults of other settings do not
+    /// matter.
+    ///
+    /// # Errors
+    /// The setting is no address.
+    pub fn admin_listen(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
+        let mut settings = sources::environment()?;
+        if let Some(file) = file.filter(|_| !settings.contains_key("admin_listen")) {
+            settings = sources::file(file)?;
+        }
+        settings.retain(|name, _| name == "admin_listen");
+        Ok(Self::from_settings(&settings)?.admin_listen)
+    }
+
+    /// Reads the text of a file, without the environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(toml: &str) -> Result<Self, ConfigError> {
+        Self::from_settings(&sources::toml(toml, "configuration")?)
+    }
+
+    fn from_settings(settings: &sources::Settings) -> Result<Self, ConfigError> {
+        let mut config: Self = sources::extract(settings)?;
+        config.policy.connectors =
+            config.policy.connectors.iter().map(|name| canonical_id(name)).collect::<BTreeSet<_>>();
+        Ok(config)
+    }
+
+    /// The engine's part of the configuration.
+    pub fn settings(&self) -> Settings {
+        Settings { limits: self.limits.clone(), policy: self.policy.clone(), connectors: self.connectors.clone() }
+    }
+
+    /// All faults beyond the form of single settings, as texts for the operator.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = self.settings().faults();
+        faults.extend(logs::check(&self.log).err().map(|error| error.to_string()));
+        faults.extend(self.store.keyring().err().map(|error| error.to_string()));
+        let callers = Authenticator::new(&self.callers, self.client_certificates());
+        faults.extend(callers.err().map(|error| error.to_string()));
+        if !(1..=Limits::MAX_COUNT).contains(&self.max_connections) {
+            faults.push(format!("max_connections: must be from 1 to {}", Limits::MAX_COUNT));
+        }
+        faults.extend(self.exposure_faults().into_iter().map(ToOwned::to_owned));
+        faults
+    }
+
+    /// Ports that other machines reach without the protection, or the confirmation, that they need.
+    fn exposure_faults(&self) -> Vec<&'static str> {
+        let mut faults = Vec::new();
+        if !self.listen.ip().is_loopback() {
+            if self.tls.is_none() && !self.allow_plaintext_beyond_loopback {
+                faults.push(
+                    "listen: beyond loopback a certificate is needed ([tls] certificate_file and private_key_file), or \
+                     allow_plaintext_beyond_loopback = true",
+                );
+            }
+            let anonymous = self.callers.is_empty() && self.client_certificates() == ClientCertificates::NotAccepted;
+            if anonymous && !self.allow_anonymous_beyond_loopback {
+                faults.push(
+                    "listen: beyond loopback callers must be known ([[callers]] with key_sha256, or [tls] \
+                     client_authorities_file), or allow_anonymous_beyond_loopback = true",
+                );
+            }
+        }
+        if !self.admin_listen.ip().is_loopback() && !self.allow_admin_beyond_loopback {
+            faults.push(
+                "admin_listen: beyond loopback metrics and health need allow_admin_beyond_loopback = true, whatever is \
+                 allowed on the RPC port",
+            );
+        }
+        faults
+    }
+
+    /// Whether client certificates authenticate callers.
+    pub fn client_certificates(&self) -> ClientCertificates {
+        match self.tls.as_ref().and_then(|tls| tls.client_authorities_file.as_ref()) {
+            Some(_) => ClientCertificates::Accepted,
+            None => ClientCertificates::NotAccepted,
+        }
+    }
+
+    /// Whether the RPC port accepts plaintext.
+    pub fn plaintext(&self) -> bool {
+        self.listen.ip().is_loopback() || self.allow_plaintext_beyond_loopback
+    }
+}

@@ -1,0 +1,140 @@
+//! The sources of the configuration: file and environment as trees of settings, their merge, and
+//! errors without values. Used by `config`.
+
+use std::path::Path;
+
+use daypass::canonical_id;
+use figment::{
+    Figment, Provider,
+    error::Kind,
+    providers::{Env, Format, Serialized, Toml},
+    value::{Dict, Value},
+};
+use serde::de::DeserializeOwned;
+
+use super::error::ConfigError;
+
+/// A tree of settings.
+pub(super) type Settings = Dict;
+
+/// Environment variables with the prefix `DAYPASS_` that are no settings: arguments of commands.
+const NOT_SETTINGS: &[&str] = &["config", "credentials", "feature_data"];
+
+/// The settings of a file.
+pub(super) fn file(file: &Path) -> Result<Settings, ConfigError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+    toml(&text, &file.display().to_string())
+}
+
+/// The settings of a text. An error has the place and no part of the line, which may hold a secret.
+pub(super) fn toml(text: &str, name: &str) -> Result<Settings, ConfigError> {
+    Toml::from_str(text).map(with_canonical_names).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+        ConfigError::Syntax { name: name.to_owned(), line, column }
+    })
+}
+
+/// The settings of the environment.
+pub(super) fn environment() -> Result<Settings, ConfigError> {
+    let variables = Env::prefixed("DAYPASS_")
+        .ignore(NOT_SETTINGS)
+        .filter(|key| !is_service_link(key.as_str(), &Env::var_or(&format!("DAYPASS_{key}"), "")))
+        .split("__")
+        .data()
+        .map_err(|error| explain(&error))?;
+    Ok(variables.into_values().next().map(with_canonical_names).unwrap_or_default())
+}
+
+/// The settings as the type that holds them.
+pub(super) fn extract<T: DeserializeOwned>(settings: &Settings) -> Result<T, ConfigError> {
+    Figment::from(Serialized::defaults(settings)).extract().map_err(|error| explain(&error))
+}
+
+/// Gives each connector its canonical name, so that settings of one connector merge although the
+/// file and the environment spell its name differently.
+fn with_canonical_names(mut settings: Settings) -> Settings {
+    if let Some(Value::Dict(_, connectors)) = settings.get_mut("connectors") {
+        for (name, settings) in std::mem::take(connectors) {
+            merge(connectors, [(canonical_id(&name), settings)].into());
+        }
+    }
+    settings
+}
+
+/// Merges settings at every depth. Those of `over` win.
+pub(super) fn merge(under: &mut Settings, over: Settings) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Dict(_, under)), Value::Dict(_, over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Whether Kubernetes sets the variable: for a service named `daypass`, and for other services whose
+/// names begin so (`DAYPASS_REDIS_SERVICE_HOST`, `DAYPASS_REDIS_PORT_6379_TCP_ADDR`). The variable
+/// `DAYPASS_ADMIN_PORT=9090` is not one of them, and an error.
+fn is_service_link(key: &str, value: &str) -> bool {
+    if key.contains("__") {
+        return false;
+    }
+    let key = format!("_{}_", key.to_ascii_lowercase());
+    let protocol = |rest: &str| ["tcp_", "udp_", "sctp_"].iter().any(|protocol| rest.starts_with(protocol));
+    key.ends_with("_service_host_")
+        || key.contains("_service_port_")
+        || key.ends_with("_port_") && value.contains("://")
+        || key.match_indices("_port_").any(|(at, port)| {
+            let rest = key.get(at + port.len()..).and_then(|rest| rest.split_once('_'));
+            rest.is_some_and(|(number, rest)| number.parse::<u16>().is_ok() && protocol(rest))
+        })
+}
+
+/// The error without the value, which may be a secret.
+fn explain(error: &figment::Error) -> ConfigError {
+    let setting = error.path.join(".");
+    let fault = match &error.kind {
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("expected {expected}"),
+        Kind::InvalidLength(_, expected) => format!("wrong length, expected {expected}"),
+        Kind::MissingField(field) => format!("{field} is missing"),
+        Kind::UnknownField(field, known) => format!("unknown setting {field}; known are {}", known.join(", ")),
+        Kind::UnknownVariant(_, known) => format!("expected one of {}", known.join(", ")),
+        Kind::DuplicateField(field) => format!("{field} is given twice"),
+        _ => "cannot be read".into(),
+    };
+    ConfigError::Setting(if setting.is_empty() { fault } else { format!("{setting}: {fault}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn service_links_of_kubernetes_are_no_settings() {
+        for (key, value, link) in [
+            ("SERVICE_HOST", "10.0.0.1", true),
+            ("SERVICE_PORT", "80", true),
+            ("PORT", "tcp://10.0.0.1:80", true),
+            ("PORT_80_TCP", "tcp://10.0.0.1:80", true),
+            ("REDIS_SERVICE_HOST", "10.0.0.1", true),
+            ("ADMIN_SERVICE_PORT_METRICS", "9090", true),
+            ("ADMIN_PORT", "tcp://10.0.0.1:9090", true),
+            ("PORT_X_PORT_6379_SCTP_ADDR", "10.0.0.1", true),
+            ("ADMIN_PORT", "9090", false),
+            ("ADMIN_LISTEN", "127.0.0.1:9090", false),
+            ("PORT_X_TCP", "x", false),
+            ("CONNECTORS__X_SERVICE_HOST", "x", false),
+        ] {
+            assert_eq!(is_service_link(key, value), link, "{key}");
+        }
+        let settings = Config::parse("no_setting = 1").unwrap_err().to_string();
+        for setting in settings.split([' ', ',']) {
+            assert!(!is_service_link(setting, "tcp://10.0.0.1:80"), "{setting}");
+        }
+    }
+}

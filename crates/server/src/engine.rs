@@ -1,0 +1,70 @@
+//! Builds the engine of a configuration. Used by `server` and by the commands that make one call.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use daypass::{Clock, ConnectTimeouts, Engine, FallbackStore, MemoryStore, RedisStore, Store, SystemClock, Transport};
+
+use crate::config::{Config, ConfigError};
+
+/// The kind of process that the engine runs in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// A node: it keeps tokens in memory too, and works while a shared store is down.
+    Node,
+    /// A command that ends after one call.
+    Command,
+}
+
+/// The configuration makes no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The file of certificate authorities cannot be read.
+    #[error("{}: {source}", file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The transport refuses the certificate authorities.
+    #[error("{0}")]
+    Transport(String),
+    /// The store refuses its URL.
+    #[error("{0}")]
+    Store(String),
+    /// The store has no usable key.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// The engine of a configuration.
+///
+/// # Errors
+/// The certificate authorities, the store's URL or its key cannot be used.
+pub fn build(config: &Config, process: Process) -> Result<Engine<Transport>, EngineError> {
+    let authorities = match &config.egress.authorities_file {
+        None => None,
+        Some(file) => {
+            Some(std::fs::read(file).map_err(|source| EngineError::Authorities { file: file.clone(), source })?)
+        }
+    };
+    let settings = config.settings();
+    let connect_timeouts = ConnectTimeouts {
+        default: Duration::from_millis(config.limits.connect_timeout_ms),
+        by_authority: Arc::new(settings.connect_timeouts()),
+    };
+    let transport = Transport::new(connect_timeouts, authorities.as_deref())
+        .map_err(|error| EngineError::Transport(error.to_string()))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let store = store(config, process, &clock)?;
+    Ok(Engine::new(settings, transport, clock, store, config.store.keyring()?))
+}
+
+fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {
+    let Some(url) = &config.store.url else { return Ok(Arc::new(MemoryStore::new(clock.clone()))) };
+    let store: Result<Arc<dyn Store>, _> = match process {
+        Process::Node => FallbackStore::new(url.expose(), clock.clone()).map(|store| Arc::new(store) as _),
+        Process::Command => RedisStore::new(url.expose()).map(|store| Arc::new(store) as _),
+    };
+    store.map_err(|error| EngineError::Store(error.to_string()))
+}

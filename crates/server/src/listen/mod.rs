@@ -1,0 +1,130 @@
+//! The RPC port: accepts connections within a limit, and drains them at shutdown. A connection is
+//! handled by `connection`, a request by `request`. Used by `server`.
+
+mod connection;
+mod drain;
+mod request;
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use connectrpc::ConnectRpcService;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use connection::ConnectionHandler;
+
+/// Time for a request to arrive, in addition to the time for its response.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// Pause after a failed `accept`, which may fail again at once where file descriptors are used up.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
+
+/// The RPC port.
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// TLS, for connections that begin with a TLS handshake.
+    pub tls: TlsAcceptor,
+    /// Whether plaintext connections are served.
+    pub plaintext: bool,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Longest time for a response, from the moment when its request has arrived.
+    pub max_deadline: Duration,
+    /// The service behind the port.
+    pub service: ConnectRpcService,
+}
+
+/// The address of a port cannot be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process listens there.
+    #[error("{address} is in use; choose another with {setting}")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+        /// The setting to change.
+        setting: &'static str,
+    },
+    /// Any other reason.
+    #[error("{address}: {source}")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+/// Binds a socket.
+///
+/// # Errors
+/// The address cannot be bound.
+pub async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { address, setting },
+        _ => BindError::Other { address, source },
+    })
+}
+
+impl Listener {
+    /// Serves until `shutdown`, then lets calls in flight finish, for `grace` at most.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
+        let permits = Arc::new(Semaphore::new(self.max_connections));
+        let (close, closing) = watch::channel(false);
+        let handler = Arc::new(ConnectionHandler {
+            tls: self.tls,
+            plaintext: self.plaintext,
+            request_timeout: self.max_deadline + READ_TIMEOUT,
+            service: self.service,
+        });
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let next = async {
+                let permit = permits.clone().acquire_owned().await;
+                (permit, self.socket.accept().await)
+            };
+            tokio::select! {
+                () = &mut shutdown => break,
+                (permit, accepted) = next => match (permit, accepted) {
+                    (Ok(permit), Ok((stream, _))) => spawn(&handler, stream, permit, &closing),
+                    // The file descriptors are used up, or the peer has left.
+                    _ => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
+                },
+            }
+        }
+        drain::drop_new_connections(&self.socket);
+        // The system has completed the handshakes of connections in its queue, so their clients may
+        // have sent requests. The runtime's own readiness may be outdated; the system's is not.
+        if let Ok(socket) = self.socket.into_std() {
+            while let Ok((stream, _)) = socket.accept()
+                && let Ok(permit) = permits.clone().try_acquire_owned()
+                && stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                spawn(&handler, stream, permit, &closing);
+            }
+        }
+        close.send_replace(true);
+        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
+        if timeout(grace, permits.acquire_many(all)).await.is_err() {
+            tracing::warn!("calls were still in flight at the end of the grace time");
+        }
+    }
+}
+
+fn spawn(
+    handler: &Arc<ConnectionHandler>,
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    closing: &watch::Receiver<bool>,
+) {
+    let (handler, closing) = (handler.clone(), closing.clone());
+    tokio::spawn(async move {
+        handler.handle(stream, closing).await;
+        drop(permit);
+    });
+}

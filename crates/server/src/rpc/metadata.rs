@@ -1,0 +1,73 @@
+//! Request metadata (HTTP headers): the connector, the credentials, the caller's key. Uses `auth`
+//! and the parser of credentials in `daypass`. Used by `rpc`, and by `listen` for the request id.
+
+use connectors::{Error, Kind};
+use connectrpc::RequestContext;
+use daypass::RawCredentials;
+use http::HeaderValue;
+
+use crate::auth::{Presented, VerifiedClientCertificate};
+
+/// The header with the id of a request, which the logs and the response repeat.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// The header with the merchant's id for the logs.
+pub const MERCHANT_ID: &str = "x-merchant-id";
+
+/// The response header with the number of calls to the connector.
+pub const ATTEMPTS: &str = "x-attempts";
+
+/// A header as text, or `None` where it is absent or not visible ASCII.
+pub fn text<'a>(context: &'a RequestContext, name: &str) -> Option<&'a str> {
+    context.header(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether the caller refuses a cached token (RFC 9111 section 5.2.1.4).
+pub fn refuses_cached(context: &RequestContext) -> bool {
+    text(context, "cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache"))
+}
+
+/// What the call presents to authenticate its caller. A key in a wrong form counts as none.
+pub fn presented(context: &RequestContext) -> Presented<'_> {
+    let key = single(context, "authorization").ok().flatten().and_then(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
+    });
+    Presented { key, certificate: context.extensions().get::<VerifiedClientCertificate>().copied() }
+}
+
+/// The connector that the header names.
+///
+/// # Errors
+/// The header is repeated or not ASCII.
+pub fn connector(context: &RequestContext) -> Result<Option<&str>, Error> {
+    let value = single(context, "x-connector").map_err(|fault| Error::invalid("x-connector", fault))?;
+    value.map(|name| name.to_str().map_err(|_| Error::invalid("x-connector", "must be ASCII"))).transpose()
+}
+
+/// The connector's credentials.
+///
+/// # Errors
+/// A header is repeated or malformed, or both headers are there.
+pub fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {
+    let header = |name| single(context, name).map_err(|fault| RawCredentials::malformed(name, fault));
+    match (header("x-connector-auth")?, header("x-connector-config")?) {
+        (None, None) => Ok(None),
+        (Some(auth), None) => RawCredentials::parse(auth.as_bytes()).map(Some),
+        (None, Some(config)) => RawCredentials::parse_config(config.as_bytes()).map(Some),
+        (Some(_), Some(_)) => Err(Error::new(
+            Kind::InvalidCredentials,
+            "x-connector-auth and x-connector-config were both sent; send one of them",
+        )),
+    }
+}
+
+/// A header that selects the connector or authenticates. Proxies differ in which value of a repeated
+/// header they use, so a repeated one is an error.
+fn single<'a>(context: &'a RequestContext, name: &str) -> Result<Option<&'a HeaderValue>, &'static str> {
+    let mut values = context.headers().get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err("must be sent once"),
+    }
+}

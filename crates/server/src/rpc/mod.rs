@@ -1,0 +1,183 @@
+//! The RPC service: reads metadata and message, calls the engine once, writes the response and one
+//! line of the access log. Uses `auth`, `access_log` and the engine. Used by `server`; the command
+//! `token` uses `response` and `errors`.
+
+pub mod errors;
+pub mod metadata;
+pub mod response;
+pub mod unknown_fields;
+
+use std::{sync::Arc, time::Duration};
+
+use buffa::Enumeration as _;
+use connectors::{Error, Kind};
+use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
+use daypass::{Engine, IncomingRequest, IssuedToken, Transport};
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::{
+    access_log::AccessLogEntry,
+    auth::Authenticator,
+    protocol::{
+        CreateAccessTokenRequest, CreateAccessTokenResponse, types,
+        ucs::v2::{self, Connector},
+    },
+};
+use errors::KindMapping;
+use metadata::{ATTEMPTS, MERCHANT_ID, REQUEST_ID};
+use response::ExpiresIn;
+
+/// The time between the engine's deadline and the caller's is a tenth of the caller's time, and
+/// this at most: the response needs some time to reach the caller.
+const MAX_RESPONSE_MARGIN: Duration = Duration::from_millis(50);
+
+/// The methods of the two services.
+#[derive(Clone, Copy)]
+enum Method {
+    /// `ucs.v2…/CreateAccessToken`
+    UcsCreateAccessToken,
+    /// `types…/CreateAccessToken`
+    TypesCreateAccessToken,
+    /// `types…/CreateServerAuthenticationToken`
+    TypesCreateServerAuthenticationToken,
+}
+
+impl Method {
+    /// Whether the method itself asks for a SERVER token.
+    const fn is_for_server_tokens(self) -> bool {
+        matches!(self, Self::TypesCreateServerAuthenticationToken)
+    }
+
+    const fn expires_in(self) -> ExpiresIn {
+        match self {
+            Self::UcsCreateAccessToken => ExpiresIn::UnixTime,
+            Self::TypesCreateAccessToken | Self::TypesCreateServerAuthenticationToken => ExpiresIn::Duration,
+        }
+    }
+}
+
+/// The implementation of all methods.
+pub struct TokenService {
+    engine: Arc<Engine<Transport>>,
+    authenticator: Authenticator,
+    permits: Semaphore,
+}
+
+impl TokenService {
+    /// A service over this engine for these callers.
+    pub fn new(engine: Arc<Engine<Transport>>, authenticator: Authenticator) -> Self {
+        let permits = Semaphore::new(engine.settings().limits.max_callers);
+        Self { engine, authenticator, permits }
+    }
+
+    async fn create(
+        &self,
+        context: &RequestContext,
+        message: &ServiceRequest<'_, CreateAccessTokenRequest>,
+        method: Method,
+    ) -> ServiceResult<CreateAccessTokenResponse> {
+        let mut entry =
+            AccessLogEntry::start(metadata::text(context, REQUEST_ID), metadata::text(context, MERCHANT_ID));
+        let deadline = self.deadline(context);
+        let connector = message.connector;
+        let request = |header_connector| IncomingRequest {
+            reference: message.merchant_access_token_id,
+            connector: connector_name(connector.to_i32()),
+            header_connector,
+            credentials: metadata::credentials(context),
+            metadata: message.metadata.as_option().map(|text| text.value),
+            feature_data: message.connector_feature_data.as_option().map(|text| text.value),
+            test_mode: message.test_mode,
+            server_token: method.is_for_server_tokens(),
+            fresh: metadata::refuses_cached(context),
+        };
+        let caller = self.authenticator.authenticate(&metadata::presented(context));
+        let result = match (self.permits.try_acquire(), caller) {
+            (Ok(_permit), Ok(caller)) => {
+                entry.caller = caller;
+                match metadata::connector(context) {
+                    Ok(name) => self.engine.create_access_token(request(name), deadline, &mut entry.report).await,
+                    Err(error) => Err(error),
+                }
+            }
+            (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
+            (_, Err(error)) => Err(error),
+        };
+        entry.end(&result);
+        respond(message.merchant_access_token_id, &result, method.expires_in(), &entry)
+    }
+
+    /// The engine's deadline: the caller's, less a margin, within the operator's limits.
+    fn deadline(&self, context: &RequestContext) -> Instant {
+        let asked = context.time_remaining().map(|time| time.saturating_sub((time / 10).min(MAX_RESPONSE_MARGIN)));
+        Instant::now() + self.engine.settings().limits.time_for(asked)
+    }
+}
+
+/// The response for a token or a connector's refusal, the error for everything else.
+fn respond(
+    reference: &str,
+    result: &Result<IssuedToken, Error>,
+    expires_in: ExpiresIn,
+    entry: &AccessLogEntry,
+) -> ServiceResult<CreateAccessTokenResponse> {
+    let message = match result {
+        Ok(issued) => response::success(reference, issued, expires_in),
+        Err(error) => match errors::mapping(error.kind) {
+            KindMapping::Status(status) => response::refusal(reference, status, error, &entry.report),
+            KindMapping::Code(_) => {
+                let mut failed = errors::to_connect(error, entry.report.connector);
+                failed.response_headers_mut().insert(ATTEMPTS, entry.report.attempts.into());
+                return Err(failed);
+            }
+        },
+    };
+    let mut response = Response::new(message).with_header(ATTEMPTS, entry.report.attempts.to_string());
+    if entry.report.replayed {
+        response = response.with_header("x-idempotent-replayed", "true");
+    }
+    if let Some(delay) = result.as_ref().err().and_then(errors::retry_after) {
+        response = response.with_header("retry-after", delay.as_secs().to_string());
+    }
+    Ok(response)
+}
+
+/// The name of an enum value. An unset field has none; an unknown number has one that no connector
+/// has, so that the engine refuses it.
+fn connector_name(number: i32) -> Option<&'static str> {
+    match Connector::from_i32(number) {
+        Some(Connector::CONNECTOR_UNSPECIFIED) => None,
+        Some(connector) => Some(connector.proto_name()),
+        None => Some("(unknown number)"),
+    }
+}
+
+#[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
+impl v2::MerchantAuthenticationService for TokenService {
+    async fn create_access_token(
+        &self,
+        context: RequestContext,
+        request: ServiceRequest<'_, CreateAccessTokenRequest>,
+    ) -> ServiceResult<CreateAccessTokenResponse> {
+        self.create(&context, &request, Method::UcsCreateAccessToken).await
+    }
+}
+
+#[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
+impl types::MerchantAuthenticationService for TokenService {
+    async fn create_access_token(
+        &self,
+        context: RequestContext,
+        request: ServiceRequest<'_, CreateAccessTokenRequest>,
+    ) -> ServiceResult<CreateAccessTokenResponse> {
+        self.create(&context, &request, Method::TypesCreateAccessToken).await
+    }
+
+    async fn create_server_authentication_token(
+        &self,
+        context: RequestContext,
+        request: ServiceRequest<'_, CreateAccessTokenRequest>,
+    ) -> ServiceResult<CreateAccessTokenResponse> {
+        self.create(&context, &request, Method::TypesCreateServerAuthenticationToken).await
+    }
+}
