@@ -1,4 +1,5 @@
-//! Compiles the protocol: descriptors with protox (no protoc needed), then Rust types and service traits.
+//! Compiles the protocol: descriptors with protox (no protoc needed), then Rust types and service
+//! traits.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -15,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", folder.display());
     }
 
-    // Compiler::encode_file_descriptor_set keeps options such as debug_redact, which protox::compile loses.
+    // Compiler::encode_file_descriptor_set keeps options such as debug_redact, which
+    // protox::compile loses.
     let mut compiler = protox::Compiler::new([&public, &own])?;
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     let descriptors = PathBuf::from(env::var("OUT_DIR")?).join("daypass.binpb");

@@ -1,5 +1,5 @@
-//! The admin port: metrics, health and the removal of cached tokens over plain HTTP. Uses the engine
-//! and the counter of `logs`. Used by `server`.
+//! The admin port: metrics, health and the removal of cached tokens over plain HTTP. Uses the
+//! engine and the counter of `logs`. Used by `server`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

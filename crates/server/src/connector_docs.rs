@@ -139,8 +139,8 @@ fn try_it(text: &mut String, meta: &Meta, proto_name: &str, fake: &FakeVendor) {
     }
 }
 
-/// The inputs of an example, with the grant unless it is the default, and with the audience `server`
-/// where the grant requires it.
+/// The inputs of an example, with the grant unless it is the default, and with the audience
+/// `server` where the grant requires it.
 fn example_of(meta: &Meta, grant: &str, example: &str) -> String {
     let mut data: Map<String, Value> = serde_json::from_str(example).unwrap_or_default();
     if let Some(grant) = meta.grants.iter().find(|known| known.name == grant) {

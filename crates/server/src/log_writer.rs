@@ -90,7 +90,8 @@ impl Shared {
         let mut in_line = false;
         loop {
             let line = self.next();
-            // A line of which only a part is written gets an end, so that the next line stays whole.
+            // A line of which only a part is written gets an end, so that the next line stays
+            // whole.
             if in_line && write_all(&mut output, b"\n") == Written::All {
                 in_line = false;
             }

@@ -131,8 +131,8 @@ impl Server {
         self.tls.authority_file.clone()
     }
 
-    /// Serves until `shutdown`. Then health says NOT_SERVING, no connection is accepted, and calls in
-    /// flight finish.
+    /// Serves until `shutdown`. Then health says NOT_SERVING, no connection is accepted, and calls
+    /// in flight finish.
     ///
     /// # Errors
     /// Metrics cannot be collected.

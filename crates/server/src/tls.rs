@@ -81,8 +81,8 @@ pub fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
     Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file: None, _folder: None })
 }
 
-/// TLS with a certificate for localhost, of an authority that is made for it. The authority's key is
-/// never written to a file.
+/// TLS with a certificate for localhost, of an authority that is made for it. The authority's key
+/// is never written to a file.
 ///
 /// # Errors
 /// No certificate can be made.

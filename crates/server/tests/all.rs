@@ -1,4 +1,4 @@
-//! The executable from outside, over real sockets: one program, as each program costs a link of everything.
+//! The executable, over real sockets. One test program, because each one links the whole tree.
 
 #[cfg(test)]
 mod calls;

@@ -1,8 +1,8 @@
-//! The RPC from outside: every grant of the first four connectors, every way to be refused.
+//! The RPC: all grants of the first four connectors, and all kinds of errors.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::common::{Ask, Served, code};
+use crate::common::{TestServer, TokenRequest, code};
 use connectrpc::{CodecFormat, ErrorCode, Protocol};
 use daypass_server::protocol::ucs::v2::{Connector, OperationStatus, TokenAudience};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn now() -> i64 {
 
 #[tokio::test]
 async fn the_documented_call_in_every_protocol() {
-    let served = Served::sandboxed();
+    let served = TestServer::sandboxed();
     for (protocol, codec) in [
         (Protocol::Grpc, CodecFormat::Proto),
         (Protocol::Grpc, CodecFormat::Json),
@@ -22,20 +22,20 @@ async fn the_documented_call_in_every_protocol() {
         (Protocol::Connect, CodecFormat::Json),
     ] {
         let before = now();
-        let answer = served.call_as(protocol, codec, &Ask::stripe("sk_test_documented")).await.unwrap();
+        let answer = served.call_as(protocol, codec, &TokenRequest::stripe("sk_test_documented")).await.unwrap();
         assert_eq!(answer.status, OperationStatus::SUCCESS, "{protocol:?}");
         assert_eq!(answer.audience, TokenAudience::CLIENT);
         assert_eq!((answer.status_code, answer.merchant_access_token_id.as_str()), (200, "token_001"));
         assert!(!answer.token_type.is_empty() && answer.access_token.is_set());
         let (expires, left) = (answer.expires_in_seconds.unwrap(), answer.lifetime_seconds.unwrap());
         let after = now();
-        // Cut to a whole second, and a second less because the vendor names the moment.
+        // Times are whole seconds, and a second may pass because the connector sends a time.
         assert!((before + 3599..=after + 3600).contains(&expires), "{expires}");
         assert!((expires - after - 2..=expires - before).contains(&left), "{left} of {expires}");
     }
 }
 
-fn json_call(served: &Served, body: &str) -> String {
+fn json_call(served: &TestServer, body: &str) -> String {
     served.http(
         served.address,
         &format!(
@@ -48,8 +48,8 @@ fn json_call(served: &Served, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_field_of_the_json_that_nobody_knows_is_named_and_not_skipped() {
-    let served = Served::sandboxed();
+async fn an_unknown_json_field_is_an_error_that_names_it() {
+    let served = TestServer::sandboxed();
     for unknown in ["testMode", "connectorFeatureData", "merchantAccessTokenId"] {
         let reply = json_call(&served, &format!(r#"{{"merchant_access_token_id": "token_001", "{unknown}": true}}"#));
         assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("\"code\":\"invalid_argument\""), "{reply}");
@@ -60,8 +60,8 @@ async fn a_field_of_the_json_that_nobody_knows_is_named_and_not_skipped() {
 }
 
 #[tokio::test]
-async fn the_json_has_the_documented_keys_flat_and_in_snake_case() {
-    let served = Served::sandboxed();
+async fn the_json_response_has_the_documented_keys_in_snake_case() {
+    let served = TestServer::sandboxed();
     let body = r#"{ "merchant_access_token_id": "token_001", "connector": "STRIPE", "test_mode": true }"#;
     let reply = json_call(&served, body);
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
@@ -76,7 +76,7 @@ async fn the_json_has_the_documented_keys_flat_and_in_snake_case() {
 
 #[tokio::test]
 async fn every_grant_with_its_inputs() {
-    let served = Served::sandboxed();
+    let served = TestServer::sandboxed();
     let url = "https://shop.example/return";
     let adyen = json!({"currency": "EUR", "return_url": url});
     let intent = json!({"grant": "payment_intent", "amount": 1000, "currency": "EUR"});
@@ -84,11 +84,11 @@ async fn every_grant_with_its_inputs() {
     let old_intent = json!({
         "grant": "setup_intent", "payment_method_types": ["card"], "stripe_version": "2026-06-24.dahlia"
     });
-    let stripe = || Ask::stripe("sk_test_grants");
+    let stripe = || TokenRequest::stripe("sk_test_grants");
     let table = [
         (stripe(), "checkout_session_setup", true),
         (stripe().data(json!({"ttl_seconds": 1900, "return_url": url})), "checkout_session_setup", true),
-        // A customer alone does not widen the default: its ephemeral key can read it.
+        // A customer does not change the default grant: an ephemeral key can read the customer.
         (stripe().data(json!({"customer": "cus_1"})), "checkout_session_setup", true),
         (stripe().data(json!({"stripe_version": "2026-08-26.dahlia"})), "checkout_session_setup", true),
         (stripe().data(json!({"stripe_version": "2025-06-30.basil"})), "checkout_session_setup", true),
@@ -104,21 +104,25 @@ async fn every_grant_with_its_inputs() {
         (stripe().data(old_intent), "setup_intent", false),
         (stripe().data(json!({"grant": "terminal_connection_token"})), "terminal_connection_token", false),
         (stripe().data(intent), "payment_intent", false),
-        (Ask::adyen().data(adyen), "session_zero_value", true),
+        (TokenRequest::adyen().data(adyen), "session_zero_value", true),
         (
-            Ask::adyen().data(json!({"grant": "session", "currency": "EUR", "return_url": url, "amount": 100})),
+            TokenRequest::adyen()
+                .data(json!({"grant": "session", "currency": "EUR", "return_url": url, "amount": 100})),
             "session",
             true,
         ),
-        (Ask::paypal(), "client_token", true),
-        (Ask::paypal().data(json!({"grant": "identity_client_token"})), "identity_client_token", true),
-        (Ask::paypal().data(json!({"grant": "id_token"})), "id_token", true),
-        (Ask::braintree(), "client_token", true),
-        (Ask::braintree().data(json!({"customer_id": "c-1"})), "client_token", true),
+        (TokenRequest::paypal(), "client_token", true),
+        (TokenRequest::paypal().data(json!({"grant": "identity_client_token"})), "identity_client_token", true),
+        (TokenRequest::paypal().data(json!({"grant": "id_token"})), "id_token", true),
+        (TokenRequest::braintree(), "client_token", true),
+        (TokenRequest::braintree().data(json!({"customer_id": "c-1"})), "client_token", true),
     ];
-    for (nth, (ask, grant, expires)) in table.into_iter().enumerate() {
+    for (nth, (request, grant, expires)) in table.into_iter().enumerate() {
         let reference = format!("grant_{nth}");
-        let answer = served.call(&Ask { reference, ..ask }).await.unwrap_or_else(|error| panic!("{grant}: {error:?}"));
+        let answer = served
+            .call(&TokenRequest { reference, ..request })
+            .await
+            .unwrap_or_else(|error| panic!("{grant}: {error:?}"));
         assert_eq!(answer.status, OperationStatus::SUCCESS, "{grant}: {answer:?}");
         assert!(answer.grant == grant && answer.audience == TokenAudience::CLIENT, "{answer:?}");
         assert_eq!(
@@ -130,52 +134,60 @@ async fn every_grant_with_its_inputs() {
 }
 
 #[tokio::test]
-async fn server_tokens_only_when_asked_for_and_allowed() {
-    let served = Served::sandboxed();
-    let asked = Ask::paypal().data(json!({"audience": "server"}));
+async fn server_tokens_need_a_request_for_them_and_the_policy() {
+    let served = TestServer::sandboxed();
+    let asked = TokenRequest::paypal().data(json!({"audience": "server"}));
     let answer = served.call(&asked).await.unwrap();
     assert!(answer.audience == TokenAudience::SERVER && answer.grant == "access_token", "{answer:?}");
-    let unasked = Ask::paypal().data(json!({"grant": "access_token"}));
+    let unasked = TokenRequest::paypal().data(json!({"grant": "access_token"}));
     assert_eq!(code(served.call(&unasked).await), ErrorCode::FailedPrecondition);
-    let none = Ask::braintree().data(json!({"audience": "server"}));
+    let none = TokenRequest::braintree().data(json!({"audience": "server"}));
     assert_eq!(code(served.call(&none).await), ErrorCode::Unimplemented);
-    let denied = Served::start(&["--sandbox"], &[("DAYPASS_POLICY__SERVER_TOKENS", "false")]);
+    let denied = TestServer::start(&["--sandbox"], &[("DAYPASS_POLICY__SERVER_TOKENS", "false")]);
     assert_eq!(code(denied.call(&asked).await), ErrorCode::PermissionDenied);
 }
 
 #[tokio::test]
-async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
-    let mut served = Served::sandboxed();
-    let stripe = || Ask::stripe("sk_test_canary_4242424242");
+async fn invalid_requests_get_errors_and_reach_no_connector() {
+    let mut served = TestServer::sandboxed();
+    let stripe = || TokenRequest::stripe("sk_test_canary_4242424242");
     let long = format!("{{\"Stripe\":{{\"api_key\":\"sk_test_{}\"}}}}", "x".repeat(64 * 1024));
-    let with = |credentials: &str| Ask { credentials: Some(credentials.into()), ..stripe() };
-    let table: Vec<(&str, Ask<'_>, ErrorCode)> = vec![
-        ("live key in test mode", Ask::stripe("sk_live_canary_4242424242"), ErrorCode::InvalidArgument),
-        ("blank before a live key in test mode", Ask::stripe(" sk_live_canary_4242424242"), ErrorCode::InvalidArgument),
-        ("line break after a live key", Ask::stripe("sk_live_canary_4242424242\n"), ErrorCode::InvalidArgument),
-        ("test key in live mode", Ask { test_mode: Some(false), ..stripe() }, ErrorCode::InvalidArgument),
-        ("header and body disagree", Ask { header: Some("adyen"), ..stripe() }, ErrorCode::InvalidArgument),
+    let with = |credentials: &str| TokenRequest { credentials: Some(credentials.into()), ..stripe() };
+    let table: Vec<(&str, TokenRequest<'_>, ErrorCode)> = vec![
+        ("live key in test mode", TokenRequest::stripe("sk_live_canary_4242424242"), ErrorCode::InvalidArgument),
+        (
+            "blank before a live key in test mode",
+            TokenRequest::stripe(" sk_live_canary_4242424242"),
+            ErrorCode::InvalidArgument,
+        ),
+        (
+            "line break after a live key",
+            TokenRequest::stripe("sk_live_canary_4242424242\n"),
+            ErrorCode::InvalidArgument,
+        ),
+        ("test key in live mode", TokenRequest { test_mode: Some(false), ..stripe() }, ErrorCode::InvalidArgument),
+        ("header and body disagree", TokenRequest { header: Some("adyen"), ..stripe() }, ErrorCode::InvalidArgument),
         (
             "credentials of another",
-            Ask { credentials: Ask::adyen().credentials, ..stripe() },
+            TokenRequest { credentials: TokenRequest::adyen().credentials, ..stripe() },
             ErrorCode::InvalidArgument,
         ),
         (
             "no connector",
-            Ask { header: None, connector: Connector::CONNECTOR_UNSPECIFIED, credentials: None, ..stripe() },
+            TokenRequest { header: None, connector: Connector::CONNECTOR_UNSPECIFIED, credentials: None, ..stripe() },
             ErrorCode::InvalidArgument,
         ),
         (
             "unknown connector",
-            Ask { header: Some("stripf"), connector: Connector::CONNECTOR_UNSPECIFIED, ..stripe() },
+            TokenRequest { header: Some("stripf"), connector: Connector::CONNECTOR_UNSPECIFIED, ..stripe() },
             ErrorCode::InvalidArgument,
         ),
         (
             "connector without tokens",
-            Ask { header: Some("taxjar"), connector: Connector::TAXJAR, ..stripe() },
+            TokenRequest { header: Some("taxjar"), connector: Connector::TAXJAR, ..stripe() },
             ErrorCode::Unimplemented,
         ),
-        ("no credentials", Ask { credentials: None, ..stripe() }, ErrorCode::Unauthenticated),
+        ("no credentials", TokenRequest { credentials: None, ..stripe() }, ErrorCode::Unauthenticated),
         ("not JSON", with("sk_test_canary_4242424242"), ErrorCode::Unauthenticated),
         ("wrong type", with(r#"{"Stripe":{"api_key":42424242}}"#), ErrorCode::Unauthenticated),
         ("field missing", with(r#"{"Stripe":{}}"#), ErrorCode::Unauthenticated),
@@ -185,7 +197,7 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
             ErrorCode::Unauthenticated,
         ),
         ("64 KiB", with(&long), ErrorCode::Unauthenticated),
-        ("no reference", Ask { reference: String::new(), ..stripe() }, ErrorCode::InvalidArgument),
+        ("no reference", TokenRequest { reference: String::new(), ..stripe() }, ErrorCode::InvalidArgument),
         ("unknown key", stripe().data(json!({"custommer": "x"})), ErrorCode::InvalidArgument),
         ("wrong type of a key", stripe().data(json!({"customer": 5})), ErrorCode::InvalidArgument),
         ("unknown grant", stripe().data(json!({"grant": "root"})), ErrorCode::InvalidArgument),
@@ -198,18 +210,18 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
         ),
         ("scopes that cannot be set", stripe().data(json!({"scopes": ["all"]})), ErrorCode::InvalidArgument),
         ("feature data not an object", stripe().data(json!([1])), ErrorCode::InvalidArgument),
-        ("metadata not an object", Ask { metadata: Some(json!("x")), ..stripe() }, ErrorCode::InvalidArgument),
-        ("inputs missing", Ask::adyen(), ErrorCode::InvalidArgument),
+        ("metadata not an object", TokenRequest { metadata: Some(json!("x")), ..stripe() }, ErrorCode::InvalidArgument),
+        ("inputs missing", TokenRequest::adyen(), ErrorCode::InvalidArgument),
         ("one of several missing", stripe().data(json!({"grant": "ephemeral_key"})), ErrorCode::InvalidArgument),
     ];
-    let sent = |name, value| Ask { headers: vec![(name, value)], ..stripe() };
+    let sent = |name, value| TokenRequest { headers: vec![(name, value)], ..stripe() };
     let repeated = [
         ("connector twice", sent("x-connector", "stripe"), ErrorCode::InvalidArgument),
         ("credentials twice", sent("x-connector-auth", r#"{"Stripe":{"api_key":"x"}}"#), ErrorCode::Unauthenticated),
-        ("connector not ASCII", Ask { header: Some("strìpe"), ..stripe() }, ErrorCode::InvalidArgument),
+        ("connector not ASCII", TokenRequest { header: Some("strìpe"), ..stripe() }, ErrorCode::InvalidArgument),
     ];
-    for (what, ask, want) in table.into_iter().chain(repeated) {
-        match served.call(&ask).await {
+    for (what, request, want) in table.into_iter().chain(repeated) {
+        match served.call(&request).await {
             Ok(answer) => panic!("{what}: {answer:?}"),
             Err(error) => {
                 assert_eq!(error.code, want, "{what}: {error:?}");
@@ -227,48 +239,49 @@ async fn the_callers_mistakes_are_told_and_reach_no_vendor() {
 }
 
 #[tokio::test]
-async fn missing_inputs_are_named() {
-    let served = Served::sandboxed();
-    let error = served.call(&Ask::adyen()).await.unwrap_err();
+async fn errors_name_missing_inputs() {
+    let served = TestServer::sandboxed();
+    let error = served.call(&TokenRequest::adyen()).await.unwrap_err();
     for field in ["currency", "return_url"] {
         assert!(error.message.as_deref().unwrap_or_default().contains(field), "{error:?}");
     }
-    let configured = Served::start(
+    let configured = TestServer::start(
         &["--sandbox"],
         &[
             ("DAYPASS_CONNECTORS__ADYEN__DEFAULTS__CURRENCY", "EUR"),
             ("DAYPASS_CONNECTORS__ADYEN__DEFAULTS__RETURN_URL", "https://shop.example/return"),
         ],
     );
-    let answer = configured.call(&Ask::adyen()).await.unwrap();
+    let answer = configured.call(&TokenRequest::adyen()).await.unwrap();
     assert_eq!(answer.status, OperationStatus::SUCCESS, "{answer:?}");
 }
 
 #[tokio::test]
-async fn the_vendors_no_is_an_answer_and_its_troubles_are_errors() {
-    let mut served = Served::sandboxed();
+async fn refusals_are_responses_and_outages_are_errors() {
+    let mut served = TestServer::sandboxed();
     for (key, status, http) in [
         ("sk_test_decline_401", OperationStatus::AUTHENTICATION_FAILED, 401),
         ("sk_test_decline_403", OperationStatus::AUTHENTICATION_FAILED, 403),
         ("sk_test_decline_429", OperationStatus::RATE_LIMITED, 429),
     ] {
-        let answer = served.call(&Ask::stripe(key)).await.unwrap();
+        let answer = served.call(&TokenRequest::stripe(key)).await.unwrap();
         assert!(answer.status == status && answer.status_code == http, "{answer:?}");
         assert!(answer.error.is_set() && !answer.access_token.is_set());
         assert!(!format!("{answer:?}").contains(key), "{answer:?}");
     }
-    assert_eq!(code(served.call(&Ask::stripe("sk_test_decline_500")).await), ErrorCode::Unavailable);
-    assert_eq!(code(served.call(&Ask::stripe("sk_test_garbage")).await), ErrorCode::Internal);
-    let slow = Ask { timeout: Duration::from_millis(700), ..Ask::stripe("sk_test_slow") };
+    assert_eq!(code(served.call(&TokenRequest::stripe("sk_test_decline_500")).await), ErrorCode::Unavailable);
+    assert_eq!(code(served.call(&TokenRequest::stripe("sk_test_garbage")).await), ErrorCode::Internal);
+    let slow = TokenRequest { timeout: Duration::from_millis(700), ..TokenRequest::stripe("sk_test_slow") };
     assert_eq!(code(served.call(&slow).await), ErrorCode::DeadlineExceeded);
     let log = served.stop();
     assert!(!log.contains("sk_test"), "{log}");
 }
 
-/// Clients of the `types` package keep a token for as many seconds as `expires_in_seconds` says; the moment would be decades.
+/// Clients of the `types` package read `expires_in_seconds` as a duration. A Unix time would be a
+/// duration of decades.
 #[tokio::test]
-async fn under_types_the_expiry_is_a_duration_and_a_moment_under_ucs() {
-    let served = Served::sandboxed();
+async fn expires_in_seconds_is_a_duration_in_types_and_a_time_in_ucs() {
+    let served = TestServer::sandboxed();
     let credentials = r#"{"Paypal":{"client_id":"id-1","client_secret":"secret-1"}}"#;
     let call = |reference: usize, path: &str, data: &str| -> Value {
         let reference = format!("expiry_{reference}");

@@ -1,4 +1,5 @@
-//! Three processes that share one Redis: one vendor call where one is enough, and no harm from a Redis in trouble.
+//! Three processes that share one Redis: one call to the connector for all of them, and no failed
+//! calls while Redis fails.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -11,18 +12,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{Ask, Served};
+use crate::common::{TestServer, TokenRequest};
 use crate::redis_server::RedisServer;
 use connectrpc::{CodecFormat, Protocol};
 use serde_json::json;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
-/// The right to make a token, across nodes, ends after this where its holder is dead.
+/// The lease of a dead process ends after this time.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// A vendor that counts its calls, answers them after a while, and leaves the first few without an answer.
+/// A fake of PayPal that counts its calls. It replies after a delay, and never to the first few.
 #[derive(Clone)]
-pub struct HttpSend {
+pub struct CountingVendor {
     url: String,
     calls: Arc<AtomicUsize>,
     unanswered: Arc<AtomicUsize>,
@@ -30,7 +31,7 @@ pub struct HttpSend {
     ended: Arc<AtomicBool>,
 }
 
-impl HttpSend {
+impl CountingVendor {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let vendor = Self {
@@ -99,57 +100,63 @@ impl HttpSend {
     }
 }
 
-impl Drop for HttpSend {
+impl Drop for CountingVendor {
     fn drop(&mut self) {
-        // The test's own, not those of its threads.
+        // The last handle of the test, besides the one of the accepting thread.
         if Arc::strong_count(&self.ended) <= 2 {
             self.ended.store(true, SeqCst);
         }
     }
 }
 
-pub fn node(vendor: &HttpSend, redis: Option<&str>) -> Served {
+pub fn node(vendor: &CountingVendor, redis: Option<&str>) -> TestServer {
     let mut environment = vec![("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", vendor.url.as_str())];
     if let Some(url) = redis {
         environment.extend([("DAYPASS_STORE__URL", url), ("DAYPASS_STORE__KEY", KEY)]);
     }
-    Served::start(&[], &environment)
+    TestServer::start(&[], &environment)
 }
 
-pub fn cluster(vendor: &HttpSend, redis: &RedisServer) -> [Served; 3] {
+pub fn cluster(vendor: &CountingVendor, redis: &RedisServer) -> [TestServer; 3] {
     [(); 3].map(|()| node(vendor, Some(&redis.url())))
 }
 
-/// A SERVER token for this merchant, whatever the reference.
-pub fn server<'a>(merchant: &str, reference: &'a str) -> Ask<'a> {
-    Ask { data: Some(json!({"audience": "server"})), ..client(merchant, reference) }
+/// A request for a SERVER token, which all references of a merchant share.
+pub fn server<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
+    TokenRequest { data: Some(json!({"audience": "server"})), ..client(merchant, reference) }
 }
 
-fn client<'a>(merchant: &str, reference: &'a str) -> Ask<'a> {
+fn client<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
     let credentials = json!({"Paypal": {"client_id": merchant, "client_secret": "canary-secret"}});
     let timeout = Duration::from_secs(25);
-    Ask { reference: reference.into(), credentials: Some(credentials.to_string()), timeout, ..Ask::paypal() }
+    TokenRequest {
+        reference: reference.into(),
+        credentials: Some(credentials.to_string()),
+        timeout,
+        ..TokenRequest::paypal()
+    }
 }
 
-pub async fn token(served: &Served, ask: &Ask<'_>) -> String {
-    let answer = served.call(ask).await.unwrap_or_else(|error| panic!("{error:?}\n{}", served.log()));
+pub async fn token(served: &TestServer, request: &TokenRequest<'_>) -> String {
+    let answer = served.call(request).await.unwrap_or_else(|error| panic!("{error:?}\n{}", served.log()));
     assert!(answer.access_token.is_set(), "{answer:?}");
     format!("{:?}", answer.access_token.as_option().unwrap().value)
 }
 
-pub fn get(served: &Served, path: &str) -> String {
+pub fn get(served: &TestServer, path: &str) -> String {
     served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
 }
 
-fn counted(served: &Served, event: &str) -> u64 {
+fn counted(served: &TestServer, event: &str) -> u64 {
     let name = format!("daypass_kept_tokens_total{{event=\"{event}\"}} ");
     get(served, "/metrics").lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
 }
 
-/// So many callers at once over three nodes; the vendor takes longer than they need to arrive.
+/// Calls all at once over three nodes. The delay of the reply is longer than the calls need to
+/// arrive.
 async fn cold_start(callers: usize, takes_ms: usize) {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     vendor.takes_ms.store(takes_ms, SeqCst);
     let nodes = cluster(&vendor, &redis);
     let began = Instant::now();
@@ -177,26 +184,26 @@ async fn cold_start(callers: usize, takes_ms: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cold_start_of_three_processes_makes_one_call() {
+async fn a_cold_start_of_three_processes_makes_one_connector_call() {
     cold_start(150, 300).await;
 }
 
 // cargo test --release -p daypass-server --test all cluster -- --ignored --nocapture
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "full size"]
-async fn a_cold_start_of_10_000_over_three_processes_makes_one_call() {
+async fn a_cold_start_of_10_000_calls_on_three_processes_makes_one_connector_call() {
     cold_start(10_000, 3_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_leader_delays_the_others_by_its_lease() {
+async fn a_killed_lease_holder_delays_the_others_until_its_lease_ends() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     vendor.unanswered.store(1, SeqCst);
     let [mut leader, second, third] = cluster(&vendor, &redis);
     let (mut killed, mut answered) = (None, Vec::new());
-    let ask = |reference| server("m", reference);
-    let (one, two, three) = (ask("1"), ask("2"), ask("3"));
+    let request = |reference| server("m", reference);
+    let (one, two, three) = (request("1"), request("2"), request("3"));
     let address = leader.client_as(Protocol::Grpc, CodecFormat::Proto);
     let leading = tokio::spawn(async move { server("m", "0").send(&address).await.is_err() });
     vendor.until_called(1).await;
@@ -205,7 +212,8 @@ async fn a_killed_leader_delays_the_others_by_its_lease() {
         answered.extend([one, two, three]);
     };
     let kill = async {
-        // The others wait by now; where they do not, they come to a dead leader, which is as good.
+        // By now the others usually wait. On a slow machine they come after the kill, with the same
+        // result.
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(vendor.calls(), 1);
         leader.child.kill().unwrap();
@@ -220,20 +228,21 @@ async fn a_killed_leader_delays_the_others_by_its_lease() {
     assert_eq!(vendor.calls(), 2);
 }
 
-/// Median latency of new CLIENT tokens, with and without the store, taken in turns from the moment of the trouble.
-async fn medians(with: &Served, without: &Served, what: &str, trouble: impl FnOnce()) -> (Duration, Duration) {
+/// Median latencies of new CLIENT tokens, with and without the store, in turns while the store
+/// fails.
+async fn medians(with: &TestServer, without: &TestServer, what: &str, trouble: impl FnOnce()) -> (Duration, Duration) {
     let clients = [with, without].map(|node| node.client_as(Protocol::Grpc, CodecFormat::Proto));
     let mut times = [Vec::new(), Vec::new()];
     for client in &clients {
-        // Makes the connection.
-        client_ask(&format!("{what}-before")).send(client).await.unwrap();
+        // The first call connects.
+        client_request(&format!("{what}-before")).send(client).await.unwrap();
     }
     trouble();
     for nth in 0..31 {
         let reference = format!("{what}-{nth}");
         for (client, times) in clients.iter().zip(&mut times) {
             let began = Instant::now();
-            let answer = client_ask(&reference).send(client).await.unwrap();
+            let answer = client_request(&reference).send(client).await.unwrap();
             assert!(answer.access_token.is_set(), "{what}: {answer:?}");
             times.push(began.elapsed());
         }
@@ -247,12 +256,12 @@ async fn medians(with: &Served, without: &Served, what: &str, trouble: impl FnOn
     (with.0, without.0)
 }
 
-fn client_ask(reference: &str) -> Ask<'_> {
+fn client_request(reference: &str) -> TokenRequest<'_> {
     client("m-latency", reference)
 }
 
-/// How long it takes until two nodes hand out the same token again.
-pub async fn until_shared(nodes: &[Served], what: &str) -> Duration {
+/// The time until two nodes share a token again.
+pub async fn until_shared(nodes: &[TestServer], what: &str) -> Duration {
     let began = Instant::now();
     for nth in 0.. {
         let merchant = format!("m-{what}-{nth}");
@@ -266,9 +275,9 @@ pub async fn until_shared(nodes: &[Served], what: &str) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_in_trouble_costs_no_call_and_little_time() {
+async fn a_failing_redis_fails_no_call_and_adds_little_latency() {
     let Some(mut redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     let nodes = cluster(&vendor, &redis);
     let alone = node(&vendor, None);
     let most = Duration::from_millis(20);
@@ -298,9 +307,9 @@ async fn a_redis_in_trouble_costs_no_call_and_little_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_holds_no_credential_and_no_token_in_the_clear() {
+async fn redis_stores_no_credential_and_no_token_in_plaintext() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     let nodes = cluster(&vendor, &redis);
     until_shared(&nodes, "canary").await;
     for (nth, node) in nodes.iter().enumerate() {
@@ -321,7 +330,7 @@ async fn redis_holds_no_credential_and_no_token_in_the_clear() {
 }
 
 #[test]
-fn a_shared_store_wants_a_key() {
+fn a_shared_store_requires_a_key() {
     let run = |environment: &[(&str, &str)]| {
         let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
@@ -340,9 +349,9 @@ fn a_shared_store_wants_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_tell_what_became_of_kept_tokens() {
+async fn metrics_count_the_events_of_the_cache() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     let nodes = [node(&vendor, Some(&redis.url())), node(&vendor, Some(&redis.url()))];
     until_shared(&nodes, "metrics").await;
     let served = &nodes[0];
@@ -352,13 +361,13 @@ async fn metrics_tell_what_became_of_kept_tokens() {
     token(served, &server("m", "3")).await;
 
     vendor.takes_ms.store(300, SeqCst);
-    let (ask, calls) = (server("together", "1"), vendor.calls());
-    let many = async { tokio::join!(token(served, &ask), token(served, &ask), token(served, &ask)) };
+    let (request, calls) = (server("together", "1"), vendor.calls());
+    let many = async { tokio::join!(token(served, &request), token(served, &request), token(served, &request)) };
     many.await;
     vendor.takes_ms.store(0, SeqCst);
     assert_eq!(vendor.calls(), calls + 1);
 
-    // Near its end a shared token is replaced.
+    // A shared token is refreshed near its expiry.
     for (key, _) in redis.dump().iter().filter(|(key, _)| key.starts_with("daypass:")) {
         redis.command(&["PEXPIRE", key, "30000"]);
     }

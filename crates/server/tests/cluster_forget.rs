@@ -1,17 +1,17 @@
-//! Three processes that share one Redis: what is forgotten on one is forgotten on all, or
-//! forgetting fails; connections that Redis closes part nobody.
+//! Three processes that share one Redis: `cache forget` removes tokens on all of them or fails, and
+//! connections that Redis closes do not end the sharing.
 
 use std::{
     process::Command,
     time::{Duration, Instant},
 };
 
-use crate::cluster::{HttpSend, cluster, get, node, server, token, until_shared};
-use crate::common::Served;
+use crate::cluster::{CountingVendor, cluster, get, node, server, token, until_shared};
+use crate::common::TestServer;
 use crate::redis_server::RedisServer;
 
-/// What the log of this node calls the credentials of its last call.
-fn fingerprint(node: &Served) -> String {
+/// The fingerprint of the credentials of a node's last call, from its log.
+fn fingerprint(node: &TestServer) -> String {
     let log = node.log();
     let line = log.lines().rev().find(|line| line.contains("\"message\":\"call\"")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -19,8 +19,8 @@ fn fingerprint(node: &Served) -> String {
     text.unwrap_or_else(|| panic!("{line}")).to_owned()
 }
 
-/// `daypass cache forget` at a node: whether it succeeded, and what it said.
-fn forget(node: &Served, fingerprint: &str) -> (bool, String) {
+/// `daypass cache forget` at a node: its success and its output.
+fn forget(node: &TestServer, fingerprint: &str) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
         .args(["cache", "forget", fingerprint, "--admin-listen", &node.admin.to_string()])
         .output()
@@ -30,9 +30,9 @@ fn forget(node: &Served, fingerprint: &str) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_log_calls_the_credentials_can_be_forgotten_everywhere() {
+async fn forgetting_a_fingerprint_of_the_log_removes_its_tokens_on_all_nodes() {
     let Some(mut redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     let nodes = cluster(&vendor, &redis);
     until_shared(&nodes, "forget").await;
     let other = token(&nodes[0], &server("n", "1")).await;
@@ -40,7 +40,7 @@ async fn what_the_log_calls_the_credentials_can_be_forgotten_everywhere() {
     assert_eq!(token(&nodes[2], &server("m", "1")).await, before);
     let m = fingerprint(&nodes[0]);
     assert_eq!(forget(&nodes[1], &m), (true, "2 forgotten".into()));
-    // Each node remembers what it saw, for such a time.
+    // Each node has the tokens in its memory, too, for the time without Redis.
     redis.kill();
     for node in &nodes {
         assert_ne!(token(node, &server("m", "1")).await, before);
@@ -51,14 +51,14 @@ async fn what_the_log_calls_the_credentials_can_be_forgotten_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_does_not_confirm_makes_forgetting_fail() {
+async fn forgetting_fails_while_a_node_does_not_confirm() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     let [one, mut other, third] = cluster(&vendor, &redis);
     let before = token(&one, &server("m", "1")).await;
     let m = fingerprint(&one);
     assert_eq!(token(&other, &server("m", "1")).await, before);
-    let signal = |node: &Served, signal: &str| {
+    let signal = |node: &TestServer, signal: &str| {
         let status = Command::new("kill").args([&format!("-{signal}"), &node.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     };
@@ -70,7 +70,7 @@ async fn a_node_that_does_not_confirm_makes_forgetting_fail() {
     assert_ne!(token(&other, &server("m", "1")).await, before);
     assert!(forget(&one, &m).0);
 
-    // A node that ends in order is not waited for.
+    // A node that has shut down needs not confirm.
     other.terminate();
     other.child.wait().unwrap();
     assert!(forget(&one, &m).0);
@@ -78,9 +78,9 @@ async fn a_node_that_does_not_confirm_makes_forgetting_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_redis_closes_cost_no_token_and_do_not_part_the_nodes() {
+async fn nodes_share_tokens_again_after_redis_closes_connections() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     let nodes = cluster(&vendor, &redis);
     until_shared(&nodes, "closed").await;
     let (calls, mut parted) = (vendor.calls(), 0);
@@ -103,14 +103,14 @@ async fn connections_that_redis_closes_cost_no_token_and_do_not_part_the_nodes()
         }
     }
     println!("10 merchants, connections closed before each: {} vendor calls, {parted} parted", vendor.calls() - calls);
-    // A machine that does not let the store's thread run makes one or another come too late.
+    // On a busy machine some nodes reconnect too late.
     assert!(parted < 5, "{parted} of 10");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_the_rights_is_told_and_cannot_forget() {
+async fn a_redis_user_without_scripting_is_logged_and_cannot_forget() {
     let Some(redis) = RedisServer::start() else { return };
-    let vendor = HttpSend::start();
+    let vendor = CountingVendor::start();
     redis.command(&["ACL", "SETUSER", "u", "on", ">canary-pw", "~*", "+@all", "-@scripting"]);
     let url = format!("redis://u:canary-pw@127.0.0.1:{}", redis.port);
     let nodes = [node(&vendor, Some(&url)), node(&vendor, Some(&url))];

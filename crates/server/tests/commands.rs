@@ -1,4 +1,4 @@
-//! The commands that end by themselves.
+//! The commands that end without a signal.
 
 use std::process::{Command, Output};
 
@@ -18,7 +18,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn connectors_lists_the_whole_enum() {
+fn connectors_lists_every_value_of_the_enum() {
     let rows: Vec<Value> = serde_json::from_str(&said(&daypass(&["connectors", "--json"], &[]))).unwrap();
     assert_eq!(rows.len(), 121);
     for row in &rows {
@@ -47,7 +47,7 @@ fn connectors_lists_the_whole_enum() {
 }
 
 #[test]
-fn token_makes_one_token_and_its_exit_code_says_whose_fault_it_was() {
+fn token_prints_a_token_and_its_exit_code_names_the_fault() {
     let made = daypass(&["token", "stripe", "--sandbox", "--reference", "r1"], &[]);
     let answer: Value = serde_json::from_str(&said(&made)).unwrap();
     assert_eq!((&answer["status"], &answer["merchant_access_token_id"]), (&"SUCCESS".into(), &"r1".into()));
@@ -73,7 +73,46 @@ fn token_makes_one_token_and_its_exit_code_says_whose_fault_it_was() {
 }
 
 #[test]
-fn explain_shows_the_call_without_the_secrets() {
+fn inputs_have_the_types_that_the_grant_declares() {
+    let explain = |connector: &str, arguments: &[&str]| {
+        let output = daypass(&[&["explain", connector, "--sandbox"], arguments].concat(), &[]);
+        (output.status.code(), format!("{}{}", said(&output), String::from_utf8_lossy(&output.stderr)))
+    };
+    let texts = [
+        "--input=order_amount=10.15",
+        "--input=order_currency=INR",
+        "--input=customer_id=null",
+        "--input=customer_phone=9999999999",
+        "--input=customer_name=true",
+    ];
+    let (code, text) = explain("cashfree", &texts);
+    assert_eq!(code, Some(0), "{text}");
+    for part in [r#""customer_phone":"9999999999""#, r#""customer_id":"null""#, r#""customer_name":"true""#] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let intent = ["--grant=payment_intent", "--input=currency=EUR", "--input=amount=1000"];
+    for (more, expected) in [
+        (&[][..], Some(0)),
+        (&["--input=automatic_payment_methods=true"], Some(0)),
+        (&["--input=automatic_payment_methods=1"], Some(2)),
+        (&["--input=payment_method_types=[\"card\"]"], Some(0)),
+        (&["--input=payment_method_types=card"], Some(2)),
+        (&["--input=amount=ten"], Some(2)),
+        (&["--input=custommer=1"], Some(2)),
+    ] {
+        let (code, text) = explain("stripe", &[&intent[..], more].concat());
+        assert_eq!(code, expected, "{more:?}: {text}");
+        if let (Some(2), [input]) = (code, more) {
+            let name = input.split('=').nth(1).unwrap();
+            assert!(text.contains("INVALID_REQUEST") && text.contains(name), "{input}: {text}");
+        }
+    }
+    let (code, text) = explain("stripe", &["--input=ttl_seconds=1900"]);
+    assert_eq!(code, Some(0), "a common key that is no input: {text}");
+}
+
+#[test]
+fn explain_prints_the_call_without_secrets() {
     let credentials = r#"{"Paypal":{"client_id":"public-id","client_secret":"canary-secret"}}"#;
     let shown = daypass(&["explain", "paypal", "--test"], &[("DAYPASS_CREDENTIALS", credentials)]);
     let text = said(&shown);
@@ -83,7 +122,7 @@ fn explain_shows_the_call_without_the_secrets() {
 }
 
 #[test]
-fn what_file_and_environment_say_of_a_connector_meets_whatever_its_spelling() {
+fn file_and_environment_merge_for_each_spelling_of_a_connector() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daypass.toml");
     std::fs::write(&file, "[connectors.PayPal]\nbase_url = \"https://f1\"\ntest_base_url = \"https://f2\"\n").unwrap();
@@ -98,14 +137,14 @@ fn what_file_and_environment_say_of_a_connector_meets_whatever_its_spelling() {
 }
 
 #[test]
-fn completions_for_each_shell() {
+fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(said(&daypass(&["completions", shell], &[])).contains("healthcheck"), "{shell}");
     }
 }
 
 #[test]
-fn the_demo_tells_its_story() {
+fn the_demo_prints_its_seven_steps() {
     let demo = daypass(&["demo", "--once"], &[]);
     let text = said(&demo);
     assert!(demo.status.success(), "{demo:?}");

@@ -1,4 +1,4 @@
-//! SIGTERM: who was let in is served, who comes later is not, and it ends.
+//! SIGTERM: accepted calls finish, later connections are refused, and the process ends.
 
 use std::{
     io::{Read, Write},
@@ -11,15 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{Ask, HANGS, HeldVendor, Served, until};
+use crate::common::{HANGS, HeldVendor, TestServer, TokenRequest, until};
 use connectrpc::{CodecFormat, ErrorCode, Protocol};
 use tokio::task::JoinSet;
 
 /// Time for a call that a test holds up.
 const LONG: Duration = Duration::from_secs(120);
 
-/// A server whose calls to PayPal end when the test lets them, or after [`LONG`].
-async fn held(grace_ms: &str) -> (Served, HeldVendor) {
+/// A server whose calls to PayPal end when the test allows it, or after [`LONG`].
+async fn held(grace_ms: &str) -> (TestServer, HeldVendor) {
     let vendor = HeldVendor::start().await;
     let environment = [
         vendor.environment(),
@@ -27,25 +27,25 @@ async fn held(grace_ms: &str) -> (Served, HeldVendor) {
         ("DAYPASS_LIMITS__MAX_DEADLINE_MS", "120000"),
         ("DAYPASS_LIMITS__ATTEMPT_TIMEOUT_MS", "120000"),
     ];
-    (Served::start(&[], &environment), vendor)
+    (TestServer::start(&[], &environment), vendor)
 }
 
-/// So many calls to PayPal over connections of their own, half of them gRPC.
-fn callers(served: &Served, count: usize) -> JoinSet<Result<(), connectrpc::ConnectError>> {
+/// Calls to PayPal, each over a connection of its own. Half of them use gRPC.
+fn callers(served: &TestServer, count: usize) -> JoinSet<Result<(), connectrpc::ConnectError>> {
     let mut tasks = JoinSet::new();
     for nth in 0..count {
         let protocol = if nth % 2 == 0 { Protocol::Grpc } else { Protocol::Connect };
         let client = served.client_as(protocol, CodecFormat::Proto);
-        let ask = Ask { reference: format!("held_{nth}"), timeout: LONG, ..Ask::paypal() };
-        tasks.spawn(async move { ask.send(&client).await.map(drop) });
+        let request = TokenRequest { reference: format!("held_{nth}"), timeout: LONG, ..TokenRequest::paypal() };
+        tasks.spawn(async move { request.send(&client).await.map(drop) });
     }
     tasks
 }
 
-/// Who waits in the system's queue when the signal comes has been let in.
+/// Connections in the system's queue at the moment of the signal count as accepted.
 #[test]
-fn who_is_in_the_queue_of_the_socket_is_served() {
-    let mut served = Served::start(&["--sandbox"], &[("DAYPASS_SHUTDOWN_GRACE_MS", "60000")]);
+fn connections_in_the_accept_queue_are_served() {
+    let mut served = TestServer::start(&["--sandbox"], &[("DAYPASS_SHUTDOWN_GRACE_MS", "60000")]);
     served.signal("STOP");
     let (began, id) = (Instant::now(), served.child.id().to_string());
     let state = || String::from_utf8(Command::new("ps").args(["-o", "state=", "-p", &id]).output().unwrap().stdout);
@@ -77,11 +77,11 @@ fn who_is_in_the_queue_of_the_socket_is_served() {
     assert!(!log.contains("panicked") && !log.contains("still in flight"), "{log}");
 }
 
-/// Health says NOT_SERVING and readiness says so while calls in flight still run.
+/// Health is NOT_SERVING, and readiness fails, while calls in flight go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_tells_and_calls_in_flight_finish() {
+async fn health_is_not_serving_while_calls_in_flight_finish() {
     let (mut served, vendor) = held("60000").await;
-    let health = |served: &Served| {
+    let health = |served: &TestServer| {
         let body = "{}";
         let length = body.len();
         served.http(
@@ -93,12 +93,12 @@ async fn health_tells_and_calls_in_flight_finish() {
         )
     };
     assert!(health(&served).contains("SERVING") && !health(&served).contains("NOT_SERVING"), "{}", health(&served));
-    // A connection from before: it is told over this one.
+    // Health is watched over a connection from before the signal.
     let stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut client = client.ready().await.unwrap();
-    // A watch of the health: an answer without an end must not hold the service up.
+    // The health watch is a stream without an end. It must not delay the end of the process.
     let request = http::Request::post("http://x/grpc.health.v1.Health/Watch")
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -113,7 +113,7 @@ async fn health_tells_and_calls_in_flight_finish() {
     let mut in_flight = callers(&served, 16);
     vendor.until_called(16).await;
     served.terminate();
-    until("readiness tells", async || {
+    until("readiness fails", async || {
         served
             .http(served.admin, "GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             .starts_with("HTTP/1.1 503")
@@ -128,17 +128,17 @@ async fn health_tells_and_calls_in_flight_finish() {
     }
     let status = tokio::task::block_in_place(|| served.wait());
     assert!(status.success(), "{status}");
-    assert!(!served.log().contains("still in flight"), "a watch holds it up: {}", served.log());
+    assert!(!served.log().contains("still in flight"), "a watch delays the end: {}", served.log());
     let _ = connection.await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_process_at_once() {
     let (mut served, vendor) = held("600000").await;
     let mut in_flight = callers(&served, 2);
     vendor.until_called(2).await;
     served.terminate();
-    until("nobody is let in", async || tokio::net::TcpStream::connect(served.address).await.is_err()).await;
+    until("no connection is accepted", async || tokio::net::TcpStream::connect(served.address).await.is_err()).await;
     served.terminate();
     let status = tokio::task::block_in_place(|| served.wait());
     assert_eq!(status.code(), Some(130));
@@ -148,7 +148,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_grace_time_is_the_end() {
+async fn calls_in_flight_are_cut_off_after_the_grace_time() {
     let (mut served, vendor) = held("700").await;
     let mut in_flight = callers(&served, 2);
     vendor.until_called(2).await;
@@ -161,11 +161,11 @@ async fn the_grace_time_is_the_end() {
     assert!(served.log().contains("still in flight"), "{}", served.log());
 }
 
-/// What became of the calls of one round.
+/// The outcomes of the calls of one round.
 #[derive(Default)]
 struct Round {
     served: AtomicUsize,
-    /// Not accepted: no connection could be made any more, or the call never began on it.
+    /// No connection was made.
     not_accepted: AtomicUsize,
     terminating: AtomicBool,
 }
@@ -173,7 +173,7 @@ struct Round {
 async fn terminated_under_load(rounds: usize, callers: usize) {
     let (mut served_calls, mut late, mut longest) = (0, 0, Duration::ZERO);
     for round in 0..rounds {
-        let served = Arc::new(Served::start(&["--sandbox"], &[("DAYPASS_SHUTDOWN_GRACE_MS", "8000")]));
+        let served = Arc::new(TestServer::start(&["--sandbox"], &[("DAYPASS_SHUTDOWN_GRACE_MS", "8000")]));
         let tally = Arc::new(Round::default());
         let mut tasks = JoinSet::new();
         for caller in 0..callers {
@@ -181,13 +181,13 @@ async fn terminated_under_load(rounds: usize, callers: usize) {
             tasks.spawn(async move {
                 for nth in 0.. {
                     let reference = format!("drain_{caller}_{nth}");
-                    let ask = Ask { reference, ..Ask::stripe("sk_test_drain") };
-                    // Each call on a connection of its own: the hardest case for a server that closes.
+                    let request = TokenRequest { reference, ..TokenRequest::stripe("sk_test_drain") };
+                    // Each call has a connection of its own, the hardest case for a closing server.
                     let terminating = tally.terminating.load(Ordering::SeqCst);
                     let protocol = if caller % 2 == 0 { Protocol::Grpc } else { Protocol::Connect };
-                    match served.call_as(protocol, CodecFormat::Proto, &ask).await {
+                    match served.call_as(protocol, CodecFormat::Proto, &request).await {
                         Ok(_) => _ = tally.served.fetch_add(1, Ordering::SeqCst),
-                        // The signal was sent while or before this call began, and it did not get in.
+                        // The signal came before or while the call began.
                         Err(error) if error.code == ErrorCode::Unavailable => {
                             assert!(terminating || tally.terminating.load(Ordering::SeqCst), "{error:?}");
                             assert!(is_no_connection(&error), "round {round}: accepted, and failed: {error:?}");
@@ -217,18 +217,18 @@ async fn terminated_under_load(rounds: usize, callers: usize) {
         late += tally.not_accepted.load(Ordering::SeqCst);
     }
     println!(
-        "{rounds} terminations: {served_calls} calls served, {late} found the door closed, at most {longest:?} to the end"
+        "{rounds} terminations: {served_calls} calls served, {late} were refused a connection, at most {longest:?} to the end"
     );
 }
 
-/// Whether the call never got in: nothing listened any more, so no connection was made. The system says refused, or reset where
-/// the socket was closed while the two were shaking hands.
+/// Whether no connection was made. The system reports "refused", or "reset" where the socket was
+/// closed during the handshake.
 fn is_no_connection(error: &connectrpc::ConnectError) -> bool {
     format!("{error:?}").contains("client error (Connect)")
 }
 
-/// Terminates it under load, and measures how long it takes to end. A client that has connected has
-/// 200 ms to send its request to a server that closes: this wants a machine that is not too busy.
+/// Terminates the server under load, and measures the time to its end. A closing server waits 200
+/// ms for the first request of a connection, so a busy machine makes this test fail.
 /// `cargo test --release -p daypass-server --test all drain -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes on a quiet machine"]

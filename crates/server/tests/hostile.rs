@@ -1,5 +1,5 @@
-//! Clients that mean harm, against the real executable. After each of them it still answers a good call, and its log tells of
-//! no panic.
+//! Hostile clients. After each of them the server still serves a valid call, and its log has no
+//! panic.
 
 use std::{
     io::{Read, Write},
@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{Ask, HANGS, Served};
+use crate::common::{HANGS, TestServer, TokenRequest};
 
 const PATH: &str = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
 
-/// A good call succeeds, and nothing panicked so far.
-async fn well(served: &Served, after: &str) {
+/// A valid call succeeds, and there was no panic.
+async fn assert_serves(served: &TestServer, after: &str) {
     static CALLS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let nth = CALLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let reference = format!("good_{nth}");
-    let answer = served.call(&Ask { reference, ..Ask::stripe("sk_test_good") }).await;
+    let answer = served.call(&TokenRequest { reference, ..TokenRequest::stripe("sk_test_good") }).await;
     assert!(answer.is_ok(), "after {after}: {answer:?}");
     assert_no_panic(&served.log(), after);
 }
@@ -25,8 +25,8 @@ fn assert_no_panic(log: &str, after: &str) {
     assert!(!log.contains("panicked") && !log.contains("a defect stopped"), "after {after}: {log}");
 }
 
-/// Sends bytes, tells what comes back within a while.
-fn send(served: &Served, bytes: &[u8], wait: Duration) -> String {
+/// Sends bytes and reads the beginning of the reply.
+fn send(served: &TestServer, bytes: &[u8], wait: Duration) -> String {
     let mut stream = TcpStream::connect(served.address).unwrap();
     stream.set_read_timeout(Some(wait)).unwrap();
     stream.set_write_timeout(Some(HANGS)).unwrap();
@@ -45,8 +45,8 @@ fn post(headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn headers_that_are_too_long_too_many_or_not_text() {
-    let mut served = Served::sandboxed();
+async fn headers_that_are_too_long_too_many_or_not_ascii() {
+    let mut served = TestServer::sandboxed();
     let json = "content-type: application/json\r\n";
     let long = |bytes: usize| post(&format!("{json}x-connector-auth: {}\r\n", "a".repeat(bytes)), b"{}");
     let many = |count: usize| {
@@ -68,9 +68,9 @@ async fn headers_that_are_too_long_too_many_or_not_text() {
     ] {
         let reply = send(&served, &request, wait);
         let told = reply.split(' ').nth(1).unwrap_or("closed");
-        // A peer that still sends when it is refused may see the connection end before it sees the answer.
+        // The connection may end before the response arrives while the client still sends.
         assert!(status.contains(told) || told == "closed", "{what}: {reply}");
-        well(&served, what).await;
+        assert_serves(&served, what).await;
     }
     let canary = b"x-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_\xff\xfecanary\"}}\r\n";
     for name in
@@ -82,7 +82,7 @@ async fn headers_that_are_too_long_too_many_or_not_text() {
         let reply = send(&served, &request, wait);
         assert!(reply.starts_with("HTTP/1.1 4"), "{reply}");
         assert!(!reply.contains("canary"), "{reply}");
-        well(&served, "a header that is not text").await;
+        assert_serves(&served, "a header that is not text").await;
     }
     let log = served.stop();
     assert_no_panic(&log, "all of them");
@@ -90,8 +90,8 @@ async fn headers_that_are_too_long_too_many_or_not_text() {
 }
 
 #[tokio::test]
-async fn messages_that_cannot_be_read() {
-    let mut served = Served::sandboxed();
+async fn malformed_messages() {
+    let mut served = TestServer::sandboxed();
     let nested = "[".repeat(100_000);
     let deep = format!("{}1{}", "{\"error\":".repeat(5_000), "}".repeat(5_000));
     let long = format!("{{\"merchant_access_token_id\": \"{}\"}}", "canary".repeat(100_000));
@@ -123,7 +123,7 @@ async fn messages_that_cannot_be_read() {
     ] {
         for body in bodies {
             for framed in [false, true] {
-                // gRPC frames: a flag and a length, here also one that lies.
+                // A gRPC frame begins with a flag and a length, which is false here.
                 let mut bytes = if framed { vec![0, 0xff, 0xff, 0xff, 0xff] } else { Vec::new() };
                 bytes.extend_from_slice(body);
                 let reply = send(&served, &post(&format!("content-type: {content_type}\r\n"), &bytes), HANGS);
@@ -132,24 +132,24 @@ async fn messages_that_cannot_be_read() {
                 count += 1;
             }
         }
-        well(&served, content_type).await;
+        assert_serves(&served, content_type).await;
     }
     for (method, path) in
         [("GET", PATH), ("POST", "/"), ("POST", "/%00/%ff"), ("TRACE", PATH), ("PRI", "*"), ("POST", "//..")]
     {
         let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         send(&served, request.as_bytes(), HANGS);
-        well(&served, path).await;
+        assert_serves(&served, path).await;
     }
     let log = served.stop();
     assert_no_panic(&log, "all of them");
     assert!(!log.to_lowercase().contains("canary"), "{log}");
-    println!("{count} messages that cannot be read");
+    println!("{count} malformed messages");
 }
 
 #[tokio::test]
-async fn connections_that_break_off_at_every_byte() {
-    let mut served = Served::sandboxed();
+async fn connections_that_end_at_every_byte_of_a_request() {
+    let mut served = TestServer::sandboxed();
     let body = br#"{"merchant_access_token_id": "cut", "connector": "STRIPE", "test_mode": true}"#;
     let auth = "content-type: application/json\r\nx-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_cut\"}}\r\n";
     let whole = post(auth, body);
@@ -160,8 +160,8 @@ async fn connections_that_break_off_at_every_byte() {
             let _ = stream.shutdown(Shutdown::Write);
         }
     }
-    well(&served, "cut requests").await;
-    // TLS, too: a hello that is cut, and one that is none.
+    assert_serves(&served, "cut requests").await;
+    // TLS: a ClientHello that is cut off, and bytes that are none.
     for bytes in [
         b"\x16".as_slice(),
         b"\x16\x03\x01\x00\x05\x01\x00\x00",
@@ -172,16 +172,17 @@ async fn connections_that_break_off_at_every_byte() {
         stream.write_all(bytes).unwrap();
         drop(stream);
     }
-    well(&served, "cut handshakes").await;
+    assert_serves(&served, "cut handshakes").await;
     assert_no_panic(&served.stop(), "all of them");
 }
 
-/// Opens connections that say nothing, a byte, or half a request, and holds them while good calls go on.
+/// Opens connections that send nothing, a byte, or a part of a request, and keeps them open during
+/// valid calls.
 async fn idle_connections(wanted: usize) {
-    let served = Served::sandboxed();
+    let served = TestServer::sandboxed();
     let mut held = Vec::new();
     for nth in 0..wanted {
-        // Out of files on our side: enough.
+        // The client's own file descriptors are used up.
         let Ok(mut stream) = TcpStream::connect(served.address) else { break };
         let said: &[u8] = match nth % 5 {
             0 => b"",
@@ -196,9 +197,9 @@ async fn idle_connections(wanted: usize) {
     println!("{} idle connections", held.len());
     assert!(held.len() >= wanted * 9 / 10, "{} of {wanted}", held.len());
     for _ in 0..10 {
-        well(&served, "idle connections").await;
+        assert_serves(&served, "idle connections").await;
     }
-    // Those that began a request have ten seconds for its headers; a byte each second does not help.
+    // The headers of a request must arrive within ten seconds, however many bytes arrive.
     let slow = &mut held[3];
     slow.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let began = Instant::now();
@@ -211,19 +212,19 @@ async fn idle_connections(wanted: usize) {
         assert!(began.elapsed() < HANGS, "slow headers are still read");
     };
     println!("slow headers were cut off after {ended:?}");
-    well(&served, "slow headers").await;
+    assert_serves(&served, "slow headers").await;
 }
 
 #[tokio::test]
-async fn idle_and_slow_connections_hinder_nobody() {
+async fn idle_and_slow_connections_do_not_block_calls() {
     idle_connections(400).await;
 }
 
-/// The full size; needs `ulimit -n 25000` or so.
+/// The full size. Needs about `ulimit -n 25000`.
 /// `cargo test --release -p daypass-server --test all hostile -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "needs many files"]
-async fn ten_thousand_idle_connections_hinder_nobody() {
+async fn ten_thousand_idle_connections_do_not_block_calls() {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     idle_connections(10_000).await;
 }
@@ -240,11 +241,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Streams are opened and taken back at once, over and over, until the server has had enough of that connection.
+/// Opens and cancels streams until the server ends the connection (CVE-2023-44487).
 #[tokio::test]
 async fn rapid_resets_end_the_connection() {
-    let mut served = Served::sandboxed();
-    // `:method POST`, `:scheme http`, `:path /`, and that it is all; then `CANCEL`.
+    let mut served = TestServer::sandboxed();
+    // HEADERS with `:method POST`, `:scheme http`, `:path /` and END_HEADERS, then RST_STREAM with
+    // `CANCEL`.
     let pairs = (0..20_000_u32).flat_map(|nth| {
         let stream = nth * 2 + 1;
         [frame(1, 4, stream, &[0x83, 0x86, 0x84]), frame(3, 0, stream, &8_u32.to_be_bytes())].concat()
@@ -253,21 +255,21 @@ async fn rapid_resets_end_the_connection() {
     for _ in 0..3 {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.set_read_timeout(Some(HANGS)).unwrap();
-        // The server need not read all of it.
+        // The server may close before it has read everything.
         let _ = stream.write_all(&bytes);
         let mut reply = Vec::new();
         let ended = stream.read_to_end(&mut reply).map_err(|error| error.kind());
         let reset = Err(std::io::ErrorKind::ConnectionReset);
         assert!(ended.is_ok() || ended == reset, "the connection goes on: {ended:?}");
-        well(&served, "rapid resets").await;
+        assert_serves(&served, "rapid resets").await;
     }
     assert_no_panic(&served.stop(), "all of them");
 }
 
-/// Frames that no client sends.
+/// Frames that RFC 9113 forbids, or floods of valid ones.
 #[tokio::test]
-async fn http2_that_is_not_as_specified() {
-    let mut served = Served::sandboxed();
+async fn invalid_http2_frames() {
+    let mut served = TestServer::sandboxed();
     let open = frame(1, 0, 1, &[0x82, 0x86, 0x84]);
     let continuations = || -> Vec<u8> { (0..5_000).flat_map(|_| frame(9, 0, 1, b"\0\x01a\x01b")).collect() };
     let empty_continuations = || -> Vec<u8> { (0..50_000).flat_map(|_| frame(9, 0, 1, b"")).collect() };
@@ -287,7 +289,7 @@ async fn http2_that_is_not_as_specified() {
     ];
     for (what, frames) in table {
         send(&served, &[PREFACE, SETTINGS, &frames].concat(), Duration::from_millis(300));
-        well(&served, what).await;
+        assert_serves(&served, what).await;
     }
     assert_no_panic(&served.stop(), "all of them");
 }

@@ -1,4 +1,4 @@
-//! Standard error that breaks or stalls: it costs log lines, and no call. And SIGHUP, which does nothing.
+//! A broken or stalled standard error loses log lines and no calls. SIGHUP is ignored.
 
 use std::{
     fs::File,
@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{Ask, Client, Served};
+use crate::common::{Client, TestServer, TokenRequest};
 use connectrpc::{CodecFormat, Protocol};
 use tokio::task::JoinSet;
 
-/// A guard against hanging, and no measure.
+/// A guard against hanging tests.
 const GUARD: Duration = Duration::from_secs(60);
 
-/// Lines of a `serve --sandbox` before it serves.
+/// Lines that `serve --sandbox` prints before it serves.
 const FIRST_LINES: usize = 4;
 
 fn serve(listen: SocketAddr, admin: SocketAddr) -> Command {
@@ -26,8 +26,8 @@ fn serve(listen: SocketAddr, admin: SocketAddr) -> Command {
     command
 }
 
-/// A server whose standard error is read no further than its first lines.
-fn stalled() -> (Served, BufReader<ChildStderr>) {
+/// A server of whose standard error only the first lines are read.
+fn stalled() -> (TestServer, BufReader<ChildStderr>) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut child = serve(any, any).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
@@ -37,11 +37,11 @@ fn stalled() -> (Served, BufReader<ChildStderr>) {
         rest.split([',', '/']).next().unwrap().parse().unwrap()
     };
     let (address, admin) = (after(&lines[0], "JSON on "), after(&lines[1], "http://"));
-    (Served::unread(child, address, admin), log)
+    (TestServer::unread(child, address, admin), log)
 }
 
-/// Makes calls, some at a time, that must all succeed and make long log lines.
-async fn calls(served: &Served, count: usize) {
+/// Makes calls that must succeed, eight at a time, with long log lines.
+async fn calls(served: &TestServer, count: usize) {
     let client = served.client_as(Protocol::Grpc, CodecFormat::Proto);
     let mut tasks = JoinSet::new();
     for task in 0..8 {
@@ -58,15 +58,15 @@ async fn calls(served: &Served, count: usize) {
 }
 
 async fn call(client: &Client, key: &str) {
-    /// As long as a merchant's and a request's id may be. Each of its characters is two in JSON.
+    /// The longest merchant id and request id. Each character takes two bytes in JSON.
     static LONG: LazyLock<String> = LazyLock::new(|| "\"".repeat(128));
     let headers = vec![("x-merchant-id", LONG.as_str()), ("x-request-id", &LONG)];
-    let ask = Ask { headers, timeout: GUARD, ..Ask::stripe(key) };
-    ask.send(client).await.unwrap();
+    let request = TokenRequest { headers, timeout: GUARD, ..TokenRequest::stripe(key) };
+    request.send(client).await.unwrap();
 }
 
-/// The metric, which must be there.
-fn lost(served: &Served) -> u64 {
+/// The metric of lost lines.
+fn lost(served: &TestServer) -> u64 {
     let metrics = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     let line = metrics.lines().find_map(|line| line.strip_prefix("daypass_log_lines_lost_total "));
     line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
@@ -76,7 +76,7 @@ fn call_lines(lines: &[String]) -> usize {
     lines.iter().filter(|line| line.contains(r#""message":"call""#)).count()
 }
 
-/// Waits for what happens on the log's own thread.
+/// Waits for an effect of the thread that writes log lines.
 async fn until(what: impl Fn() -> bool) {
     let began = Instant::now();
     while !what() {
@@ -85,8 +85,8 @@ async fn until(what: impl Fn() -> bool) {
     }
 }
 
-/// SIGTERM, which must be heeded.
-async fn terminated(served: &mut Served) -> ExitStatus {
+/// Sends SIGTERM and waits for the end.
+async fn terminated(served: &mut TestServer) -> ExitStatus {
     served.terminate();
     let began = Instant::now();
     loop {
@@ -99,7 +99,7 @@ async fn terminated(served: &mut Served) -> ExitStatus {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_of_the_log_that_leaves_takes_no_call_with_it() {
+async fn calls_succeed_after_the_reader_of_the_log_has_left() {
     let (mut served, log) = stalled();
     assert_eq!(lost(&served), 0);
     drop(log);
@@ -109,19 +109,19 @@ async fn a_reader_of_the_log_that_leaves_takes_no_call_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_of_the_log_that_stalls_holds_up_neither_calls_nor_the_end() {
+async fn a_stalled_reader_of_the_log_blocks_neither_calls_nor_the_shutdown() {
     let (mut served, _log) = stalled();
-    // A pipe takes 64 KiB, which are less than 100 of these lines.
+    // A pipe holds 64 KiB, less than 100 of these lines.
     calls(&served, 400).await;
     assert_eq!(lost(&served), 0, "they wait");
     assert_eq!(terminated(&mut served).await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lines_that_wait_are_written_before_the_end() {
+async fn queued_lines_are_written_before_the_end() {
     let (mut served, log) = stalled();
     calls(&served, 400).await;
-    // The end waits, too, now that there is a reader.
+    // With a reader, the end of the process waits for the lines.
     let reader = std::thread::spawn(move || log.lines().map_while(Result::ok).collect::<Vec<_>>());
     assert_eq!(terminated(&mut served).await.code(), Some(0));
     let lines = reader.join().unwrap();
@@ -130,7 +130,7 @@ async fn lines_that_wait_are_written_before_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lines_that_found_no_room_are_counted_and_told_of_once() {
+async fn lost_lines_are_counted_and_reported_once() {
     let (mut served, log) = stalled();
     let mut made = 0;
     while lost(&served) == 0 {
@@ -146,30 +146,30 @@ async fn lines_that_found_no_room_are_counted_and_told_of_once() {
     assert_eq!(call_lines(&lines) + lost, made, "each is written or counted");
 }
 
-/// `/dev/full` fails each write with ENOSPC, as a full disk does.
+/// Every write to `/dev/full` fails with ENOSPC, as on a full disk.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_under_the_log_takes_no_call_with_it() {
+async fn calls_succeed_while_the_disk_of_the_log_is_full() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
-    // What it prints cannot be read, so it gets addresses that no other process has.
+    // The output cannot be read, so the test chooses addresses that no other process has.
     let [.., high, middle, low] = std::process::id().to_be_bytes();
     let ip = [127, high.saturating_add(1), middle, low];
     let (address, admin) = (SocketAddr::from((ip, 8080)), SocketAddr::from((ip, 9090)));
     let child = serve(address, admin).stdout(full()).stderr(full()).spawn().unwrap();
-    let mut served = Served::unread(child, address, admin);
+    let mut served = TestServer::unread(child, address, admin);
     until(|| std::net::TcpStream::connect(admin).is_ok()).await;
     calls(&served, 20).await;
     until(|| lost(&served) == 20 + FIRST_LINES as u64).await;
 
     let taken = serve(address, admin).stderr(full()).status().unwrap();
-    assert_eq!(taken.code(), Some(1), "what cannot be said changes nothing");
+    assert_eq!(taken.code(), Some(1), "a message that cannot be printed does not change the exit code");
     assert_eq!(terminated(&mut served).await.code(), Some(0));
 }
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sighup_does_nothing_and_says_so() {
-    let mut served = Served::sandboxed();
+async fn sighup_is_ignored_and_logged() {
+    let mut served = TestServer::sandboxed();
     let sandbox = served.sandbox.as_ref().unwrap().parse().unwrap();
     let fault = r#"{"connector":"stripe","fault":"slow_1500ms"}"#;
     let length = fault.len();
@@ -181,13 +181,13 @@ async fn sighup_does_nothing_and_says_so() {
         ),
     );
     assert!(set.starts_with("HTTP/1.1 200"), "{set}");
-    let ask = Ask::stripe("sk_test_logs");
-    let (result, ()) = tokio::join!(served.call(&ask), async {
+    let request = TokenRequest::stripe("sk_test_logs");
+    let (result, ()) = tokio::join!(served.call(&request), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         Command::new("kill").args(["-HUP", &served.child.id().to_string()]).status().unwrap();
     });
     result.unwrap();
-    served.call(&ask).await.unwrap();
+    served.call(&request).await.unwrap();
     until(|| served.log_so_far().contains("SIGHUP does nothing")).await;
     assert_eq!(terminated(&mut served).await.code(), Some(0));
 }

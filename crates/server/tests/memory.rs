@@ -1,13 +1,13 @@
-//! What faults cost in memory comes back: little stays of each call. The allocator's own noise is
-//! spread over more calls in the full size, so that its bound is tighter.
+//! Calls that fail leak no memory. The growth for each call must stay below a limit. The full size
+//! has a lower limit, as the noise of the allocator is divided by more calls.
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Ask, Served};
+use crate::common::{TestServer, TokenRequest};
 use connectrpc::{CodecFormat, Protocol};
 use tokio::task::JoinSet;
 
-/// Faults, and how much time their calls have.
+/// Faults, and the time limit of their calls.
 const FAULTS: &[(&str, Duration)] = &[
     ("status_503", Duration::from_secs(5)),
     ("garbage", Duration::from_secs(5)),
@@ -18,15 +18,15 @@ const FAULTS: &[(&str, Duration)] = &[
     ("hang", Duration::from_millis(200)),
 ];
 
-/// Memory that the process holds, in KiB (`proc_pid_status(5)`).
-fn resident_kib(served: &Served) -> u64 {
+/// Resident memory of the process, in KiB (`proc_pid_status(5)`).
+fn resident_kib(served: &TestServer) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", served.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Every fault, so many calls each, some of them by callers who leave.
-async fn round(served: &Served, nth: usize, calls: usize) {
+/// A number of calls for each fault. Every tenth caller cancels its call.
+async fn round(served: &TestServer, nth: usize, calls: usize) {
     for (fault, time) in FAULTS {
         let sandbox = served.sandbox.as_ref().unwrap().parse().unwrap();
         let body = format!("{{\"connector\": \"stripe\", \"fault\": \"{fault}\"}}");
@@ -41,9 +41,9 @@ async fn round(served: &Served, nth: usize, calls: usize) {
             let client = client.clone();
             callers.spawn(async move {
                 let (reference, key) = (format!("{fault}_{nth}_{caller}"), format!("sk_test_memory_{caller}"));
-                let ask = Ask { reference, timeout: *time, ..Ask::stripe(&key) };
+                let request = TokenRequest { reference, timeout: *time, ..TokenRequest::stripe(&key) };
                 let patience = if caller % 10 == 0 { Duration::from_millis(20) } else { Duration::from_secs(10) };
-                let _ = tokio::time::timeout(patience, ask.send(&client)).await;
+                let _ = tokio::time::timeout(patience, request.send(&client)).await;
             });
             if caller % 100 == 99 {
                 while callers.join_next().await.is_some() {}
@@ -54,9 +54,9 @@ async fn round(served: &Served, nth: usize, calls: usize) {
 }
 
 async fn memory_returns(rounds: usize, calls: usize, bytes_per_call: u64) {
-    let served = Served::start(&["--sandbox"], &[("DAYPASS_LOG", "error")]);
+    let served = TestServer::start(&["--sandbox"], &[("DAYPASS_LOG", "error")]);
     let began = Instant::now();
-    // What is bounded fills at first: pools, caches, the allocator's arenas.
+    // Pools, caches and the allocator's arenas fill up first.
     for nth in 0..2 {
         round(&served, nth, calls).await;
     }
@@ -72,14 +72,14 @@ async fn memory_returns(rounds: usize, calls: usize, bytes_per_call: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_faults_cost_in_memory_comes_back() {
+async fn failed_calls_leak_no_memory() {
     memory_returns(2, 100, 4096).await;
 }
 
-/// Measures the memory that many calls leave behind.
+/// Measures the growth over many calls.
 /// `cargo test --release -p daypass-server --test all memory -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes"]
-async fn what_many_faults_cost_in_memory_comes_back() {
+async fn many_failed_calls_leak_no_memory() {
     memory_returns(20, 1_000, 1024).await;
 }

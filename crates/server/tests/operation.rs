@@ -1,17 +1,17 @@
-//! The executable as its operator sees it: ports, health, configuration.
+//! The operator's side: ports, health, configuration, authentication.
 
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
 
-use crate::common::{Ask, Served, code};
+use crate::common::{TestServer, TokenRequest, code};
 use connectrpc::ErrorCode;
 
 #[tokio::test]
-async fn metrics_and_health_tell() {
-    let served = Served::sandboxed();
-    served.call(&Ask::stripe("sk_test_canary_metrics")).await.unwrap();
+async fn metrics_and_health_report_the_state() {
+    let served = TestServer::sandboxed();
+    served.call(&TokenRequest::stripe("sk_test_canary_metrics")).await.unwrap();
     let get =
         |path: &str| served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
@@ -37,7 +37,7 @@ async fn metrics_and_health_tell() {
 }
 
 #[test]
-fn beyond_loopback_it_wants_a_certificate_and_known_callers() {
+fn beyond_loopback_a_certificate_and_callers_are_required() {
     let run = |environment: &[(&str, &str)]| {
         let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
             .args(["serve", "--listen", "0.0.0.0:0", "--admin-listen", "127.0.0.1:0"])
@@ -53,7 +53,7 @@ fn beyond_loopback_it_wants_a_certificate_and_known_callers() {
 }
 
 #[test]
-fn without_a_folder_for_temporary_files_it_starts_all_the_same() {
+fn the_server_starts_without_a_folder_for_temporary_files() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_daypass"))
         .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
         .env("TMPDIR", "/nonexistent")
@@ -68,7 +68,7 @@ fn without_a_folder_for_temporary_files_it_starts_all_the_same() {
 }
 
 #[test]
-fn the_admin_port_beyond_loopback_has_a_flag_of_its_own() {
+fn the_admin_port_beyond_loopback_has_its_own_setting() {
     let admin = ("DAYPASS_ADMIN_LISTEN", "0.0.0.0:9090");
     let (good, said) = check(&[], &[admin, ("DAYPASS_ALLOW_PLAINTEXT_BEYOND_LOOPBACK", "true")]);
     assert!(!good && said.contains("allow_admin_beyond_loopback = true"), "{said}");
@@ -78,7 +78,7 @@ fn the_admin_port_beyond_loopback_has_a_flag_of_its_own() {
     assert!(!good && said.contains("allow_plaintext_beyond_loopback"), "{said}");
 }
 
-/// `daypass config check`: whether it is content, and what it says otherwise.
+/// `daypass config check`: its success and its standard error.
 fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
         .args(["config", "check"])
@@ -90,7 +90,7 @@ fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
 }
 
 #[test]
-fn configuration_faults_are_told_without_values() {
+fn configuration_faults_name_the_setting_and_no_value() {
     let check = |environment: &[(&str, &str)]| check(&[], environment);
     assert!(check(&[]).0);
     let links = [
@@ -122,7 +122,7 @@ fn configuration_faults_are_told_without_values() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_by_its_place_and_not_by_its_text() {
+fn toml_errors_have_the_place_and_no_text_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daypass.toml");
     for (text, place) in
@@ -137,7 +137,7 @@ fn a_file_that_cannot_be_read_is_told_by_its_place_and_not_by_its_text() {
 }
 
 #[test]
-fn a_caller_without_a_key_is_none() {
+fn a_key_hash_must_be_hex_and_of_a_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daypass.toml");
     let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // of nothing
@@ -149,19 +149,19 @@ fn a_caller_without_a_key_is_none() {
 }
 
 #[tokio::test]
-async fn known_callers_only() {
+async fn callers_are_authenticated_by_their_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daypass.toml");
     let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
     std::fs::write(&file, format!("[[callers]]\nname = \"shop\"\nkey_sha256 = \"{hash}\"\n")).unwrap();
-    let served = Served::start(&["--sandbox", "--config", file.to_str().unwrap()], &[]);
-    let ask = Ask::stripe("sk_test_callers");
-    assert_eq!(code(served.call(&ask).await), ErrorCode::Unauthenticated);
-    let wrong = Ask { headers: vec![("authorization", "Bearer secre")], ..ask.clone() };
+    let served = TestServer::start(&["--sandbox", "--config", file.to_str().unwrap()], &[]);
+    let request = TokenRequest::stripe("sk_test_callers");
+    assert_eq!(code(served.call(&request).await), ErrorCode::Unauthenticated);
+    let wrong = TokenRequest { headers: vec![("authorization", "Bearer secre")], ..request.clone() };
     assert_eq!(code(served.call(&wrong).await), ErrorCode::Unauthenticated);
-    let twice = Ask { headers: [("authorization", "Bearer secret"); 2].to_vec(), ..ask.clone() };
+    let twice = TokenRequest { headers: [("authorization", "Bearer secret"); 2].to_vec(), ..request.clone() };
     assert_eq!(code(served.call(&twice).await), ErrorCode::Unauthenticated);
-    let right = Ask { headers: vec![("authorization", "Bearer secret")], ..ask };
+    let right = TokenRequest { headers: vec![("authorization", "Bearer secret")], ..request };
     served.call(&right).await.unwrap();
     served.logged("\"caller\":\"shop\"");
 }

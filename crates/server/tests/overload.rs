@@ -1,11 +1,11 @@
-//! More calls than there is capacity: what can be served is, the rest hears at once.
+//! More calls than capacity: calls within the capacity succeed, the others fail at once.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::common::{HeldVendor, Served};
+use crate::common::{HeldVendor, TestServer};
 use connectrpc::{
     CodecFormat, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, SharedHttp2Connection},
@@ -16,12 +16,12 @@ use daypass_server::protocol::{
 };
 use tokio::task::JoinSet;
 
-/// Calls at a time to the vendor, and how many more may wait.
-const PLACES: usize = 8;
+/// Most calls at a time to the connector, and most calls that wait for one to end.
+const CAPACITY: usize = 8;
 
-/// Calls over one connection, each under a reference of its own.
+/// Calls over one connection, each with a reference of its own.
 struct Load {
-    served: Arc<Served>,
+    served: Arc<TestServer>,
     client: MerchantAuthenticationServiceClient<SharedHttp2Connection>,
     connector: (Connector, &'static str, &'static str),
     calls: usize,
@@ -33,14 +33,14 @@ impl Load {
         environment: &[(&str, &str)],
         connector: (Connector, &'static str, &'static str),
     ) -> Self {
-        let places = PLACES.to_string();
+        let capacity = CAPACITY.to_string();
         let mut all = vec![
-            ("DAYPASS_LIMITS__MAX_CALLS_PER_HOST", places.as_str()),
-            ("DAYPASS_LIMITS__MAX_WAITING_PER_HOST", &places),
+            ("DAYPASS_LIMITS__MAX_CALLS_PER_HOST", capacity.as_str()),
+            ("DAYPASS_LIMITS__MAX_WAITING_PER_HOST", &capacity),
             ("DAYPASS_LOG", "error"),
         ];
         all.extend(environment);
-        let served = Arc::new(Served::start(arguments, &all));
+        let served = Arc::new(TestServer::start(arguments, &all));
         let target: http::Uri = format!("http://{}", served.address).parse().unwrap();
         let connection = connectrpc::client::Http2Connection::lazy_plaintext(target.clone()).shared(1024);
         let config = ClientConfig::new(target).with_protocol(Protocol::Grpc).with_codec_format(CodecFormat::Proto);
@@ -48,7 +48,8 @@ impl Load {
         Self { served, client, connector, calls: 0 }
     }
 
-    /// One more call: how long it took, and whether it was good or refused for want of a place.
+    /// One more call: its latency, and whether it succeeded. All other errors than "overloaded"
+    /// panic.
     fn call(&mut self, timeout: Duration) -> impl Future<Output = (Duration, bool)> + Send + 'static {
         self.calls += 1;
         let (client, reference) = (self.client.clone(), format!("over_{}", self.calls));
@@ -79,7 +80,7 @@ impl Load {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_over_the_capacity_hears_while_the_vendor_is_still_busy() {
+async fn calls_over_the_capacity_fail_before_the_connector_replies() {
     let vendor = HeldVendor::start().await;
     let long = "600000";
     let environment =
@@ -89,30 +90,30 @@ async fn what_is_over_the_capacity_hears_while_the_vendor_is_still_busy() {
     let mut tasks = JoinSet::new();
     for round in 1..=3 {
         let before = vendor.calls();
-        for _ in 0..5 * PLACES {
+        for _ in 0..5 * CAPACITY {
             tasks.spawn(load.call(Duration::from_secs(300)));
         }
-        for _ in 0..3 * PLACES {
+        for _ in 0..3 * CAPACITY {
             let (_, good) = tasks.join_next().await.unwrap().unwrap();
             assert!(!good, "round {round}: answered before the vendor did");
         }
-        vendor.until_called(before + PLACES).await;
-        assert_eq!(vendor.calls() - before, PLACES, "round {round}");
-        vendor.answer(2 * PLACES);
+        vendor.until_called(before + CAPACITY).await;
+        assert_eq!(vendor.calls() - before, CAPACITY, "round {round}");
+        vendor.answer(2 * CAPACITY);
         while let Some(ended) = tasks.join_next().await {
-            assert!(ended.unwrap().1, "round {round}: there was a place for it");
+            assert!(ended.unwrap().1, "round {round}: it is within the capacity");
         }
-        assert_eq!(vendor.calls() - before, 2 * PLACES, "round {round}");
+        assert_eq!(vendor.calls() - before, 2 * CAPACITY, "round {round}");
     }
-    assert_eq!(vendor.most_at_once(), PLACES);
+    assert_eq!(vendor.most_at_once(), CAPACITY);
     let log = Arc::into_inner(load.served).unwrap().stop();
     assert!(log.is_empty(), "{log}");
 }
 
-/// How long the vendor takes for each call where rates are measured.
+/// Latency of the fake in the measurement of rates.
 const VENDOR_MS: u64 = 100;
 
-/// What became of the calls of one load.
+/// The outcomes of the calls of one load.
 struct Outcome {
     offered: usize,
     good: usize,
@@ -120,9 +121,9 @@ struct Outcome {
     goodput: f64,
 }
 
-/// Calls at `times` the capacity for `time`, at a steady rate whatever the answers.
+/// Calls at `times` the capacity for `time`, at a rate that does not depend on the responses.
 async fn offer(load: &mut Load, times: f64, time: Duration) -> Outcome {
-    let capacity = PLACES as f64 * 1000.0 / VENDOR_MS as f64;
+    let capacity = CAPACITY as f64 * 1000.0 / VENDOR_MS as f64;
     let pause = Duration::from_secs_f64(1.0 / (capacity * times));
     let (began, mut tasks, mut offered) = (Instant::now(), JoinSet::new(), 0_u32);
     while began.elapsed() < time {
@@ -153,7 +154,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// Measures goodput at multiples of the capacity, and how fast refusals are.
+/// Measures goodput at multiples of the capacity, and the latency of refusals.
 /// `cargo test --release -p daypass-server --test all overload -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures rates: half a minute on a quiet machine"]
@@ -182,7 +183,7 @@ async fn goodput_stays_at_ten_times_the_capacity() {
             assert!(median < Duration::from_millis(5), "{times}: {median:?}");
         }
     }
-    // Half a second later half the load is served whole.
+    // Half a second later, half the capacity is served without a refusal.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let after = offer(&mut load, 0.5, Duration::from_secs(1)).await;
     assert_eq!((after.good, after.refused.len()), (after.offered, 0), "back to normal");

@@ -37,8 +37,8 @@ pub struct CallArgs {
     /// A scope to ask for; repeatable
     #[arg(long = "scope")]
     scopes: Vec<String>,
-    /// An input of the grant, `name=value`: texts as they are, lists and objects as JSON; repeatable.
-    /// Secret inputs belong into DAYPASS_FEATURE_DATA (JSON)
+    /// An input of the grant, `name=value`: texts as they are, lists and objects as JSON;
+    /// repeatable. Secret inputs belong into DAYPASS_FEATURE_DATA (JSON)
     #[arg(long = "input", value_name = "NAME=VALUE")]
     inputs: Vec<String>,
     /// Metadata as a JSON object

@@ -1,5 +1,5 @@
-//! `daypass demo`: a walk through the service in seven steps, each printed after it has happened. Uses
-//! an embedded sandbox, the server, and a client of the generated protocol.
+//! `daypass demo`: a walk through the service in seven steps, each printed after it has happened.
+//! Uses an embedded sandbox, the server, and a client of the generated protocol.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A sandbox inside the process, with every connector's hosts replaced by it. Used by `serve`, `demo`,
-//! `token` and `explain`.
+//! A sandbox inside the process, with every connector's hosts replaced by it. Used by `serve`,
+//! `demo`, `token` and `explain`.
 
 use std::{io, net::SocketAddr};
 

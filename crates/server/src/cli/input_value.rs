@@ -4,8 +4,8 @@
 use connectors::{Input, InputKind, Meta};
 use serde_json::Value;
 
-/// The declaration of an input: by the named grant or, where none is named, by any grant. The grants
-/// of one connector that declare the same input agree on its type.
+/// The declaration of an input: by the named grant or, where none is named, by any grant. The
+/// grants of one connector that declare the same input agree on its type.
 pub fn declaration(meta: &Meta, grant: Option<&str>, input: &str) -> Option<&'static Input> {
     let grants = meta.grants.iter().filter(|known| grant.is_none_or(|name| name == known.name));
     grants.flat_map(|grant| grant.inputs).find(|known| known.name == input)
@@ -14,8 +14,8 @@ pub fn declaration(meta: &Meta, grant: Option<&str>, input: &str) -> Option<&'st
 /// The value of an input. Where the text does not have the type, the value is the text, and the
 /// engine's check of inputs refuses it.
 ///
-/// An input that the grant does not declare has a guessed type: `ttl_seconds` and `scopes` are common
-/// to all grants, and the engine refuses the others by their names.
+/// An input that the grant does not declare has a guessed type: `ttl_seconds` and `scopes` are
+/// common to all grants, and the engine refuses the others by their names.
 pub fn input_value(kind: Option<InputKind>, text: &str) -> Value {
     let is_typed: fn(&Value) -> bool = match kind {
         Some(

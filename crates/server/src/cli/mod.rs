@@ -1,5 +1,5 @@
-//! The command line: one file for each command. Standard output has the result of a command, standard
-//! error has everything else. Uses the whole crate. Used by the executable.
+//! The command line: one file for each command. Standard output has the result of a command,
+//! standard error has everything else. Uses the whole crate. Used by the executable.
 
 mod admin_call;
 mod cache;

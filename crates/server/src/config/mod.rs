@@ -90,7 +90,8 @@ pub struct StoreConfig {
     pub url: Option<Secret>,
     /// The key that derives names and seals values: 32 bytes as base64 or hex. Required with a URL.
     pub key: Option<Secret>,
-    /// Former keys, which still open the values that they sealed. A comma-separated text, or a list.
+    /// Former keys, which still open the values that they sealed. A comma-separated text, or a
+    /// list.
     #[serde(deserialize_with = "one_or_many")]
     pub previous_keys: Vec<Secret>,
 }

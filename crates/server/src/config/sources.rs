@@ -76,9 +76,9 @@ pub(super) fn merge(under: &mut Settings, over: Settings) {
     }
 }
 
-/// Whether Kubernetes sets the variable: for a service named `daypass`, and for other services whose
-/// names begin so (`DAYPASS_REDIS_SERVICE_HOST`, `DAYPASS_REDIS_PORT_6379_TCP_ADDR`). The variable
-/// `DAYPASS_ADMIN_PORT=9090` is not one of them, and an error.
+/// Whether Kubernetes sets the variable: for a service named `daypass`, and for other services
+/// whose names begin so (`DAYPASS_REDIS_SERVICE_HOST`, `DAYPASS_REDIS_PORT_6379_TCP_ADDR`). The
+/// variable `DAYPASS_ADMIN_PORT=9090` is not one of them, and an error.
 fn is_service_link(key: &str, value: &str) -> bool {
     if key.contains("__") {
         return false;

@@ -1,5 +1,5 @@
-//! One connection: TLS or plaintext by its first byte, then HTTP/1.1 or HTTP/2, with limits on both.
-//! Uses `request` and `drain`, and `auth` to mark verified clients. Used by `listen`.
+//! One connection: TLS or plaintext by its first byte, then HTTP/1.1 or HTTP/2, with limits on
+//! both. Uses `request` and `drain`, and `auth` to mark verified clients. Used by `listen`.
 
 use std::{sync::Arc, time::Duration};
 

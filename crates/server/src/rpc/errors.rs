@@ -12,9 +12,9 @@ use crate::protocol::{
     ucs::v2::OperationStatus,
 };
 
-/// Most field violations in one error. With the two limits below, an error stays under 8 KiB of gRPC
-/// trailers, the default limit of clients. The trailers hold the message twice and the details as
-/// base64.
+/// Most field violations in one error. With the two limits below, an error stays under 8 KiB of
+/// gRPC trailers, the default limit of clients. The trailers hold the message twice and the details
+/// as base64.
 const MAX_VIOLATIONS: usize = 8;
 /// Most bytes of all violations in one error.
 const MAX_VIOLATION_BYTES: usize = 2048;

@@ -62,8 +62,8 @@ pub fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, E
     }
 }
 
-/// A header that selects the connector or authenticates. Proxies differ in which value of a repeated
-/// header they use, so a repeated one is an error.
+/// A header that selects the connector or authenticates. Proxies differ in which value of a
+/// repeated header they use, so a repeated one is an error.
 fn single<'a>(context: &'a RequestContext, name: &str) -> Result<Option<&'a HeaderValue>, &'static str> {
     let mut values = context.headers().get_all(name).iter();
     match (values.next(), values.next()) {

@@ -52,7 +52,8 @@ pub fn success(reference: &str, issued: &IssuedToken, expires_in: ExpiresIn) -> 
     }
 }
 
-/// The response for a connector's refusal: the call succeeds, its status says why there is no token.
+/// The response for a connector's refusal: the call succeeds, its status says why there is no
+/// token.
 pub fn refusal(
     reference: &str,
     status: OperationStatus,

@@ -1,4 +1,4 @@
-//! A vendor of PayPal's client tokens that counts its calls and answers when the test lets it.
+//! A fake of PayPal that counts its calls and replies when the test allows it.
 
 use std::sync::{
     Arc,
@@ -45,12 +45,12 @@ impl HeldVendor {
         Self { url, state }
     }
 
-    /// The environment in which the executable takes it for PayPal.
+    /// The environment that makes the server use it as PayPal.
     pub fn environment(&self) -> (&'static str, &str) {
         ("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", &self.url)
     }
 
-    /// Lets it answer so many calls.
+    /// Allows replies to this many calls.
     pub fn answer(&self, calls: usize) {
         self.state.answers.add_permits(calls);
     }

@@ -1,4 +1,4 @@
-//! The real executable on real sockets.
+//! The executable as a process, and clients for its ports. Used by all modules of this program.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 mod held_vendor;
@@ -23,14 +23,14 @@ use serde_json::{Value, json};
 
 pub use held_vendor::HeldVendor;
 
-/// What takes longer than this hangs. No test asserts how fast anything is.
+/// A guard against hanging tests. No test asserts a duration with it.
 pub const HANGS: Duration = Duration::from_secs(60);
 
-/// Calls over the connections of one client.
+/// A client with its connections.
 pub type Client = MerchantAuthenticationServiceClient<HttpClient>;
 
 /// A running `daypass serve`.
-pub struct Served {
+pub struct TestServer {
     pub child: Child,
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -40,7 +40,7 @@ pub struct Served {
     log: Arc<Mutex<Log>>,
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !holds().await {
@@ -49,15 +49,15 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
-/// What was read of a server's standard error.
+/// The standard error of a server so far.
 #[derive(Default)]
 struct Log {
     text: String,
     ended: bool,
 }
 
-impl Served {
-    /// Starts it with these arguments and environment, on free ports.
+impl TestServer {
+    /// Starts a server with these arguments and environment, on free ports.
     pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_daypass"))
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
@@ -68,7 +68,7 @@ impl Served {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Log::default()));
-        // What it says at start may stand among the first lines of its log.
+        // The lines of its start may come after the first lines of its log.
         let mut next = || loop {
             let line = lines.next().expect("a line of the server's").unwrap();
             match line.starts_with('{') {
@@ -93,7 +93,7 @@ impl Served {
         Self { child, address, admin, authority_file, sandbox, log }
     }
 
-    /// One that was started otherwise, at these addresses. Nobody reads its standard error.
+    /// A server that the test has started at these addresses. Its standard error is not read.
     pub fn unread(child: Child, address: SocketAddr, admin: SocketAddr) -> Self {
         Self { child, address, admin, authority_file: None, sandbox: None, log: Arc::default() }
     }
@@ -102,8 +102,8 @@ impl Served {
         Self::start(&["--sandbox"], &[])
     }
 
-    /// Everything that it logged until now. Lines wait in the server: the one that SIGHUP makes comes after
-    /// them.
+    /// Its log until now. SIGHUP makes the server log a line, which comes after the lines in its
+    /// queue.
     pub fn log(&self) -> String {
         let marks = |text: &str| text.matches("SIGHUP does nothing").count();
         let before = marks(&self.log_so_far());
@@ -111,12 +111,12 @@ impl Served {
         self.wait_for_log(|log| log.ended || marks(&log.text) > before)
     }
 
-    /// Everything that it logged, once it has ended.
+    /// Its whole log, after its end.
     pub fn whole_log(&self) -> String {
         self.wait_for_log(|log| log.ended)
     }
 
-    /// What was read of its log; lines may be under way.
+    /// The part of its log that has arrived.
     pub fn log_so_far(&self) -> String {
         self.log.lock().unwrap().text.clone()
     }
@@ -130,7 +130,7 @@ impl Served {
         self.log_so_far()
     }
 
-    /// Waits until its log has this.
+    /// Waits until its log contains a text.
     pub fn logged(&self, text: &str) {
         let began = Instant::now();
         while !self.log().contains(text) {
@@ -139,7 +139,7 @@ impl Served {
         }
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("TERM");
     }
@@ -149,7 +149,7 @@ impl Served {
         assert!(status.unwrap().success());
     }
 
-    /// Waits for its end, and for all of its log.
+    /// Waits for its end and for its whole log.
     pub fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         let status = loop {
@@ -163,7 +163,7 @@ impl Served {
         status
     }
 
-    /// Ends it in good order; all that it logged.
+    /// Shuts it down. Its whole log.
     pub fn stop(&mut self) -> String {
         self.terminate();
         let status = self.wait();
@@ -171,17 +171,17 @@ impl Served {
         self.log()
     }
 
-    /// One call as a client of this protocol makes it.
+    /// One call over this protocol.
     pub async fn call_as(
         &self,
         protocol: Protocol,
         codec: CodecFormat,
-        ask: &Ask<'_>,
+        request: &TokenRequest<'_>,
     ) -> Result<CreateAccessTokenResponse, ConnectError> {
-        ask.send(&self.client_as(protocol, codec)).await
+        request.send(&self.client_as(protocol, codec)).await
     }
 
-    /// A client of this protocol.
+    /// A client for this protocol.
     pub fn client_as(&self, protocol: Protocol, codec: CodecFormat) -> Client {
         let target = format!("http://{}", self.address).parse().unwrap();
         let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
@@ -190,23 +190,23 @@ impl Served {
         MerchantAuthenticationServiceClient::new(http, config)
     }
 
-    pub async fn call(&self, ask: &Ask<'_>) -> Result<CreateAccessTokenResponse, ConnectError> {
-        self.call_as(Protocol::Grpc, CodecFormat::Proto, ask).await
+    pub async fn call(&self, request: &TokenRequest<'_>) -> Result<CreateAccessTokenResponse, ConnectError> {
+        self.call_as(Protocol::Grpc, CodecFormat::Proto, request).await
     }
 
-    /// How many calls to the connector a call took, as its answer says.
-    pub async fn call_with_attempts(&self, ask: &Ask<'_>) -> Option<u32> {
-        let (headers, _) = ask.respond(&self.client_as(Protocol::Grpc, CodecFormat::Proto)).await.ok()?;
+    /// The number of calls to the connector for one call, from the response header.
+    pub async fn call_with_attempts(&self, request: &TokenRequest<'_>) -> Option<u32> {
+        let (headers, _) = request.respond(&self.client_as(Protocol::Grpc, CodecFormat::Proto)).await.ok()?;
         headers.get("x-attempts")?.to_str().ok()?.parse().ok()
     }
 
-    /// A raw HTTP/1.1 exchange.
+    /// A request and response in HTTP/1.1, as text.
     pub fn http(&self, address: SocketAddr, request: &str) -> String {
         raw_http(address, request)
     }
 }
 
-/// A raw HTTP/1.1 exchange.
+/// A request and response in HTTP/1.1, as text.
 pub fn raw_http(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(HANGS)).unwrap();
@@ -216,7 +216,7 @@ pub fn raw_http(address: SocketAddr, request: &str) -> String {
     String::from_utf8_lossy(&reply).into_owned()
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -232,9 +232,9 @@ fn after(line: &str, mark: &str) -> String {
     rest.split([',', ' ']).next().unwrap().to_owned()
 }
 
-/// What is asked for; [`Ask::stripe`] and the like are good calls to change from.
+/// A request. [`TokenRequest::stripe`] and others are valid ones, which tests modify.
 #[derive(Clone)]
-pub struct Ask<'a> {
+pub struct TokenRequest<'a> {
     pub reference: String,
     pub connector: Connector,
     pub header: Option<&'a str>,
@@ -246,13 +246,13 @@ pub struct Ask<'a> {
     pub timeout: Duration,
 }
 
-impl Ask<'_> {
-    /// Makes the call with this client.
+impl TokenRequest<'_> {
+    /// Sends it with a client.
     pub async fn send(&self, client: &Client) -> Result<CreateAccessTokenResponse, ConnectError> {
         self.respond(client).await.map(|(_, answer)| answer)
     }
 
-    /// The same, with the answer's headers.
+    /// The same, with the headers of the response.
     pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, CreateAccessTokenResponse), ConnectError> {
         let mut options = CallOptions::default().with_timeout(self.timeout);
         if let Some(connector) = self.header {
@@ -317,7 +317,7 @@ impl Ask<'_> {
     }
 }
 
-/// The code of a call that must fail.
+/// The error code of a call that must fail.
 pub fn code(result: Result<CreateAccessTokenResponse, ConnectError>) -> ErrorCode {
     match result {
         Ok(answer) => panic!("succeeded: {answer:?}"),
