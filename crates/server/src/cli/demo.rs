@@ -73,6 +73,12 @@ pub enum DemoError {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        Self::Demo(Box::new(error))
+    }
+}
+
 pub async fn run(args: Args) -> Result<(), Failure> {
     let log = logs::start_in_memory("info")?;
     let mut config = Config { admin_listen: loopback(0), ..Config::default() };

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use connectors::{Error, Fault};
 
+use super::admin_call::AdminCallError;
 use crate::{config::ConfigError, engine::EngineError, logs::LogError, rpc::errors, server::ServerError};
 
 /// The exit codes of failed commands.
@@ -69,13 +70,13 @@ pub enum Failure {
     },
     /// A running server gave no usable reply.
     #[error(transparent)]
-    AdminCall(#[from] super::admin_call::AdminCallError),
+    AdminCall(#[from] AdminCallError),
     /// A running server refused.
     #[error("{0}")]
     AdminRefusal(String),
     /// A step of the demo failed.
     #[error(transparent)]
-    Demo(#[from] super::demo::DemoError),
+    Demo(Box<dyn std::error::Error + Send + Sync>),
     /// The sandbox refused.
     #[error("{0}")]
     Sandbox(String),
