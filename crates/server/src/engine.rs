@@ -62,9 +62,12 @@ pub fn build(config: &Config, process: Process) -> Result<Engine<Transport>, Eng
 
 fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {
     let Some(url) = &config.store.url else { return Ok(Arc::new(MemoryStore::new(clock.clone()))) };
-    let store: Result<Arc<dyn Store>, _> = match process {
-        Process::Node => FallbackStore::new(url.expose(), clock.clone()).map(|store| Arc::new(store) as _),
-        Process::Command => RedisStore::new(url.expose()).map(|store| Arc::new(store) as _),
-    };
-    store.map_err(|error| EngineError::Store(error.to_string()))
+    Ok(match process {
+        Process::Node => Arc::new(
+            FallbackStore::new(url.expose(), clock.clone()).map_err(|error| EngineError::Store(error.to_string()))?,
+        ),
+        Process::Command => {
+            Arc::new(RedisStore::new(url.expose()).map_err(|error| EngineError::Store(error.to_string()))?)
+        }
+    })
 }

@@ -19,21 +19,21 @@ pub fn declaration(meta: &Meta, grant: Option<&str>, input: &str) -> Option<&'st
 pub fn input_value(kind: Option<InputKind>, text: &str) -> Value {
     let is_typed: fn(&Value) -> bool = match kind {
         Some(
-            InputKind::Text { .. }
-            | InputKind::Digits { .. }
-            | InputKind::Secret { .. }
-            | InputKind::Url { .. }
-            | InputKind::Origin { .. }
-            | InputKind::Label { .. }
-            | InputKind::Currency { .. }
-            | InputKind::Country { .. }
-            | InputKind::Decimal { .. }
-            | InputKind::OneOf { .. },
+            InputKind::Text(..)
+            | InputKind::Digits(..)
+            | InputKind::Secret
+            | InputKind::Url
+            | InputKind::Origin
+            | InputKind::Label
+            | InputKind::Currency
+            | InputKind::Country
+            | InputKind::Decimal
+            | InputKind::OneOf(..),
         ) => return text.into(),
-        Some(InputKind::Integer { .. }) => Value::is_number,
-        Some(InputKind::Flag { .. }) => Value::is_boolean,
-        Some(InputKind::Texts { .. } | InputKind::Origins { .. } | InputKind::Objects { .. }) => Value::is_array,
-        Some(InputKind::Object { .. }) => Value::is_object,
+        Some(InputKind::Integer(..)) => Value::is_number,
+        Some(InputKind::Flag) => Value::is_boolean,
+        Some(InputKind::Texts(..) | InputKind::Origins(..) | InputKind::Objects) => Value::is_array,
+        Some(InputKind::Object) => Value::is_object,
         None => |_| true,
     };
     serde_json::from_str(text).ok().filter(is_typed).unwrap_or_else(|| text.into())

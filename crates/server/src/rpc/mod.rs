@@ -35,23 +35,23 @@ const MAX_RESPONSE_MARGIN: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy)]
 enum Method {
     /// `ucs.v2…/CreateAccessToken`
-    UcsCreateAccessToken,
+    UcsAccess,
     /// `types…/CreateAccessToken`
-    TypesCreateAccessToken,
+    TypesAccess,
     /// `types…/CreateServerAuthenticationToken`
-    TypesCreateServerAuthenticationToken,
+    TypesServerAuthentication,
 }
 
 impl Method {
     /// Whether the method itself asks for a SERVER token.
     const fn is_for_server_tokens(self) -> bool {
-        matches!(self, Self::TypesCreateServerAuthenticationToken)
+        matches!(self, Self::TypesServerAuthentication)
     }
 
     const fn expires_in(self) -> ExpiresIn {
         match self {
-            Self::UcsCreateAccessToken => ExpiresIn::UnixTime,
-            Self::TypesCreateAccessToken | Self::TypesCreateServerAuthenticationToken => ExpiresIn::Duration,
+            Self::UcsAccess => ExpiresIn::UnixTime,
+            Self::TypesAccess | Self::TypesServerAuthentication => ExpiresIn::Duration,
         }
     }
 }
@@ -159,7 +159,7 @@ impl v2::MerchantAuthenticationService for TokenService {
         context: RequestContext,
         request: ServiceRequest<'_, CreateAccessTokenRequest>,
     ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Method::UcsCreateAccessToken).await
+        self.create(&context, &request, Method::UcsAccess).await
     }
 }
 
@@ -170,7 +170,7 @@ impl types::MerchantAuthenticationService for TokenService {
         context: RequestContext,
         request: ServiceRequest<'_, CreateAccessTokenRequest>,
     ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Method::TypesCreateAccessToken).await
+        self.create(&context, &request, Method::TypesAccess).await
     }
 
     async fn create_server_authentication_token(
@@ -178,6 +178,6 @@ impl types::MerchantAuthenticationService for TokenService {
         context: RequestContext,
         request: ServiceRequest<'_, CreateAccessTokenRequest>,
     ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Method::TypesCreateServerAuthenticationToken).await
+        self.create(&context, &request, Method::TypesServerAuthentication).await
     }
 }
