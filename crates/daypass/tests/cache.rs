@@ -311,7 +311,7 @@ async fn a_wrong_secret_gets_no_stored_token_and_a_new_secret_no_old_one() {
     scripted.script.known.lock().unwrap().insert("id".into(), "secret".into());
     for right in [TestRequest::client(), TestRequest::server().reference("s")] {
         scripted.ask(&right).await.unwrap();
-        for secret in ["wrong", "secre", "secrets", "Secret", " secret"] {
+        for secret in ["wrong", "secre", "secrets", "Secret", "s ecret"] {
             let wrong = TestRequest::paypal("id", secret, right.data.clone());
             assert_eq!(scripted.ask(&wrong).await.unwrap_err().kind, Kind::CredentialsRejected, "{secret:?}");
         }

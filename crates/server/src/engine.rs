@@ -62,12 +62,14 @@ pub fn build(config: &Config, process: Process) -> Result<Engine<Transport>, Eng
 
 fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {
     let Some(url) = &config.store.url else { return Ok(Arc::new(MemoryStore::new(clock.clone()))) };
+    let store_timeout = Duration::from_millis(config.store.operation_timeout_ms);
     Ok(match process {
         Process::Node => Arc::new(
-            FallbackStore::new(url.expose(), clock.clone()).map_err(|error| EngineError::Store(error.to_string()))?,
+            FallbackStore::new(url.expose(), store_timeout, clock.clone())
+                .map_err(|error| EngineError::Store(error.to_string()))?,
         ),
-        Process::Command => {
-            Arc::new(RedisStore::new(url.expose()).map_err(|error| EngineError::Store(error.to_string()))?)
-        }
+        Process::Command => Arc::new(
+            RedisStore::new(url.expose(), store_timeout).map_err(|error| EngineError::Store(error.to_string()))?,
+        ),
     })
 }

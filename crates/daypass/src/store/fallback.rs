@@ -29,9 +29,9 @@ impl FallbackStore {
     ///
     /// # Errors
     /// Where the URL cannot be read. The error contains no part of it.
-    pub fn new(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn new(url: &str, operation_timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let here = Arc::new(Remembered::new(clock));
-        Ok(Self { shared: RedisStore::with_memory(url, here.clone())?, here })
+        Ok(Self { shared: RedisStore::with_memory(url, operation_timeout, here.clone())?, here })
     }
 
     /// Offers the shared store a value that it has not taken; returns the value that it holds then,

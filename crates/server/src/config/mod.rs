@@ -81,8 +81,12 @@ pub struct Egress {
     pub authorities_file: Option<PathBuf>,
 }
 
+/// The largest `store.operation_timeout_ms`. A call that waits longer for a store is better off
+/// without it.
+const MAX_STORE_TIMEOUT_MS: u64 = 10_000;
+
 /// The store of tokens between calls.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// `redis://…` or `rediss://…` for a store that nodes share (Redis 6 or later, Valkey). Absent:
@@ -94,6 +98,15 @@ pub struct StoreConfig {
     /// list.
     #[serde(deserialize_with = "one_or_many")]
     pub previous_keys: Vec<Secret>,
+    /// Longest time for one operation of the shared store, in milliseconds. A slower store counts
+    /// as absent: tokens are made without it until it is fast again.
+    pub operation_timeout_ms: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: None, key: None, previous_keys: Vec::new(), operation_timeout_ms: 15 }
+    }
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
@@ -199,6 +212,9 @@ impl Config {
         faults.extend(callers.err().map(|error| error.to_string()));
         if !(1..=Limits::MAX_COUNT).contains(&self.max_connections) {
             faults.push(format!("max_connections: must be from 1 to {}", Limits::MAX_COUNT));
+        }
+        if !(1..=MAX_STORE_TIMEOUT_MS).contains(&self.store.operation_timeout_ms) {
+            faults.push(format!("store.operation_timeout_ms: must be from 1 to {MAX_STORE_TIMEOUT_MS}"));
         }
         faults.extend(self.exposure_faults().into_iter().map(ToOwned::to_owned));
         faults

@@ -24,11 +24,9 @@ use crate::store::{
     remembered::Remembered,
 };
 
-/// Longest time for one operation: a store in trouble delays a call by this much at most.
-pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(15);
-/// The number of steps in which that time is counted.
+/// The number of steps in which the time for an operation is counted.
 const STEPS: u32 = 3;
-/// Longest time for its repetition where the connection was closed and must be made again.
+/// Shortest time limit for the repetition of an operation where the connection was closed and must be made again.
 const RECONNECT_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often a store in trouble is probed.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
@@ -83,6 +81,8 @@ pub(super) struct Link {
     pub up: AtomicBool,
     pub under_way: Semaphore,
     pub scripts: Scripts,
+    /// Longest time for one operation: a store in trouble delays a call by this much at most.
+    pub timeout: Duration,
     /// The node's memory and its name. `None` where the node has no memory: forgetting does not
     /// wait for it.
     memory: Option<(Arc<Remembered>, String)>,
@@ -96,8 +96,9 @@ pub(super) struct Link {
 
 impl Link {
     /// Must be called inside the store's runtime.
-    pub fn new(client: Client, memory: Option<Arc<Remembered>>) -> RedisResult<Self> {
+    pub fn new(client: Client, timeout: Duration, memory: Option<Arc<Remembered>>) -> RedisResult<Self> {
         Ok(Self {
+            timeout,
             connection: Mutex::new(connect(&client)?),
             client,
             // Down until the first heartbeat: an absent store must not delay the first calls.
@@ -173,7 +174,7 @@ impl Link {
     /// fast as an operation.
     async fn probe(&self) -> Result<(), Trouble> {
         self.heartbeat_or_reconnect().await?;
-        in_time(OPERATION_TIMEOUT, self.heartbeat()).await.unwrap_or(Err(Trouble::Slow))
+        in_time(self.timeout, self.heartbeat()).await.unwrap_or(Err(Trouble::Slow))
     }
 
     /// Takes the store down.
@@ -285,7 +286,7 @@ where
 {
     let first = in_time(limit, operation()).await.ok_or(Trouble::Slow)?.map_err(|error| trouble(&error));
     match first {
-        Err(Trouble::Broken) => match in_time(RECONNECT_TIMEOUT, operation()).await {
+        Err(Trouble::Broken) => match in_time(limit.max(RECONNECT_TIMEOUT), operation()).await {
             Some(second) => second.map_err(|error| trouble(&error)),
             None => Err(Trouble::Broken),
         },

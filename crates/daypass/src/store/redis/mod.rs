@@ -68,20 +68,24 @@ pub(super) enum Offered {
 
 impl RedisStore {
     /// A store at `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Redis need not
-    /// be there yet.
+    /// be there yet. An operation that takes longer than `operation_timeout` takes the store down.
     ///
     /// # Errors
     /// Where the URL cannot be used. The error contains no part of it.
-    pub fn new(url: &str) -> Result<Self, OpenError> {
-        Self::open(url, None)
+    pub fn new(url: &str, operation_timeout: Duration) -> Result<Self, OpenError> {
+        Self::open(url, operation_timeout, None)
     }
 
     /// A store that lists this node as one that remembers values, and that clears its memory.
-    pub(super) fn with_memory(url: &str, memory: Arc<Remembered>) -> Result<Self, OpenError> {
-        Self::open(url, Some(memory))
+    pub(super) fn with_memory(
+        url: &str,
+        operation_timeout: Duration,
+        memory: Arc<Remembered>,
+    ) -> Result<Self, OpenError> {
+        Self::open(url, operation_timeout, Some(memory))
     }
 
-    fn open(url: &str, memory: Option<Arc<Remembered>>) -> Result<Self, OpenError> {
+    fn open(url: &str, operation_timeout: Duration, memory: Option<Arc<Remembered>>) -> Result<Self, OpenError> {
         let client = Client::open(url).map_err(|_| OpenError::Url)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -91,7 +95,7 @@ impl RedisStore {
             .map_err(OpenError::Thread)?;
         let link = {
             let _inside = runtime.enter();
-            Arc::new(Link::new(client, memory).map_err(|_| OpenError::Unusable)?)
+            Arc::new(Link::new(client, operation_timeout, memory).map_err(|_| OpenError::Unusable)?)
         };
         runtime.spawn(Link::watch(Arc::downgrade(&link)));
         Ok(Self(Runner::new(runtime, link)))

@@ -11,7 +11,7 @@ use tokio::{runtime::Runtime, time::timeout};
 
 use crate::store::{
     StoreError,
-    redis::link::{Link, OPERATION_TIMEOUT, Trouble, attempt},
+    redis::link::{Link, Trouble, attempt},
 };
 
 /// Longest time that an operation waits for a permit.
@@ -40,7 +40,7 @@ impl Runner {
         F: Future<Output = RedisResult<T>> + Send + 'static,
     {
         let done = match self.link.up.load(Ordering::Relaxed) {
-            true => self.run_within(OPERATION_TIMEOUT, operation).await,
+            true => self.run_within(self.link.timeout, operation).await,
             false => Err(Trouble::Lost),
         };
         done.map_err(|trouble| {
