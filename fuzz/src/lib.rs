@@ -3,18 +3,23 @@
 //!
 //! `cargo fuzz run -s none <function>` from this folder's parent.
 
+mod replies;
+pub mod seeds;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use connectors::{CONNECTORS, Exchange, Inputs, Mode, Nonce, Registration, Reply, Step, Timestamp};
+use connectors::{CONNECTORS, Exchange, Nonce, Registration, Reply, Step, Timestamp};
 use daypass::{
     CallReport, Clock, Engine, Fingerprint, HttpSend, IncomingRequest, Keyring, LeaseOutcome, ManualClock, Owner,
     RawCredentials, Settings, Store, StoreError, StoreKey, StoredValue, TokenRequest, TransportError,
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+
+pub use replies::{Reached, reach, replies};
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);
@@ -48,7 +53,7 @@ pub fn credentials_header(data: &[u8]) {
     }
 }
 
-/// One byte chooses the connector, the rest is `connector_feature_data`, and also `metadata`.
+/// The first line is the connector's id; the rest is `connector_feature_data`, and also `metadata`.
 pub fn feature_data(data: &[u8]) {
     let Some((entry, text)) = chosen(data) else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
@@ -63,59 +68,6 @@ pub fn feature_data(data: &[u8]) {
                     assert!(order.bases.allow(order.mode, &call.uri), "it would leave the connector's hosts");
                 }
             }
-        }
-    }
-}
-
-/// Two bytes choose the connector and the grant, two are the status, one says how the rest is divided into replies.
-pub fn replies(data: &[u8]) {
-    let Some((entry, rest)) = chosen(data) else { return };
-    let [grant, high, low, count, bytes @ ..] = rest else { return };
-    let Some(grant) = entry.meta.grants.get(usize::from(*grant) % entry.meta.grants.len().max(1)) else { return };
-    let status = 100 + u16::from_be_bytes([*high, *low]) % 500;
-    let (head, body) = match bytes.windows(2).position(|window| window == b"\n\n") {
-        Some(at) => (&bytes[..at], &bytes[at + 2..]),
-        None => (&[][..], bytes),
-    };
-    let mut headers = http::HeaderMap::new();
-    for line in head.split(|byte| *byte == b'\n') {
-        if let Some(colon) = line.iter().position(|byte| *byte == b':')
-            && let Ok(name) = http::HeaderName::from_bytes(&line[..colon])
-            && let Ok(value) = http::HeaderValue::from_bytes(&line[colon + 1..])
-        {
-            headers.append(name, value);
-        }
-    }
-    let reply = |body: &[u8]| Reply { status, headers: headers.clone(), body: body.to_vec().into(), sent_at: now() };
-    let replies: Vec<Reply> = match count % 3 {
-        0 => vec![reply(body)],
-        1 => body.split(|byte| *byte == 0).take(4).map(reply).collect(),
-        _ => vec![reply(body); 3],
-    };
-    let Ok(bound) = entry.bind(&credentials(entry)) else { return };
-    let no_input = || Inputs::check(grant, Map::new(), Vec::new(), None, &Map::new());
-    let Ok(input) = no_input() else { return };
-    let bases: Vec<String> = entry.meta.hosts.iter().map(|host| host.of(Mode::Test).to_owned()).collect();
-    for given in 0..=replies.len() {
-        let exchange = Exchange {
-            grant,
-            mode: Mode::Test,
-            hosts: entry.meta.hosts,
-            bases: &bases,
-            reference: "tok_1",
-            input: &input,
-            now: now(),
-            nonce: Nonce([7; 32]),
-            idempotency_key: "00000000-0000-4000-8000-000000000001",
-            replies: &replies[..given],
-        };
-        match bound.step(&exchange) {
-            Ok(Step::Done(token)) => {
-                let token = token.value.expose();
-                assert!(!token.trim().is_empty() && !token.chars().any(char::is_control), "a dead token");
-            }
-            Ok(Step::Call(_)) => {}
-            Err(_) => return,
         }
     }
 }
@@ -199,8 +151,8 @@ pub fn configuration(data: &[u8]) {
 }
 
 fn chosen(data: &[u8]) -> Option<(&'static Registration, &[u8])> {
-    let (chosen, rest) = data.split_first()?;
-    Some((CONNECTORS.get(usize::from(*chosen) % CONNECTORS.len())?, rest))
+    let (id, rest) = replies::line(data)?;
+    Some((connectors::find(std::str::from_utf8(id).ok()?)?, rest))
 }
 
 fn now() -> Timestamp {
