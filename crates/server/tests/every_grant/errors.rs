@@ -101,31 +101,38 @@ async fn wrong_credentials_get_a_refusal_with_the_connectors_code() {
     }
 }
 
+/// An outage may pass, so the caller is told when to come back. A reply that is cut off is INTERNAL: it may mean that the
+/// connector's API has changed.
 #[tokio::test]
-async fn outages_of_each_connector_are_unavailable() {
+async fn outages_and_rubbish_of_each_connector_are_told_apart() {
     let served = TestServer::sandboxed();
     for case in &grant_cases() {
         // The first grant of each connector. A word in the credentials makes the fake fail.
         if case.meta.grants.first().is_none_or(|first| first.name != case.grant.name) {
             continue;
         }
-        let with = |word: &str| {
+        for (word, code) in [("_decline_503", ErrorCode::Unavailable), ("_garbage", ErrorCode::Internal)] {
+            let name = format!("{}{word}", case.name());
             let (credentials, inputs) = case.with_word(word);
-            case.request_with("outage", &credentials, &inputs)
-        };
-        match served.call(&with("_decline_503")).await {
-            Err(error) if error.code == ErrorCode::Unavailable => {
-                assert!(error.details.iter().any(|detail| detail.type_url.ends_with("RetryInfo")), "{}", case.name());
+            match served.call(&case.request_with(word, &credentials, &inputs)).await {
+                Err(error) if error.code == code => {
+                    let retry = error.details.iter().any(|detail| detail.type_url.ends_with("RetryInfo"));
+                    assert_eq!(retry, code == ErrorCode::Unavailable, "{name}: {error:?}");
+                }
+                // The fake checks a signature before it sees the word.
+                Ok(answer) if answer.status == OperationStatus::AUTHENTICATION_FAILED => {}
+                Ok(answer) if answer.status == OperationStatus::SUCCESS => {
+                    assert!(makes_no_call(&served, case).await, "{name}: {answer:?}")
+                }
+                Err(error) if checks_the_form_of_credentials(case.meta.id) => {
+                    assert_ne!(error.code, ErrorCode::Internal, "{name}: {error:?}")
+                }
+                // A connector that answers in plain text also refuses in plain text: its words reach the caller.
+                Ok(answer) if word == "_garbage" && answer.status == OperationStatus::FAILURE => {
+                    assert!(answer.access_token.as_option().is_none(), "{name}: {answer:?}");
+                }
+                other => panic!("{name}: {other:?}"),
             }
-            // The fake checks a signature before it sees the word.
-            Ok(answer) if answer.status == OperationStatus::AUTHENTICATION_FAILED => {}
-            Ok(answer) if answer.status == OperationStatus::SUCCESS => {
-                assert!(makes_no_call(&served, case).await, "{answer:?}")
-            }
-            Err(error) if checks_the_form_of_credentials(case.meta.id) => {
-                assert_ne!(error.code, ErrorCode::Internal, "{error:?}")
-            }
-            other => panic!("{}: {other:?}", case.name()),
         }
     }
 }
