@@ -3,7 +3,7 @@
 //!
 //! `cargo fuzz run -s none <function>` from this folder's parent.
 
-mod replies;
+pub mod replies;
 pub mod seeds;
 
 use std::{
@@ -19,7 +19,7 @@ use daypass::{
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-pub use replies::{Reached, reach, replies};
+pub use replies::replies;
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);

@@ -34,7 +34,7 @@ fn every_input_of_the_corpus_reaches_a_connector() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/replies");
     for entry in corpus.read_dir().unwrap() {
         let path = entry.unwrap().path();
-        assert!(targets::reach(&std::fs::read(&path).unwrap()).is_some(), "{}", path.display());
+        assert!(targets::replies::reach(&std::fs::read(&path).unwrap()).is_some(), "{}", path.display());
     }
 }
 
@@ -43,7 +43,7 @@ fn the_inputs_made_from_the_fixtures_reach_every_grant() {
     let (mut called, mut ended) = (BTreeSet::new(), BTreeSet::new());
     for case in targets::seeds::cases() {
         targets::feature_data(&case.feature_data());
-        if let Some(reached) = targets::reach(&case.replies()) {
+        if let Some(reached) = targets::replies::reach(&case.replies()) {
             assert_eq!((reached.connector, reached.grant), (case.connector.as_str(), case.grant()), "{}", case.name);
             called.insert((reached.connector, reached.grant));
             if reached.token {
