@@ -1,11 +1,11 @@
 //! What every connector of the list says of itself: listings, documentation and checks are made from it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputKind, Kind, Lifetime, Mode, find};
 use serde_json::{Value, json};
 
-use crate::support::{Modes, credentials, modes};
+use crate::support::{Modes, bytes, credentials, files, modes};
 
 fn is_snake_case(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -185,4 +185,26 @@ fn blanks_around_credentials_and_secret_inputs_are_refused_by_name() {
             }
         }
     }
+}
+
+/// `cargo run -p xtask -- new-connector` marks each fact that only the vendor's documents can tell.
+#[test]
+fn no_fact_is_missing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src/connectors"), root.join("fixtures"), root.join("../sandbox/src/vendors")];
+    let mut missing = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in files(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            for (nth, line) in String::from_utf8_lossy(&bytes(&path)).lines().enumerate() {
+                if let Some((_, fact)) = line.split_once("MISSING: ") {
+                    missing.push(format!("{}:{}: {fact}", path.strip_prefix(root).unwrap().display(), nth + 1));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "facts that are missing:\n{}", missing.join("\n"));
 }

@@ -351,13 +351,13 @@ fn fixtures() -> PathBuf {
 }
 
 /// What is in a folder, in the same order everywhere; nothing where there is no such folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = folder.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests read files, connectors do not")]
-fn bytes(path: &Path) -> Vec<u8> {
+pub fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
