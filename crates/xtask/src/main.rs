@@ -47,8 +47,7 @@ fn main() -> ExitCode {
 /// The executable writes its own pages, as they are made from the list that is compiled into it.
 fn pages(root: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments =
-        ["run", "--locked", "--package", "daypass-server", "--", "connectors", "--pages", "docs/connectors"];
+    let arguments = ["run", "--locked", "--", "connectors", "--pages", "docs/connectors"];
     let status = Command::new(cargo).args(arguments).current_dir(root).status()?;
     if status.success() { Ok(()) } else { Err(format!("the pages were not written: {status}").into()) }
 }
