@@ -26,7 +26,7 @@ impl Connector for Airwallex {
             "The bounds on the metadata of a payment intent.",
         ],
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
-        credentials: &[required("api_key"), required("client_id")],
+        credentials: &[required("api_key"), required("client_id").public()],
         grants: &[
             Grant::client(
                 "customer_client_secret",

@@ -26,7 +26,7 @@ impl Connector for Bluesnap {
             "Status 403 for a caller whose address is not on the account's list.",
         ],
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
-        credentials: &[required("username"), required("password")],
+        credentials: &[required("username").public(), required("password")],
         grants: &[Grant::client(
             "payment_fields_token",
             "attach one set of card data from the browser, for the backend to use once",

@@ -35,7 +35,7 @@ impl Connector for Cashfree {
             "Secret keys that begin with cfsk_ma_test_ and cfsk_ma_prod_ are for test and live.",
         ],
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
-        credentials: &[required("app_id"), required("secret_key")],
+        credentials: &[required("app_id").public(), required("secret_key")],
         grants: &[Grant::client("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)
             .by_default()
             .inputs(&[

@@ -24,7 +24,7 @@ impl Connector for Getnet {
             "The gateway's refusals, with error_code and message.",
         ],
         hosts: &[Host::main("https://api.globalgetnet.com", "https://api-sbx.globalgetnet.com")],
-        credentials: &[required("api_key"), required("api_secret"), optional("seller_id").public()],
+        credentials: &[required("api_key").public(), required("api_secret"), optional("seller_id").public()],
         grants: &[Grant::server(
             "access_token",
             "call every Regional API of the merchant: payments, refunds, card tokens",

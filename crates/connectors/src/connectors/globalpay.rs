@@ -38,7 +38,7 @@ impl Connector for Globalpay {
             "The permission PMT_POST_Create_Single is in the vendor's plugins and tests, not in its document.",
         ],
         hosts: &[MAIN, EU],
-        credentials: &[required("app_id"), required("app_key")],
+        credentials: &[required("app_id").public(), required("app_key")],
         grants: &[
             Grant::client(
                 "restricted_token",

@@ -22,7 +22,7 @@ impl Connector for Iatapay {
             "The whole token call: hosts, path, scope, answer and refusals; the vendor publishes no page on it.",
         ],
         hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
-        credentials: &[required("client_id"), required("client_secret"), optional("merchant_id").public()],
+        credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[Grant::server(
             "access_token",
             "create and read the merchant's payments and refunds",

@@ -26,7 +26,7 @@ impl Connector for Itaubank {
         unconfirmed: &["The shapes of the refusals."],
         hosts: &[Host::main("https://sts.itau.com.br", "https://sandbox.devportal.itau.com.br")],
         credentials: &[
-            required("client_id"),
+            required("client_id").public(),
             required("client_secret"),
             optional("certificates"),
             optional("private_key"),

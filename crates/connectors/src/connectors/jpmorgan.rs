@@ -28,7 +28,7 @@ impl Connector for Jpmorgan {
         ],
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[
-            required("client_id"),
+            required("client_id").public(),
             required("client_secret"),
             optional("company_name").public(),
             optional("product_name").public(),

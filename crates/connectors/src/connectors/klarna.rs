@@ -49,7 +49,7 @@ impl Connector for Klarna {
             "Playground usernames begin with PK and digits.",
         ],
         hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
-        credentials: &[required("username"), required("password")],
+        credentials: &[required("username").public(), required("password")],
         grants: &[Grant::client(
             "payments_session",
             "authorize this one purchase or tokenization",

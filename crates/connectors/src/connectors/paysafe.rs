@@ -28,7 +28,7 @@ impl Connector for Paysafe {
             "The meaning of the error codes 5279, 5270 and 1200.",
         ],
         hosts: &[Host::main("https://api.paysafe.com", "https://api.test.paysafe.com")],
-        credentials: &[required("username"), required("password")],
+        credentials: &[required("username").public(), required("password")],
         grants: &[Grant::client(
             "single_use_customer_token",
             "list, use and update that customer's stored payment methods in the SDK, once",

@@ -25,7 +25,7 @@ impl Connector for PinelabsOnline {
             "The shape of the token call's refusals.",
         ],
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
-        credentials: &[required("client_id"), required("client_secret")],
+        credentials: &[required("client_id").public(), required("client_secret")],
         grants: &[
             Grant::client(
                 "checkout_token",

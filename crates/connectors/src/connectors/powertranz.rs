@@ -30,7 +30,7 @@ impl Connector for Powertranz {
             "That the redirect data does not hold the SPI token before the payer has filled in the page.",
         ],
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
-        credentials: &[required("power_tranz_id"), required("power_tranz_password")],
+        credentials: &[required("power_tranz_id").public(), required("power_tranz_password")],
         grants: &[Grant::client(
             "spi_hosted_page",
             "pay that one amount, or verify a card, on the hosted page; that page's result brings the SPI token through the \

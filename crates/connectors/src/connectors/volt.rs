@@ -31,7 +31,12 @@ impl Connector for Volt {
             "The fields id and token in the answer to an embedded payment.",
         ],
         hosts: &[Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"), API],
-        credentials: &[required("username"), required("password"), required("client_id"), required("client_secret")],
+        credentials: &[
+            required("username").public(),
+            required("password"),
+            required("client_id").public(),
+            required("client_secret"),
+        ],
         grants: &[
             Grant::client("embedded_payment", "authorise that one payment", Lifetime::Unpublished, embedded_payment)
                 .inputs(&[
