@@ -47,8 +47,8 @@ impl Subject {
         static ALL: OnceLock<Vec<Subject>> = OnceLock::new();
         ALL.get_or_init(|| {
             // Several connectors may share one list of grants, so a grant is known by both names.
-            let mut all: Vec<Subject> = Vec::new();
-            for subject in cases().iter().filter(|case| case.succeeds()).filter_map(Subject::of) {
+            let mut all: Vec<Self> = Vec::new();
+            for subject in cases().iter().filter(|case| case.succeeds()).filter_map(Self::of) {
                 if !all.iter().any(|known| known.names() == subject.names()) {
                     all.push(subject);
                 }

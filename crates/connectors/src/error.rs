@@ -59,74 +59,74 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Kind; 20] = [
-        Kind::InvalidRequest,
-        Kind::UnknownConnector,
-        Kind::UnsupportedGrant,
-        Kind::MissingInput,
-        Kind::InvalidCredentials,
-        Kind::Unauthenticated,
-        Kind::ServerTokenNotAskedFor,
-        Kind::PolicyDenied,
-        Kind::ReferenceReused,
-        Kind::CredentialsRejected,
-        Kind::PermissionDenied,
-        Kind::RequestRejected,
-        Kind::RateLimited,
-        Kind::Refused,
-        Kind::Timeout,
-        Kind::Unavailable,
-        Kind::BadReply,
-        Kind::Cancelled,
-        Kind::Overloaded,
-        Kind::Internal,
+    pub const ALL: [Self; 20] = [
+        Self::InvalidRequest,
+        Self::UnknownConnector,
+        Self::UnsupportedGrant,
+        Self::MissingInput,
+        Self::InvalidCredentials,
+        Self::Unauthenticated,
+        Self::ServerTokenNotAskedFor,
+        Self::PolicyDenied,
+        Self::ReferenceReused,
+        Self::CredentialsRejected,
+        Self::PermissionDenied,
+        Self::RequestRejected,
+        Self::RateLimited,
+        Self::Refused,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::BadReply,
+        Self::Cancelled,
+        Self::Overloaded,
+        Self::Internal,
     ];
 
     /// The kind's name in logs, metrics and error details.
     pub const fn label(self) -> &'static str {
         match self {
-            Kind::InvalidRequest => "INVALID_REQUEST",
-            Kind::UnknownConnector => "UNKNOWN_CONNECTOR",
-            Kind::UnsupportedGrant => "UNSUPPORTED_GRANT",
-            Kind::MissingInput => "MISSING_INPUT",
-            Kind::InvalidCredentials => "INVALID_CREDENTIALS",
-            Kind::Unauthenticated => "UNAUTHENTICATED",
-            Kind::ServerTokenNotAskedFor => "SERVER_TOKEN_NOT_ASKED_FOR",
-            Kind::PolicyDenied => "POLICY_DENIED",
-            Kind::ReferenceReused => "REFERENCE_REUSED",
-            Kind::CredentialsRejected => "CREDENTIALS_REJECTED",
-            Kind::PermissionDenied => "PERMISSION_DENIED",
-            Kind::RequestRejected => "REQUEST_REJECTED",
-            Kind::RateLimited => "RATE_LIMITED",
-            Kind::Refused => "REFUSED",
-            Kind::Timeout => "TIMEOUT",
-            Kind::Unavailable => "UNAVAILABLE",
-            Kind::BadReply => "BAD_REPLY",
-            Kind::Cancelled => "CANCELLED",
-            Kind::Overloaded => "OVERLOADED",
-            Kind::Internal => "INTERNAL",
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::UnknownConnector => "UNKNOWN_CONNECTOR",
+            Self::UnsupportedGrant => "UNSUPPORTED_GRANT",
+            Self::MissingInput => "MISSING_INPUT",
+            Self::InvalidCredentials => "INVALID_CREDENTIALS",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::ServerTokenNotAskedFor => "SERVER_TOKEN_NOT_ASKED_FOR",
+            Self::PolicyDenied => "POLICY_DENIED",
+            Self::ReferenceReused => "REFERENCE_REUSED",
+            Self::CredentialsRejected => "CREDENTIALS_REJECTED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::RequestRejected => "REQUEST_REJECTED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Refused => "REFUSED",
+            Self::Timeout => "TIMEOUT",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::BadReply => "BAD_REPLY",
+            Self::Cancelled => "CANCELLED",
+            Self::Overloaded => "OVERLOADED",
+            Self::Internal => "INTERNAL",
         }
     }
 
     /// The party at fault.
     pub const fn fault(self) -> Fault {
         match self {
-            Kind::InvalidRequest
-            | Kind::UnknownConnector
-            | Kind::UnsupportedGrant
-            | Kind::MissingInput
-            | Kind::InvalidCredentials
-            | Kind::Unauthenticated
-            | Kind::ServerTokenNotAskedFor
-            | Kind::PolicyDenied
-            | Kind::ReferenceReused => Fault::Caller,
-            Kind::CredentialsRejected
-            | Kind::PermissionDenied
-            | Kind::RequestRejected
-            | Kind::RateLimited
-            | Kind::Refused => Fault::Connector,
-            Kind::Timeout | Kind::Unavailable | Kind::BadReply => Fault::Network,
-            Kind::Cancelled | Kind::Overloaded | Kind::Internal => Fault::Daypass,
+            Self::InvalidRequest
+            | Self::UnknownConnector
+            | Self::UnsupportedGrant
+            | Self::MissingInput
+            | Self::InvalidCredentials
+            | Self::Unauthenticated
+            | Self::ServerTokenNotAskedFor
+            | Self::PolicyDenied
+            | Self::ReferenceReused => Fault::Caller,
+            Self::CredentialsRejected
+            | Self::PermissionDenied
+            | Self::RequestRejected
+            | Self::RateLimited
+            | Self::Refused => Fault::Connector,
+            Self::Timeout | Self::Unavailable | Self::BadReply => Fault::Network,
+            Self::Cancelled | Self::Overloaded | Self::Internal => Fault::Daypass,
         }
     }
 }
@@ -148,10 +148,10 @@ impl Fault {
     /// The fault's name in logs and error details.
     pub const fn label(self) -> &'static str {
         match self {
-            Fault::Caller => "caller",
-            Fault::Connector => "vendor",
-            Fault::Network => "network",
-            Fault::Daypass => "daypass",
+            Self::Caller => "caller",
+            Self::Connector => "vendor",
+            Self::Network => "network",
+            Self::Daypass => "daypass",
         }
     }
 }

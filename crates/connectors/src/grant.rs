@@ -15,8 +15,8 @@ impl Audience {
     /// `client` or `server`.
     pub const fn label(self) -> &'static str {
         match self {
-            Audience::Client => "client",
-            Audience::Server => "server",
+            Self::Client => "client",
+            Self::Server => "server",
         }
     }
 }

@@ -149,8 +149,8 @@ impl Mode {
     /// `test` or `live`.
     pub const fn label(self) -> &'static str {
         match self {
-            Mode::Test => "test",
-            Mode::Live => "live",
+            Self::Test => "test",
+            Self::Live => "live",
         }
     }
 
@@ -158,8 +158,8 @@ impl Mode {
     pub(crate) fn of_key(key: &str, test: &[&str], live: &[&str]) -> Option<Self> {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| key.starts_with(prefix));
         match (starts(test), starts(live)) {
-            (true, _) => Some(Mode::Test),
-            (_, true) => Some(Mode::Live),
+            (true, _) => Some(Self::Test),
+            (_, true) => Some(Self::Live),
             _ => None,
         }
     }

@@ -76,11 +76,11 @@ fn any_change() -> impl Strategy<Value = Change> {
 impl Change {
     fn apply(&self, reply: &mut Reply) {
         match self {
-            Change::Body(bytes) => reply.body = bytes.clone().into(),
-            Change::Json(json) => reply.body = serde_json::to_vec(json).unwrap().into(),
-            Change::Status(status) => reply.status = *status,
-            Change::Cut(at) => reply.body = reply.body.slice(..at.index(reply.body.len() + 1)),
-            Change::Member(at, value) => {
+            Self::Body(bytes) => reply.body = bytes.clone().into(),
+            Self::Json(json) => reply.body = serde_json::to_vec(json).unwrap().into(),
+            Self::Status(status) => reply.status = *status,
+            Self::Cut(at) => reply.body = reply.body.slice(..at.index(reply.body.len() + 1)),
+            Self::Member(at, value) => {
                 let Ok(mut json) = serde_json::from_slice::<Value>(&reply.body) else { return };
                 let mut pointers = Vec::new();
                 collect_pointers(&json, String::new(), &mut pointers);

@@ -38,14 +38,14 @@ struct Described {
 enum Schema {
     Object {
         #[serde(default)]
-        properties: BTreeMap<String, Schema>,
+        properties: BTreeMap<String, Self>,
         #[serde(default)]
         required: Vec<String>,
         /// What members of other names must be; without it there may be none.
-        others: Option<Box<Schema>>,
+        others: Option<Box<Self>>,
     },
     Array {
-        items: Box<Schema>,
+        items: Box<Self>,
     },
     String {
         #[serde(rename = "enum")]
@@ -128,7 +128,7 @@ impl Schema {
     /// In a form, every value is text and a list is an object of its indexes.
     fn check(&self, at: &str, value: &Value, form: bool, faults: &mut Vec<String>) {
         match (self, value) {
-            (Schema::Object { properties, required, others }, Value::Object(members)) => {
+            (Self::Object { properties, required, others }, Value::Object(members)) => {
                 for name in required.iter().filter(|name| !members.contains_key(*name)) {
                     faults.push(format!("{at} lacks {name}"));
                 }
@@ -140,16 +140,16 @@ impl Schema {
                     }
                 }
             }
-            (Schema::Array { items }, Value::Array(values)) if !form => {
+            (Self::Array { items }, Value::Array(values)) if !form => {
                 values.iter().for_each(|value| items.check(at, value, form, faults));
             }
-            (Schema::Array { items }, Value::Object(values)) if form => {
+            (Self::Array { items }, Value::Object(values)) if form => {
                 values.values().for_each(|value| items.check(at, value, form, faults));
                 if !(0..values.len()).all(|nth| values.contains_key(&nth.to_string())) {
                     faults.push(format!("{at} has gaps in its indexes"));
                 }
             }
-            (Schema::String { one_of, min_length, max_length, words }, Value::String(text)) => {
+            (Self::String { one_of, min_length, max_length, words }, Value::String(text)) => {
                 let length = text.chars().count();
                 if one_of.as_ref().is_some_and(|known| !known.contains(text)) {
                     faults.push(format!("{at} is not among the known values"));
@@ -165,12 +165,12 @@ impl Schema {
                     faults.push(format!("{at} has a name that the document has not"));
                 }
             }
-            (Schema::Any, _) => {}
-            (Schema::Integer, Value::Number(number)) if !form && number.is_i64() => {}
-            (Schema::Number, Value::Number(_)) | (Schema::Boolean, Value::Bool(_)) if !form => {}
-            (Schema::Integer, Value::String(text)) if form && text.parse::<i64>().is_ok() => {}
-            (Schema::Number, Value::String(text)) if form && text.parse::<f64>().is_ok() => {}
-            (Schema::Boolean, Value::String(text)) if form && ["true", "false"].contains(&text.as_str()) => {}
+            (Self::Any, _) => {}
+            (Self::Integer, Value::Number(number)) if !form && number.is_i64() => {}
+            (Self::Number, Value::Number(_)) | (Self::Boolean, Value::Bool(_)) if !form => {}
+            (Self::Integer, Value::String(text)) if form && text.parse::<i64>().is_ok() => {}
+            (Self::Number, Value::String(text)) if form && text.parse::<f64>().is_ok() => {}
+            (Self::Boolean, Value::String(text)) if form && ["true", "false"].contains(&text.as_str()) => {}
             _ => faults.push(format!("{at} has another type")),
         }
     }

@@ -13,14 +13,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// 2026-01-01T00:00:00Z.
-pub const NOW: i64 = 1_767_225_600;
+pub(crate) const NOW: i64 = 1_767_225_600;
 const IDEMPOTENCY_KEY: &str = "00000000-0000-4000-8000-000000000001";
 const NONCE: Nonce = Nonce([7; 32]);
 
 /// One conversation with a vendor and what must come of it. What is left out is the empty value, or as documented here.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub(crate) struct Case {
     pub grant: String,
     /// `test` (the default) or `live`.
     pub mode: Option<String>,
@@ -57,7 +57,7 @@ pub struct Case {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -67,7 +67,7 @@ pub struct Answer {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ExpectedCall {
+pub(crate) struct ExpectedCall {
     pub method: String,
     pub url: String,
     /// Those that matter, in lower case.
@@ -80,14 +80,14 @@ pub struct ExpectedCall {
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Expect {
+pub(crate) enum Expect {
     Token(ExpectedToken),
     Error(ExpectedError),
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct ExpectedToken {
+pub(crate) struct ExpectedToken {
     pub access_token: String,
     pub token_type: String,
     /// Epoch seconds, `until_used` or `unpublished`.
@@ -102,7 +102,7 @@ pub struct ExpectedToken {
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
-pub struct ExpectedError {
+pub(crate) struct ExpectedError {
     pub kind: String,
     pub status: Option<u16>,
     pub code: Option<String>,
@@ -148,7 +148,7 @@ impl From<&Error> for ExpectedError {
 }
 
 impl Answer {
-    pub fn reply(&self) -> Reply {
+    pub(crate) fn reply(&self) -> Reply {
         Reply {
             status: self.status,
             headers: self.headers.iter().map(|(name, value)| (header_name(name), header_value(value))).collect(),
@@ -173,7 +173,7 @@ fn header_value(value: &str) -> HeaderValue {
 
 impl ExpectedCall {
     /// Holds a call against this one: the method, the URL, the headers that are named, the body.
-    pub fn compare(&self, call: &Call, context: &str) {
+    pub(crate) fn compare(&self, call: &Call, context: &str) {
         assert_eq!(call.method.as_str(), self.method, "{context}: method");
         assert_eq!(call.uri.to_string(), self.url, "{context}: URL");
         let headers = text_headers(&call.headers);
@@ -192,12 +192,12 @@ impl ExpectedCall {
     }
 }
 
-pub fn text_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub(crate) fn text_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
 }
 
 /// The pairs of a form. A name that comes twice is a mistake of ours: it would hide a value from the comparison.
-pub fn form_of(body: &[u8]) -> BTreeMap<String, String> {
+pub(crate) fn form_of(body: &[u8]) -> BTreeMap<String, String> {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
     let form: BTreeMap<String, String> = pairs.iter().cloned().collect();
     assert_eq!(form.len(), pairs.len(), "a form has a name twice");
@@ -206,7 +206,7 @@ pub fn form_of(body: &[u8]) -> BTreeMap<String, String> {
 
 /// A case with everything around it that it needs to be played.
 #[derive(Clone)]
-pub struct Scene {
+pub(crate) struct Scene {
     pub name: String,
     pub entry: &'static Registration,
     pub case: Case,
@@ -217,13 +217,13 @@ pub struct Scene {
 }
 
 /// The calls that were made, and what came of them: nothing where another reply is wanted.
-pub struct Played {
+pub(crate) struct Played {
     pub calls: Vec<Call>,
     pub end: Option<Result<Token>>,
 }
 
 impl Scene {
-    pub fn mode(&self) -> Mode {
+    pub(crate) fn mode(&self) -> Mode {
         match self.case.mode.as_deref() {
             None | Some("test") => Mode::Test,
             Some("live") => Mode::Live,
@@ -231,29 +231,29 @@ impl Scene {
         }
     }
 
-    pub fn grant(&self) -> &'static Grant {
+    pub(crate) fn grant(&self) -> &'static Grant {
         let named = self.entry.meta.grants.iter().find(|grant| grant.name == self.case.grant);
         named.unwrap_or_else(|| panic!("{}: no such grant", self.name))
     }
 
-    pub fn succeeds(&self) -> bool {
+    pub(crate) fn succeeds(&self) -> bool {
         matches!(self.case.expect, Some(Expect::Token(_)))
     }
 
-    pub fn replies(&self) -> Vec<Reply> {
+    pub(crate) fn replies(&self) -> Vec<Reply> {
         self.case.replies.iter().map(Answer::reply).collect()
     }
 
-    pub fn inputs(&self) -> Result<Inputs> {
+    pub(crate) fn inputs(&self) -> Result<Inputs> {
         let case = &self.case;
         Inputs::check(self.grant(), case.input.clone(), case.scopes.clone(), case.ttl_seconds, &case.metadata)
     }
 
-    pub fn play(&self) -> Played {
+    pub(crate) fn play(&self) -> Played {
         self.play_with(&self.replies())
     }
 
-    pub fn play_with(&self, replies: &[Reply]) -> Played {
+    pub(crate) fn play_with(&self, replies: &[Reply]) -> Played {
         let mut calls = Vec::new();
         let end = self.converse(replies, &mut calls).transpose();
         Played { calls, end }
@@ -287,12 +287,12 @@ impl Scene {
 }
 
 /// Every case of every connector.
-pub fn scenes() -> Vec<Scene> {
+pub(crate) fn scenes() -> Vec<Scene> {
     read("")
 }
 
 /// Every recorded request of every connector.
-pub fn recordings() -> Vec<Scene> {
+pub(crate) fn recordings() -> Vec<Scene> {
     read("recorded")
 }
 
@@ -318,7 +318,7 @@ fn read(folder: &str) -> Vec<Scene> {
 }
 
 /// The made-up credentials of a connector's fixtures.
-pub fn credentials(entry: &Registration) -> Map<String, Value> {
+pub(crate) fn credentials(entry: &Registration) -> Map<String, Value> {
     let path = fixtures().join(entry.meta.id).join("credentials.json");
     serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -326,13 +326,13 @@ pub fn credentials(entry: &Registration) -> Map<String, Value> {
 /// Credentials and the mode that their form shows, `None` where it shows none.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Modes {
+pub(crate) struct Modes {
     pub credentials: Map<String, Value>,
     pub mode: Option<String>,
 }
 
 /// The table of a connector whose keys show the mode; empty where there is none.
-pub fn modes(entry: &Registration) -> Vec<Modes> {
+pub(crate) fn modes(entry: &Registration) -> Vec<Modes> {
     let path = fixtures().join(entry.meta.id).join("modes.json");
     match path.exists() {
         true => serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
@@ -341,7 +341,7 @@ pub fn modes(entry: &Registration) -> Vec<Modes> {
 }
 
 /// The cut-down document of the vendor's, where it publishes one.
-pub fn spec(entry: &Registration) -> Option<Vec<u8>> {
+pub(crate) fn spec(entry: &Registration) -> Option<Vec<u8>> {
     let path = fixtures().join(entry.meta.id).join("spec.json");
     path.exists().then(|| bytes(&path))
 }
@@ -351,13 +351,13 @@ fn fixtures() -> PathBuf {
 }
 
 /// What is in a folder, in the same order everywhere; nothing where there is no such folder.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = folder.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests read files, connectors do not")]
-pub fn bytes(path: &Path) -> Vec<u8> {
+pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

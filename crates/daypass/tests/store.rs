@@ -9,27 +9,27 @@ use daypass::{
 };
 use tokio::time::Instant;
 
-pub const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// The time that an operation gets. It is ample, so that a busy machine does not make the store look
 /// slow.
-pub const TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_millis(150);
 
-pub fn key(credentials: u8, digest: u8) -> StoreKey {
+pub(crate) fn key(credentials: u8, digest: u8) -> StoreKey {
     StoreKey { fingerprint: Fingerprint([credentials; 8]), digest: [digest; 32] }
 }
 
-pub fn owner(nth: u8) -> Owner {
+pub(crate) fn owner(nth: u8) -> Owner {
     [nth; 16]
 }
 
 /// The value of these keys, once the store answers: on a busy machine a shared store can look slow
 /// for a moment.
-pub async fn value(store: &dyn Store, keys: &[StoreKey]) -> Option<Vec<u8>> {
+pub(crate) async fn value(store: &dyn Store, keys: &[StoreKey]) -> Option<Vec<u8>> {
     steady(store, async || store.get(keys).await).await.into_iter().next().map(|found| found.value)
 }
 
-pub async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass::StoreError>) -> T {
+pub(crate) async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, daypass::StoreError>) -> T {
     for _ in 0..50 {
         assert!(store.wait_until_up(LONG).await, "the store does not answer");
         if let Ok(done) = work().await {
@@ -40,7 +40,7 @@ pub async fn steady<T>(store: &dyn Store, work: impl AsyncFn() -> Result<T, dayp
 }
 
 /// Tries to acquire a lease, without a wait for another owner.
-pub async fn acquire(
+pub(crate) async fn acquire(
     store: &dyn Store,
     read_first: &[StoreKey],
     at: StoreKey,
@@ -60,7 +60,7 @@ async fn until_gone(store: &dyn Store, at: StoreKey) {
     panic!("the value does not go");
 }
 
-pub async fn suite(store: &dyn Store) {
+pub(crate) async fn suite(store: &dyn Store) {
     values_come_back_until_they_expire(store).await;
     keys_are_alternatives(store).await;
     the_first_value_stays(store).await;
@@ -241,12 +241,12 @@ async fn redis() {
     }
 }
 
-pub fn backed(server: &RedisServer) -> FallbackStore {
+pub(crate) fn backed(server: &RedisServer) -> FallbackStore {
     FallbackStore::new(&server.url(), TIMEOUT, Arc::new(SystemClock::default())).unwrap()
 }
 
 /// The value of a key, from the store or the fallback.
-pub async fn read(store: &dyn Store, at: StoreKey) -> Option<Vec<u8>> {
+pub(crate) async fn read(store: &dyn Store, at: StoreKey) -> Option<Vec<u8>> {
     store.get(&[at]).await.unwrap().pop().map(|found| found.value)
 }
 
@@ -300,7 +300,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     assert_eq!(value(&other, &[before]).await, None, "gone there means gone");
 }
 
-pub async fn until(holds: impl AsyncFn() -> bool) {
+pub(crate) async fn until(holds: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(began.elapsed() < LONG, "it does not come to hold");

@@ -24,7 +24,7 @@ pub(crate) struct Field {
     pub name: String,
     /// The arguments, with the values of the variables.
     pub arguments: Map<String, Value>,
-    pub fields: Vec<Field>,
+    pub fields: Vec<Self>,
 }
 
 /// A selected field that the value does not have.

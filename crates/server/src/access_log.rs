@@ -11,7 +11,7 @@ const MAX_MERCHANT_ID_CHARS: usize = 128;
 
 /// The log entry of a call in progress. Its drop writes the line. Without [`AccessLogEntry::end`]
 /// the line says that the caller cancelled, or that a defect ended the call.
-pub struct AccessLogEntry {
+pub(crate) struct AccessLogEntry {
     request_id: String,
     merchant_id: Option<String>,
     /// The authenticated caller.
@@ -46,7 +46,7 @@ impl Outcome {
 
 impl AccessLogEntry {
     /// Starts an entry and its measurement of time.
-    pub fn start(request_id: Option<&str>, merchant_id: Option<&str>) -> Self {
+    pub(crate) fn start(request_id: Option<&str>, merchant_id: Option<&str>) -> Self {
         Self {
             request_id: request_id.unwrap_or_default().into(),
             merchant_id: merchant_id.map(|id| id.chars().take(MAX_MERCHANT_ID_CHARS).collect()),
@@ -58,7 +58,7 @@ impl AccessLogEntry {
     }
 
     /// Sets the outcome of the call.
-    pub fn end(&mut self, result: &Result<IssuedToken, Error>) {
+    pub(crate) fn end(&mut self, result: &Result<IssuedToken, Error>) {
         self.outcome = match result {
             Ok(_) => Outcome::Success,
             Err(error) => Outcome::Failure(error.kind),

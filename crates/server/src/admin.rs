@@ -24,20 +24,20 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Metrics cannot be collected.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct MetricsError(#[from] BuildError);
+pub(crate) struct MetricsError(#[from] BuildError);
 
 /// Starts to collect metrics, once per process.
 ///
 /// # Errors
 /// Metrics are collected already.
-pub fn collect_metrics() -> Result<PrometheusHandle, MetricsError> {
+pub(crate) fn collect_metrics() -> Result<PrometheusHandle, MetricsError> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?;
     Ok(builder.install_recorder()?)
 }
 
 /// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (the service takes calls) and, to
 /// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends.
-pub async fn serve(
+pub(crate) async fn serve(
     socket: TcpListener,
     metrics: PrometheusHandle,
     ready: watch::Receiver<bool>,

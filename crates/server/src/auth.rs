@@ -29,10 +29,10 @@ pub enum ClientCertificates {
 
 /// Marks a request on a connection whose client certificate is verified.
 #[derive(Clone, Copy)]
-pub struct VerifiedClientCertificate;
+pub(crate) struct VerifiedClientCertificate;
 
 /// What a call presents to authenticate its caller.
-pub struct Presented<'a> {
+pub(crate) struct Presented<'a> {
     /// The bearer key of its `authorization` header.
     pub key: Option<&'a str>,
     /// The client certificate of its connection.
@@ -41,7 +41,7 @@ pub struct Presented<'a> {
 
 /// A key hash in the configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyHashError {
+pub(crate) enum KeyHashError {
     /// The hash is no SHA-256 in hex.
     #[error("callers: key_sha256 of {name} must be 64 hex digits")]
     NotHex {
@@ -57,7 +57,7 @@ pub enum KeyHashError {
 }
 
 /// The callers that may use this service.
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     /// The names of callers by the hash of their keys.
     names: HashMap<[u8; 32], String>,
     certificates: ClientCertificates,
@@ -68,7 +68,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// A key hash cannot be used.
-    pub fn new(callers: &[Caller], certificates: ClientCertificates) -> Result<Self, KeyHashError> {
+    pub(crate) fn new(callers: &[Caller], certificates: ClientCertificates) -> Result<Self, KeyHashError> {
         let names = callers
             .iter()
             .map(|Caller { name, key_sha256 }| {
@@ -88,7 +88,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`].
-    pub fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<String>, Error> {
+    pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<String>, Error> {
         let certificates_accepted = self.certificates == ClientCertificates::Accepted;
         if !certificates_accepted && self.names.is_empty() {
             return Ok(None);

@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError};
 
 /// The kind of process that the engine runs in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Process {
+pub(crate) enum Process {
     /// A node: it keeps tokens in memory too, and works while a shared store is down.
     Node,
     /// A command that ends after one call.
@@ -17,7 +17,7 @@ pub enum Process {
 
 /// The configuration makes no engine.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     /// The file of certificate authorities cannot be read.
     #[error("{}: {source}", file.display())]
     Authorities {
@@ -41,7 +41,7 @@ pub enum EngineError {
 ///
 /// # Errors
 /// The certificate authorities, the store's URL or its key cannot be used.
-pub fn build(config: &Config, process: Process) -> Result<Engine<Transport>, EngineError> {
+pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transport>, EngineError> {
     let authorities = match &config.egress.authorities_file {
         None => None,
         Some(file) => {

@@ -3,7 +3,7 @@
 
 mod access_log;
 mod admin;
-mod auth;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod connector_docs;

@@ -20,7 +20,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// The input of the queue. One call of `write` is one line. It never blocks and never fails.
 #[derive(Clone, Default)]
-pub struct LogWriter(Arc<Shared>);
+pub(crate) struct LogWriter(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -44,7 +44,7 @@ impl LogWriter {
     ///
     /// # Errors
     /// The system starts no thread.
-    pub fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
         let writer = Self::default();
         let shared = writer.0.clone();
         thread::Builder::new().name("log".into()).spawn(move || shared.write_to(output))?;
@@ -52,12 +52,12 @@ impl LogWriter {
     }
 
     /// The number of lines that were lost so far, because the queue was full or a write failed.
-    pub fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.0.lock().lost
     }
 
     /// Waits until every line is written, for `limit` at most.
-    pub fn flush_within(&self, limit: Duration) {
+    pub(crate) fn flush_within(&self, limit: Duration) {
         let unwritten = |queue: &mut Queue| queue.writing || !queue.lines.is_empty();
         drop(self.0.changed.wait_timeout_while(self.0.lock(), limit, unwritten));
     }

@@ -26,7 +26,7 @@ static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
 /// Logging cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// The log filter cannot be read. Its text is left out: it may hold anything.
     #[error("log: expected a level (error, warn, info, debug) or directives such as info,daypass=debug")]
     Filter,
@@ -43,7 +43,7 @@ pub enum LogError {
 ///
 /// # Errors
 /// The filter cannot be read, or logging has started already.
-pub fn start(directives: &str) -> Result<(), LogError> {
+pub(crate) fn start(directives: &str) -> Result<(), LogError> {
     let filter = filter(directives)?;
     let writer = LogWriter::start(io::stderr())?;
     let writer = WRITER.get_or_init(|| writer);
@@ -60,7 +60,7 @@ pub fn start(directives: &str) -> Result<(), LogError> {
 
 /// Writes a line to standard error that is no log line. Where logging has started, the line goes
 /// through the queue of log lines.
-pub fn write_line(line: Arguments<'_>) {
+pub(crate) fn write_line(line: Arguments<'_>) {
     let line = format!("{line}\n");
     // A broken standard error cannot be reported.
     let _ = match WRITER.get() {
@@ -70,14 +70,14 @@ pub fn write_line(line: Arguments<'_>) {
 }
 
 /// Waits until all lines are written, for [`FLUSH_TIMEOUT`] at most.
-pub fn flush() {
+pub(crate) fn flush() {
     if let Some(writer) = WRITER.get() {
         writer.flush_within(FLUSH_TIMEOUT);
     }
 }
 
 /// The number of lines that were lost so far.
-pub fn lost() -> u64 {
+pub(crate) fn lost() -> u64 {
     WRITER.get().map_or(0, LogWriter::lost)
 }
 
@@ -91,17 +91,17 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 ///
 /// # Errors
 /// The filter cannot be read.
-pub fn check(directives: &str) -> Result<(), LogError> {
+pub(crate) fn check(directives: &str) -> Result<(), LogError> {
     filter(directives).map(drop)
 }
 
 /// Log lines in memory, which the demo searches.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl Memory {
     /// All lines so far.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }
@@ -121,7 +121,7 @@ impl Write for Memory {
 ///
 /// # Errors
 /// The filter cannot be read, or logging has started already.
-pub fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
+pub(crate) fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
     let memory = Memory::default();
     let writer = memory.clone();
     let lines = fmt().with_env_filter(filter(directives)?).with_writer(move || writer.clone());

@@ -2,7 +2,10 @@
 //! `cli`, `connector_docs` and the tests.
 #![allow(
     missing_docs,
+    unnameable_types,
+    unreachable_pub,
     clippy::all,
+    clippy::use_self,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

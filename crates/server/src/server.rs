@@ -36,7 +36,7 @@ const SERVICES: [&str; 2] = ["ucs.v2.MerchantAuthenticationService", "types.Merc
 
 /// The server cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum ServerError {
+pub(crate) enum ServerError {
     /// The configuration is faulty.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -64,7 +64,7 @@ pub enum ServerError {
 }
 
 /// A server that is bound to its ports and not yet serving.
-pub struct Server {
+pub(crate) struct Server {
     listener: Listener,
     tls: ServerTls,
     admin: TcpListener,
@@ -78,7 +78,7 @@ impl Server {
     ///
     /// # Errors
     /// All faults of the configuration, or the first part of the server that cannot start.
-    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+    pub(crate) async fn bind(config: Config) -> Result<Self, ServerError> {
         let faults = config.faults();
         if !faults.is_empty() {
             return Err(ConfigError::Faults(faults).into());
@@ -114,7 +114,7 @@ impl Server {
     ///
     /// # Errors
     /// The socket has no address.
-    pub fn address(&self) -> Result<SocketAddr, ServerError> {
+    pub(crate) fn address(&self) -> Result<SocketAddr, ServerError> {
         Ok(self.listener.socket.local_addr()?)
     }
 
@@ -122,12 +122,12 @@ impl Server {
     ///
     /// # Errors
     /// The socket has no address.
-    pub fn admin_address(&self) -> Result<SocketAddr, ServerError> {
+    pub(crate) fn admin_address(&self) -> Result<SocketAddr, ServerError> {
         Ok(self.admin.local_addr()?)
     }
 
     /// The certificate authority that clients must trust, where the server made its own.
-    pub fn authority_file(&self) -> Option<PathBuf> {
+    pub(crate) fn authority_file(&self) -> Option<PathBuf> {
         self.tls.authority_file.clone()
     }
 
@@ -136,7 +136,7 @@ impl Server {
     ///
     /// # Errors
     /// Metrics cannot be collected.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+    pub(crate) async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let (ready, is_ready) = watch::channel(true);
         let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready, self.engine.clone()));
         let health = self.health;

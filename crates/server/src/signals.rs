@@ -9,7 +9,7 @@ const TERMINATED: i32 = 130;
 
 /// Completes at SIGTERM or SIGINT, which are caught from the moment of this call. A second signal
 /// ends the process at once.
-pub fn shutdown() -> impl Future<Output = ()> {
+pub(crate) fn shutdown() -> impl Future<Output = ()> {
     let mut signals = Signals::listen();
     async move {
         signals.next().await;
@@ -23,7 +23,7 @@ pub fn shutdown() -> impl Future<Output = ()> {
 
 /// Ignores SIGHUP, which ends a process by default. Many services read their settings again at this
 /// signal; this service logs that it does not.
-pub fn ignore_hangups() {
+pub(crate) fn ignore_hangups() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

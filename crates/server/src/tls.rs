@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::config::Tls;
 
 /// TLS of the RPC port.
-pub struct ServerTls {
+pub(crate) struct ServerTls {
     /// Certificate, key and protocol choices.
     pub config: Arc<ServerConfig>,
     /// The certificate of the server's own authority, for clients to trust. `None` where the
@@ -30,7 +30,7 @@ pub struct ServerTls {
 
 /// A certificate cannot be used or made.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub(crate) enum TlsError {
     /// The file of the private key has none.
     #[error("{}: no PEM private key", .0.display())]
     NoPrivateKey(PathBuf),
@@ -58,7 +58,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// A file cannot be used.
-pub fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
+pub(crate) fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
     let chain = certificates(&tls.certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(&tls.private_key_file)
         .map_err(|_| TlsError::NoPrivateKey(tls.private_key_file.clone()))?;
@@ -86,7 +86,7 @@ pub fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
 ///
 /// # Errors
 /// No certificate can be made.
-pub fn self_made() -> Result<ServerTls, TlsError> {
+pub(crate) fn self_made() -> Result<ServerTls, TlsError> {
     let SelfMade { authority_pem, certificate, key } = SelfMade::new()?;
     // TLS is optional here, so a read-only file system does not stop the server.
     let (folder, authority_file) = match write_authority(&authority_pem) {

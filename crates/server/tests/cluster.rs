@@ -21,7 +21,7 @@ const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 
 /// A fake of PayPal that counts its calls. It replies after a delay, and never to the first few.
 #[derive(Clone)]
-pub struct CountingVendor {
+pub(crate) struct CountingVendor {
     url: String,
     calls: Arc<AtomicUsize>,
     unanswered: Arc<AtomicUsize>,
@@ -30,7 +30,7 @@ pub struct CountingVendor {
 }
 
 impl CountingVendor {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let vendor = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -85,7 +85,7 @@ impl CountingVendor {
         }
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(SeqCst)
     }
 
@@ -108,7 +108,7 @@ impl Drop for CountingVendor {
 }
 
 /// A node that gives Redis ample time, so that a busy machine does not make it look slow.
-pub fn node(vendor: &CountingVendor, redis: Option<&str>) -> TestServer {
+pub(crate) fn node(vendor: &CountingVendor, redis: Option<&str>) -> TestServer {
     node_with_store_timeout(vendor, redis, "5000")
 }
 
@@ -121,12 +121,12 @@ fn node_with_store_timeout(vendor: &CountingVendor, redis: Option<&str>, timeout
     TestServer::start(&[], &environment)
 }
 
-pub fn cluster(vendor: &CountingVendor, redis: &RedisServer) -> [TestServer; 3] {
+pub(crate) fn cluster(vendor: &CountingVendor, redis: &RedisServer) -> [TestServer; 3] {
     [(); 3].map(|()| node(vendor, Some(&redis.url())))
 }
 
 /// A request for a SERVER token, which all references of a merchant share.
-pub fn server<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
+pub(crate) fn server<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
     TokenRequest { data: Some(json!({"audience": "server"})), ..client(merchant, reference) }
 }
 
@@ -141,13 +141,13 @@ fn client<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
     }
 }
 
-pub async fn token(served: &TestServer, request: &TokenRequest<'_>) -> String {
+pub(crate) async fn token(served: &TestServer, request: &TokenRequest<'_>) -> String {
     let answer = served.call(request).await.unwrap_or_else(|error| panic!("{error:?}\n{}", served.log()));
     assert!(answer.access_token.is_set(), "{answer:?}");
     format!("{:?}", answer.access_token.as_option().unwrap().value)
 }
 
-pub fn get(served: &TestServer, path: &str) -> String {
+pub(crate) fn get(served: &TestServer, path: &str) -> String {
     served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
 }
 
@@ -271,7 +271,7 @@ fn client_request(reference: &str) -> TokenRequest<'_> {
 }
 
 /// The time until two nodes share a token again.
-pub async fn until_shared(nodes: &[TestServer], what: &str) -> Duration {
+pub(crate) async fn until_shared(nodes: &[TestServer], what: &str) -> Duration {
     let began = Instant::now();
     for nth in 0.. {
         let merchant = format!("m-{what}-{nth}");

@@ -2,7 +2,6 @@
 //!
 //! It depends on no crate of the product, so it still runs where the product does not compile.
 
-#![warn(unreachable_pub, unnameable_types, clippy::use_self)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod lists;

@@ -12,12 +12,12 @@ const OBJECTS: [(&str, &str); 3] =
     [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     entity_id: String,
 }
 
-pub struct Aci;
+pub(super) struct Aci;
 
 impl Connector for Aci {
     type Credentials = Credentials;

@@ -7,7 +7,7 @@ use crate::prelude::*;
 const MAX_RETURN_URL: usize = 1024;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     merchant_account: String,
 }
@@ -33,7 +33,7 @@ const ZERO_VALUE: &[Input] = match SESSION {
     [] => &[],
 };
 
-pub struct Adyen;
+pub(super) struct Adyen;
 
 impl Connector for Adyen {
     type Credentials = Credentials;

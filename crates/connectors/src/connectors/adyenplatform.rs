@@ -4,11 +4,11 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
-pub struct Adyenplatform;
+pub(super) struct Adyenplatform;
 
 impl Connector for Adyenplatform {
     type Credentials = Credentials;

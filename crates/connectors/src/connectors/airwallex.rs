@@ -4,14 +4,14 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     client_id: Secret,
 }
 
 const LOGIN_AS: Input = Input::text("login_as");
 
-pub struct Airwallex;
+pub(super) struct Airwallex;
 
 impl Connector for Airwallex {
     type Credentials = Credentials;

@@ -10,12 +10,12 @@ const MAX_REF_ID: usize = 20;
 const SETTINGS: Input = Input::object("settings");
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     name: String,
     transaction_key: Secret,
 }
 
-pub struct Authorizedotnet;
+pub(super) struct Authorizedotnet;
 
 impl Connector for Authorizedotnet {
     type Credentials = Credentials;

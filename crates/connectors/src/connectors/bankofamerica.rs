@@ -4,7 +4,7 @@
 use super::cybersource::{self, Credentials};
 use crate::prelude::*;
 
-pub struct BankOfAmerica;
+pub(super) struct BankOfAmerica;
 
 impl Connector for BankOfAmerica {
     type Credentials = Credentials;

@@ -4,7 +4,7 @@
 use super::cybersource::{self, Credentials};
 use crate::prelude::*;
 
-pub struct Barclaycard;
+pub(super) struct Barclaycard;
 
 impl Connector for Barclaycard {
     type Credentials = Credentials;

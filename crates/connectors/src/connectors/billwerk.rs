@@ -5,7 +5,7 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
@@ -30,7 +30,7 @@ const STORING: &[Input] = match INPUTS {
     _ => &[],
 };
 
-pub struct Billwerk;
+pub(super) struct Billwerk;
 
 impl Connector for Billwerk {
     type Credentials = Credentials;

@@ -7,12 +7,12 @@ const PATH: &str = "/services/2/payment-fields-tokens";
 const LIFETIME: u32 = 3600;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     username: Secret,
     password: Secret,
 }
 
-pub struct Bluesnap;
+pub(super) struct Bluesnap;
 
 impl Connector for Bluesnap {
     type Credentials = Credentials;

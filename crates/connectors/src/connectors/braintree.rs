@@ -10,12 +10,12 @@ const MAX_MUTATION_ID: usize = 255;
 const LIFETIME: u32 = 86_400;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     public_key: Secret,
     private_key: Secret,
 }
 
-pub struct Braintree;
+pub(super) struct Braintree;
 
 impl Connector for Braintree {
     type Credentials = Credentials;

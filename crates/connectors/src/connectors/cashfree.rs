@@ -16,12 +16,12 @@ const BOUNDS: &[(&str, usize, usize)] = &[
 ];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     app_id: Secret,
     secret_key: Secret,
 }
 
-pub struct Cashfree;
+pub(super) struct Cashfree;
 
 impl Connector for Cashfree {
     type Credentials = Credentials;

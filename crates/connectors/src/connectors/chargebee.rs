@@ -13,12 +13,12 @@ const PORTAL_LIFETIME: u32 = 3600;
 const INPUTS: &[Input] = &[Input::text_of("customer_id", 50).required(), Input::url("redirect_url")];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     site: String,
 }
 
-pub struct Chargebee;
+pub(super) struct Chargebee;
 
 impl Connector for Chargebee {
     type Credentials = Credentials;

@@ -36,13 +36,13 @@ const ACCESS: Hosts = Hosts {
 };
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: String,
     api_secret: Secret,
     processing_channel_id: Option<String>,
 }
 
-pub struct Checkout;
+pub(super) struct Checkout;
 
 impl Connector for Checkout {
     type Credentials = Credentials;

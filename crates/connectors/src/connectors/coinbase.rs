@@ -17,9 +17,9 @@ const LIFETIME: u32 = 300;
 /// No field is read: the key of Coinbase Commerce, which existing callers send, cannot make session
 /// tokens.
 #[derive(Deserialize)]
-pub struct Credentials {}
+pub(super) struct Credentials {}
 
-pub struct Coinbase;
+pub(super) struct Coinbase;
 
 impl Connector for Coinbase {
     type Credentials = Credentials;

@@ -14,7 +14,7 @@ const LIFETIME: u32 = 900;
 const CARD_NETWORKS: [&str; 4] = ["VISA", "MASTERCARD", "AMEX", "DISCOVER"];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     merchant_account: Secret,
     api_secret: Secret,
@@ -47,7 +47,7 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     .never_shared(),
 ];
 
-pub struct Cybersource;
+pub(super) struct Cybersource;
 
 impl Connector for Cybersource {
     type Credentials = Credentials;

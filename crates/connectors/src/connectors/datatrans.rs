@@ -13,12 +13,12 @@ const RETURN_URL: Input = Input::url("return_url").required();
 const AMOUNT: Input = Input::integer("amount", 1, 999_999_999_999);
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     merchant_id: Secret,
     password: Secret,
 }
 
-pub struct Datatrans;
+pub(super) struct Datatrans;
 
 impl Connector for Datatrans {
     type Credentials = Credentials;

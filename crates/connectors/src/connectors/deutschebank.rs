@@ -4,12 +4,12 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: Secret,
     client_key: Secret,
 }
 
-pub struct Deutschebank;
+pub(super) struct Deutschebank;
 
 impl Connector for Deutschebank {
     type Credentials = Credentials;

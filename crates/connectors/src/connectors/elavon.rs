@@ -9,7 +9,7 @@ const MAX_INVOICE_NUMBER: usize = 25;
 const TOKENIZE: &str = "ccgettoken";
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     ssl_merchant_id: String,
     ssl_user_id: Secret,
     ssl_pin: Secret,
@@ -28,7 +28,7 @@ const OPTIONS: &[Input] = &[
     Input::text("ssl_customer_code"),
 ];
 
-pub struct Elavon;
+pub(super) struct Elavon;
 
 impl Connector for Elavon {
     type Credentials = Credentials;

@@ -6,13 +6,13 @@ use super::fiservcommercehub::{HOSTS, Merchant, security_credentials};
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: String,
     merchant_account: String,
     api_secret: Secret,
 }
 
-pub struct Fiserv;
+pub(super) struct Fiserv;
 
 impl Connector for Fiserv {
     type Credentials = Credentials;

@@ -9,7 +9,7 @@ use crate::prelude::*;
 const LIFETIME: u32 = 1800;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: String,
     secret: Secret,
     merchant_id: String,
@@ -30,7 +30,7 @@ pub(super) const fn security_credentials<C>(step: StepFn<C>) -> Grant<StepFn<C>>
     .server_parameters(&["session_id"])
 }
 
-pub struct FiservCommerceHub;
+pub(super) struct FiservCommerceHub;
 
 impl Connector for FiservCommerceHub {
     type Credentials = Credentials;

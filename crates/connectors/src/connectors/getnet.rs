@@ -4,12 +4,12 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     api_secret: Secret,
 }
 
-pub struct Getnet;
+pub(super) struct Getnet;
 
 impl Connector for Getnet {
     type Credentials = Credentials;

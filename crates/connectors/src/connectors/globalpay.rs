@@ -19,12 +19,12 @@ const EU: Host = Host::named("eu", "https://apis.eu.globalpay.com", "https://api
 const DATA_RESIDENCY: Input = Input::one_of("data_residency", &["EU"]);
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     app_id: Secret,
     app_key: Secret,
 }
 
-pub struct Globalpay;
+pub(super) struct Globalpay;
 
 impl Connector for Globalpay {
     type Credentials = Credentials;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
@@ -36,7 +36,7 @@ const fn flow_grant(name: &'static str, allows: &'static str, step: StepFn<Crede
     Grant::client(name, allows, Lifetime::Fixed(604_800), step).inputs(INPUTS).metadata(3, 50, 500)
 }
 
-pub struct Gocardless;
+pub(super) struct Gocardless;
 
 impl Connector for Gocardless {
     type Credentials = Credentials;

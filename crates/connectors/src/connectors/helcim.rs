@@ -8,11 +8,11 @@ const HOST: &str = "https://api.helcim.com";
 const LIFETIME: u32 = 3600;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
-pub struct Helcim;
+pub(super) struct Helcim;
 
 impl Connector for Helcim {
     type Credentials = Credentials;

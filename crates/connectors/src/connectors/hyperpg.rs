@@ -49,12 +49,12 @@ const SESSION: &[Input] = &[
 ];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     username: Secret,
     merchant_id: String,
 }
 
-pub struct Hyperpg;
+pub(super) struct Hyperpg;
 
 impl Connector for Hyperpg {
     type Credentials = Credentials;

@@ -4,12 +4,12 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: Secret,
     client_secret: Secret,
 }
 
-pub struct Iatapay;
+pub(super) struct Iatapay;
 
 impl Connector for Iatapay {
     type Credentials = Credentials;

@@ -7,14 +7,14 @@ use crate::prelude::*;
 const LIFETIME: u32 = 300;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: Secret,
     client_secret: Secret,
     certificates: Option<Secret>,
     private_key: Option<Secret>,
 }
 
-pub struct Itaubank;
+pub(super) struct Itaubank;
 
 impl Connector for Itaubank {
     type Credentials = Credentials;

@@ -7,12 +7,12 @@ use crate::prelude::*;
 const HOST: &str = "https://id.payments.jpmorgan.com";
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: Secret,
     client_secret: Secret,
 }
 
-pub struct Jpmorgan;
+pub(super) struct Jpmorgan;
 
 impl Connector for Jpmorgan {
     type Credentials = Credentials;

@@ -29,12 +29,12 @@ const INPUTS: &[Input] = &[
 ];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     username: String,
     password: Secret,
 }
 
-pub struct Klarna;
+pub(super) struct Klarna;
 
 impl Connector for Klarna {
     type Credentials = Credentials;

@@ -13,7 +13,7 @@ const SESSION_LIFETIME: u32 = 900;
 const APPLE_PAY_LIFETIME: u32 = 300;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     profile_token: Option<String>,
 }
@@ -35,7 +35,7 @@ const PAYMENT: &[Input] = &[
     Input::url("webhook_url"),
 ];
 
-pub struct Mollie;
+pub(super) struct Mollie;
 
 impl Connector for Mollie {
     type Credentials = Credentials;

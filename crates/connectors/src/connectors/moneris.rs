@@ -12,12 +12,12 @@ const FORBIDDEN: &str = "<>$%=?^\"{}[]\\";
 const CHECKOUT: Host = Host::named("checkout", "https://gateway.moneris.com", "https://gatewayt.moneris.com");
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: String,
     client_secret: Secret,
 }
 
-pub struct Moneris;
+pub(super) struct Moneris;
 
 impl Connector for Moneris {
     type Credentials = Credentials;

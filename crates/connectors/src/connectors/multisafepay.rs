@@ -7,11 +7,11 @@ use crate::prelude::*;
 const LIFETIME: u32 = 600;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
-pub struct Multisafepay;
+pub(super) struct Multisafepay;
 
 impl Connector for Multisafepay {
     type Credentials = Credentials;

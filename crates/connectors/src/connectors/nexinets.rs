@@ -4,12 +4,12 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     merchant_id: String,
     api_key: Secret,
 }
 
-pub struct Nexinets;
+pub(super) struct Nexinets;
 
 impl Connector for Nexinets {
     type Credentials = Credentials;

@@ -19,7 +19,7 @@ const DEFAULT_LANGUAGE: &str = "ita";
 const PATH: &str = "/api/phoenix-0.0/psp/api/v1/orders";
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
@@ -32,7 +32,7 @@ const NOTIFICATION_URL: Input = Input::url("notification_url");
 const LANGUAGE: Input = Input::text_of("language", 3);
 const SERVER: &[&str] = &["security_token"];
 
-pub struct Nexixpay;
+pub(super) struct Nexixpay;
 
 impl Connector for Nexixpay {
     type Credentials = Credentials;

@@ -7,13 +7,13 @@ use crate::prelude::*;
 const LIFETIME: u32 = 900;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     merchant_id: String,
     merchant_site_id: String,
     merchant_secret: Secret,
 }
 
-pub struct Nuvei;
+pub(super) struct Nuvei;
 
 impl Connector for Nuvei {
     type Credentials = Credentials;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     auth_key_map: BTreeMap<String, Account>,
 }
 
@@ -32,7 +32,7 @@ const CHECKOUT: &[Input] = &[
 ];
 const AMOUNT_OR_INVOICE: &[&[&str]] = &[&["amount"], &["invoice_id"]];
 
-pub struct Payload;
+pub(super) struct Payload;
 
 impl Connector for Payload {
     type Credentials = Credentials;

@@ -8,13 +8,13 @@ const CONTENT_TYPE: &str = "application/json";
 const MAX_REQUEST_ID: usize = 128;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     api_secret: Secret,
     merchant_id: String,
 }
 
-pub struct Payone;
+pub(super) struct Payone;
 
 impl Connector for Payone {
     type Credentials = Credentials;

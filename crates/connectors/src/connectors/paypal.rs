@@ -5,7 +5,7 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: String,
     client_secret: Secret,
     payer_id: Option<String>,
@@ -14,7 +14,7 @@ pub struct Credentials {
 const CUSTOMER_ID: Input = Input::text("customer_id");
 const PARTNER_ATTRIBUTION_ID: Input = Input::text("partner_attribution_id");
 
-pub struct Paypal;
+pub(super) struct Paypal;
 
 impl Connector for Paypal {
     type Credentials = Credentials;

@@ -9,12 +9,12 @@ const PATH: &str = "/paymenthub/v1/customers";
 const LIFETIME: u32 = 900;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     username: Secret,
     password: Secret,
 }
 
-pub struct Paysafe;
+pub(super) struct Paysafe;
 
 impl Connector for Paysafe {
     type Credentials = Credentials;

@@ -19,11 +19,11 @@ const INPUTS: &[Input] = &[
 ];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
-pub struct Paystack;
+pub(super) struct Paystack;
 
 impl Connector for Paystack {
     type Credentials = Credentials;

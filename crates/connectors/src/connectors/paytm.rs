@@ -19,14 +19,14 @@ const LIFETIME: u32 = 900;
 const KNOWN_ORDER: &str = "0002";
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     merchant_id: String,
     merchant_key: Secret,
     website: String,
     client_id: Option<String>,
 }
 
-pub struct Paytm;
+pub(super) struct Paytm;
 
 impl Connector for Paytm {
     type Credentials = Credentials;

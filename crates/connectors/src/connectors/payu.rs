@@ -9,12 +9,12 @@ const CLIENT_ID: Input = Input::text("client_id");
 const CLIENT_SECRET: Input = Input::secret("client_secret");
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: String,
     api_secret: Secret,
 }
 
-pub struct Payu;
+pub(super) struct Payu;
 
 impl Connector for Payu {
     type Credentials = Credentials;

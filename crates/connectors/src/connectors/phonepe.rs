@@ -7,7 +7,7 @@ use crate::prelude::*;
 
 /// `salt_key` and `salt_index` belong to an older API that gives no tokens: they are not read.
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     merchant_id: Option<String>,
 }
 
@@ -17,7 +17,7 @@ const CLIENT_VERSION: Input = Input::digits("client_version", 16).required();
 /// The tags that an order can have.
 const TAGS: [&str; 5] = ["udf1", "udf2", "udf3", "udf4", "udf5"];
 
-pub struct Phonepe;
+pub(super) struct Phonepe;
 
 impl Connector for Phonepe {
     type Credentials = Credentials;

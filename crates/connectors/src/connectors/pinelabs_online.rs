@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: Secret,
     client_secret: Secret,
 }
 
-pub struct PinelabsOnline;
+pub(super) struct PinelabsOnline;
 
 impl Connector for PinelabsOnline {
     type Credentials = Credentials;

@@ -13,12 +13,12 @@ const LOCALE: Input = Input::text_of("locale", 5);
 const BUYER: Input = Input::object("buyer");
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     login: Secret,
     tran_key: Secret,
 }
 
-pub struct Placetopay;
+pub(super) struct Placetopay;
 
 impl Connector for Placetopay {
     type Credentials = Credentials;

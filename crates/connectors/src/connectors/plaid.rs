@@ -25,12 +25,12 @@ const ANDROID_PACKAGE_NAME: Input = Input::text("android_package_name");
 const WEBHOOK: Input = Input::url("webhook");
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: String,
     secret: Secret,
 }
 
-pub struct Plaid;
+pub(super) struct Plaid;
 
 impl Connector for Plaid {
     type Credentials = Credentials;

@@ -9,12 +9,12 @@ use crate::prelude::*;
 const LIFETIME: u32 = 300;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     power_tranz_id: Secret,
     power_tranz_password: Secret,
 }
 
-pub struct Powertranz;
+pub(super) struct Powertranz;
 
 impl Connector for Powertranz {
     type Credentials = Credentials;

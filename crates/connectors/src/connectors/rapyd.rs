@@ -4,7 +4,7 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     access_key: Secret,
     secret_key: Secret,
 }
@@ -14,7 +14,7 @@ const COUNTRY: Input = Input::country("country").required();
 const COMPLETE_URL: Input = Input::url("complete_url");
 const CANCEL_URL: Input = Input::url("cancel_url");
 
-pub struct Rapyd;
+pub(super) struct Rapyd;
 
 impl Connector for Rapyd {
     type Credentials = Credentials;

@@ -10,12 +10,12 @@ const CLIENT_SECRET: Input = Input::secret("client_secret").required();
 const OAUTH_LIFETIME: Lifetime = Lifetime::Fixed(7_862_400);
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     api_secret: Option<Secret>,
 }
 
-pub struct Razorpay;
+pub(super) struct Razorpay;
 
 impl Connector for Razorpay {
     type Credentials = Credentials;

@@ -7,11 +7,11 @@ use crate::prelude::*;
 const VERSION: &str = "2024-09-01";
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     secret_api_key: Secret,
 }
 
-pub struct Revolut;
+pub(super) struct Revolut;
 
 impl Connector for Revolut {
     type Credentials = Credentials;

@@ -4,14 +4,14 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
 const AMOUNT: Input = Input::minor_units("amount");
 const CURRENCY: Input = Input::currency("currency");
 
-pub struct Shift4;
+pub(super) struct Shift4;
 
 impl Connector for Shift4 {
     type Credentials = Credentials;

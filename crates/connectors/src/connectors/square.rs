@@ -5,14 +5,14 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     access_token: Option<Secret>,
     application_id: Option<Secret>,
     application_secret: Option<Secret>,
     refresh_token: Option<Secret>,
 }
 
-pub struct Square;
+pub(super) struct Square;
 
 impl Connector for Square {
     type Credentials = Credentials;

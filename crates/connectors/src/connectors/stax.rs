@@ -6,11 +6,11 @@ use crate::prelude::*;
 const DAY: u32 = 86_400;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
-pub struct Stax;
+pub(super) struct Stax;
 
 impl Connector for Stax {
     type Credentials = Credentials;

@@ -19,7 +19,7 @@ const UNUSABLE_KEYS: &[(&str, &str)] = &[
 ];
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
@@ -30,7 +30,7 @@ const STRIPE_VERSION: Input = Input::text("stripe_version");
 const SUBJECTS: [&str; 4] = ["customer", "issuing_card", "nonce", "verification_session"];
 const PAYMENT_METHOD_TYPES: Input = Input::texts("payment_method_types");
 
-pub struct Stripe;
+pub(super) struct Stripe;
 
 impl Connector for Stripe {
     type Credentials = Credentials;

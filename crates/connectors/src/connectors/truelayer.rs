@@ -11,14 +11,14 @@ const AUTH: Host = Host::named("auth", "https://auth.truelayer.com", "https://au
 const RESOURCE_TOKEN_SECONDS: u32 = 900;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: String,
     client_secret: Secret,
     private_key: Option<Secret>,
     kid: Option<Secret>,
 }
 
-pub struct Truelayer;
+pub(super) struct Truelayer;
 
 impl Connector for Truelayer {
     type Credentials = Credentials;

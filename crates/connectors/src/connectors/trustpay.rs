@@ -6,13 +6,13 @@ use crate::prelude::*;
 const GATEWAY: Host = Host::named("gateway", "https://tpgw.trustpay.eu", "https://test-tpgw.trustpay.eu");
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
     project_id: Secret,
     secret_key: Secret,
 }
 
-pub struct Trustpay;
+pub(super) struct Trustpay;
 
 impl Connector for Trustpay {
     type Credentials = Credentials;

@@ -8,11 +8,11 @@ use crate::prelude::*;
 const LIFETIME: u32 = 3600;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     site_reference: String,
 }
 
-pub struct Trustpayments;
+pub(super) struct Trustpayments;
 
 impl Connector for Trustpayments {
     type Credentials = Credentials;

@@ -15,12 +15,12 @@ use crate::prelude::*;
 const DAY: u32 = 86_400;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     device_id: String,
     transaction_key: Secret,
 }
 
-pub struct Tsys;
+pub(super) struct Tsys;
 
 impl Connector for Tsys {
     type Credentials = Credentials;

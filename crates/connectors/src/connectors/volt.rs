@@ -9,14 +9,14 @@ const API: Host = Host::named("api", "https://api.volt.io", "https://api.sandbox
 const MAX_REFERENCE: usize = 18;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     username: Secret,
     password: Secret,
     client_id: Secret,
     client_secret: Secret,
 }
 
-pub struct Volt;
+pub(super) struct Volt;
 
 impl Connector for Volt {
     type Credentials = Credentials;

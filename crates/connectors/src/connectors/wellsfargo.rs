@@ -4,7 +4,7 @@
 use super::cybersource::{self, Credentials};
 use crate::prelude::*;
 
-pub struct WellsFargo;
+pub(super) struct WellsFargo;
 
 impl Connector for WellsFargo {
     type Credentials = Credentials;

@@ -7,13 +7,13 @@ const LIFETIME: Lifetime = Lifetime::Fixed(43_200);
 const FOR_A_USER: &str = "act for one Wise user who consented";
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     client_id: String,
     client_secret: Secret,
     refresh_token: Option<Secret>,
 }
 
-pub struct Wise;
+pub(super) struct Wise;
 
 impl Connector for Wise {
     type Credentials = Credentials;

@@ -4,13 +4,13 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: String,
     api_secret: Secret,
     merchant_account_id: String,
 }
 
-pub struct Worldline;
+pub(super) struct Worldline;
 
 impl Connector for Worldline {
     type Credentials = Credentials;

@@ -8,13 +8,13 @@ const PAYMENT_PAGE: &str = "application/vnd.worldpay.payment_pages-v1.hal+json";
 const MAX_REFERENCE: usize = 64;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     username: Secret,
     password: Secret,
     entity_id: String,
 }
 
-pub struct Worldpay;
+pub(super) struct Worldpay;
 
 impl Connector for Worldpay {
     type Credentials = Credentials;

@@ -5,7 +5,7 @@
 use crate::prelude::*;
 
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(super) struct Credentials {
     api_key: Secret,
 }
 
@@ -50,7 +50,7 @@ impl SessionType {
     }
 }
 
-pub struct Xendit;
+pub(super) struct Xendit;
 
 impl Connector for Xendit {
     type Credentials = Credentials;

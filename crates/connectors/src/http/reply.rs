@@ -44,7 +44,7 @@ impl Reply {
     ///
     /// # Errors
     /// The refusal, or [`Kind::BadReply`] where the body is not as documented.
-    pub fn accept<T: DeserializeOwned>(&self, refusal: impl FnOnce(&Reply) -> Refusal) -> Result<T> {
+    pub fn accept<T: DeserializeOwned>(&self, refusal: impl FnOnce(&Self) -> Refusal) -> Result<T> {
         self.succeed(refusal)?;
         self.json()
     }
@@ -53,7 +53,7 @@ impl Reply {
     ///
     /// # Errors
     /// The refusal. A redirect is [`Kind::BadReply`]: none is documented, none is followed.
-    pub fn succeed(&self, refusal: impl FnOnce(&Reply) -> Refusal) -> Result<()> {
+    pub fn succeed(&self, refusal: impl FnOnce(&Self) -> Refusal) -> Result<()> {
         match self.status {
             200..300 => Ok(()),
             400..600 => Err(self.refuse(refusal(self))),

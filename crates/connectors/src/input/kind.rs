@@ -163,52 +163,50 @@ impl InputKind {
     /// The accepted form in words, for error messages and documentation.
     pub fn describe(self) -> String {
         match self {
-            InputKind::Text(max) => format!("text of 1 to {max} characters"),
-            InputKind::Digits(max) => format!("text of 1 to {max} characters, or a whole number"),
-            InputKind::Secret => "text without blanks around it (kept secret)".into(),
-            InputKind::Url => "an absolute URL".into(),
-            InputKind::Origin => "a web origin such as https://shop.example, without a path".into(),
-            InputKind::Label => "a DNS label: letters, digits and inner hyphens".into(),
-            InputKind::Currency => "a three-letter currency code".into(),
-            InputKind::Country => "a two-letter country code".into(),
-            InputKind::Integer(min, max) => format!("a whole number from {min} to {max}"),
-            InputKind::Decimal => "an amount in major units, such as \"10.50\"".into(),
-            InputKind::Flag => "true or false".into(),
-            InputKind::OneOf(accepted) => format!("one of {}", accepted.join(", ")),
-            InputKind::Texts(max) => format!("a list of 1 to {max} texts"),
-            InputKind::Origins(max) => format!("a list of 1 to {max} web origins such as https://shop.example"),
-            InputKind::Object => "a JSON object".into(),
-            InputKind::Objects => "a list of JSON objects".into(),
+            Self::Text(max) => format!("text of 1 to {max} characters"),
+            Self::Digits(max) => format!("text of 1 to {max} characters, or a whole number"),
+            Self::Secret => "text without blanks around it (kept secret)".into(),
+            Self::Url => "an absolute URL".into(),
+            Self::Origin => "a web origin such as https://shop.example, without a path".into(),
+            Self::Label => "a DNS label: letters, digits and inner hyphens".into(),
+            Self::Currency => "a three-letter currency code".into(),
+            Self::Country => "a two-letter country code".into(),
+            Self::Integer(min, max) => format!("a whole number from {min} to {max}"),
+            Self::Decimal => "an amount in major units, such as \"10.50\"".into(),
+            Self::Flag => "true or false".into(),
+            Self::OneOf(accepted) => format!("one of {}", accepted.join(", ")),
+            Self::Texts(max) => format!("a list of 1 to {max} texts"),
+            Self::Origins(max) => format!("a list of 1 to {max} web origins such as https://shop.example"),
+            Self::Object => "a JSON object".into(),
+            Self::Objects => "a list of JSON objects".into(),
         }
     }
 
     /// Whether a value has this form.
     pub fn accepts(self, value: &Value) -> bool {
         match (self, value) {
-            (InputKind::Text(max), Value::String(text)) => is_text(text, max),
-            (InputKind::Digits(max), Value::String(text)) => is_text(text, max),
-            (InputKind::Digits(max), Value::Number(number)) => number.is_u64() && number.to_string().len() <= max,
-            (InputKind::Secret, Value::String(text)) => is_clean(text),
-            (InputKind::Url, Value::String(text)) => is_url(text),
-            (InputKind::Origin, Value::String(text)) => is_origin(text),
-            (InputKind::Label, Value::String(text)) => is_label(text),
-            (InputKind::Currency, Value::String(text)) => is_letters(text, 3),
-            (InputKind::Country, Value::String(text)) => is_letters(text, 2),
-            (InputKind::Integer(min, max), Value::Number(number)) => {
+            (Self::Text(max), Value::String(text)) => is_text(text, max),
+            (Self::Digits(max), Value::String(text)) => is_text(text, max),
+            (Self::Digits(max), Value::Number(number)) => number.is_u64() && number.to_string().len() <= max,
+            (Self::Secret, Value::String(text)) => is_clean(text),
+            (Self::Url, Value::String(text)) => is_url(text),
+            (Self::Origin, Value::String(text)) => is_origin(text),
+            (Self::Label, Value::String(text)) => is_label(text),
+            (Self::Currency, Value::String(text)) => is_letters(text, 3),
+            (Self::Country, Value::String(text)) => is_letters(text, 2),
+            (Self::Integer(min, max), Value::Number(number)) => {
                 number.as_i64().is_some_and(|number| (min..=max).contains(&number))
             }
-            (InputKind::Decimal, Value::String(text)) => is_decimal(text),
-            (InputKind::Decimal, Value::Number(number)) => is_decimal(&number.to_string()),
-            (InputKind::Flag, Value::Bool(_)) => true,
-            (InputKind::OneOf(accepted), Value::String(text)) => accepted.contains(&text.as_str()),
-            (InputKind::Texts(max), Value::Array(items)) => {
+            (Self::Decimal, Value::String(text)) => is_decimal(text),
+            (Self::Decimal, Value::Number(number)) => is_decimal(&number.to_string()),
+            (Self::Flag, Value::Bool(_)) => true,
+            (Self::OneOf(accepted), Value::String(text)) => accepted.contains(&text.as_str()),
+            (Self::Texts(max), Value::Array(items)) => {
                 all(items, max, |item| item.as_str().is_some_and(|text| is_text(text, 255)))
             }
-            (InputKind::Origins(max), Value::Array(items)) => {
-                all(items, max, |item| item.as_str().is_some_and(is_origin))
-            }
-            (InputKind::Object, Value::Object(_)) => true,
-            (InputKind::Objects, Value::Array(items)) => all(items, 100, Value::is_object),
+            (Self::Origins(max), Value::Array(items)) => all(items, max, |item| item.as_str().is_some_and(is_origin)),
+            (Self::Object, Value::Object(_)) => true,
+            (Self::Objects, Value::Array(items)) => all(items, 100, Value::is_object),
             _ => false,
         }
     }

@@ -20,7 +20,7 @@ pub(super) enum CacheEvent {
 }
 
 impl CacheEvent {
-    pub fn count(self) {
+    pub(super) fn count(self) {
         let event = match self {
             Self::Hit => "hit",
             Self::Replay => "replay",

@@ -67,18 +67,18 @@ enum Lease {
 }
 
 impl Fetcher {
-    pub fn new(sealed: SealedStore) -> Self {
+    pub(super) fn new(sealed: SealedStore) -> Self {
         let rejected = Cache::builder().max_capacity(MAX_REJECTIONS).time_to_live(REMEMBER_REJECTION).build();
         Self { sealed, rejected }
     }
 
     /// Forgets which credentials were rejected.
-    pub fn forget_rejections(&self) {
+    pub(super) fn forget_rejections(&self) {
         self.rejected.invalidate_all();
     }
 
     /// A stored token, or a new one that is stored.
-    pub async fn fetch(&self, query: &Query) -> Fetched {
+    pub(super) async fn fetch(&self, query: &Query) -> Fetched {
         let (keys, mut owner) = (&query.keys, Owner::default());
         let _ = getrandom::fill(&mut owner);
         let fetched = |exchanged| Fetched { request: keys.request, exchanged, source: Source::Exchange };

@@ -125,12 +125,12 @@ pub(crate) struct HashInput(Vec<u8>);
 
 impl HashInput {
     /// An input for this purpose. Inputs for two purposes are never equal.
-    pub fn of(purpose: &str) -> Self {
+    pub(crate) fn of(purpose: &str) -> Self {
         Self::default().part(purpose)
     }
 
     /// Adds a part.
-    pub fn part(mut self, part: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn part(mut self, part: impl AsRef<[u8]>) -> Self {
         let part = part.as_ref();
         self.0.extend_from_slice(&(part.len() as u64).to_le_bytes());
         self.0.extend_from_slice(part);
@@ -138,13 +138,13 @@ impl HashInput {
     }
 
     /// Adds the number of parts, and the parts.
-    pub fn parts<T: AsRef<[u8]>>(self, parts: impl ExactSizeIterator<Item = T>) -> Self {
+    pub(crate) fn parts<T: AsRef<[u8]>>(self, parts: impl ExactSizeIterator<Item = T>) -> Self {
         let counted = self.part((parts.len() as u64).to_le_bytes());
         parts.fold(counted, Self::part)
     }
 
     /// A hash without a key, for use inside sealed values only.
-    pub fn unkeyed_digest(&self) -> [u8; 32] {
+    pub(crate) fn unkeyed_digest(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }
 }

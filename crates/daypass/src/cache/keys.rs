@@ -30,7 +30,7 @@ pub(crate) struct CacheKeys {
 
 impl CacheKeys {
     /// The keys of a request.
-    pub fn of(request: &TokenRequest, ring: &Keyring) -> Self {
+    pub(crate) fn of(request: &TokenRequest, ring: &Keyring) -> Self {
         let credentials = credentials_of(request);
         let credentials = |purpose: &str| {
             let input = HashInput::of(purpose).part(request.meta.id);
@@ -61,19 +61,19 @@ impl CacheKeys {
     }
 
     /// Where the token itself is stored: as a shared one, else by its reference.
-    pub fn token(&self) -> &[StoreKey] {
+    pub(crate) fn token(&self) -> &[StoreKey] {
         if self.shared.is_empty() { &self.reference } else { &self.shared }
     }
 
     /// Where a new token is stored.
-    pub fn store_key(&self) -> StoreKey {
+    pub(crate) fn store_key(&self) -> StoreKey {
         // A ring has a key, so there is a first one.
         let unused = StoreKey { fingerprint: Fingerprint([0; 8]), digest: self.request };
         self.token().first().copied().unwrap_or(unused)
     }
 
     /// Checks that a record with this digest was made for the same request.
-    pub fn same_request(&self, request: &[u8; 32]) -> Result<()> {
+    pub(crate) fn same_request(&self, request: &[u8; 32]) -> Result<()> {
         if *request == self.request { Ok(()) } else { Err(reference_reused()) }
     }
 }

@@ -70,14 +70,14 @@ enum Lookup {
 }
 
 impl TokenCache {
-    pub fn new(store: Arc<dyn Store>, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
         let refreshed = Cache::builder().max_capacity(MAX_REFRESHES).time_to_live(REFRESH_EVERY).build();
         let fetcher = Arc::new(Fetcher::new(SealedStore { store, keyring, clock }));
         Self { fetcher, in_flight: SingleFlight::default(), refreshed }
     }
 
     /// The cache keys of a request.
-    pub fn keys(&self, request: &TokenRequest) -> CacheKeys {
+    pub(crate) fn keys(&self, request: &TokenRequest) -> CacheKeys {
         CacheKeys::of(request, &self.sealed().keyring)
     }
 
@@ -85,7 +85,7 @@ impl TokenCache {
     /// all callers that wait for it.
     ///
     /// `connector_use` receives what the exchange took, where this call started it.
-    pub async fn get_or_fetch(&self, query: &Query, connector_use: &mut ConnectorUse) -> Result<Answer> {
+    pub(crate) async fn get_or_fetch(&self, query: &Query, connector_use: &mut ConnectorUse) -> Result<Answer> {
         let shared = query.request.grant.is_shared();
         // A caller that can join a fetch does not ask the store: many callers for one token cause
         // one read.
@@ -185,7 +185,7 @@ impl TokenCache {
     }
 
     /// Deletes every stored token of these credentials, on every node.
-    pub async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
+    pub(crate) async fn forget(&self, credentials: &[Fingerprint]) -> Result<u64> {
         self.fetcher.forget_rejections();
         let (mut values, mut unconfirmed) = (0, BTreeSet::new());
         for fingerprint in credentials {
@@ -209,12 +209,12 @@ impl TokenCache {
     }
 
     /// Waits until the store answers, for this long at most; returns whether it does.
-    pub async fn wait_for_store(&self, limit: Duration) -> bool {
+    pub(crate) async fn wait_for_store(&self, limit: Duration) -> bool {
         self.sealed().store.wait_until_up(limit).await
     }
 
     /// Takes this node off the shared store's list.
-    pub async fn leave_store(&self) {
+    pub(crate) async fn leave_store(&self) {
         self.sealed().store.leave().await;
     }
 

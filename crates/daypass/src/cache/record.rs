@@ -60,12 +60,12 @@ impl<'de> Deserialize<'de> for Content {
 
 impl Record {
     /// The note that a reference was used.
-    pub fn note(request: [u8; 32]) -> Self {
+    pub(super) fn note(request: [u8; 32]) -> Self {
         Self { request, content: Content::ReferenceNote }
     }
 
     /// A token with this remaining lifetime.
-    pub fn token(request: [u8; 32], issued: &IssuedToken, left: Duration) -> Self {
+    pub(super) fn token(request: [u8; 32], issued: &IssuedToken, left: Duration) -> Self {
         let token = &issued.token;
         let client = token.client_parameters.iter().map(|(name, value)| (name.clone().into_owned(), value.clone()));
         let server = token.server_parameters.iter();
@@ -84,13 +84,13 @@ impl Record {
     }
 
     /// The record, sealed for this key.
-    pub fn seal(&self, ring: &Keyring, key: StoreKey) -> Option<Vec<u8>> {
+    pub(super) fn seal(&self, ring: &Keyring, key: StoreKey) -> Option<Vec<u8>> {
         let json = Zeroizing::new(serde_json::to_vec(self).ok()?);
         ring.seal(&key.digest, &json)
     }
 
     /// The record in a stored value. `None` where it cannot be read.
-    pub fn open(ring: &Keyring, stored: &StoredValue) -> Option<Self> {
+    pub(super) fn open(ring: &Keyring, stored: &StoredValue) -> Option<Self> {
         let json = ring.open(&stored.key.digest, &stored.value).map(Zeroizing::new)?;
         serde_json::from_slice(&json).ok()
     }
@@ -98,12 +98,12 @@ impl Record {
 
 impl TokenRecord {
     /// The token's whole lifetime, from the moment when it was stored.
-    pub fn lifetime(&self) -> Duration {
+    pub(super) fn lifetime(&self) -> Duration {
         Duration::from_millis(self.life_ms)
     }
 
     /// The token. Its remaining lifetime is the shorter of the store's time and the wall clock's.
-    pub fn issue(self, left: Duration, now: Timestamp, request: &TokenRequest) -> Option<IssuedToken> {
+    pub(super) fn issue(self, left: Duration, now: Timestamp, request: &TokenRequest) -> Option<IssuedToken> {
         let left = match self.expires_at {
             None => None,
             Some(expires_at) => {

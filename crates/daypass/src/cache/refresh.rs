@@ -14,9 +14,9 @@ pub(super) struct Jitter(u32);
 
 impl Jitter {
     /// The largest shift: a quarter of the window.
-    pub const MAX: Self = Self(63);
+    pub(super) const MAX: Self = Self(63);
 
-    pub fn random() -> Self {
+    pub(super) fn random() -> Self {
         let mut random = [0; 1];
         let _ = getrandom::fill(&mut random);
         Self(u32::from(random[0]) % (Self::MAX.0 + 1))

@@ -56,7 +56,7 @@ pub(super) enum Kept {
 
 impl SealedStore {
     /// Opens a stored value. `None`, and counted, where it cannot be read.
-    pub fn open(&self, stored: &StoredValue) -> Option<Record> {
+    pub(super) fn open(&self, stored: &StoredValue) -> Option<Record> {
         let record = Record::open(&self.keyring, stored);
         if record.is_none() {
             CacheEvent::SealedValueRefused.count();
@@ -65,7 +65,7 @@ impl SealedStore {
     }
 
     /// Reads the note of the reference and the shared token, in one step.
-    pub async fn look(&self, keys: &CacheKeys) -> Look {
+    pub(super) async fn look(&self, keys: &CacheKeys) -> Look {
         let all: Vec<StoreKey> = keys.reference.iter().chain(&keys.shared).copied().collect();
         let stored = self.store.get(&all).await.unwrap_or_default();
         let first = |among: &[StoreKey]| {
@@ -81,7 +81,12 @@ impl SealedStore {
     ///
     /// # Errors
     /// Where the reference was used for another request.
-    pub async fn note_use(&self, keys: &CacheKeys, noted: Option<Duration>, left: Duration) -> Result<ReferenceUse> {
+    pub(super) async fn note_use(
+        &self,
+        keys: &CacheKeys,
+        noted: Option<Duration>,
+        left: Duration,
+    ) -> Result<ReferenceUse> {
         let Some(key) = keys.reference.first().copied() else { return Ok(ReferenceUse::First) };
         if noted.is_some_and(|noted| noted + MARGIN >= left) {
             return Ok(ReferenceUse::Repeated);
@@ -105,7 +110,7 @@ impl SealedStore {
     }
 
     /// Stores a new token, if it lives long enough to be handed out again, and releases the lease.
-    pub async fn keep(&self, token: &IssuedToken, keys: &CacheKeys, lease: Option<Owner>) -> Kept {
+    pub(super) async fn keep(&self, token: &IssuedToken, keys: &CacheKeys, lease: Option<Owner>) -> Kept {
         let (key, left) = (keys.store_key(), token.left.unwrap_or(KEEP_WITHOUT_EXPIRY));
         let record = Record::token(keys.request, token, left);
         let sealed = if left > MARGIN { record.seal(&self.keyring, key) } else { None };
@@ -122,7 +127,7 @@ impl SealedStore {
     }
 
     /// A stored token as it can be handed out now. `None` where too little of its life is left.
-    pub fn issue(&self, record: TokenRecord, left: Duration, request: &TokenRequest) -> Option<IssuedToken> {
+    pub(super) fn issue(&self, record: TokenRecord, left: Duration, request: &TokenRequest) -> Option<IssuedToken> {
         let token = record.issue(left, self.clock.now(), request)?;
         token.left.is_none_or(|left| left > MARGIN).then_some(token)
     }

@@ -37,12 +37,12 @@ pub(super) enum Role {
 
 impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> SingleFlight<K, T> {
     /// Whether a task of this key is running.
-    pub fn contains(&self, key: &K) -> bool {
+    pub(super) fn contains(&self, key: &K) -> bool {
         lock(&self.0).contains_key(key)
     }
 
     /// Joins the task of this key, or starts it.
-    pub fn join<F: Future<Output = T> + Send + 'static>(&self, key: &K, start: impl FnOnce() -> F) -> Waiter<T> {
+    pub(super) fn join<F: Future<Output = T> + Send + 'static>(&self, key: &K, start: impl FnOnce() -> F) -> Waiter<T> {
         let mut running = lock(&self.0);
         let (sender, result) = match running.entry(key.clone()) {
             Entry::Occupied(task) => return Waiter { result: task.get().clone(), role: Role::Joined },
@@ -68,7 +68,7 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
 
 impl<T: Clone> Waiter<T> {
     /// The task's result. `None` where the task panicked.
-    pub async fn result(mut self) -> Option<T> {
+    pub(super) async fn result(mut self) -> Option<T> {
         self.result.wait_for(Option::is_some).await.ok().and_then(|result| result.clone())
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct LastReply {
 }
 
 impl LastReply {
-    pub fn of(reply: &Reply, first_sent: Duration) -> Self {
+    pub(super) fn of(reply: &Reply, first_sent: Duration) -> Self {
         let date = reply.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
         Self { status: reply.status, date: date.and_then(timestamp), first_sent }
     }

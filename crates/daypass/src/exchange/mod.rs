@@ -72,13 +72,13 @@ struct Conversation<'a> {
 }
 
 impl<V: HttpSend> Exchanger<V> {
-    pub fn new(settings: Arc<Settings>, http: V, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, http: V, clock: Arc<dyn Clock>) -> Self {
         let hosts = Hosts::new(settings.limits.max_calls_per_host, settings.limits.max_waiting_per_host);
         Self { settings, http, clock, hosts }
     }
 
     /// The exchange of a request as a function, which can be called more than once.
-    pub fn exchange_of(self: Arc<Self>, request: Arc<TokenRequest>) -> issued::Exchange {
+    pub(crate) fn exchange_of(self: Arc<Self>, request: Arc<TokenRequest>) -> issued::Exchange {
         Arc::new(move |deadline| {
             let (exchanger, request) = (self.clone(), request.clone());
             Box::pin(async move { exchanger.exchange(&request, deadline).await })
@@ -86,7 +86,7 @@ impl<V: HttpSend> Exchanger<V> {
     }
 
     /// The first step of the exchange of a request, without any call.
-    pub fn first_step(&self, request: &TokenRequest) -> Result<Step> {
+    pub(crate) fn first_step(&self, request: &TokenRequest) -> Result<Step> {
         Conversation::begin(request, self.clock.now())?.step()
     }
 

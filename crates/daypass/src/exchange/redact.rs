@@ -28,12 +28,12 @@ pub(super) struct Secrets<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    pub fn of(request: &'a TokenRequest) -> Self {
+    pub(super) fn of(request: &'a TokenRequest) -> Self {
         Self { request, sent: Vec::new() }
     }
 
     /// Adds the secrets in the headers of a call.
-    pub fn add_sent(&mut self, call: &Call) {
+    pub(super) fn add_sent(&mut self, call: &Call) {
         let secret = call.headers.values().filter(|value| value.is_sensitive());
         self.sent.extend(secret.filter_map(|value| {
             let text = value.to_str().ok()?;
@@ -44,7 +44,7 @@ impl<'a> Secrets<'a> {
     /// Whether a token, or what comes with it, contains a secret: a connector, or a gateway before
     /// it, may repeat the merchant's key. `server_parameters` stay in the backend and may repeat an
     /// input.
-    pub fn are_in(&self, token: &Token) -> bool {
+    pub(super) fn are_in(&self, token: &Token) -> bool {
         let parameters = token.client_parameters.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]);
         let scopes = token.scopes.iter().map(String::as_str);
         let mut texts = [token.value.expose(), &token.token_type].into_iter().chain(scopes).chain(parameters);
@@ -55,7 +55,7 @@ impl<'a> Secrets<'a> {
     }
 
     /// The error, with every credential replaced in the connector's texts.
-    pub fn redact(&self, mut error: Error) -> Error {
+    pub(super) fn redact(&self, mut error: Error) -> Error {
         let Some(refusal) = error.refusal.take() else { return error };
         let secrets: Vec<&str> = self.request.secrets().chain(self.sent.iter().map(String::as_str)).collect();
         let clean = |text: Option<String>| text.map(|text| redact(&text, secrets.iter().copied()));

@@ -25,7 +25,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// The pause before another attempt, after this reply. `None` where there must be none.
-    pub fn pause_after_reply(self, reply: &Reply) -> Option<Duration> {
+    pub(super) fn pause_after_reply(self, reply: &Reply) -> Option<Duration> {
         // 409 after the first attempt: the connector still works on an attempt whose reply was
         // lost.
         let still_working = reply.status == 409 && self.number > 1;
@@ -43,7 +43,7 @@ impl Attempt {
 
     /// The pause before another attempt, after an attempt without a reply. `None` where there must
     /// be none.
-    pub fn pause_after_error(self, error: &TransportError) -> Option<Duration> {
+    pub(super) fn pause_after_error(self, error: &TransportError) -> Option<Duration> {
         match error {
             TransportError::NotSent(NotSent::NoConnection) => self.pause(),
             TransportError::Broken(Connection::BeforeReply) if self.repeatable => self.pause(),

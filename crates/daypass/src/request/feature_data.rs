@@ -20,7 +20,7 @@ pub(super) struct FeatureData {
 
 impl FeatureData {
     /// Reads the JSON text. `required` is the audience that the called method demands.
-    pub fn read(json: Option<&str>, required: Option<Audience>) -> Result<Self> {
+    pub(super) fn read(json: Option<&str>, required: Option<Audience>) -> Result<Self> {
         let mut inputs = read_object(json, "connector_feature_data")?;
         let grant = match inputs.remove("grant") {
             None => None,

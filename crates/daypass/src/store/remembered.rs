@@ -29,19 +29,19 @@ struct Forgotten {
 }
 
 impl Remembered {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let (taken, refused) = (MemoryStore::new(clock.clone()), MemoryStore::new(clock));
         Self { taken, refused, forgotten: RwLock::default() }
     }
 
     /// The count of forgettings: read before an operation, for [`Self::unless_forgotten`] after it.
-    pub fn times_forgotten(&self) -> u64 {
+    pub(super) fn times_forgotten(&self) -> u64 {
         self.forgotten.read().unwrap_or_else(PoisonError::into_inner).times
     }
 
     /// Remembers, unless values were forgotten since: an answer that was on its way at that moment
     /// may contain a forgotten value.
-    pub fn unless_forgotten(&self, since: u64, remember: impl FnOnce()) {
+    pub(super) fn unless_forgotten(&self, since: u64, remember: impl FnOnce()) {
         let forgotten = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         if forgotten.times == since {
             remember();
@@ -49,13 +49,13 @@ impl Remembered {
     }
 
     /// The last mark that was obeyed. It is read before its value.
-    pub fn mark(&self, fingerprint: Fingerprint) -> u64 {
+    pub(super) fn mark(&self, fingerprint: Fingerprint) -> u64 {
         let forgotten = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         forgotten.marks.get(&fingerprint).copied().unwrap_or(0)
     }
 
     /// Obeys all marks of the shared store that are new.
-    pub fn obey(&self, marks: HashMap<Fingerprint, u64>) {
+    pub(super) fn obey(&self, marks: HashMap<Fingerprint, u64>) {
         let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
         for (fingerprint, mark) in &marks {
             if forgotten.marks.get(fingerprint) != Some(mark) {
@@ -68,7 +68,7 @@ impl Remembered {
     }
 
     /// Forgets on this node alone; returns how many values only this node had.
-    pub fn forget(&self, fingerprint: Fingerprint) -> u64 {
+    pub(super) fn forget(&self, fingerprint: Fingerprint) -> u64 {
         let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
         forgotten.times += 1;
         self.taken.remove_all(fingerprint);
@@ -76,7 +76,7 @@ impl Remembered {
     }
 
     /// The remembered values of these keys.
-    pub fn find(&self, keys: &[StoreKey]) -> Vec<StoredValue> {
+    pub(super) fn find(&self, keys: &[StoreKey]) -> Vec<StoredValue> {
         let at = |key: &StoreKey| {
             let key = std::slice::from_ref(key);
             self.refused.find(key).next().or_else(|| self.taken.find(key).next())
@@ -85,7 +85,7 @@ impl Remembered {
     }
 
     /// Remembers what the shared store holds. It replaces a value of this node under the same key.
-    pub fn follow(&self, since: u64, keys: &[StoreKey], found: &[StoredValue]) {
+    pub(super) fn follow(&self, since: u64, keys: &[StoreKey], found: &[StoredValue]) {
         self.unless_forgotten(since, || {
             self.taken.follow(keys, found);
             found.iter().for_each(|found| self.refused.remove(found.key));

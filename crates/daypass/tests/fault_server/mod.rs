@@ -26,7 +26,7 @@ use tokio_rustls::{
 
 /// One thing that it does with a connection.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// Sends bytes.
     Send(Vec<u8>),
     /// Sends bytes one at a time, with a pause before each.
@@ -45,7 +45,7 @@ pub enum Act {
 
 /// How it receives connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
+pub(crate) enum Front {
     /// Plain HTTP.
     Plain,
     /// TLS with a certificate for `localhost` of an authority that the client trusts.
@@ -69,7 +69,7 @@ pub enum Front {
 type Script = Arc<dyn Fn(usize, &[u8]) -> Vec<Act> + Send + Sync>;
 
 /// A running fault server.
-pub struct FaultServer {
+pub(crate) struct FaultServer {
     pub address: SocketAddr,
     pub authority: String,
     front: Front,
@@ -85,11 +85,11 @@ impl Drop for FaultServer {
 }
 
 impl FaultServer {
-    pub async fn start(front: Front) -> Self {
+    pub(crate) async fn start(front: Front) -> Self {
         Self::with_authority(front, &Authority::new()).await
     }
 
-    pub async fn with_authority(front: Front, authority: &Authority) -> Self {
+    pub(crate) async fn with_authority(front: Front, authority: &Authority) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let script: Arc<Mutex<(usize, Script)>> = Arc::new(Mutex::new((0, Arc::new(|_, _: &[u8]| vec![Act::Close]))));
@@ -108,7 +108,7 @@ impl FaultServer {
     }
 
     /// The base URL in place of the connector's.
-    pub fn base(&self) -> String {
+    pub(crate) fn base(&self) -> String {
         match self.front {
             Front::Plain | Front::ResetAtOnce | Front::CloseAtOnce => format!("http://{}", self.address),
             _ => format!("https://localhost:{}", self.address.port()),
@@ -116,19 +116,19 @@ impl FaultServer {
     }
 
     /// From now on: what is done with the first, second, … request, given its bytes.
-    pub fn answer_with(&self, script: impl Fn(usize, &[u8]) -> Vec<Act> + Send + Sync + 'static) {
+    pub(crate) fn answer_with(&self, script: impl Fn(usize, &[u8]) -> Vec<Act> + Send + Sync + 'static) {
         *self.script.lock().unwrap() = (0, Arc::new(script));
         self.requests.store(0, Ordering::SeqCst);
     }
 
     /// From now on: these acts for the first, second, … request; the last of them for every further
     /// one.
-    pub fn answer(&self, scripts: Vec<Vec<Act>>) {
+    pub(crate) fn answer(&self, scripts: Vec<Vec<Act>>) {
         self.answer_with(move |nth, _| scripts[nth.min(scripts.len() - 1)].clone());
     }
 
     /// How many whole requests came since then.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
@@ -255,12 +255,12 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8
 }
 
 /// A well-formed reply.
-pub fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     lying_reply(status, headers, body, body.len())
 }
 
 /// A reply with a wrong length.
-pub fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: usize) -> Vec<u8> {
+pub(crate) fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: usize) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status} FixtureReply\r\n").into_bytes();
     for (name, value) in headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
@@ -271,7 +271,7 @@ pub fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], length: u
 }
 
 /// A port without a listener, as long as the socket that holds it lives.
-pub fn refused() -> (SocketAddr, TcpSocket) {
+pub(crate) fn refused() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     (socket.local_addr().unwrap(), socket)
@@ -279,14 +279,14 @@ pub fn refused() -> (SocketAddr, TcpSocket) {
 
 /// A socket that listens, never accepts, and has no room for another connection: packets to it get
 /// no answer.
-pub struct BlackHole {
+pub(crate) struct BlackHole {
     pub address: SocketAddr,
     _listener: std::net::TcpListener,
     _fill: Vec<TcpStream>,
 }
 
 impl BlackHole {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(0).unwrap().into_std().unwrap();
@@ -301,13 +301,13 @@ impl BlackHole {
 }
 
 /// A certificate authority of the test's own.
-pub struct Authority {
+pub(crate) struct Authority {
     pub pem: String,
     issuer: rcgen::Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();

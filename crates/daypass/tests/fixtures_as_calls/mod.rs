@@ -23,7 +23,7 @@ const NOW: i64 = 1_767_225_600;
 
 /// One documented call.
 #[derive(Clone)]
-pub struct FixtureCall {
+pub(crate) struct FixtureCall {
     pub name: String,
     pub entry: &'static Registration,
     pub grant: &'static Grant,
@@ -36,7 +36,7 @@ pub struct FixtureCall {
 
 /// One reply of a fixture.
 #[derive(Clone)]
-pub struct FixtureReply {
+pub(crate) struct FixtureReply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -55,35 +55,35 @@ impl FixtureReply {
     }
 
     /// The same with another body.
-    pub fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..self.clone() }
     }
 
-    pub fn header_pairs(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn header_pairs(&self) -> Vec<(&str, &str)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         reply(self.status, &self.header_pairs(), &self.body)
     }
 }
 
 impl FixtureCall {
     /// Values that no error may contain: every credential that is not public.
-    pub fn canaries(&self) -> Vec<String> {
+    pub(crate) fn canaries(&self) -> Vec<String> {
         let fields = self.entry.meta.credentials.iter().filter(|field| !field.public);
         fields.filter_map(|field| self.credentials.get(field.name)?.as_str()).map(ToOwned::to_owned).collect()
     }
 
     /// Whether the token comes in the last reply's body, and not in a header.
-    pub fn token_is_in_body(&self) -> bool {
+    pub(crate) fn token_is_in_body(&self) -> bool {
         let body = String::from_utf8_lossy(&self.replies.last().unwrap().body).into_owned();
         body.contains(self.token.split(['.', '"', '\\']).next().unwrap())
     }
 
     /// The acts of the server: the replies before the last one, then `last` for every further
     /// request.
-    pub fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
+    pub(crate) fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
         let (_, before) = self.replies.split_last().unwrap();
         before.iter().map(|reply| vec![Act::Send(reply.bytes())]).chain([last]).collect()
     }
@@ -112,7 +112,7 @@ impl FixtureCall {
 }
 
 /// Every documented success of every connector of the list.
-pub fn successes() -> Vec<FixtureCall> {
+pub(crate) fn successes() -> Vec<FixtureCall> {
     CONNECTORS
         .iter()
         .flat_map(cases)
@@ -121,7 +121,7 @@ pub fn successes() -> Vec<FixtureCall> {
 }
 
 /// The shortest success of each connector that makes a call.
-pub fn one_each() -> Vec<FixtureCall> {
+pub(crate) fn one_each() -> Vec<FixtureCall> {
     let size = |fixture: &FixtureCall| fixture.replies.iter().map(|reply| reply.body.len() + 1_000).sum::<usize>();
     let all = successes();
     let of = |entry: &Registration| {
@@ -131,7 +131,7 @@ pub fn one_each() -> Vec<FixtureCall> {
 }
 
 /// The shortest success of each grant that makes a call.
-pub fn each_grant() -> Vec<FixtureCall> {
+pub(crate) fn each_grant() -> Vec<FixtureCall> {
     let mut found: Vec<FixtureCall> = Vec::new();
     let mut all = successes();
     all.sort_by_key(|fixture| fixture.replies.iter().map(|reply| reply.body.len()).sum::<usize>());
@@ -145,7 +145,7 @@ pub fn each_grant() -> Vec<FixtureCall> {
 }
 
 /// Every documented refusal that came with a reply.
-pub fn refusals() -> Vec<FixtureCall> {
+pub(crate) fn refusals() -> Vec<FixtureCall> {
     let all = CONNECTORS.iter().flat_map(cases);
     all.filter(|fixture| fixture.case["expect"]["error"].is_object() && !fixture.replies.is_empty()).collect()
 }
@@ -180,10 +180,10 @@ fn cases(entry: &'static Registration) -> Vec<FixtureCall> {
 
 /// A transport that several engines use.
 #[derive(Clone)]
-pub struct Shared(pub Arc<Transport>);
+pub(crate) struct Shared(pub Arc<Transport>);
 
 impl Shared {
-    pub fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
         let timeouts = ConnectTimeouts { default: connect_timeout, ..ConnectTimeouts::default() };
         Self(Arc::new(Transport::new(timeouts, authority.map(str::as_bytes)).unwrap()))
     }
@@ -201,14 +201,14 @@ impl HttpSend for Shared {
 }
 
 /// The outcome of a call.
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub result: Result<IssuedToken, Error>,
     pub report: CallReport,
     pub took: Duration,
 }
 
 /// An engine at the time of a fixture, with `base` as the base URL of its connector.
-pub fn engine<V: HttpSend + Clone>(
+pub(crate) fn engine<V: HttpSend + Clone>(
     fixture: &FixtureCall,
     base: &str,
     transport: &V,
@@ -223,7 +223,7 @@ pub fn engine<V: HttpSend + Clone>(
 }
 
 /// One call of a fixture, under a reference of its own.
-pub async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall, time: Duration) -> Outcome {
+pub(crate) async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall, time: Duration) -> Outcome {
     static CALLS: AtomicU64 = AtomicU64::new(1);
     let reference = match fixture.case["reference"].as_str() {
         Some(reference) if reference.len() <= 255 => reference.to_owned(),

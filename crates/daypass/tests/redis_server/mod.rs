@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     child: Child,
     pub port: u16,
     folder: tempfile::TempDir,
@@ -17,10 +17,10 @@ pub struct RedisServer {
 
 /// An answer of Redis'.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Bytes(Vec<u8>),
     Number(i64),
-    Many(Vec<Answer>),
+    Many(Vec<Self>),
     Nothing,
     Error(String),
 }
@@ -28,7 +28,7 @@ pub enum Answer {
 impl RedisServer {
     /// Starts one. Without the program the test is skipped with a notice, or fails where
     /// `TEST_REDIS=required`.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             let notice = "there is no redis-server on PATH (Debian: apt-get install redis-server)";
             assert!(std::env::var("TEST_REDIS").as_deref() != Ok("required"), "{notice}");
@@ -42,30 +42,30 @@ impl RedisServer {
         Some(server)
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Ends it as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Starts it again, empty.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = run(self.port, &self.folder);
         self.wait();
     }
 
     /// Stops it from running (`STOP`), or lets it go on (`CONT`), without closing anything.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
-    pub fn command(&self, words: &[&str]) -> Answer {
+    pub(crate) fn command(&self, words: &[&str]) -> Answer {
         self.try_command(words).unwrap()
     }
 
@@ -80,7 +80,7 @@ impl RedisServer {
     }
 
     /// Every key and the bytes behind it.
-    pub fn dump(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn dump(&self) -> Vec<(String, Vec<u8>)> {
         let Answer::Many(keys) = self.command(&["KEYS", "*"]) else { panic!("no keys") };
         let keys = keys.into_iter().filter_map(|key| match key {
             Answer::Bytes(key) => Some(String::from_utf8(key).unwrap()),

@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// The connector's wall clock at the start, in milliseconds.
-pub const START_MS: i64 = 1_767_225_600_000;
+pub(crate) const START_MS: i64 = 1_767_225_600_000;
 
 /// A connector whose tokens name their holder and their expiry.
-pub struct Script {
+pub(crate) struct Script {
     pub clock: Arc<ManualClock>,
     pub calls: AtomicUsize,
     pub expires_in: AtomicI64,
@@ -46,7 +46,7 @@ pub struct Script {
 }
 
 #[derive(Clone)]
-pub struct ScriptedHttp(pub Arc<Script>);
+pub(crate) struct ScriptedHttp(pub Arc<Script>);
 
 impl HttpSend for ScriptedHttp {
     fn send(
@@ -128,19 +128,19 @@ impl Script {
     }
 }
 
-pub fn ms(time: Duration) -> i64 {
+pub(crate) fn ms(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap()
 }
 
 /// The holder of a token, and its expiry on the monotonic clock.
-pub fn holder_and_expiry(issued: &IssuedToken) -> (String, i64) {
+pub(crate) fn holder_and_expiry(issued: &IssuedToken) -> (String, i64) {
     let text = issued.token.value.expose();
     let mut parts = text.split('|');
     (parts.next().unwrap().chars().rev().collect(), parts.next().unwrap().parse().unwrap())
 }
 
 /// A store that shows what is put into it, and that can return altered values.
-pub struct Spy {
+pub(crate) struct Spy {
     pub inner: MemoryStore,
     pub seen: Mutex<Vec<(StoreKey, Vec<u8>)>>,
     #[allow(clippy::type_complexity, reason = "one function")]
@@ -230,27 +230,27 @@ impl Store for Spy {
     }
 }
 
-pub struct ScriptedEngine {
+pub(crate) struct ScriptedEngine {
     pub engine: Arc<Engine<ScriptedHttp>>,
     pub script: Arc<Script>,
     pub clock: Arc<ManualClock>,
     pub store: Arc<Spy>,
 }
 
-pub fn ring(bytes: &[u8]) -> Keyring {
+pub(crate) fn ring(bytes: &[u8]) -> Keyring {
     let mut keys = bytes.iter().map(|byte| connectors::Secret::from(STANDARD.encode([*byte; 32])));
     let current = keys.next().unwrap();
     Keyring::configured(&current, &keys.collect::<Vec<_>>()).unwrap()
 }
 
 impl ScriptedEngine {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock::at_ms(START_MS));
         Self::with(clock.clone(), clock)
     }
 
     /// With leases on the machine's clock.
-    pub fn with_running_leases() -> Self {
+    pub(crate) fn with_running_leases() -> Self {
         Self::with(Arc::new(ManualClock::at_ms(START_MS)), Arc::new(daypass::SystemClock::default()))
     }
 
@@ -280,24 +280,24 @@ impl ScriptedEngine {
     }
 
     /// Another node on the same store, with these settings and keys.
-    pub fn node(&self, settings: Settings, keys: &[u8]) -> Self {
+    pub(crate) fn node(&self, settings: Settings, keys: &[u8]) -> Self {
         let engine = engine(&self.script, &self.store, settings, keys);
         Self { engine, script: self.script.clone(), clock: self.clock.clone(), store: self.store.clone() }
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.script.calls.load(SeqCst)
     }
 
     /// Waits until the connector was called so many times. Paused time passes only while no task
     /// runs.
-    pub async fn until_called(&self, calls: usize) {
+    pub(crate) async fn until_called(&self, calls: usize) {
         while self.calls() < calls {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    pub async fn ask(&self, ask: &TestRequest) -> Result<TestAnswer> {
+    pub(crate) async fn ask(&self, ask: &TestRequest) -> Result<TestAnswer> {
         ask.of(&self.engine).await
     }
 }
@@ -307,7 +307,7 @@ fn engine(script: &Arc<Script>, store: &Arc<Spy>, settings: Settings, keys: &[u8
 }
 
 #[derive(Debug)]
-pub struct TestAnswer {
+pub(crate) struct TestAnswer {
     pub issued: IssuedToken,
     pub replayed: bool,
     pub attempts: u32,
@@ -315,13 +315,13 @@ pub struct TestAnswer {
 }
 
 impl TestAnswer {
-    pub fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         self.issued.token.value.expose()
     }
 }
 
 #[derive(Clone)]
-pub struct TestRequest {
+pub(crate) struct TestRequest {
     pub reference: String,
     pub credentials: Value,
     pub data: Value,
@@ -345,51 +345,51 @@ impl TestRequest {
     }
 
     /// PayPal's client token. The script decides its lifetime.
-    pub fn client() -> Self {
+    pub(crate) fn client() -> Self {
         Self::paypal("id", "secret", json!({}))
     }
 
     /// PayPal's access token, shared by all references.
-    pub fn server() -> Self {
+    pub(crate) fn server() -> Self {
         Self::paypal("id", "secret", json!({"audience": "server"}))
     }
 
-    pub fn paypal(id: &str, secret: &str, data: Value) -> Self {
+    pub(crate) fn paypal(id: &str, secret: &str, data: Value) -> Self {
         Self::of_credentials(json!({"Paypal": {"client_id": id, "client_secret": secret}}), data)
     }
 
     /// Stripe's ephemeral key, which has an absolute expiry.
-    pub fn absolute() -> Self {
+    pub(crate) fn absolute() -> Self {
         let data = json!({"grant": "ephemeral_key", "customer": "cus_1"});
         Self::of_credentials(json!({"Stripe": {"api_key": "sk_test_1234567890"}}), data)
     }
 
     /// Stripe's connection token, which has no published lifetime.
-    pub fn without_end() -> Self {
+    pub(crate) fn without_end() -> Self {
         Self { data: json!({"grant": "terminal_connection_token"}), ..Self::absolute() }
     }
 
-    pub fn reference(mut self, reference: impl Into<String>) -> Self {
+    pub(crate) fn reference(mut self, reference: impl Into<String>) -> Self {
         self.reference = reference.into();
         self
     }
 
-    pub fn fresh(mut self) -> Self {
+    pub(crate) fn fresh(mut self) -> Self {
         self.fresh = true;
         self
     }
 
-    pub fn data(mut self, data: Value) -> Self {
+    pub(crate) fn data(mut self, data: Value) -> Self {
         self.data = data;
         self
     }
 
-    pub fn within(mut self, deadline: Duration) -> Self {
+    pub(crate) fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    pub async fn of(&self, engine: &Engine<ScriptedHttp>) -> Result<TestAnswer> {
+    pub(crate) async fn of(&self, engine: &Engine<ScriptedHttp>) -> Result<TestAnswer> {
         let data = self.data.to_string();
         let request = IncomingRequest {
             reference: &self.reference,

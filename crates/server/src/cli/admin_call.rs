@@ -16,7 +16,7 @@ const MAX_REPLY_BYTES: u64 = 64 * 1024;
 
 /// The server to ask.
 #[derive(clap::Args)]
-pub struct RunningServer {
+pub(super) struct RunningServer {
     /// Its admin address; absent: DAYPASS_ADMIN_LISTEN, else what the configuration file says, else
     /// 127.0.0.1:9090
     #[arg(long)]
@@ -28,7 +28,7 @@ pub struct RunningServer {
 
 /// The server gave no usable reply.
 #[derive(Debug, thiserror::Error)]
-pub enum AdminCallError {
+pub(super) enum AdminCallError {
     /// The configuration has no admin address.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -57,7 +57,7 @@ pub enum AdminCallError {
 }
 
 /// A reply of the admin port.
-pub struct AdminReply {
+pub(super) struct AdminReply {
     /// The HTTP status.
     pub status: u16,
     /// The text.
@@ -68,7 +68,7 @@ pub struct AdminReply {
 ///
 /// # Errors
 /// There is no usable reply.
-pub async fn send(
+pub(super) async fn send(
     server: &RunningServer,
     method: &str,
     path: &str,

@@ -13,7 +13,7 @@ use super::{
 
 /// Forget kept tokens
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -35,7 +35,7 @@ enum Command {
 /// Time for all nodes to confirm the removal for each fingerprint.
 const LIMIT: Duration = Duration::from_secs(60);
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let Command::Forget { fingerprints, server } = args.command;
     let fingerprints: Vec<String> = fingerprints.iter().map(ToString::to_string).collect();
     let path = format!("/cache/forget/{}", fingerprints.join(","));

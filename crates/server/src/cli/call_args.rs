@@ -19,7 +19,7 @@ use crate::{
 
 /// A call without its credentials.
 #[derive(clap::Args)]
-pub struct CallArgs {
+pub(super) struct CallArgs {
     /// The connector, as `daypass connectors` names it
     connector: String,
     /// Your reference of the token; made up if absent
@@ -60,7 +60,7 @@ pub struct CallArgs {
 }
 
 /// A call that is ready to be made.
-pub struct PreparedCall {
+pub(super) struct PreparedCall {
     /// The engine for the call.
     pub engine: Engine<Transport>,
     /// The configuration, which limits the time of the call.
@@ -81,7 +81,7 @@ impl PreparedCall {
     ///
     /// # Errors
     /// A part is missing or wrong.
-    pub async fn prepare(args: CallArgs) -> Result<Self, Failure> {
+    pub(super) async fn prepare(args: CallArgs) -> Result<Self, Failure> {
         let mut config = Config::load(args.config.as_deref())?;
         let sandbox = if args.sandbox { Some(embedded_sandbox::start(&mut config).await?) } else { None };
         let faults = config.settings().faults();
@@ -111,7 +111,7 @@ impl PreparedCall {
     }
 
     /// The request for the engine.
-    pub fn incoming_request(&self) -> IncomingRequest<'_> {
+    pub(super) fn incoming_request(&self) -> IncomingRequest<'_> {
         IncomingRequest {
             reference: &self.reference,
             connector: Some(&self.connector),

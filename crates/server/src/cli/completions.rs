@@ -5,11 +5,11 @@ use clap_complete::Shell;
 
 /// Print the completions of a shell
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The shell
     shell: Shell,
 }
 
-pub fn run(args: &Args, command_line: &mut Command) {
+pub(super) fn run(args: &Args, command_line: &mut Command) {
     clap_complete::generate(args.shell, command_line, "daypass", &mut std::io::stdout());
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// Look at the configuration
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -28,7 +28,7 @@ enum Command {
     },
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let Command::Check { config } = &args.command;
     let config = Config::load(config.as_deref())?;
     let mut faults = config.faults();

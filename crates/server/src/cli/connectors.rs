@@ -11,7 +11,7 @@ use crate::{connector_docs, protocol::ucs::v2::Connector};
 
 /// List every connector: its grants, or why there are none
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -20,7 +20,7 @@ pub struct Args {
     pages: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(folder) = &args.pages {
         for (name, text) in connector_docs::pages() {
             std::fs::write(folder.join(&name), text).map_err(|source| Failure::Page { file: name.into(), source })?;

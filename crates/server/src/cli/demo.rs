@@ -41,7 +41,7 @@ const EXPIRY_MARGIN_SECONDS: u32 = 5;
 /// Tell the whole story in a terminal: embedded sandbox, server, the documented call, what a client
 /// can do with its answer
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Stop after the story; exit code 0 only if every step of it really happened
     #[arg(long)]
     once: bool,
@@ -52,7 +52,7 @@ pub struct Args {
 
 /// A step of the demo failed.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(super) enum DemoError {
     /// The step had another result.
     #[error("the story went wrong where it should be that {0}")]
     Unexpected(&'static str),
@@ -79,7 +79,7 @@ impl From<DemoError> for Failure {
     }
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let log = logs::start_in_memory("info")?;
     let mut config = Config { admin_listen: loopback(0), ..Config::default() };
     let sandbox = embedded_sandbox::start(&mut config).await?;

@@ -12,7 +12,7 @@ use crate::config::Config;
 ///
 /// # Errors
 /// The sandbox cannot listen.
-pub async fn start(config: &mut Config) -> io::Result<Sandbox> {
+pub(super) async fn start(config: &mut Config) -> io::Result<Sandbox> {
     let sandbox = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     for fake in sandbox::VENDORS.iter().copied() {
         let settings = config.connectors.entry(canonical_id(fake.name)).or_default();

@@ -11,12 +11,12 @@ use super::{
 /// Credentials and secret inputs are redacted as they are, and header values that are made of them.
 /// What a connector computes from them for the URL or the body, such as a signature, is shown.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     call: CallArgs,
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let call = PreparedCall::prepare(args.call).await?;
     let (request, first) = call.engine.explain(call.incoming_request())?;
     print_line!(

@@ -9,7 +9,7 @@ use crate::{config::ConfigError, engine::EngineError, logs::LogError, rpc::error
 
 /// The exit codes of failed commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitCode {
+pub(super) enum ExitCode {
     /// The command itself failed.
     Failed = 1,
     /// The request must change.
@@ -35,7 +35,7 @@ impl From<Fault> for ExitCode {
 
 /// The failure of a command.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(super) enum Failure {
     /// The arguments describe no call that can be made.
     #[error("{}: {_0}", .0.kind.label())]
     Call(#[from] Error),
@@ -87,7 +87,7 @@ pub enum Failure {
 
 impl Failure {
     /// The exit code of the process.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(super) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Call(error) | Self::NoToken(error) => error.kind.fault().into(),
             Self::Refused(fault) => (*fault).into(),

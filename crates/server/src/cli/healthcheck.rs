@@ -6,7 +6,7 @@ use super::{admin_call, failure::Failure, print::print_line};
 
 /// Ask a running server whether it takes calls; exit code 0 if so (for container health checks)
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     server: admin_call::RunningServer,
 }
@@ -14,7 +14,7 @@ pub struct Args {
 /// A server that needs longer counts as not ready.
 const LIMIT: Duration = Duration::from_secs(5);
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     if admin_call::send(&args.server, "GET", "/readyz", LIMIT).await?.status != 200 {
         return Err(Failure::AdminRefusal("not ready".into()));
     }

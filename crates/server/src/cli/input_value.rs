@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The declaration of an input: by the named grant or, where none is named, by any grant. The
 /// grants of one connector that declare the same input agree on its type.
-pub fn declaration(meta: &Meta, grant: Option<&str>, input: &str) -> Option<&'static Input> {
+pub(super) fn declaration(meta: &Meta, grant: Option<&str>, input: &str) -> Option<&'static Input> {
     let grants = meta.grants.iter().filter(|known| grant.is_none_or(|name| name == known.name));
     grants.flat_map(|grant| grant.inputs).find(|known| known.name == input)
 }
@@ -16,7 +16,7 @@ pub fn declaration(meta: &Meta, grant: Option<&str>, input: &str) -> Option<&'st
 ///
 /// An input that the grant does not declare has a guessed type: `ttl_seconds` and `scopes` are
 /// common to all grants, and the engine refuses the others by their names.
-pub fn input_value(kind: Option<InputKind>, text: &str) -> Value {
+pub(super) fn input_value(kind: Option<InputKind>, text: &str) -> Value {
     let is_typed: fn(&Value) -> bool = match kind {
         Some(
             InputKind::Text(..)

@@ -16,7 +16,7 @@ macro_rules! print_line {
 pub(super) use print_line;
 
 /// The function behind `print_line!`.
-pub fn line(line: Arguments<'_>) {
+pub(super) fn line(line: Arguments<'_>) {
     let mut stdout = stdout().lock();
     if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
         std::process::exit(BROKEN_PIPE);

@@ -9,7 +9,7 @@ use crate::signals;
 
 /// Run the fake processors alone
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The port on 127.0.0.1; 0 for any
     #[arg(long, default_value_t = 8081)]
     port: u16,
@@ -25,7 +25,7 @@ fn fault(text: &str) -> Result<(String, Fault), Box<dyn Error + Send + Sync>> {
     Ok((connector.to_ascii_lowercase(), fault))
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // The signals are caught before the process prints that it is up.
     let signal = signals::shutdown();
     let sandbox = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], args.port))).await?;

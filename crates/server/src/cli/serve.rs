@@ -7,7 +7,7 @@ use crate::{config::Config, logs, server::Server, signals};
 
 /// Run the service
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file (TOML)
     #[arg(long, env = "DAYPASS_CONFIG")]
     config: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub struct Args {
     sandbox: bool,
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut config = Config::load(args.config.as_deref())?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.admin_listen = args.admin_listen.unwrap_or(config.admin_listen);

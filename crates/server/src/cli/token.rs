@@ -19,12 +19,12 @@ use crate::{
 /// Make one token from the shell; credentials come from DAYPASS_CREDENTIALS or standard input, as
 /// JSON
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     call: CallArgs,
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let call = PreparedCall::prepare(args.call).await?;
     logs::start("warn")?;
     let deadline = Instant::now() + call.config.limits.time_for(None);

@@ -45,7 +45,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Handles connections.
-pub struct ConnectionHandler {
+pub(super) struct ConnectionHandler {
     /// TLS, for connections that begin with a TLS handshake.
     pub tls: TlsAcceptor,
     /// Whether plaintext connections are served.
@@ -58,7 +58,7 @@ pub struct ConnectionHandler {
 
 impl ConnectionHandler {
     /// Handles a connection to its end. `closing` says when the service shuts down.
-    pub async fn handle(&self, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+    pub(super) async fn handle(&self, stream: TcpStream, mut closing: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
         let mut first = [0];
         let peeked = tokio::select! {

@@ -11,7 +11,7 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::{net::TcpListener, sync::watch};
 
 /// Time for the first request on connections without one at shutdown.
-pub const FIRST_REQUEST_TIME: Duration = Duration::from_millis(200);
+pub(super) const FIRST_REQUEST_TIME: Duration = Duration::from_millis(200);
 /// At shutdown, a connection ends this long after its last unary call, even where a streaming
 /// response such as a health watch goes on.
 const STREAM_END_TIME: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Makes the system drop the packets of new connections. Without this, a connection may enter the
 /// system's queue after the last `accept`, and the close of the socket would reset it. A dropped
 /// client retries within a second and finds the port closed.
-pub fn drop_new_connections(socket: &TcpListener) {
+pub(super) fn drop_new_connections(socket: &TcpListener) {
     #[cfg(target_os = "linux")]
     {
         // `BPF_RET | BPF_K` with 0 bytes to keep (socket(7), SO_ATTACH_FILTER). The filter does not
@@ -34,7 +34,7 @@ pub fn drop_new_connections(socket: &TcpListener) {
 }
 
 /// Drives a connection to its end: its peer leaves, it is idle for too long, or the service closes.
-pub async fn drive(
+pub(super) async fn drive(
     mut connection: Pin<&mut impl GracefulConnection>,
     requests: &ActiveRequests,
     mut closing: watch::Receiver<bool>,
@@ -68,7 +68,7 @@ pub async fn drive(
 }
 
 /// The number of requests in progress on a connection.
-pub struct ActiveRequests(Mutex<Counts>);
+pub(super) struct ActiveRequests(Mutex<Counts>);
 
 struct Counts {
     active: usize,
@@ -85,7 +85,7 @@ impl Default for ActiveRequests {
 
 impl ActiveRequests {
     /// Counts a request until the guard's drop.
-    pub fn begin(self: &Arc<Self>) -> ActiveRequest {
+    pub(super) fn begin(self: &Arc<Self>) -> ActiveRequest {
         let mut counts = self.lock();
         counts.active += 1;
         counts.any_so_far = true;
@@ -110,7 +110,7 @@ impl ActiveRequests {
 }
 
 /// A request in progress. Its drop also counts where the peer cancels the request.
-pub struct ActiveRequest(Arc<ActiveRequests>);
+pub(super) struct ActiveRequest(Arc<ActiveRequests>);
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {

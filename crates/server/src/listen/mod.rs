@@ -23,7 +23,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// The RPC port.
-pub struct Listener {
+pub(crate) struct Listener {
     /// The socket.
     pub socket: TcpListener,
     /// TLS, for connections that begin with a TLS handshake.
@@ -40,7 +40,7 @@ pub struct Listener {
 
 /// The address of a port cannot be bound.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
+pub(crate) enum BindError {
     /// Another process listens there.
     #[error("{address} is in use; choose another with {setting}")]
     InUse {
@@ -63,7 +63,7 @@ pub enum BindError {
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, BindError> {
+pub(crate) async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address, setting },
         _ => BindError::Other { address, source },
@@ -72,7 +72,7 @@ pub async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListe
 
 impl Listener {
     /// Serves until `shutdown`, then lets calls in flight finish, for `grace` at most.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
+    pub(crate) async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
         let permits = Arc::new(Semaphore::new(self.max_connections));
         let (close, closing) = watch::channel(false);
         let handler = Arc::new(ConnectionHandler {

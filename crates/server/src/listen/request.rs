@@ -19,7 +19,7 @@ const GRPC_INTERNAL: &str = "13";
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// The response to a request. A panic of the service ends this request and not its connection.
-pub async fn respond(
+pub(super) async fn respond(
     mut request: Request<Incoming>,
     mut service: ConnectRpcService,
     limit: Duration,

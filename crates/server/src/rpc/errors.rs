@@ -26,7 +26,7 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The protocol's counterpart of a kind.
-pub enum KindMapping {
+pub(crate) enum KindMapping {
     /// The connector refused: the call succeeds, with this status in the response.
     Status(OperationStatus),
     /// The call fails with this code.
@@ -34,7 +34,7 @@ pub enum KindMapping {
 }
 
 /// The counterpart of each kind.
-pub const fn mapping(kind: Kind) -> KindMapping {
+pub(crate) const fn mapping(kind: Kind) -> KindMapping {
     use KindMapping::{Code, Status};
     match kind {
         Kind::InvalidRequest | Kind::UnknownConnector | Kind::MissingInput => Code(ErrorCode::InvalidArgument),
@@ -56,7 +56,7 @@ pub const fn mapping(kind: Kind) -> KindMapping {
 }
 
 /// The next step for the caller, for each kind.
-pub const fn guidance(kind: Kind) -> &'static str {
+pub(crate) const fn guidance(kind: Kind) -> &'static str {
     match kind {
         Kind::InvalidRequest | Kind::MissingInput | Kind::UnknownConnector => {
             "Correct the named fields and call again."
@@ -84,7 +84,7 @@ pub const fn guidance(kind: Kind) -> &'static str {
 }
 
 /// The error of a failed call, with details of `google.rpc` (AIP-193).
-pub fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
+pub(crate) fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError {
     let code = match mapping(error.kind) {
         KindMapping::Code(code) => code,
         KindMapping::Status(_) => ErrorCode::FailedPrecondition,
@@ -159,7 +159,7 @@ fn truncated(text: &str, max_bytes: usize) -> String {
 }
 
 /// The delay after which the caller may call again (RFC 9110 section 10.2.3), a day at most.
-pub fn retry_after(error: &Error) -> Option<Duration> {
+pub(crate) fn retry_after(error: &Error) -> Option<Duration> {
     let delay = match error.kind {
         Kind::Unavailable | Kind::Overloaded => Some(error.retry_after.unwrap_or(Duration::from_secs(1))),
         _ => error.retry_after,

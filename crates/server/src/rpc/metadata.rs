@@ -9,26 +9,26 @@ use http::HeaderValue;
 use crate::auth::{Presented, VerifiedClientCertificate};
 
 /// The header with the id of a request, which the logs and the response repeat.
-pub const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// The header with the merchant's id for the logs.
-pub const MERCHANT_ID: &str = "x-merchant-id";
+pub(crate) const MERCHANT_ID: &str = "x-merchant-id";
 
 /// The response header with the number of calls to the connector.
-pub const ATTEMPTS: &str = "x-attempts";
+pub(crate) const ATTEMPTS: &str = "x-attempts";
 
 /// A header as text, or `None` where it is absent or not visible ASCII.
-pub fn text<'a>(context: &'a RequestContext, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(context: &'a RequestContext, name: &str) -> Option<&'a str> {
     context.header(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether the caller refuses a cached token (RFC 9111 section 5.2.1.4).
-pub fn refuses_cached(context: &RequestContext) -> bool {
+pub(crate) fn refuses_cached(context: &RequestContext) -> bool {
     text(context, "cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache"))
 }
 
 /// What the call presents to authenticate its caller. A key in a wrong form counts as none.
-pub fn presented(context: &RequestContext) -> Presented<'_> {
+pub(crate) fn presented(context: &RequestContext) -> Presented<'_> {
     let key = single(context, "authorization").ok().flatten().and_then(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
@@ -40,7 +40,7 @@ pub fn presented(context: &RequestContext) -> Presented<'_> {
 ///
 /// # Errors
 /// The header is repeated or not ASCII.
-pub fn connector(context: &RequestContext) -> Result<Option<&str>, Error> {
+pub(crate) fn connector(context: &RequestContext) -> Result<Option<&str>, Error> {
     let value = single(context, "x-connector").map_err(|fault| Error::invalid("x-connector", fault))?;
     value.map(|name| name.to_str().map_err(|_| Error::invalid("x-connector", "must be ASCII"))).transpose()
 }
@@ -49,7 +49,7 @@ pub fn connector(context: &RequestContext) -> Result<Option<&str>, Error> {
 ///
 /// # Errors
 /// A header is repeated or malformed, or both headers are there.
-pub fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {
+pub(crate) fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {
     let header = |name| single(context, name).map_err(|fault| RawCredentials::malformed(name, fault));
     match (header("x-connector-auth")?, header("x-connector-config")?) {
         (None, None) => Ok(None),

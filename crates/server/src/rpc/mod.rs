@@ -2,10 +2,10 @@
 //! line of the access log. Uses `auth`, `access_log` and the engine. Used by `server`; the command
 //! `token` uses `response` and `errors`.
 
-pub mod errors;
-pub mod metadata;
-pub mod response;
-pub mod unknown_fields;
+pub(crate) mod errors;
+pub(crate) mod metadata;
+pub(crate) mod response;
+pub(crate) mod unknown_fields;
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,7 +57,7 @@ impl Method {
 }
 
 /// The implementation of all methods.
-pub struct TokenService {
+pub(crate) struct TokenService {
     engine: Arc<Engine<Transport>>,
     authenticator: Authenticator,
     permits: Semaphore,
@@ -65,7 +65,7 @@ pub struct TokenService {
 
 impl TokenService {
     /// A service over this engine for these callers.
-    pub fn new(engine: Arc<Engine<Transport>>, authenticator: Authenticator) -> Self {
+    pub(crate) fn new(engine: Arc<Engine<Transport>>, authenticator: Authenticator) -> Self {
         let permits = Semaphore::new(engine.settings().limits.max_callers);
         Self { engine, authenticator, permits }
     }

@@ -13,7 +13,7 @@ use crate::protocol::{
 
 /// The meaning of `expires_in_seconds`, which differs between the two packages.
 #[derive(Clone, Copy)]
-pub enum ExpiresIn {
+pub(crate) enum ExpiresIn {
     /// The time of expiry in Unix seconds, as `ucs.v2` documents it.
     UnixTime,
     /// The seconds until expiry, as clients of the `types` package read it.
@@ -21,7 +21,7 @@ pub enum ExpiresIn {
 }
 
 /// The response with a token.
-pub fn success(reference: &str, issued: &IssuedToken, expires_in: ExpiresIn) -> CreateAccessTokenResponse {
+pub(crate) fn success(reference: &str, issued: &IssuedToken, expires_in: ExpiresIn) -> CreateAccessTokenResponse {
     let token = &issued.token;
     CreateAccessTokenResponse {
         access_token: text(&token.value).into(),
@@ -54,7 +54,7 @@ pub fn success(reference: &str, issued: &IssuedToken, expires_in: ExpiresIn) -> 
 
 /// The response for a connector's refusal: the call succeeds, its status says why there is no
 /// token.
-pub fn refusal(
+pub(crate) fn refusal(
     reference: &str,
     status: OperationStatus,
     error: &Error,

@@ -22,7 +22,7 @@ const MAX_NAME_CHARS: usize = 64;
 
 /// Refuses requests with unknown fields. It also replaces the decoder's errors, which have no
 /// details; all errors of the service have details.
-pub struct UnknownFields;
+pub(crate) struct UnknownFields;
 
 #[connectrpc::async_trait]
 impl Interceptor for UnknownFields {

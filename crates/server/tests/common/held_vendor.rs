@@ -14,7 +14,7 @@ use tokio::{
 
 use super::until;
 
-pub struct HeldVendor {
+pub(crate) struct HeldVendor {
     url: String,
     state: Arc<State>,
 }
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl HeldVendor {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State {
@@ -46,24 +46,24 @@ impl HeldVendor {
     }
 
     /// The environment that makes the server use it as PayPal.
-    pub fn environment(&self) -> (&'static str, &str) {
+    pub(crate) fn environment(&self) -> (&'static str, &str) {
         ("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", &self.url)
     }
 
     /// Allows replies to this many calls.
-    pub fn answer(&self, calls: usize) {
+    pub(crate) fn answer(&self, calls: usize) {
         self.state.answers.add_permits(calls);
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.state.calls.load(SeqCst)
     }
 
-    pub fn most_at_once(&self) -> usize {
+    pub(crate) fn most_at_once(&self) -> usize {
         self.state.most_at_once.load(SeqCst)
     }
 
-    pub async fn until_called(&self, calls: usize) {
+    pub(crate) async fn until_called(&self, calls: usize) {
         until("the vendor is called", async || self.calls() >= calls).await;
     }
 }

@@ -21,16 +21,16 @@ use daypass_server::protocol::{
 };
 use serde_json::{Value, json};
 
-pub use held_vendor::HeldVendor;
+pub(crate) use held_vendor::HeldVendor;
 
 /// A guard against hanging tests. No test asserts a duration with it.
-pub const HANGS: Duration = Duration::from_secs(60);
+pub(crate) const HANGS: Duration = Duration::from_secs(60);
 
 /// A client with its connections.
-pub type Client = MerchantAuthenticationServiceClient<HttpClient>;
+pub(crate) type Client = MerchantAuthenticationServiceClient<HttpClient>;
 
 /// A running `daypass serve`.
-pub struct TestServer {
+pub(crate) struct TestServer {
     pub child: Child,
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -41,7 +41,7 @@ pub struct TestServer {
 }
 
 /// Waits until a condition holds.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(began.elapsed() < HANGS, "this does not come to hold: {what}");
@@ -58,7 +58,7 @@ struct Log {
 
 impl TestServer {
     /// Starts a server with these arguments and environment, on free ports.
-    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_daypass"))
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .args(arguments)
@@ -94,17 +94,17 @@ impl TestServer {
     }
 
     /// A server that the test has started at these addresses. Its standard error is not read.
-    pub fn unread(child: Child, address: SocketAddr, admin: SocketAddr) -> Self {
+    pub(crate) fn unread(child: Child, address: SocketAddr, admin: SocketAddr) -> Self {
         Self { child, address, admin, authority_file: None, sandbox: None, log: Arc::default() }
     }
 
-    pub fn sandboxed() -> Self {
+    pub(crate) fn sandboxed() -> Self {
         Self::start(&["--sandbox"], &[])
     }
 
     /// Its log until now. SIGHUP makes the server log a line, which comes after the lines in its
     /// queue.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let marks = |text: &str| text.matches("SIGHUP does nothing").count();
         let before = marks(&self.log_so_far());
         Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
@@ -112,12 +112,12 @@ impl TestServer {
     }
 
     /// Its whole log, after its end.
-    pub fn whole_log(&self) -> String {
+    pub(crate) fn whole_log(&self) -> String {
         self.wait_for_log(|log| log.ended)
     }
 
     /// The part of its log that has arrived.
-    pub fn log_so_far(&self) -> String {
+    pub(crate) fn log_so_far(&self) -> String {
         self.log.lock().unwrap().text.clone()
     }
 
@@ -131,7 +131,7 @@ impl TestServer {
     }
 
     /// Waits until its log contains a text.
-    pub fn logged(&self, text: &str) {
+    pub(crate) fn logged(&self, text: &str) {
         let began = Instant::now();
         while !self.log().contains(text) {
             assert!(began.elapsed() < HANGS, "{text:?} is not in {}", self.log());
@@ -140,17 +140,17 @@ impl TestServer {
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal("TERM");
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
     /// Waits for its end and for its whole log.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -164,7 +164,7 @@ impl TestServer {
     }
 
     /// Shuts it down. Its whole log.
-    pub fn stop(&mut self) -> String {
+    pub(crate) fn stop(&mut self) -> String {
         self.terminate();
         let status = self.wait();
         assert!(status.success(), "{status}");
@@ -172,7 +172,7 @@ impl TestServer {
     }
 
     /// One call over this protocol.
-    pub async fn call_as(
+    pub(crate) async fn call_as(
         &self,
         protocol: Protocol,
         codec: CodecFormat,
@@ -182,7 +182,7 @@ impl TestServer {
     }
 
     /// A client for this protocol.
-    pub fn client_as(&self, protocol: Protocol, codec: CodecFormat) -> Client {
+    pub(crate) fn client_as(&self, protocol: Protocol, codec: CodecFormat) -> Client {
         let target = format!("http://{}", self.address).parse().unwrap();
         let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
         let http =
@@ -190,24 +190,24 @@ impl TestServer {
         MerchantAuthenticationServiceClient::new(http, config)
     }
 
-    pub async fn call(&self, request: &TokenRequest<'_>) -> Result<CreateAccessTokenResponse, ConnectError> {
+    pub(crate) async fn call(&self, request: &TokenRequest<'_>) -> Result<CreateAccessTokenResponse, ConnectError> {
         self.call_as(Protocol::Grpc, CodecFormat::Proto, request).await
     }
 
     /// The number of calls to the connector for one call, from the response header.
-    pub async fn call_with_attempts(&self, request: &TokenRequest<'_>) -> Option<u32> {
+    pub(crate) async fn call_with_attempts(&self, request: &TokenRequest<'_>) -> Option<u32> {
         let (headers, _) = request.respond(&self.client_as(Protocol::Grpc, CodecFormat::Proto)).await.ok()?;
         headers.get("x-attempts")?.to_str().ok()?.parse().ok()
     }
 
     /// A request and response in HTTP/1.1, as text.
-    pub fn http(&self, address: SocketAddr, request: &str) -> String {
+    pub(crate) fn http(&self, address: SocketAddr, request: &str) -> String {
         raw_http(address, request)
     }
 }
 
 /// A request and response in HTTP/1.1, as text.
-pub fn raw_http(address: SocketAddr, request: &str) -> String {
+pub(crate) fn raw_http(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(HANGS)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -234,7 +234,7 @@ fn after(line: &str, mark: &str) -> String {
 
 /// A request. [`TokenRequest::stripe`] and others are valid ones, which tests modify.
 #[derive(Clone)]
-pub struct TokenRequest<'a> {
+pub(crate) struct TokenRequest<'a> {
     pub reference: String,
     pub connector: Connector,
     pub header: Option<&'a str>,
@@ -248,12 +248,15 @@ pub struct TokenRequest<'a> {
 
 impl TokenRequest<'_> {
     /// Sends it with a client.
-    pub async fn send(&self, client: &Client) -> Result<CreateAccessTokenResponse, ConnectError> {
+    pub(crate) async fn send(&self, client: &Client) -> Result<CreateAccessTokenResponse, ConnectError> {
         self.respond(client).await.map(|(_, answer)| answer)
     }
 
     /// The same, with the headers of the response.
-    pub async fn respond(&self, client: &Client) -> Result<(http::HeaderMap, CreateAccessTokenResponse), ConnectError> {
+    pub(crate) async fn respond(
+        &self,
+        client: &Client,
+    ) -> Result<(http::HeaderMap, CreateAccessTokenResponse), ConnectError> {
         let mut options = CallOptions::default().with_timeout(self.timeout);
         if let Some(connector) = self.header {
             options = options.with_header("x-connector", connector);
@@ -276,7 +279,7 @@ impl TokenRequest<'_> {
         Ok((headers, answer))
     }
 
-    pub fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
+    pub(crate) fn of(connector: Connector, header: &'static str, credentials: Value) -> Self {
         Self {
             reference: "token_001".into(),
             connector,
@@ -290,19 +293,19 @@ impl TokenRequest<'_> {
         }
     }
 
-    pub fn stripe(api_key: &str) -> Self {
+    pub(crate) fn stripe(api_key: &str) -> Self {
         Self::of(Connector::STRIPE, "stripe", json!({"Stripe": {"api_key": api_key}}))
     }
 
-    pub fn adyen() -> Self {
+    pub(crate) fn adyen() -> Self {
         Self::of(Connector::ADYEN, "adyen", json!({"Adyen": {"api_key": "AQEtest", "merchant_account": "ShopECOM"}}))
     }
 
-    pub fn paypal() -> Self {
+    pub(crate) fn paypal() -> Self {
         Self::of(Connector::PAYPAL, "paypal", json!({"Paypal": {"client_id": "id-1", "client_secret": "secret-1"}}))
     }
 
-    pub fn braintree() -> Self {
+    pub(crate) fn braintree() -> Self {
         Self::of(
             Connector::BRAINTREE,
             "braintree",
@@ -311,14 +314,14 @@ impl TokenRequest<'_> {
     }
 
     #[must_use]
-    pub fn data(mut self, data: Value) -> Self {
+    pub(crate) fn data(mut self, data: Value) -> Self {
         self.data = Some(data);
         self
     }
 }
 
 /// The error code of a call that must fail.
-pub fn code(result: Result<CreateAccessTokenResponse, ConnectError>) -> ErrorCode {
+pub(crate) fn code(result: Result<CreateAccessTokenResponse, ConnectError>) -> ErrorCode {
     match result {
         Ok(answer) => panic!("succeeded: {answer:?}"),
         Err(error) => error.code,

@@ -57,16 +57,16 @@ enum State {
 }
 
 impl Breaker {
-    pub fn closed(now: Instant) -> Self {
+    pub(super) fn closed(now: Instant) -> Self {
         Self { state: State::Closed { since: now, attempts: 0, failures: 0 }, closed_at: now }
     }
 
-    pub fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
     }
 
     /// Admits an attempt, or refuses it.
-    pub fn admit(&mut self, now: Instant) -> Result<Admitted, Refused> {
+    pub(super) fn admit(&mut self, now: Instant) -> Result<Admitted, Refused> {
         if let State::Open { until, next_open_for } = self.state
             && until <= now
         {
@@ -77,7 +77,7 @@ impl Breaker {
     }
 
     /// Whether an attempt would be admitted, without admitting it.
-    pub fn check(&self, now: Instant) -> Result<(), Refused> {
+    pub(super) fn check(&self, now: Instant) -> Result<(), Refused> {
         match self.state {
             State::Open { until, .. } if until > now => Err(Refused(until - now)),
             State::HalfOpen { .. } => Err(Refused(PROBE_TIME)),
@@ -86,7 +86,7 @@ impl Breaker {
     }
 
     /// Records the outcome of an attempt that started at `since`.
-    pub fn record(&mut self, admitted: Admitted, since: Instant, outcome: Outcome, now: Instant) {
+    pub(super) fn record(&mut self, admitted: Admitted, since: Instant, outcome: Outcome, now: Instant) {
         if admitted == Admitted::Probe {
             return self.record_probe(outcome, now);
         }
@@ -106,7 +106,7 @@ impl Breaker {
     }
 
     /// Forgets a probe without an outcome: the next attempt is the probe.
-    pub fn abandon_probe(&mut self, now: Instant) {
+    pub(super) fn abandon_probe(&mut self, now: Instant) {
         if let State::HalfOpen { next_open_for } = self.state {
             self.state = State::Open { until: now, next_open_for };
         }

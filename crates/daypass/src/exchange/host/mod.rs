@@ -64,12 +64,12 @@ pub(crate) struct Permit {
 
 impl Hosts {
     /// Limits that let so many calls to one host run at a time, and so many wait.
-    pub fn new(max_calls: usize, max_waiting: usize) -> Self {
+    pub(super) fn new(max_calls: usize, max_waiting: usize) -> Self {
         Self { limits: Mutex::default(), max_calls, max_waiting }
     }
 
     /// The limits of a connector's host.
-    pub fn limits_of(&self, connector: &'static str, authority: &str) -> Arc<HostLimits> {
+    pub(super) fn limits_of(&self, connector: &'static str, authority: &str) -> Arc<HostLimits> {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         // A label in a host name may be the caller's: it must not fill the map. A host in trouble
         // stays in the map.
@@ -102,7 +102,7 @@ impl HostLimits {
     /// # Errors
     /// [`Kind::Unavailable`] while the breaker is open, [`Kind::Overloaded`] where no permit can be
     /// or was acquired in time.
-    pub async fn acquire(self: &Arc<Self>, deadline: Instant) -> Result<Permit, Error> {
+    pub(super) async fn acquire(self: &Arc<Self>, deadline: Instant) -> Result<Permit, Error> {
         let permit = match self.permits.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => self.wait(deadline).await?,
@@ -134,12 +134,12 @@ impl HostLimits {
     }
 
     /// Counts a call for the retry budget, once for all of its attempts.
-    pub fn count_call(&self) {
+    pub(super) fn count_call(&self) {
         self.state().budget.count_call();
     }
 
     /// Spends one retry of the budget; returns whether there was one.
-    pub fn spend_retry(&self) -> bool {
+    pub(super) fn spend_retry(&self) -> bool {
         self.state().budget.spend()
     }
 
@@ -150,7 +150,7 @@ impl HostLimits {
 
 impl Permit {
     /// Records the outcome of the attempt.
-    pub fn record(mut self, outcome: Outcome) {
+    pub(super) fn record(mut self, outcome: Outcome) {
         self.recorded = true;
         let now = Instant::now();
         let mut state = self.host.state();

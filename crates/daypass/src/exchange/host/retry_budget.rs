@@ -15,17 +15,17 @@ pub(super) struct RetryBudget {
 }
 
 impl RetryBudget {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { saved: 0, advance: ADVANCE }
     }
 
     /// Counts a call. All of its attempts count once.
-    pub fn count_call(&mut self) {
+    pub(super) fn count_call(&mut self) {
         self.saved = (self.saved + RETRY_PERCENT).min(MAX_SAVED);
     }
 
     /// Spends one retry; returns whether there was one.
-    pub fn spend(&mut self) -> bool {
+    pub(super) fn spend(&mut self) -> bool {
         if self.advance > 0 {
             self.advance -= 1;
         } else if self.saved < 100 {

@@ -96,7 +96,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Must be called inside the store's runtime.
-    pub fn new(client: Client, timeout: Duration, memory: Option<Arc<Remembered>>) -> RedisResult<Self> {
+    pub(super) fn new(client: Client, timeout: Duration, memory: Option<Arc<Remembered>>) -> RedisResult<Self> {
         Ok(Self {
             timeout,
             connection: Mutex::new(connect(&client)?),
@@ -113,25 +113,25 @@ impl Link {
         })
     }
 
-    pub fn connection(&self) -> ConnectionManager {
+    pub(super) fn connection(&self) -> ConnectionManager {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The name of this node in the store, and when the store first listed it.
-    pub fn known(&self) -> Option<(&str, Option<Instant>)> {
+    pub(super) fn known(&self) -> Option<(&str, Option<Instant>)> {
         let (_, name) = self.memory.as_ref()?;
         Some((name, *self.known_since.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Ends the heartbeat.
-    pub fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.left.store(true, Ordering::Relaxed);
         self.up.store(false, Ordering::Relaxed);
     }
 
     /// Sends heartbeats while the store is healthy and probes while it is not, until the link is
     /// dropped.
-    pub async fn watch(link: Weak<Self>) {
+    pub(super) async fn watch(link: Weak<Self>) {
         let (mut missed, mut probes) = (false, 0);
         while let Some(link) = link.upgrade().filter(|link| !link.left.load(Ordering::Relaxed)) {
             let was_up = link.up.load(Ordering::Relaxed);
@@ -231,14 +231,14 @@ impl Link {
     }
 
     /// Takes the store down, and logs it once.
-    pub fn lost(&self, how: &str) {
+    pub(super) fn lost(&self, how: &str) {
         if self.up.swap(false, Ordering::Relaxed) {
             tracing::warn!(how, "the store is in trouble; tokens are made without it");
         }
     }
 
     /// Counts a refusal, and logs it where it is a new one.
-    pub fn refused(&self, code: &'static str) {
+    pub(super) fn refused(&self, code: &'static str) {
         metrics::counter!("daypass_store_refusals_total", "code" => code).increment(1);
         let mut last = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|(last, at)| last == code && at.elapsed() < REFUSAL_EVERY) {

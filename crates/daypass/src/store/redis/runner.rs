@@ -26,12 +26,12 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub fn new(runtime: Runtime, link: Arc<Link>) -> Self {
+    pub(super) fn new(runtime: Runtime, link: Arc<Link>) -> Self {
         Self { runtime: Some(runtime), link }
     }
 
     /// Runs an operation within the time limit of a healthy store. A failure takes the store down.
-    pub async fn run<T, F>(
+    pub(super) async fn run<T, F>(
         &self,
         operation: impl Fn(Arc<Link>, ConnectionManager) -> F + Send + Sync + 'static,
     ) -> Result<T, StoreError>
@@ -55,7 +55,7 @@ impl Runner {
     }
 
     /// Runs an operation within this time limit.
-    pub async fn run_within<T, F>(
+    pub(super) async fn run_within<T, F>(
         &self,
         limit: Duration,
         operation: impl Fn(Arc<Link>, ConnectionManager) -> F + Send + Sync + 'static,
@@ -74,7 +74,7 @@ impl Runner {
     }
 
     /// Runs one step of forgetting, also on a slow store.
-    pub async fn run_patiently<T, F>(
+    pub(super) async fn run_patiently<T, F>(
         &self,
         operation: impl Fn(Arc<Link>, ConnectionManager) -> F + Send + Sync + 'static,
     ) -> Result<T, StoreError>

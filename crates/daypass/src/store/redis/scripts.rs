@@ -145,7 +145,7 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             get: Script::new(GET),
             put_if_absent: Script::new(PUT_IF_ABSENT),
