@@ -33,16 +33,25 @@ pub trait Connector: 'static {
     }
 }
 
-// These stand here and not in `grant`: the step function's type needs the exchange, which needs
-// the grant.
-impl<C> Grant<StepFn<C>> {
-    /// A grant whose token is safe in a client.
-    pub const fn client(name: &'static str, allows: &'static str, lifetime: Lifetime, step: StepFn<C>) -> Self {
-        Self::new(name, Audience::Client, allows, lifetime, step)
-    }
+/// A grant whose token is safe in a client.
+///
+/// It stands here and not in `grant`: the type of the step function needs the exchange, which needs
+/// the grant.
+pub(crate) const fn client_grant<C>(
+    name: &'static str,
+    allows: &'static str,
+    lifetime: Lifetime,
+    step: StepFn<C>,
+) -> Grant<StepFn<C>> {
+    Grant::new(name, Audience::Client, allows, lifetime, step)
+}
 
-    /// A grant whose token has full API access.
-    pub const fn server(name: &'static str, allows: &'static str, lifetime: Lifetime, step: StepFn<C>) -> Self {
-        Self::new(name, Audience::Server, allows, lifetime, step)
-    }
+/// A grant whose token has full API access.
+pub(crate) const fn server_grant<C>(
+    name: &'static str,
+    allows: &'static str,
+    lifetime: Lifetime,
+    step: StepFn<C>,
+) -> Grant<StepFn<C>> {
+    Grant::new(name, Audience::Server, allows, lifetime, step)
 }

@@ -46,7 +46,7 @@ impl AccessToken {
 
 /// A refusal (RFC 6749 section 5.2), where no other form is documented.
 pub(crate) fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error"], &["/error_description"], &[]);
+    let refusal = reply.refusal(&["/error"], &["/error_description"], &[]);
     let kind = kind(refusal.code.as_deref());
     refusal.kind(kind)
 }

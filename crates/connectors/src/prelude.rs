@@ -4,7 +4,7 @@ pub(crate) use serde::Deserialize;
 pub(crate) use serde_json::{Map, Value, json};
 
 pub(crate) use crate::{
-    connector::{Connector, StepFn},
+    connector::{Connector, StepFn, client_grant, server_grant},
     crypto, encoding,
     error::{Error, Kind, Refusal, Result},
     exchange::{Exchange, Step},

@@ -33,7 +33,7 @@ impl Connector for Aci {
         hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
         credentials: &[required("api_key"), required("entity_id").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "registration_checkout",
                 "store one card or account; no money moves",
                 Lifetime::Fixed(LIFETIME),
@@ -41,7 +41,7 @@ impl Connector for Aci {
             )
             .by_default()
             .inputs(&[INTEGRITY, TEST_MODE]),
-            Grant::client("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME), payment_checkout)
+            client_grant("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME), payment_checkout)
                 .inputs(&[
                     Input::decimal("amount").required(),
                     Input::currency("currency").required(),
@@ -149,7 +149,7 @@ struct Outcome {
 /// <https://docs.oppwa.com/reference/resultCodes>
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/result/parameterErrors", &["name", "message"]);
-    let refusal = Refusal::read(reply, &["/result/code"], &["/result/description"], &[]).reason(faults);
+    let refusal = reply.refusal(&["/result/code"], &["/result/description"], &[]).reason(faults);
     let code = refusal.code.as_deref();
     let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
     let kind = if within(&["800.900.3"]) {

@@ -49,7 +49,7 @@ impl Connector for Adyen {
         )],
         credentials: &[required("api_key"), required("merchant_account").public(), optional("review_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "session_zero_value",
                 "verify a card and store it for one shopper; no money moves",
                 LIFETIME,
@@ -58,7 +58,7 @@ impl Connector for Adyen {
             .by_default()
             .inputs(ZERO_VALUE)
             .metadata(20, 20, 80),
-            Grant::client("session", "make that one payment", LIFETIME, session).inputs(SESSION).metadata(20, 20, 80),
+            client_grant("session", "make that one payment", LIFETIME, session).inputs(SESSION).metadata(20, 20, 80),
         ],
     };
 }
@@ -169,5 +169,5 @@ struct Session {
 /// Adyen's APIs have two forms: their own, and that of RFC 9457 with `title` and `detail`.
 /// <https://docs.adyen.com/development-resources/error-codes>
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/errorCode"], &["/message", "/detail", "/title"], &["/errorType"])
+    reply.refusal(&["/errorCode"], &["/message", "/detail", "/title"], &["/errorType"])
 }

@@ -23,7 +23,7 @@ impl Connector for Adyenplatform {
         ],
         hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "session",
             "use the components of the given roles on the given resources, from one origin",
             Lifetime::InReply,

@@ -28,7 +28,7 @@ impl Connector for Airwallex {
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
         credentials: &[required("api_key"), required("client_id").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "customer_client_secret",
                 "list and add that customer's payment methods and consents",
                 Lifetime::Fixed(3600),
@@ -36,7 +36,7 @@ impl Connector for Airwallex {
             )
             .by_default_with("customer_id")
             .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS]),
-            Grant::client(
+            client_grant(
                 "payment_intent_client_secret",
                 "confirm that one payment",
                 Lifetime::Fixed(3600),
@@ -52,7 +52,7 @@ impl Connector for Airwallex {
                 LOGIN_AS,
             ])
             .metadata(50, 100, 500),
-            Grant::server("access_token", "call every API that the key allows", Lifetime::Fixed(1800), access_token)
+            server_grant("access_token", "call every API that the key allows", Lifetime::Fixed(1800), access_token)
                 .inputs(&[LOGIN_AS]),
         ],
     };
@@ -175,5 +175,5 @@ struct Intent {
 
 /// <https://www.airwallex.com/docs/api#/Errors>
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/code"], &["/message"], &["/source"])
+    reply.refusal(&["/code"], &["/message"], &["/source"])
 }

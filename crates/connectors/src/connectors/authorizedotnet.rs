@@ -32,7 +32,7 @@ impl Connector for Authorizedotnet {
         hosts: &[Host::main("https://api.authorize.net", "https://apitest.authorize.net")],
         credentials: &[required("name").public(), required("transaction_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "hosted_payment_page",
                 "pay that one amount on the hosted form",
                 Lifetime::Fixed(LIFETIME),
@@ -40,7 +40,7 @@ impl Connector for Authorizedotnet {
             )
             .by_default()
             .inputs(&[Input::decimal("amount").required(), SETTINGS]),
-            Grant::client(
+            client_grant(
                 "hosted_profile_page",
                 "add, change and remove that customer's stored cards on the hosted form",
                 Lifetime::Fixed(LIFETIME),

@@ -48,7 +48,7 @@ impl Connector for Billwerk {
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
         credentials: &[required("api_key"), required("public_api_key").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "recurring_session",
                 "enter and store one payment method of one customer; no money moves",
                 LIFETIME,
@@ -57,7 +57,7 @@ impl Connector for Billwerk {
             .by_default()
             .inputs(STORING)
             .one_of(&[&["customer_handle"], &["create_customer"]]),
-            Grant::client("charge_session", "pay that one order", LIFETIME, charge_session)
+            client_grant("charge_session", "pay that one order", LIFETIME, charge_session)
                 .inputs(INPUTS)
                 .one_of(&[
                     &["amount", "customer_handle"],
@@ -143,5 +143,5 @@ struct Session {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/code"], &["/message", "/error"], &["/error"])
+    reply.refusal(&["/code"], &["/message", "/error"], &["/error"])
 }

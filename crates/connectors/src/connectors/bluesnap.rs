@@ -27,7 +27,7 @@ impl Connector for Bluesnap {
         ],
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
         credentials: &[required("username").public(), required("password")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "payment_fields_token",
             "attach one set of card data from the browser, for the backend to use once",
             Lifetime::Fixed(LIFETIME),
@@ -74,5 +74,5 @@ fn payment_fields_token(credentials: &Credentials, exchange: &Exchange<'_>) -> R
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/message/0/code"], &["/message/0/description"], &["/message/0/errorName"])
+    reply.refusal(&["/message/0/code"], &["/message/0/description"], &["/message/0/errorName"])
 }

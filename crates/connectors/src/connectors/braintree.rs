@@ -27,7 +27,7 @@ impl Connector for Braintree {
         unconfirmed: &["The suffix that may follow the third part of the authorization fingerprint."],
         hosts: &[Host::main("https://payments.braintree-api.com", "https://payments.sandbox.braintree-api.com")],
         credentials: &[required("public_key"), required("private_key")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "client_token",
             "tokenize payment methods, and with customer_id also list and vault that customer's",
             Lifetime::Fixed(LIFETIME),
@@ -123,8 +123,7 @@ struct Payload {
 /// GraphQL refuses with status 200, so the kind is read from the error class.
 /// <https://developer.paypal.com/braintree/graphql/guides/making_api_calls/#error-handling>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(
-        reply,
+    let refusal = reply.refusal(
         &["/errors/0/extensions/legacyCode", "/errors/0/extensions/errorClass"],
         &["/errors/0/message"],
         &["/errors/0/extensions/errorClass"],

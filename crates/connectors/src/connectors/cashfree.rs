@@ -36,7 +36,7 @@ impl Connector for Cashfree {
         ],
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
         credentials: &[required("app_id").public(), required("secret_key")],
-        grants: &[Grant::client("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)
+        grants: &[client_grant("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)
             .by_default()
             .inputs(&[
                 Input::decimal("order_amount").required(),
@@ -135,5 +135,5 @@ struct Order {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/code"], &["/message"], &["/type"])
+    reply.refusal(&["/code"], &["/message"], &["/type"])
 }

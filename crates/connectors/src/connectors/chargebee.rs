@@ -35,7 +35,7 @@ impl Connector for Chargebee {
         hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
         credentials: &[required("api_key"), required("site").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "portal_session",
                 "open the self-service portal as that customer",
                 Lifetime::Fixed(PORTAL_LIFETIME),
@@ -43,7 +43,7 @@ impl Connector for Chargebee {
             )
             .by_default()
             .inputs(INPUTS),
-            Grant::client(
+            client_grant(
                 "manage_payment_sources",
                 "add and change that customer's payment methods on a hosted page",
                 Lifetime::InReply,
@@ -149,5 +149,5 @@ struct Page {
 
 /// <https://apidocs.chargebee.com/docs/api/error-handling>
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/api_error_code"], &["/message"], &["/param", "/type"])
+    reply.refusal(&["/api_error_code"], &["/message"], &["/param", "/type"])
 }

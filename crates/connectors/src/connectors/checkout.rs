@@ -63,7 +63,7 @@ impl Connector for Checkout {
             optional("processing_channel_id").public(),
         ],
         grants: &[
-            Grant::client(
+            client_grant(
                 "payment_session",
                 "run Flow once: verify a card where the amount is 0, else make that payment",
                 Lifetime::Settable { min: 60, default: 3600, max: 86_400 },
@@ -87,7 +87,7 @@ impl Connector for Checkout {
                 Input::text("locale"),
             ])
             .metadata(10, 100, 255),
-            Grant::client(
+            client_grant(
                 "cardholder_access_token",
                 "show one cardholder's card details in that cardholder's app",
                 Lifetime::Fixed(3600),
@@ -100,7 +100,7 @@ impl Connector for Checkout {
                 Input::flag("single_use"),
                 URL_PREFIX,
             ]),
-            Grant::server(
+            server_grant(
                 "oauth_client_credentials",
                 "call the APIs of the scopes asked for",
                 Lifetime::Fixed(3600),
@@ -244,6 +244,6 @@ struct PaymentSession {
 
 /// The API lists its codes, the OAuth endpoints follow RFC 6749; a refused key gets an empty body.
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error_codes/0", "/error_type"], &["/error_type"], &[]);
+    let refusal = reply.refusal(&["/error_codes/0", "/error_type"], &["/error_type"], &[]);
     if refusal.message.is_none() { oauth::refusal(reply) } else { refusal }
 }

@@ -31,7 +31,7 @@ impl Connector for Coinbase {
         unconfirmed: &["The shape of refusals."],
         hosts: &[Host::main("https://api.developer.coinbase.com", "https://api.developer.coinbase.com")],
         credentials: &[optional("api_key")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "onramp_session_token",
             "open one Onramp or Offramp session for the given addresses, once",
             Lifetime::Fixed(LIFETIME),
@@ -112,5 +112,5 @@ struct Session {
 
 /// The API's own form (`errorType`) and that of the gateway before it (`code`).
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/errorType", "/code"], &["/errorMessage", "/message"], &[])
+    reply.refusal(&["/errorType", "/code"], &["/errorMessage", "/message"], &[])
 }

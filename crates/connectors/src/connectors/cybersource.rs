@@ -24,7 +24,7 @@ pub(super) const CREDENTIALS: &[CredentialField] =
     &[required("api_key").public(), required("merchant_account").public(), required("api_secret")];
 
 pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
-    Grant::client(
+    client_grant(
         "microform_session",
         "tokenize one card or bank account in iframes on the given origins",
         Lifetime::Fixed(LIFETIME),
@@ -38,7 +38,7 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     ]),
     // CyberSource's Flex API guide: for server-side applications only, never in a client's code.
     // The token is not bound to an origin, and its key is good for one card.
-    Grant::server(
+    server_grant(
         "flex_session",
         "tokenize one card's fields through the Flex API, from server-side applications only",
         Lifetime::Fixed(LIFETIME),

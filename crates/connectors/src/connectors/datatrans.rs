@@ -31,7 +31,7 @@ impl Connector for Datatrans {
         hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
         credentials: &[required("merchant_id").public(), required("password")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "secure_fields",
                 "enter the card of this transaction in iframes, with 3-D Secure",
                 Lifetime::Fixed(LIFETIME),
@@ -39,7 +39,7 @@ impl Connector for Datatrans {
             )
             .by_default()
             .inputs(&[CURRENCY, RETURN_URL, AMOUNT]),
-            Grant::client(
+            client_grant(
                 "registration",
                 "register one means of payment on the hosted page, without a charge",
                 Lifetime::Fixed(LIFETIME),
@@ -52,7 +52,7 @@ impl Connector for Datatrans {
                 Input::url("error_url"),
                 Input::texts("payment_methods"),
             ]),
-            Grant::client(
+            client_grant(
                 "mobile_token",
                 "register or pay with one means of payment in the mobile SDK",
                 Lifetime::Fixed(LIFETIME),
@@ -150,7 +150,7 @@ struct Answer {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error/code"], &["/error/message"], &[]);
+    let refusal = reply.refusal(&["/error/code"], &["/error/message"], &[]);
     let kind = match refusal.code.as_deref() {
         Some("UNAUTHORIZED") => Some(Kind::CredentialsRejected),
         Some("SERVER_ERROR" | "THIRD_PARTY_ERROR" | "UNKNOWN_ERROR") => Some(Kind::Unavailable),

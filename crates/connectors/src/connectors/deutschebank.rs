@@ -26,7 +26,7 @@ impl Connector for Deutschebank {
         ],
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
-        grants: &[Grant::server(
+        grants: &[server_grant(
             "client_credentials",
             "use the payment services of the merchant",
             Lifetime::InReply,
@@ -68,7 +68,7 @@ fn client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Res
 /// RFC 6749 (`error`).
 fn refusal(reply: &Reply) -> Refusal {
     let code = &["/cause", "/rc", "/error"];
-    let refusal = Refusal::read(reply, code, &["/description", "/message", "/error_description"], &[]);
+    let refusal = reply.refusal(code, &["/description", "/message", "/error_description"], &[]);
     let kind = match refusal.code.as_deref() {
         Some("unauthorized") => Some(Kind::CredentialsRejected),
         // Beside an rc, the code of RFC 6749 tells the kind.

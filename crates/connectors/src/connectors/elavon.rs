@@ -40,7 +40,7 @@ impl Connector for Elavon {
         unconfirmed: &["The lifetime of 15 minutes.", "The meaning of the error codes 4000, 4025 and 5000."],
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
         credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "transaction_token",
             "make the one transaction it was made for on the hosted form; without an amount, turn a card into a token",
             Lifetime::Fixed(LIFETIME),

@@ -20,7 +20,7 @@ pub(super) const HOSTS: &[Host] =
     &[Host::main("https://connect.fiservapis.com", "https://connect-cert.fiservapis.com")];
 
 pub(super) const fn security_credentials<C>(step: StepFn<C>) -> Grant<StepFn<C>> {
-    Grant::client(
+    client_grant(
         "security_credentials",
         "put one card or bank account, encrypted, into the payment session that it was made with",
         Lifetime::Fixed(LIFETIME),
@@ -49,7 +49,7 @@ impl Connector for FiservCommerceHub {
         ],
         grants: &[
             security_credentials(security_credentials_step),
-            Grant::client(
+            client_grant(
                 "multi_use_public_key",
                 "encrypt card data for this merchant: a public key, which opens nothing",
                 Lifetime::Fixed(604_800),

@@ -25,7 +25,7 @@ impl Connector for Getnet {
         ],
         hosts: &[Host::main("https://api.globalgetnet.com", "https://api-sbx.globalgetnet.com")],
         credentials: &[required("api_key").public(), required("api_secret"), optional("seller_id").public()],
-        grants: &[Grant::server(
+        grants: &[server_grant(
             "access_token",
             "call every Regional API of the merchant: payments, refunds, card tokens",
             Lifetime::Fixed(3600),
@@ -52,7 +52,7 @@ fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
 /// its own (`error_code`).
 fn refusal(reply: &Reply) -> Refusal {
     let details = encoding::faults_at(&reply.lenient(), "/details", &["field", "message"]);
-    let refusal = Refusal::read(reply, &["/error", "/error_code"], &["/error_description", "/message"], &[]);
+    let refusal = reply.refusal(&["/error", "/error_code"], &["/error_description", "/message"], &[]);
     let kind = oauth::kind(refusal.code.as_deref());
     refusal.reason(details).kind(kind)
 }

@@ -40,7 +40,7 @@ impl Connector for Globalpay {
         hosts: &[MAIN, EU],
         credentials: &[required("app_id").public(), required("app_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "restricted_token",
                 "make single-use card tokens with hosted fields or the drop-in UI",
                 Lifetime::Settable { min: 60, default: 600, max: 604_800 },
@@ -49,7 +49,7 @@ impl Connector for Globalpay {
             .by_default()
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::OneOf(FOR_BROWSERS)),
-            Grant::server(
+            server_grant(
                 "access_token",
                 "do all that the app may do",
                 Lifetime::Settable { min: 60, default: 86_400, max: 604_800 },
@@ -176,7 +176,7 @@ struct Account {
 
 /// Wrong credentials come with status 403. <https://developer.globalpay.com/resources/messages>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error_code"], &["/detailed_error_description"], &["/detailed_error_code"]);
+    let refusal = reply.refusal(&["/error_code"], &["/detailed_error_description"], &["/detailed_error_code"]);
     let wrong = matches!(refusal.reason.as_deref(), Some("40004"));
     refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -33,7 +33,7 @@ const INPUTS: &[Input] = &[
 const REQUEST: &[&str] = &["mandate_request", "payment_request", "customer_id"];
 
 const fn flow_grant(name: &'static str, allows: &'static str, step: StepFn<Credentials>) -> Grant<StepFn<Credentials>> {
-    Grant::client(name, allows, Lifetime::Fixed(604_800), step).inputs(INPUTS).metadata(3, 50, 500)
+    client_grant(name, allows, Lifetime::Fixed(604_800), step).inputs(INPUTS).metadata(3, 50, 500)
 }
 
 pub(super) struct Gocardless;
@@ -220,5 +220,5 @@ fn duplicate_of(reply: &Reply) -> Option<String> {
 /// <https://developer.gocardless.com/api-reference/#overview-errors>
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/error/errors", &["field", "message"]);
-    Refusal::read(reply, &["/error/errors/0/reason", "/error/type"], &["/error/message"], &[]).reason(faults)
+    reply.refusal(&["/error/errors/0/reason", "/error/type"], &["/error/message"], &[]).reason(faults)
 }

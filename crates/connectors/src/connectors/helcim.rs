@@ -29,7 +29,7 @@ impl Connector for Helcim {
         // One host for both modes: the API token decides.
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "helcim_pay_checkout",
             "run that one HelcimPay.js session: verify and store a card, or pay or hold the given amount",
             Lifetime::Fixed(LIFETIME),

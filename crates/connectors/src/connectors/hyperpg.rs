@@ -67,7 +67,7 @@ impl Connector for Hyperpg {
         hosts: &[Host::main("https://api.hyperpg.in", "https://sandbox.hyperpg.in")],
         credentials: &[required("username"), optional("password"), required("merchant_id").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "customer_client_auth_token",
                 "list, store and pay with that customer's payment methods in the SDK",
                 LIFETIME,
@@ -75,14 +75,9 @@ impl Connector for Hyperpg {
             )
             .by_default()
             .inputs(CUSTOMER),
-            Grant::client(
-                "order_client_auth_token",
-                "pay that one order in the SDK",
-                LIFETIME,
-                order_client_auth_token,
-            )
-            .inputs(ORDER),
-            Grant::client(
+            client_grant("order_client_auth_token", "pay that one order in the SDK", LIFETIME, order_client_auth_token)
+                .inputs(ORDER),
+            client_grant(
                 "session_sdk_payload",
                 "open the hosted checkout SDK for that one order",
                 LIFETIME,
@@ -193,8 +188,7 @@ struct ClientAuth {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(
-        reply,
+    let refusal = reply.refusal(
         &["/error_code", "/error_info/code"],
         &["/error_message", "/error_info/user_message"],
         &["/error_info/developer_message"],

@@ -23,7 +23,7 @@ impl Connector for Iatapay {
         ],
         hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
-        grants: &[Grant::server(
+        grants: &[server_grant(
             "access_token",
             "create and read the merchant's payments and refunds",
             Lifetime::InReply,
@@ -57,7 +57,7 @@ struct Granted {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error"], &["/message"], &["/reason"]);
+    let refusal = reply.refusal(&["/error"], &["/message"], &["/reason"]);
     let kind = oauth::kind(refusal.code.as_deref());
     refusal.kind(kind)
 }

@@ -31,7 +31,7 @@ impl Connector for Itaubank {
             optional("certificates"),
             optional("private_key"),
         ],
-        grants: &[Grant::server(
+        grants: &[server_grant(
             "access_token",
             "use the APIs contracted for the client id, together with its certificate",
             Lifetime::Fixed(LIFETIME),
@@ -85,7 +85,7 @@ struct Granted {
 fn refusal(reply: &Reply) -> Refusal {
     let fields = encoding::faults_at(&reply.lenient(), "/campos", &["campo", "mensagem"]);
     let words = ["/mensagem", "/error_description", "/message"];
-    let refusal = Refusal::read(reply, &["/codigo", "/error"], &words, &[]).reason(fields);
+    let refusal = reply.refusal(&["/codigo", "/error"], &words, &[]).reason(fields);
     let kind = oauth::kind(refusal.code.as_deref());
     let status = reply.json::<Value>().is_err().then(|| reply.status.to_string());
     Refusal { code: refusal.code.or(status), kind, ..refusal }

@@ -35,7 +35,7 @@ impl Connector for Jpmorgan {
             optional("merchant_purchase_description").public(),
             optional("statement_descriptor").public(),
         ],
-        grants: &[Grant::server(
+        grants: &[server_grant(
             "access_token",
             "call every payment API of the project: payments, refunds, verifications",
             Lifetime::Fixed(3600),
@@ -69,12 +69,8 @@ fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
 
 /// A refusal has the form of RFC 6749 or that of the payment APIs.
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(
-        reply,
-        &["/error", "/responseCode"],
-        &["/error_description", "/responseMessage"],
-        &["/responseStatus"],
-    );
+    let refusal =
+        reply.refusal(&["/error", "/responseCode"], &["/error_description", "/responseMessage"], &["/responseStatus"]);
     let kind = oauth::kind(refusal.code.as_deref());
     refusal.kind(kind)
 }

@@ -50,7 +50,7 @@ impl Connector for Klarna {
         ],
         hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
         credentials: &[required("username").public(), required("password")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "payments_session",
             "authorize this one purchase or tokenization",
             LIFETIME,
@@ -120,5 +120,5 @@ struct Category {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/error_code"], &["/error_messages"], &["/correlation_id"])
+    reply.refusal(&["/error_code"], &["/error_messages"], &["/correlation_id"])
 }

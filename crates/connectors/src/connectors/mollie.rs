@@ -54,7 +54,7 @@ impl Connector for Mollie {
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
         credentials: &[required("api_key"), optional("profile_token").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "session",
                 "run Mollie Components for this one order",
                 Lifetime::Fixed(SESSION_LIFETIME),
@@ -63,10 +63,10 @@ impl Connector for Mollie {
             .by_default()
             .inputs(PAYMENT)
             .metadata_json(20, 40, 500),
-            Grant::client("payment", "open Mollie's checkout page for this payment", Lifetime::InReply, payment)
+            client_grant("payment", "open Mollie's checkout page for this payment", Lifetime::InReply, payment)
                 .inputs(PAYMENT)
                 .metadata_json(20, 40, 500),
-            Grant::client(
+            client_grant(
                 "apple_pay_session",
                 "complete Apple Pay's merchant validation once",
                 Lifetime::Fixed(APPLE_PAY_LIFETIME),
@@ -252,5 +252,5 @@ struct Made {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/status", "/title"], &["/detail"], &["/field"])
+    reply.refusal(&["/status", "/title"], &["/detail"], &["/field"])
 }

@@ -34,14 +34,14 @@ impl Connector for Moneris {
         hosts: &[Host::main("https://api.moneris.io", "https://api.sb.moneris.io"), CHECKOUT],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[
-            Grant::server(
+            server_grant(
                 "oauth_client_credentials",
                 "call the APIs of the scopes asked for",
                 Lifetime::Fixed(3600),
                 oauth_client_credentials,
             )
             .scopes(Scopes::Any),
-            Grant::client(
+            client_grant(
                 "checkout_ticket",
                 "open Moneris Checkout for that one amount",
                 Lifetime::Unpublished,
@@ -136,6 +136,6 @@ fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
 
 /// The token endpoint refuses in the form of RFC 6749, the API in that of RFC 9457.
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/title"], &["/detail"], &["/category"]);
+    let refusal = reply.refusal(&["/title"], &["/detail"], &["/category"]);
     if refusal.code.is_none() { oauth::refusal(reply) } else { refusal }
 }

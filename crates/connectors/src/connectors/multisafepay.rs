@@ -26,7 +26,7 @@ impl Connector for Multisafepay {
         ],
         hosts: &[Host::main("https://api.multisafepay.com", "https://testapi.multisafepay.com")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "api_token",
             "start Payment Components and encrypt payment details",
             Lifetime::Fixed(LIFETIME),
@@ -63,7 +63,7 @@ struct Answer {
 
 /// A refusal may come with status 200. Its members are at the top, by some documents inside `data`.
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error_code", "/data/error_code"], &["/error_info", "/data/error_info"], &[]);
+    let refusal = reply.refusal(&["/error_code", "/data/error_code"], &["/error_info", "/data/error_info"], &[]);
     let kind = match refusal.code.as_deref() {
         Some("1032") => Some(Kind::CredentialsRejected),
         _ => reply.is_success().then_some(Kind::RequestRejected),

@@ -24,7 +24,7 @@ impl Connector for Nexinets {
         ],
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
         credentials: &[required("merchant_id").public(), required("api_key")],
-        grants: &[Grant::client("order", "pay that one order on the hosted page", Lifetime::Unpublished, order)
+        grants: &[client_grant("order", "pay that one order on the hosted page", Lifetime::Unpublished, order)
             .by_default()
             .inputs(&[
                 Input::minor_units("amount").required(),
@@ -88,6 +88,6 @@ fn refusal(reply: &Reply) -> Refusal {
         })
         .collect();
     let details = Some(faults.join(", ")).filter(|details| !details.is_empty());
-    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/message"]);
+    let refusal = reply.refusal(&["/code"], &["/message"], &["/message"]);
     Refusal { message: details.or_else(|| refusal.message.clone()), ..refusal }
 }

@@ -49,7 +49,7 @@ impl Connector for Nexixpay {
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "hpp_verify",
                 "verify a card on the hosted page, and with contract_id store it",
                 Lifetime::Unpublished,
@@ -68,10 +68,10 @@ impl Connector for Nexixpay {
                 Input::digits("contract_frequency", 4),
             ])
             .server_parameters(SERVER),
-            Grant::client("hpp", "pay that one order on the hosted page", Lifetime::Unpublished, hpp)
+            client_grant("hpp", "pay that one order on the hosted page", Lifetime::Unpublished, hpp)
                 .inputs(&[AMOUNT, ACTION_TYPE, CURRENCY, RETURN_URL, CANCEL_URL, NOTIFICATION_URL, LANGUAGE])
                 .server_parameters(SERVER),
-            Grant::client(
+            client_grant(
                 "build",
                 "pay that one order in iframe fields on the merchant's page",
                 Lifetime::Unpublished,
@@ -229,5 +229,5 @@ impl Started {
 /// The refusal of a key has no body.
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/errors", &["description"]);
-    Refusal::read(reply, &["/errors/0/code"], &["/errors/0/description"], &[]).reason(faults)
+    reply.refusal(&["/errors/0/code"], &["/errors/0/description"], &[]).reason(faults)
 }

@@ -33,14 +33,14 @@ impl Connector for Nuvei {
             required("merchant_secret"),
         ],
         grants: &[
-            Grant::client(
+            client_grant(
                 "session_token",
                 "tokenize cards in one session; paying in it also needs a checksum that the holder cannot make",
                 Lifetime::Fixed(LIFETIME),
                 session_token,
             )
             .by_default(),
-            Grant::client(
+            client_grant(
                 "open_order",
                 "pay or verify this order through the Web SDK",
                 Lifetime::Fixed(LIFETIME),
@@ -150,7 +150,7 @@ struct Answer {
 /// Refusals come with status 200. The vendor publishes few codes; for the others the text beside
 /// the code decides the kind.
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/errCode"], &["/reason"], &[]);
+    let refusal = reply.refusal(&["/errCode"], &["/reason"], &[]);
     if !reply.is_success() {
         return refusal;
     }

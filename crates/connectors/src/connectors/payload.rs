@@ -45,7 +45,7 @@ impl Connector for Payload {
         hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
         credentials: &[required("auth_key_map").nested()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "payment_method_form",
                 "store one payment method through secure inputs",
                 Lifetime::Unpublished,
@@ -53,14 +53,14 @@ impl Connector for Payload {
             )
             .by_default()
             .inputs(&[CURRENCY, Input::object("payment_method")]),
-            Grant::client(
+            client_grant(
                 "payment_form",
                 "make that one payment through secure inputs",
                 Lifetime::Unpublished,
                 payment_form,
             )
             .inputs(&[CURRENCY, Input::decimal("amount").required(), Input::object("payment")]),
-            Grant::client(
+            client_grant(
                 "checkout_plugin",
                 "pay that amount or invoice in the embedded checkout",
                 Lifetime::Unpublished,
@@ -68,7 +68,7 @@ impl Connector for Payload {
             )
             .inputs(CHECKOUT)
             .one_of(AMOUNT_OR_INVOICE),
-            Grant::client(
+            client_grant(
                 "checkout_page",
                 "pay that amount or invoice on the hosted page",
                 Lifetime::Unpublished,
@@ -191,5 +191,5 @@ struct AccessToken {
 fn refusal(reply: &Reply) -> Refusal {
     let body: Value = reply.lenient();
     let details = body.get("details").filter(|details| !details.is_null()).map(Value::to_string);
-    Refusal::read(reply, &["/error_type"], &["/error_description", "/description"], &[]).reason(details)
+    reply.refusal(&["/error_type"], &["/error_description", "/description"], &[]).reason(details)
 }

@@ -29,7 +29,7 @@ impl Connector for Payone {
         ],
         hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
         credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "authentication_token",
             "start the card tokenizer or the hosted tokenization page for this merchant",
             Lifetime::Fixed(600),
@@ -76,5 +76,5 @@ struct Answer {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/errors/0/errorCode"], &["/errors/0/message"], &["/errors/0/id"])
+    reply.refusal(&["/errors/0/errorCode"], &["/errors/0/message"], &["/errors/0/id"])
 }

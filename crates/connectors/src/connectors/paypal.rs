@@ -27,7 +27,7 @@ impl Connector for Paypal {
         hosts: &[Host::main("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("payer_id").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "client_token",
                 "start the JS SDK v6 or Fastlane: eligibility and client-side order calls, on the given domains",
                 Lifetime::Fixed(900),
@@ -39,21 +39,21 @@ impl Connector for Paypal {
                 Input::one_of("intent", &["sdk_init"]),
                 PARTNER_ATTRIBUTION_ID,
             ]),
-            Grant::client(
+            client_grant(
                 "identity_client_token",
                 "start the hosted card fields of the JS SDK v5",
                 Lifetime::Fixed(3600),
                 identity_client_token,
             )
             .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
-            Grant::client(
+            client_grant(
                 "id_token",
                 "show and use that customer's saved methods in the JS SDK v5",
                 Lifetime::InReply,
                 id_token,
             )
             .inputs(&[CUSTOMER_ID, PARTNER_ATTRIBUTION_ID]),
-            Grant::server("access_token", "call all REST APIs of the app", Lifetime::InReply, access_token)
+            server_grant("access_token", "call all REST APIs of the app", Lifetime::InReply, access_token)
                 .scopes(Scopes::Any),
         ],
     };
@@ -194,7 +194,7 @@ struct IdToken {
 /// <https://developer.paypal.com/api/rest/responses/>
 fn refusal(reply: &Reply) -> Refusal {
     let details = encoding::faults_at(&reply.lenient(), "/details", &["issue", "description"]);
-    let refusal = Refusal::read(reply, &["/error", "/name"], &["/error_description", "/message"], &[]);
+    let refusal = reply.refusal(&["/error", "/name"], &["/error_description", "/message"], &[]);
     let kind = oauth::kind(refusal.code.as_deref());
     refusal.reason(details).kind(kind)
 }

@@ -29,7 +29,7 @@ impl Connector for Paysafe {
         ],
         hosts: &[Host::main("https://api.paysafe.com", "https://api.test.paysafe.com")],
         credentials: &[required("username").public(), required("password")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "single_use_customer_token",
             "list, use and update that customer's stored payment methods in the SDK, once",
             Lifetime::Fixed(LIFETIME),

@@ -38,7 +38,7 @@ impl Connector for Paystack {
         ],
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
         credentials: &[required("api_key")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "transaction_access_code",
             "pay that one transaction",
             Lifetime::Unpublished,
@@ -113,7 +113,7 @@ struct Transaction {
 
 /// <https://paystack.com/docs/api/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/meta/nextStep"]);
+    let refusal = reply.refusal(&["/code"], &["/message"], &["/meta/nextStep"]);
     let kind = match refusal.code.as_deref() {
         Some("invalid_Key") => Some(Kind::CredentialsRejected),
         _ => reply.is_success().then_some(Kind::RequestRejected),

@@ -48,7 +48,7 @@ impl Connector for Paytm {
             optional("client_id").public(),
         ],
         grants: &[
-            Grant::client(
+            client_grant(
                 "access_token",
                 "ask for payment options and card details without an order",
                 Lifetime::Unpublished,
@@ -56,7 +56,7 @@ impl Connector for Paytm {
             )
             .by_default()
             .inputs(&[Input::text_of("reference_id", 20)]),
-            Grant::client("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME), txn_token)
+            client_grant("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME), txn_token)
                 .by_default_with("amount")
                 .inputs(&[
                     Input::decimal("amount").required(),

@@ -29,7 +29,7 @@ impl Connector for Payu {
         hosts: &[Host::main("https://secure.payu.com", "https://secure.snd.payu.com"), INDIA],
         credentials: &[required("api_key").public(), required("api_secret")],
         grants: &[
-            Grant::server(
+            server_grant(
                 "client_credentials",
                 "make all order calls of the point of sale (GPO), or those of the scopes asked for (India)",
                 LIFETIME,
@@ -37,7 +37,7 @@ impl Connector for Payu {
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::one_of("region", &["gpo", "india"])])
             .scopes(Scopes::Any),
-            Grant::server(
+            server_grant(
                 "trusted_merchant",
                 "make all order calls of the point of sale, with the stored cards of one customer (GPO)",
                 LIFETIME,
@@ -49,7 +49,7 @@ impl Connector for Payu {
                 Input::text("email").required(),
                 Input::text("ext_customer_id").required(),
             ]),
-            Grant::server("partner", "manage the shops of one firm (GPO)", LIFETIME, partner).inputs(&[
+            server_grant("partner", "manage the shops of one firm (GPO)", LIFETIME, partner).inputs(&[
                 CLIENT_ID,
                 CLIENT_SECRET,
                 Input::text("firm_id").required(),

@@ -34,7 +34,7 @@ impl Connector for Phonepe {
         hosts: &[Host::main("https://api.phonepe.com", "https://api-preprod.phonepe.com")],
         credentials: &[optional("merchant_id").public(), optional("salt_key"), optional("salt_index").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "sdk_order_token",
                 "pay this one order in the mobile SDK",
                 Lifetime::Settable { min: 300, default: 1200, max: 3600 },
@@ -50,7 +50,7 @@ impl Connector for Phonepe {
                 Input::object("meta_info"),
             ])
             .metadata(TAGS.len(), 4, 256),
-            Grant::server(
+            server_grant(
                 "client_credentials",
                 "make all calls of the payment gateway's API",
                 Lifetime::InReply,
@@ -164,7 +164,7 @@ struct Order {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/code"], &["/message"], &["/errorCode"]);
+    let refusal = reply.refusal(&["/code"], &["/message"], &["/errorCode"]);
     let wrong = matches!(refusal.code.as_deref(), Some("UNAUTHORIZED" | "INVALID_CLIENT" | "AUTHORIZATION_FAILED"));
     refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

@@ -27,7 +27,7 @@ impl Connector for PinelabsOnline {
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
         credentials: &[required("client_id").public(), required("client_secret")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "checkout_token",
                 "pay that one order in the hosted checkout",
                 Lifetime::Unpublished,
@@ -44,7 +44,7 @@ impl Connector for PinelabsOnline {
                 Input::text("notes"),
                 Input::object("customer"),
             ]),
-            Grant::server(
+            server_grant(
                 "access_token",
                 "call all APIs: orders, payments, refunds, customers",
                 Lifetime::Fixed(3600),
@@ -154,8 +154,7 @@ fn answer<T: DeserializeOwned>(reply: &Reply, token: &str) -> Result<T> {
 /// Three shapes: that of RFC 6749, that of the gateway (`status`, `message`, `traceId`) and that of
 /// the other APIs (`code`, `message`).
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(
-        reply,
+    let refusal = reply.refusal(
         &["/error", "/code", "/response_code"],
         &["/error_description", "/message", "/response_message"],
         &["/traceId"],

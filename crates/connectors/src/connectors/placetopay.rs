@@ -31,10 +31,10 @@ impl Connector for Placetopay {
         hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
         credentials: &[required("login").public(), required("tran_key")],
         grants: &[
-            Grant::client("subscription_session", "store one card on the hosted page", LIFETIME, subscription_session)
+            client_grant("subscription_session", "store one card on the hosted page", LIFETIME, subscription_session)
                 .by_default()
                 .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
-            Grant::client("payment_session", "pay that one amount on the hosted page", LIFETIME, payment_session)
+            client_grant("payment_session", "pay that one amount on the hosted page", LIFETIME, payment_session)
                 .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()]),
         ],
     };
@@ -121,7 +121,7 @@ struct Status {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/status/reason"], &["/status/message"], &[]);
+    let refusal = reply.refusal(&["/status/reason"], &["/status/message"], &[]);
     let kind = match refusal.code.as_deref() {
         Some("401") => Some(Kind::CredentialsRejected),
         Some("BR") => Some(Kind::RequestRejected),

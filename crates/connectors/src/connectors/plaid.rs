@@ -43,7 +43,7 @@ impl Connector for Plaid {
         hosts: &[Host::main("https://production.plaid.com", "https://sandbox.plaid.com")],
         credentials: &[required("client_id").public(), required("secret")],
         grants: &[
-            Grant::client("link_token", "open one Link session for one end user", LIFETIME, link_token)
+            client_grant("link_token", "open one Link session for one end user", LIFETIME, link_token)
                 .by_default()
                 .inputs(&[
                     Input::text_of("client_name", 30).required(),
@@ -90,10 +90,10 @@ impl Connector for Plaid {
                 ])
                 // Without products, the session can only update items: that one or the user's.
                 .one_of(&[&["products"], &["access_token"], &["user_id", "update"]]),
-            Grant::client("session_token", "open one Layer session for one end user", LIFETIME, session_token).inputs(
+            client_grant("session_token", "open one Layer session for one end user", LIFETIME, session_token).inputs(
                 &[Input::text("template_id").required(), USER, USER_ID, REDIRECT_URI, ANDROID_PACKAGE_NAME, WEBHOOK],
             ),
-            Grant::server(
+            server_grant(
                 "oauth_client_credentials",
                 "call the APIs of the scopes asked for",
                 Lifetime::InReply,
@@ -178,7 +178,7 @@ struct Session {
 /// Plaid's page says to read its types and codes, not the status.
 /// <https://plaid.com/docs/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error_code"], &["/error_message"], &["/error_type"]);
+    let refusal = reply.refusal(&["/error_code"], &["/error_message"], &["/error_type"]);
     let kind = match (refusal.code.as_deref(), refusal.reason.as_deref()) {
         (Some("INVALID_API_KEYS"), _) => Some(Kind::CredentialsRejected),
         (_, Some("RATE_LIMIT_EXCEEDED")) => Some(Kind::RateLimited),

@@ -31,7 +31,7 @@ impl Connector for Powertranz {
         ],
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
         credentials: &[required("power_tranz_id").public(), required("power_tranz_password")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "spi_hosted_page",
             "pay that one amount, or verify a card, on the hosted page; that page's result brings the SPI token through the \
              browser, so a backend must look at the result itself before it ships",
@@ -121,7 +121,7 @@ impl Answer {
 /// A refusal may come with status 200 and a list of the request's faults.
 fn refusal(reply: &Reply) -> Refusal {
     let refusal =
-        Refusal::read(reply, &["/Errors/0/Code", "/IsoResponseCode"], &["/Errors/0/Message", "/ResponseMessage"], &[]);
+        reply.refusal(&["/Errors/0/Code", "/IsoResponseCode"], &["/Errors/0/Message", "/ResponseMessage"], &[]);
     let faulty = reply.is_success() && reply.lenient::<Answer>().is_faulty();
     refusal.kind(faulty.then_some(Kind::RequestRejected))
 }

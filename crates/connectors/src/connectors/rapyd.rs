@@ -30,7 +30,7 @@ impl Connector for Rapyd {
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
         credentials: &[required("access_key"), required("secret_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "card_token_page",
                 "add cards to that customer on the vendor's page or in its toolkit",
                 LIFETIME,
@@ -45,7 +45,7 @@ impl Connector for Rapyd {
                 CANCEL_URL,
                 Input::object("card_fields"),
             ]),
-            Grant::client(
+            client_grant(
                 "checkout_page",
                 "pay that amount once on the vendor's page or in its toolkit",
                 LIFETIME,
@@ -180,7 +180,7 @@ struct Page {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/status/error_code"], &["/status/message", "/status/status"], &[]);
+    let refusal = reply.refusal(&["/status/error_code"], &["/status/message", "/status/status"], &[]);
     let wrong = matches!(refusal.code.as_deref(), Some("UNAUTHENTICATED_API_CALL"));
     refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

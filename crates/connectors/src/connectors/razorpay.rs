@@ -28,7 +28,7 @@ impl Connector for Razorpay {
         hosts: &[Host::main("https://api.razorpay.com", "https://api-web-turbo-upi.ext.dev.razorpay.in"), AUTH],
         credentials: &[required("api_key").public(), optional("api_secret")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "turbo_customer_session",
                 "link UPI accounts of one customer in the mobile SDK and pay with them",
                 Lifetime::InReply,
@@ -36,7 +36,7 @@ impl Connector for Razorpay {
             )
             .by_default()
             .inputs(&[Input::text("customer_reference")]),
-            Grant::server(
+            server_grant(
                 "oauth_client_credentials",
                 "call the APIs of the application",
                 OAUTH_LIFETIME,
@@ -44,7 +44,7 @@ impl Connector for Razorpay {
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET])
             .server_parameters(&["refresh_token"]),
-            Grant::server(
+            server_grant(
                 "oauth_refresh_token",
                 "act for one sub-merchant who consented",
                 OAUTH_LIFETIME,
@@ -128,7 +128,7 @@ struct Public {
 /// Bad requests and bad keys have the same code, so the text decides.
 /// <https://razorpay.com/docs/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/error/code"], &["/error/description"], &["/error/reason"]);
+    let refusal = reply.refusal(&["/error/code"], &["/error/description"], &["/error/reason"]);
     let denied = refusal.message.as_deref().is_some_and(|text| {
         ["Authentication failed", "Access denied"].iter().any(|beginning| text.starts_with(beginning))
     });

@@ -23,7 +23,7 @@ impl Connector for Revolut {
         unconfirmed: &["The error body of older answers, with errorId."],
         hosts: &[Host::main("https://merchant.revolut.com", "https://sandbox-merchant.revolut.com")],
         credentials: &[required("secret_api_key"), optional("signing_secret")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "order_token",
             "pay that one order, or with an amount of zero verify and save a card",
             Lifetime::Settable { min: 60, default: 3600, max: 2_592_000 },
@@ -99,5 +99,5 @@ struct Order {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/code"], &["/message"], &["/errorId"])
+    reply.refusal(&["/code"], &["/message"], &["/errorId"])
 }

@@ -27,7 +27,7 @@ impl Connector for Shift4 {
         hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client("checkout_session", "complete this one checkout", Lifetime::Unpublished, checkout_session)
+            client_grant("checkout_session", "complete this one checkout", Lifetime::Unpublished, checkout_session)
                 .by_default()
                 .inputs(&[
                     AMOUNT.required(),
@@ -39,7 +39,7 @@ impl Connector for Shift4 {
                     Input::text("locale"),
                 ])
                 .metadata(20, 40, 500),
-            Grant::client(
+            client_grant(
                 "signed_checkout_request",
                 "open the vendor's checkout with exactly these parameters, again and again",
                 Lifetime::UntilUsed,
@@ -125,5 +125,5 @@ struct Session {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/error/code", "/error/type"], &["/error/message"], &["/error/type"])
+    reply.refusal(&["/error/code", "/error/type"], &["/error/message"], &["/error/type"])
 }

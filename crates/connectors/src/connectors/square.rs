@@ -33,7 +33,7 @@ impl Connector for Square {
             optional("refresh_token"),
         ],
         grants: &[
-            Grant::client(
+            client_grant(
                 "device_code",
                 "pair one Square Terminal by typing the code on it",
                 Lifetime::Fixed(300),
@@ -41,14 +41,14 @@ impl Connector for Square {
             )
             .by_default()
             .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
-            Grant::client(
+            client_grant(
                 "mobile_authorization_code",
                 "authorize the retired Reader SDK once, for in-person payments at that location; live only",
                 Lifetime::Fixed(3600),
                 mobile_authorization_code,
             )
             .inputs(&[Input::text_of("location_id", 191).required()]),
-            Grant::server(
+            server_grant(
                 "oauth_refresh",
                 "call what the seller granted, or fewer scopes of it",
                 Lifetime::Fixed(86_400),
@@ -147,7 +147,7 @@ fn text(reply: &Reply, pointer: &str) -> Result<String> {
 
 /// <https://developer.squareup.com/docs/build-basics/general-considerations/handling-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(reply, &["/errors/0/code"], &["/errors/0/detail"], &["/errors/0/category"]);
+    let refusal = reply.refusal(&["/errors/0/code"], &["/errors/0/detail"], &["/errors/0/category"]);
     let kind = match refusal.reason.as_deref() {
         Some("AUTHENTICATION_ERROR") if reply.status != 403 => Some(Kind::CredentialsRejected),
         Some("INVALID_REQUEST_ERROR") if reply.is_success() => Some(Kind::RequestRejected),

@@ -26,7 +26,7 @@ impl Connector for Stax {
         grants: &[
             // For servers: the token makes the same calls as the key, from any origin, any number
             // of times.
-            Grant::server(
+            server_grant(
                 "ephemeral_token",
                 "call the whole API as that user, with charges, refunds, customers and stored methods",
                 Lifetime::Fixed(DAY),
@@ -34,7 +34,7 @@ impl Connector for Stax {
             )
             .inputs(&[Input::text("user_id"), Input::text("user_email")])
             .one_of(&[&["user_id"], &["user_email"]]),
-            Grant::server(
+            server_grant(
                 "owner_ephemeral_token",
                 "call the whole API as the owner of the key",
                 Lifetime::Fixed(DAY),

@@ -46,7 +46,7 @@ impl Connector for Stripe {
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "checkout_session_setup",
                 "show the embedded form and save one payment method; no charge, no reading of data",
                 Lifetime::Settable { min: 1800, default: 3600, max: 86_400 },
@@ -63,7 +63,7 @@ impl Connector for Stripe {
                 STRIPE_VERSION,
             ])
             .metadata(50, 40, 500),
-            Grant::client(
+            client_grant(
                 "ephemeral_key",
                 "call the API for one customer (read it, manage its payment methods), or read one card or verification session",
                 Lifetime::Fixed(3600),
@@ -81,14 +81,14 @@ impl Connector for Stripe {
             .one_of(&[&["customer"], &["create_customer"], &["issuing_card", "nonce"], &["verification_session"]])
             // It goes to the customer that is created.
             .metadata(50, 40, 500),
-            Grant::client(
+            client_grant(
                 "customer_session",
                 "let Stripe's elements list, save and remove that customer's saved methods, per enabled component",
                 Lifetime::Fixed(1800),
                 customer_session,
             )
             .inputs(&[CUSTOMER.required(), ACCOUNT, Input::object("components").required()]),
-            Grant::client("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed, setup_intent)
+            client_grant("setup_intent", "confirm and save one payment method", Lifetime::UntilUsed, setup_intent)
                 .inputs(&[
                     CUSTOMER,
                     ACCOUNT,
@@ -99,14 +99,14 @@ impl Connector for Stripe {
                     STRIPE_VERSION,
                 ])
                 .metadata(50, 40, 500),
-            Grant::client(
+            client_grant(
                 "terminal_connection_token",
                 "connect card readers through the Terminal SDK",
                 Lifetime::Unpublished,
                 terminal_connection_token,
             )
             .inputs(&[ACCOUNT, Input::text("location")]),
-            Grant::client("payment_intent", "pay that one intent", Lifetime::UntilUsed, payment_intent)
+            client_grant("payment_intent", "pay that one intent", Lifetime::UntilUsed, payment_intent)
                 .inputs(&[
                     Input::minor_units("amount").required(),
                     Input::currency("currency").required(),

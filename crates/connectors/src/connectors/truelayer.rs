@@ -43,7 +43,7 @@ impl Connector for Truelayer {
             optional("account_holder_name").public(),
         ],
         grants: &[
-            Grant::client(
+            client_grant(
                 "resource_token",
                 "see and authorise that one payment",
                 Lifetime::Fixed(RESOURCE_TOKEN_SECONDS),
@@ -52,7 +52,7 @@ impl Connector for Truelayer {
             .by_default_with("payment")
             .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
             .metadata(10, 40, 500),
-            Grant::server("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600), access_token)
+            server_grant("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600), access_token)
                 .scopes(Scopes::Any),
         ],
     };
@@ -152,8 +152,7 @@ struct Payment {
 /// The token endpoint answers as in RFC 6749, the payments API as in RFC 9457.
 /// <https://docs.truelayer.com/docs/payments-api-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = Refusal::read(
-        reply,
+    let refusal = reply.refusal(
         &["/error", "/title"],
         &["/error_description", "/detail"],
         &["/error_details/reason", "/trace_id"],

@@ -33,7 +33,7 @@ impl Connector for Trustpay {
         ],
         credentials: &[required("api_key"), required("project_id").public(), required("secret_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "wallet_intent_secrets",
                 "show and pay one payment with Apple Pay or Google Pay",
                 Lifetime::Unpublished,
@@ -44,7 +44,7 @@ impl Connector for Trustpay {
                 Input::currency("currency").required(),
                 Input::one_of("wallet", &["apple_pay", "google_pay"]).required(),
             ]),
-            Grant::server(
+            server_grant(
                 "access_token",
                 "use the project's API: payments, refunds, reports",
                 Lifetime::InReply,

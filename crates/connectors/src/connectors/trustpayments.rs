@@ -30,7 +30,7 @@ impl Connector for Trustpayments {
         // their own.
         hosts: &[Host::main("https://cdn.eu.trustpayments.com", "https://cdn.eu.trustpayments.com")],
         credentials: &[required("site_reference").public(), optional("username"), optional("password")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "jwt",
             "run the listed request types on this site with this amount; without an amount, check and tokenize a card",
             Lifetime::Fixed(LIFETIME),

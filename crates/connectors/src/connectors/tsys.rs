@@ -36,7 +36,7 @@ impl Connector for Tsys {
         // Never called: the page loads the library from it.
         hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
         credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "tsep_manifest",
             "tokenize cards for this device with TSEP, whose address is library_url, a question mark and the token",
             Lifetime::Fixed(DAY),

@@ -38,7 +38,7 @@ impl Connector for Volt {
             required("client_secret"),
         ],
         grants: &[
-            Grant::client("embedded_payment", "authorise that one payment", Lifetime::Unpublished, embedded_payment)
+            client_grant("embedded_payment", "authorise that one payment", Lifetime::Unpublished, embedded_payment)
                 .inputs(&[
                     Input::integer("amount", 1, 999_999_999_999).required(),
                     Input::currency("currency").required(),
@@ -48,12 +48,7 @@ impl Connector for Volt {
                     Input::text("callback"),
                     Input::url("notification_url"),
                 ]),
-            Grant::server(
-                "access_token",
-                "pay, refund, pay out, read the account",
-                Lifetime::Fixed(3600),
-                access_token,
-            ),
+            server_grant("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600), access_token),
         ],
     };
 }

@@ -26,16 +26,16 @@ impl Connector for Wise {
         hosts: &[Host::main("https://api.wise.com", "https://api.wise-sandbox.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("refresh_token")],
         grants: &[
-            Grant::server(
+            server_grant(
                 "client_credentials",
                 "call the partner APIs of the application",
                 LIFETIME,
                 client_credentials,
             ),
-            Grant::server("user_refresh_token", FOR_A_USER, LIFETIME, user_refresh_token)
+            server_grant("user_refresh_token", FOR_A_USER, LIFETIME, user_refresh_token)
                 .inputs(&[Input::secret("refresh_token")])
                 .server_parameters(&["refresh_token"]),
-            Grant::server(
+            server_grant(
                 "registration_code",
                 "act for a Wise user whom the partner created",
                 LIFETIME,
@@ -43,7 +43,7 @@ impl Connector for Wise {
             )
             .inputs(&[Input::text("email").required(), Input::secret("registration_code").required()])
             .server_parameters(&["refresh_token"]),
-            Grant::server("authorization_code", FOR_A_USER, LIFETIME, authorization_code)
+            server_grant("authorization_code", FOR_A_USER, LIFETIME, authorization_code)
                 .inputs(&[Input::secret("code").required(), Input::url("redirect_uri").required()])
                 .server_parameters(&["refresh_token"]),
         ],

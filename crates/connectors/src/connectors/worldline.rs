@@ -25,7 +25,7 @@ impl Connector for Worldline {
             "https://api.preprod.connect.worldline-solutions.com",
         )],
         credentials: &[required("api_key").public(), required("api_secret"), required("merchant_account_id").public()],
-        grants: &[Grant::client(
+        grants: &[client_grant(
             "client_session",
             "call the Client API of the merchant for one customer: list products, encrypt card data",
             Lifetime::Fixed(7200),
@@ -82,5 +82,5 @@ struct Session {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    Refusal::read(reply, &["/errors/0/code"], &["/errors/0/message"], &["/errors/0/id"])
+    reply.refusal(&["/errors/0/code"], &["/errors/0/message"], &["/errors/0/id"])
 }

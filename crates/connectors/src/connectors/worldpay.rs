@@ -27,7 +27,7 @@ impl Connector for Worldpay {
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
         credentials: &[required("username"), required("password"), required("entity_id").public()],
         grants: &[
-            Grant::client(
+            client_grant(
                 "device_data_jwt",
                 "run the device-data collection of one 3-D Secure check",
                 Lifetime::InReply,
@@ -35,7 +35,7 @@ impl Connector for Worldpay {
             )
             .by_default()
             .inputs(&[Input::object("paymentInstrument")]),
-            Grant::client(
+            client_grant(
                 "payment_page",
                 "make that one payment on Worldpay's page",
                 Lifetime::Settable { min: 300, default: 1800, max: 2_592_000 },
@@ -168,7 +168,7 @@ struct Page {
 
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/validationErrors", &["jsonPath", "message"]);
-    let refusal = Refusal::read(reply, &["/errorName"], &["/message"], &[]).reason(faults);
+    let refusal = reply.refusal(&["/errorName"], &["/message"], &[]).reason(faults);
     let wrong = matches!(refusal.code.as_deref(), Some("unauthorized" | "accessDenied"));
     refusal.kind(wrong.then_some(Kind::CredentialsRejected))
 }

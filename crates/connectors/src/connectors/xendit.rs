@@ -63,7 +63,7 @@ impl Connector for Xendit {
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
         credentials: &[required("api_key")],
         grants: &[
-            Grant::client(
+            client_grant(
                 "components_session_save",
                 "save a payment method of one customer; no money moves",
                 LIFETIME,
@@ -73,11 +73,11 @@ impl Connector for Xendit {
             .inputs(SAVE)
             .one_of(CUSTOMER)
             .metadata(50, 40, 500),
-            Grant::client("components_session_pay", "pay that one amount", LIFETIME, components_session_pay)
+            client_grant("components_session_pay", "pay that one amount", LIFETIME, components_session_pay)
                 .inputs(PAY)
                 .one_of(&[&["amount", "customer"], &["amount", "customer_id"]])
                 .metadata(50, 40, 500),
-            Grant::client(
+            client_grant(
                 "payment_link_session",
                 "pay that one amount on Xendit's page, or without one save a payment method there",
                 LIFETIME,

@@ -66,6 +66,17 @@ impl Reply {
         Error { retry_after: self.retry_after(), ..Error::refused(Refusal { status: self.status, ..refusal }) }
     }
 
+    /// A refusal whose words are in this reply's JSON body.
+    ///
+    /// `code`, `message` and `reason` are JSON pointers (RFC 6901); the first that leads to a text,
+    /// a number or a list of texts counts. A body of another form has no words and is no error:
+    /// gateways between us and the connector write bodies of their own.
+    pub fn refusal(&self, code: &[&str], message: &[&str], reason: &[&str]) -> Refusal {
+        let body: Value = self.lenient();
+        let words = |pointers: &[&str]| pointers.iter().find_map(|pointer| words(body.pointer(pointer)?));
+        Refusal { code: words(code), message: words(message), reason: words(reason), ..Refusal::default() }
+    }
+
     /// How long to wait before the next call, where a header says it in seconds. A date is
     /// not read.
     pub fn retry_after(&self) -> Option<Duration> {
@@ -102,19 +113,6 @@ impl Reply {
     /// A header's value, where it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-}
-
-impl Refusal {
-    /// A refusal whose words are in a JSON body.
-    ///
-    /// `code`, `message` and `reason` are JSON pointers (RFC 6901); the first that leads to a text,
-    /// a number or a list of texts counts. A body of another form has no words and is no error:
-    /// gateways between us and the connector write bodies of their own.
-    pub fn read(reply: &Reply, code: &[&str], message: &[&str], reason: &[&str]) -> Self {
-        let body: Value = reply.lenient();
-        let words = |pointers: &[&str]| pointers.iter().find_map(|pointer| words(body.pointer(pointer)?));
-        Self { code: words(code), message: words(message), reason: words(reason), ..Self::default() }
     }
 }
 

@@ -73,10 +73,8 @@ pub(super) enum DemoError {
     Task(#[from] tokio::task::JoinError),
 }
 
-impl From<DemoError> for Failure {
-    fn from(error: DemoError) -> Self {
-        Self::Demo(Box::new(error))
-    }
+fn failed(error: DemoError) -> Failure {
+    Failure::Demo(Box::new(error))
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
@@ -91,15 +89,16 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let _ = stopped.await;
     }));
     let connect_timeouts = ConnectTimeouts { default: CONNECT_TIMEOUT, ..Default::default() };
-    let transport = Transport::new(connect_timeouts, None).map_err(|error| DemoError::Client(error.to_string()))?;
-    Demo { sandbox: &sandbox, address, transport }.run(&log).await?;
+    let transport =
+        Transport::new(connect_timeouts, None).map_err(|error| failed(DemoError::Client(error.to_string())))?;
+    Demo { sandbox: &sandbox, address, transport }.run(&log).await.map_err(failed)?;
 
     if !args.once {
         print_invitation(address, authority);
         signals::shutdown().await;
     }
     let _ = stop.send(());
-    serving.await.map_err(DemoError::from)??;
+    serving.await.map_err(|error| failed(error.into()))??;
     sandbox.shutdown().await;
     Ok(())
 }
