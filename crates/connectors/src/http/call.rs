@@ -11,6 +11,13 @@ use crate::{
     secret::Secret,
 };
 
+/// Whether a header's value may be shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sensitivity {
+    Public,
+    Secret,
+}
+
 /// One HTTP request to a connector, complete to the last byte.
 ///
 /// `Debug` shows method, host and path; never a header's value, a query or a body.
@@ -65,25 +72,25 @@ impl Call {
     /// Adds a header.
     #[must_use]
     pub fn header(self, name: &'static str, value: &str) -> Self {
-        self.put(HeaderName::from_static(name), value, false)
+        self.put(HeaderName::from_static(name), value, Sensitivity::Public)
     }
 
     /// Adds a header whose value is secret.
     #[must_use]
     pub fn secret_header(self, name: &'static str, value: &str) -> Self {
-        self.put(HeaderName::from_static(name), value, true)
+        self.put(HeaderName::from_static(name), value, Sensitivity::Secret)
     }
 
     /// `Authorization: Bearer` (RFC 6750 section 2.1).
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
-        self.put(header::AUTHORIZATION, &format!("Bearer {token}"), true)
+        self.put(header::AUTHORIZATION, &format!("Bearer {token}"), Sensitivity::Secret)
     }
 
     /// `Authorization: Basic` (RFC 7617 section 2): the two are joined as they are.
     #[must_use]
     pub fn basic(self, user: &str, password: &str) -> Self {
-        self.put(header::AUTHORIZATION, &format!("Basic {}", base64(format!("{user}:{password}"))), true)
+        self.put(header::AUTHORIZATION, &format!("Basic {}", base64(format!("{user}:{password}"))), Sensitivity::Secret)
     }
 
     /// The body as JSON.
@@ -133,13 +140,13 @@ impl Call {
         }
     }
 
-    fn put(mut self, name: HeaderName, value: &str, secret: bool) -> Self {
+    fn put(mut self, name: HeaderName, value: &str, sensitivity: Sensitivity) -> Self {
         match HeaderValue::from_str(value) {
             Ok(mut value) => {
-                value.set_sensitive(secret);
+                value.set_sensitive(sensitivity == Sensitivity::Secret);
                 self.headers.insert(name, value);
             }
-            Err(_) if secret => {
+            Err(_) if sensitivity == Sensitivity::Secret => {
                 self.fault = Some(Error::new(
                     Kind::InvalidCredentials,
                     format!("a credential has characters that the header {name} cannot carry"),
