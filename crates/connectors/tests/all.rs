@@ -1,4 +1,5 @@
-//! What holds for every connector of the list. A new connector is covered by its fixtures alone: nothing here names one.
+//! Tests of every connector of the list. No test names a connector, so a new one needs only its
+//! fixtures.
 
 #[cfg(test)]
 mod descriptions;

@@ -1,4 +1,5 @@
-//! What every connector of the list says of itself: listings, documentation and checks are made from it.
+//! The `META` of every connector is complete and consistent. Listings, documentation and checks are
+//! made from it.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -100,7 +101,7 @@ fn grants_are_well_described() {
                     !["grant", "audience", "ttl_seconds", "scopes"].contains(name),
                     "{context}: {name} is everybody's"
                 );
-                // The vendor's own name may have capitals.
+                // The vendor's name for an input may have capitals.
                 let wellformed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
                 assert!(wellformed && name.starts_with(|c: char| c.is_ascii_alphabetic()), "{context}: {name}");
             }
@@ -144,7 +145,8 @@ fn credentials_are_as_described() {
     }
 }
 
-/// The form of a key shows the mode where the request does not: `fixtures/<connector>/modes.json`.
+/// Some keys show the mode by their form. `fixtures/<connector>/modes.json` lists such keys with
+/// their modes.
 #[test]
 fn keys_show_test_or_live() {
     let mut count = 0;
@@ -159,7 +161,8 @@ fn keys_show_test_or_live() {
     assert!(count > 0);
 }
 
-/// A blank that was copied along would be sent as a part of the key, and hides whether the key is a live one.
+/// A caller may copy a blank together with a key. The blank would be sent as a part of the key, and
+/// the check for a live key would not recognise the key.
 #[test]
 fn blanks_around_credentials_and_secret_inputs_are_refused_by_name() {
     let dirty =
@@ -169,7 +172,7 @@ fn blanks_around_credentials_and_secret_inputs_are_refused_by_name() {
         let given = credentials(entry);
         for field in entry.meta.credentials.iter().filter(|field| given[field.name].is_string()) {
             let text = given[field.name].as_str().unwrap();
-            // Lines belong to PEM; a zero byte does not.
+            // PEM ends with a line break. It has no zero byte.
             for dirty in dirty(text).iter().filter(|dirty| !text.starts_with("-----BEGIN") || dirty.ends_with('\0')) {
                 let mut given = given.clone();
                 given.insert(field.name.into(), dirty.as_str().into());
@@ -187,7 +190,8 @@ fn blanks_around_credentials_and_secret_inputs_are_refused_by_name() {
     }
 }
 
-/// `cargo run -p xtask -- new-connector` marks each fact that only the vendor's documents can tell.
+/// `cargo run -p xtask -- new-connector` writes `MISSING: ` for each fact that its author must take
+/// from the vendor's documents.
 #[test]
 fn no_fact_is_missing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

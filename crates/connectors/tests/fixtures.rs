@@ -1,4 +1,4 @@
-//! Every fixture: the calls are as written, and so is what comes of the replies.
+//! Every fixture makes the calls and has the outcome that its file states.
 
 use connectors::{Audience, CONNECTORS};
 
@@ -46,7 +46,7 @@ fn what_is_for_the_backend_stands_in_nothing_that_a_client_gets() {
     assert!(count > 0);
 }
 
-/// A reply too many would be one that the fixture's author believed to matter.
+/// A reply that no step reads has no effect, so it is a mistake in the fixture.
 #[test]
 fn every_reply_of_a_fixture_is_read() {
     for scene in scenes() {

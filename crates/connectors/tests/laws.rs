@@ -1,4 +1,5 @@
-//! Laws that hold for every connector of the list, whatever the caller, the operator or the vendor sends.
+//! Laws that hold for every connector of the list, for any input of the caller, the operator or the
+//! vendor.
 
 use connectors::{Call, Expiry, InputKind, Lifetime, Reply};
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ fn successes() -> Vec<Scene> {
     scenes().into_iter().filter(Scene::succeeds).collect()
 }
 
-/// A token that may be handed out: whatever the vendor sent.
+/// Checks a token, if there is one: it is not empty, and it has no control characters.
 fn check_token(played: &Played, context: &str) {
     if let Some(Ok(token)) = &played.end {
         let value = token.value.expose();
@@ -20,7 +21,7 @@ fn check_token(played: &Played, context: &str) {
     }
 }
 
-// ---- whatever the vendor answers
+// ---- any reply of the vendor
 
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -135,13 +136,13 @@ fn no_answer_breaks_a_connector() {
     });
 }
 
-/// What every connector sees sooner or later, held against each grant without chance.
+/// Common wrong replies. Each grant gets all of them, without random choice.
 #[test]
 fn no_usual_rubbish_breaks_a_connector() {
     let bodies: [&[u8]; 9] = [b"", b"{}", b"[]", b"null", b"\"\"", b"<html></html>", b"\xff\xfe", b"{\"error\":", b"0"];
     for scene in successes() {
         for nth in 0..scene.case.replies.len() {
-            // A vendor whose answer is all in the headers may send any body.
+            // The whole answer is in the headers, so the body may be anything.
             if scene.replies()[nth].body.is_empty() {
                 continue;
             }
@@ -169,7 +170,7 @@ fn tokens_live_when_they_arrive() {
             Expiry::At(moment) => assert!(moment.as_second() > NOW, "{}: dead on arrival", scene.name),
             Expiry::After(_, seconds) => assert!(seconds > 0, "{}: dead on arrival", scene.name),
             Expiry::UntilUsed => assert_eq!(grant.lifetime, Lifetime::UntilUsed, "{}", scene.name),
-            // Where each answer says it, one may fail to.
+            // An answer may lack the lifetime that others have.
             Expiry::Unpublished => {
                 assert!(matches!(grant.lifetime, Lifetime::Unpublished | Lifetime::InReply), "{}", scene.name);
             }
@@ -212,7 +213,7 @@ fn secrets_are_seen_nowhere() {
             assert!(secrets(&scene).iter().all(|secret| !format!("{reply:?}").contains(secret)), "{}", scene.name);
         }
         check_silence(&scene, &scene.play(), "as written");
-        // Some vendors repeat the key that they refuse.
+        // Some vendors repeat the refused key in their answer.
         if matches!(&scene.case.expect, Some(Expect::Error(error)) if error.status.is_some()) {
             let mut scene = scene.clone();
             let echo = secrets(&scene).join(" ");
@@ -222,7 +223,7 @@ fn secrets_are_seen_nowhere() {
     }
 }
 
-/// Headers that a log may show are those that hold no secret.
+/// A header with a secret is marked as sensitive, so that no log shows it.
 #[test]
 fn headers_with_secrets_are_marked() {
     for scene in scenes() {
@@ -256,7 +257,7 @@ const HOSTILE: &[&str] = &[
     "https://evil.example/", "x://y",
 ];
 
-/// Puts the text wherever a caller can put one.
+/// Replaces every text in a JSON value.
 fn steer(value: &mut Value, text: &str) {
     match value {
         Value::String(old) => *old = text.into(),
@@ -266,7 +267,8 @@ fn steer(value: &mut Value, text: &str) {
     }
 }
 
-/// The scene with the text in one place after the other: all at once would be refused for the first.
+/// One copy of the scene for each place of the text. With the text in all places at once, the call
+/// is refused for the first of them and the others stay untested.
 fn steered(scene: &Scene, text: &str) -> Vec<Scene> {
     let change = |change: &dyn Fn(&mut Scene)| {
         let mut scene = scene.clone();
@@ -322,7 +324,8 @@ fn nobody_steers_where_a_call_goes() {
     });
 }
 
-/// Whether an origin is of a template such as `https://{label}-live.example`, with a DNS label in the braces' place.
+/// Whether an origin matches a template such as `https://{label}-live.example`. A DNS label
+/// stands in place of the braces.
 fn is_of(template: &str, origin: &str) -> bool {
     let Some((head, rest)) = template.split_once('{') else { return template == origin };
     let tail = rest.split_once('}').unwrap().1;

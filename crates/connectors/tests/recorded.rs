@@ -1,10 +1,14 @@
-//! What the vendors' own SDKs send, field by field against what we send.
+//! Compares requests that the vendors' own SDKs send with ours, field by field.
 //!
-//! A field that differs is named in the recording with the reason, and only such fields may differ. Recorded, but of other
-//! products, and so not among our grants: Stripe's account session (lets a connected account's own staff in, not a
-//! shopper), PayPal's vault setup token (takes a card's number or starts an approval), Braintree's token from an OAuth code
-//! and its OAuth access token in place of keys (credentials that ours do not hold), Adyen's user and password in place of
-//! the API key (likewise).
+//! A recording names each field that differs, with the reason. No other field may differ.
+//!
+//! These requests of the SDKs belong to other products, so no grant makes them:
+//!
+//! - Stripe's account session is for the staff of a connected account, not for a shopper.
+//! - PayPal's vault setup token takes a card's number or starts an approval.
+//! - Braintree's token from an OAuth code, and its OAuth access token in place of keys, need
+//!   credentials that our connector does not hold.
+//! - Adyen's user and password, in place of the API key, are such credentials, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +74,7 @@ fn fields_of_recording(call: &ExpectedCall) -> Fields {
 }
 
 fn fields(method: &str, url: &str, headers: &BTreeMap<String, String>) -> Fields {
-    // Upper and lower case of a host are the same host (RFC 3986 section 3.2.2).
+    // The case of a host has no meaning (RFC 3986 section 3.2.2).
     let (origin, path) = url.split_at(url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at));
     let mut fields = Fields::new();
     add(&mut fields, "method", method);

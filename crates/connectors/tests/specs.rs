@@ -1,7 +1,8 @@
-//! Every call that the fixtures and recordings make, against what the vendor itself publishes.
+//! Every call of the fixtures and recordings is valid by the vendor's own document.
 //!
-//! `fixtures/<connector>/spec.json` is a hand-made extract of the vendor's document: names, types, what is required, values
-//! and lengths. A connector without that file has a vendor that publishes no document for these calls.
+//! `fixtures/<connector>/spec.json` is a hand-made extract of the vendor's document: names, types,
+//! required members, values and lengths. A connector has no such file if its vendor publishes no
+//! document for these calls.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +17,9 @@ use crate::support::{form_of, recordings, scenes, spec, text_headers};
 struct Spec {
     #[serde(rename = "documents")]
     _documents: Vec<String>,
-    /// By method and path; a `{segment}` stands for any.
+    /// By method and path. `{segment}` matches any one segment.
     calls: BTreeMap<String, Described>,
-    /// Calls on which the documents are silent.
+    /// Calls that the documents do not describe.
     #[serde(default)]
     without_document: Vec<String>,
 }
@@ -27,7 +28,7 @@ struct Spec {
 #[serde(deny_unknown_fields)]
 struct Described {
     content_type: String,
-    /// Headers without which the vendor refuses the call.
+    /// Headers that the vendor requires.
     #[serde(default)]
     headers: Vec<String>,
     body: Schema,
@@ -41,7 +42,7 @@ enum Schema {
         properties: BTreeMap<String, Self>,
         #[serde(default)]
         required: Vec<String>,
-        /// What members of other names must be; without it there may be none.
+        /// The schema of members with other names. Without it, no other member is allowed.
         others: Option<Box<Self>>,
     },
     Array {
@@ -52,13 +53,13 @@ enum Schema {
         one_of: Option<Vec<String>>,
         min_length: Option<usize>,
         max_length: Option<usize>,
-        /// The only words of which the text may be made (a query's names).
+        /// The only words that the text may have (the names in a query).
         words: Option<Vec<String>>,
     },
     Integer,
     Number,
     Boolean,
-    /// The document leaves it open.
+    /// The document gives no type.
     Any,
 }
 
@@ -108,7 +109,8 @@ fn matches(pattern: &str, made: &str) -> bool {
         && pattern.split('/').zip(made.split('/')).all(|(want, have)| want == have || want.starts_with('{'))
 }
 
-/// A form whose names have brackets, as the JSON that it stands for: `a[b][0]=c` is `{"a": {"b": {"0": "c"}}}`.
+/// Turns a form with brackets in its names into JSON: `a[b][0]=c` becomes
+/// `{"a": {"b": {"0": "c"}}}`.
 fn nested(form: BTreeMap<String, String>) -> Value {
     let mut root = Map::new();
     for (name, value) in form {
@@ -176,7 +178,7 @@ impl Schema {
     }
 }
 
-/// The checker itself: what it must refuse.
+/// The checker accepts valid forms and refuses each kind of invalid one.
 #[test]
 fn the_checker_finds_faults() {
     let schema: Schema = serde_json::from_value(serde_json::json!({

@@ -1,5 +1,5 @@
-//! Reads `fixtures/<connector>/*.json` and plays them: an exchange with every reply given, so no time passes and nothing
-//! is sent.
+//! Reads `fixtures/<connector>/*.json` and plays them. An exchange has all its replies in advance,
+//! so no time passes and nothing is sent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,8 @@ pub(crate) const NOW: i64 = 1_767_225_600;
 const IDEMPOTENCY_KEY: &str = "00000000-0000-4000-8000-000000000001";
 const NONCE: Nonce = Nonce([7; 32]);
 
-/// One conversation with a vendor and what must come of it. What is left out is the empty value, or as documented here.
+/// One conversation with a vendor, and its expected outcome. A missing member is empty or has the
+/// default that is documented here.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
@@ -42,10 +43,10 @@ pub(crate) struct Case {
     pub idempotency_key: Option<String>,
     #[serde(default)]
     pub replies: Vec<Answer>,
-    /// The calls that must be made, all of them and no others; left out where they do not matter.
+    /// The exact calls that the case makes. `None` leaves them unchecked.
     pub calls: Option<Vec<ExpectedCall>>,
     pub expect: Option<Expect>,
-    /// Which SDK sent the call (recorded requests only).
+    /// The SDK that sent the call (recorded requests only).
     pub recorded: Option<String>,
     /// Members of the recorded call that have another name in ours, with an equal value.
     #[serde(default)]
@@ -70,7 +71,7 @@ pub(crate) struct Answer {
 pub(crate) struct ExpectedCall {
     pub method: String,
     pub url: String,
-    /// Those that matter, in lower case.
+    /// The headers to compare, with names in lower case.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     pub form: Option<BTreeMap<String, String>>,
@@ -172,7 +173,7 @@ fn header_value(value: &str) -> HeaderValue {
 }
 
 impl ExpectedCall {
-    /// Holds a call against this one: the method, the URL, the headers that are named, the body.
+    /// Compares a call with this one: the method, the URL, the named headers, the body.
     pub(crate) fn compare(&self, call: &Call, context: &str) {
         assert_eq!(call.method.as_str(), self.method, "{context}: method");
         assert_eq!(call.uri.to_string(), self.url, "{context}: URL");
@@ -196,7 +197,8 @@ pub(crate) fn text_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
 }
 
-/// The pairs of a form. A name that comes twice is a mistake of ours: it would hide a value from the comparison.
+/// The pairs of a form. No form has a name twice, because the comparison would not see the first
+/// value.
 pub(crate) fn form_of(body: &[u8]) -> BTreeMap<String, String> {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
     let form: BTreeMap<String, String> = pairs.iter().cloned().collect();
@@ -204,19 +206,19 @@ pub(crate) fn form_of(body: &[u8]) -> BTreeMap<String, String> {
     form
 }
 
-/// A case with everything around it that it needs to be played.
+/// A case with its connector, credentials and hosts.
 #[derive(Clone)]
 pub(crate) struct Scene {
     pub name: String,
     pub entry: &'static Registration,
     pub case: Case,
-    /// `credentials.json` with the case's own fields over it.
+    /// `credentials.json`, in which the fields of the case replace others.
     pub credentials: Map<String, Value>,
     /// Replaces the vendor's hosts.
     pub bases: Option<Vec<String>>,
 }
 
-/// The calls that were made, and what came of them: nothing where another reply is wanted.
+/// The calls that were made, and their outcome. `end` is `None` if the step needs another reply.
 pub(crate) struct Played {
     pub calls: Vec<Call>,
     pub end: Option<Result<Token>>,
@@ -323,7 +325,7 @@ pub(crate) fn credentials(entry: &Registration) -> Map<String, Value> {
     serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Credentials and the mode that their form shows, `None` where it shows none.
+/// Credentials, and the mode that their form shows, if it shows one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Modes {
@@ -331,7 +333,7 @@ pub(crate) struct Modes {
     pub mode: Option<String>,
 }
 
-/// The table of a connector whose keys show the mode; empty where there is none.
+/// The rows of `modes.json` for a connector whose keys show the mode. Other connectors have none.
 pub(crate) fn modes(entry: &Registration) -> Vec<Modes> {
     let path = fixtures().join(entry.meta.id).join("modes.json");
     match path.exists() {
@@ -340,7 +342,7 @@ pub(crate) fn modes(entry: &Registration) -> Vec<Modes> {
     }
 }
 
-/// The cut-down document of the vendor's, where it publishes one.
+/// The extract of the vendor's document, if the vendor publishes one.
 pub(crate) fn spec(entry: &Registration) -> Option<Vec<u8>> {
     let path = fixtures().join(entry.meta.id).join("spec.json");
     path.exists().then(|| bytes(&path))
@@ -350,7 +352,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// What is in a folder, in the same order everywhere; nothing where there is no such folder.
+/// The entries of a folder, sorted by path. A missing folder has no entries.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = folder.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     paths.sort();

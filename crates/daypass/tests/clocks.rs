@@ -1,4 +1,4 @@
-//! Clocks that jump: no answer has an expired token, and no lifetime is told too long.
+//! Clocks that jump: no answer has an expired token or a lifetime that is too long.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -59,8 +59,7 @@ async fn play(scripted: &ScriptedEngine, events: &[Event]) -> (usize, usize) {
                 let left = answer.issued.lifetime_seconds().unwrap();
                 assert!(truth > 0, "dead since {truth} ms: {answer:?}");
                 assert!(left * 1000 <= truth && left >= 1, "{left} s are reply, {truth} ms are left: {answer:?}");
-                // A replacement that this call started ends here, so that its token's life is
-                // counted by still clocks.
+                // A refresh that this call started ends here, before the clocks move again.
                 for _ in 0..20 {
                     tokio::task::yield_now().await;
                 }
@@ -99,8 +98,8 @@ fn lifetimes_around_the_margin() {
                 let (given, _) = play(&scripted, &[Event::Lives(lives), call.clone(), call]).await;
                 (given, scripted.calls())
             });
-            // A second of the vendor's own clock is not seen, so what names its moment is a second
-            // shorter.
+            // The vendor's clock is known to the second only, so an absolute expiry may be counted
+            // one second shorter.
             let unsure = absolute && [1, 6].contains(&lives);
             if !unsure {
                 assert_eq!((given, calls), (if made { 2 } else { 0 }, if kept { 1 } else { 2 }), "{absolute} {lives}");

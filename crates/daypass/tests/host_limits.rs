@@ -26,7 +26,7 @@ fn ask(nth: usize) -> TestRequest {
     TestRequest::absolute().reference(format!("ref-{nth}")).within(AMPLE)
 }
 
-/// Starts so many calls at the same time.
+/// Starts this number of calls at the same time.
 fn crowd(scripted: &ScriptedEngine, count: usize, within: Duration) -> JoinSet<Result<TestAnswer>> {
     let mut tasks = JoinSet::new();
     for nth in 0..count {
@@ -61,11 +61,11 @@ async fn a_failing_connector_gets_no_call_until_one_probe_succeeds() {
     let error = scripted.ask(&ask(200)).await.unwrap_err();
     assert_eq!((error.kind, scripted.calls()), (Kind::Unavailable, attempts));
     let wait = error.retry_after.unwrap();
-    // Less the pause before a retry that the open breaker refused.
+    // The wait is shorter than 5 s by the pause before a retry that the open breaker refused.
     assert!((Duration::from_millis(4_900)..=Duration::from_secs(5)).contains(&wait), "{wait:?}");
 
-    // It is well again: many calls come at once, one goes first, and the others hear while it is
-    // under way.
+    // The connector works again. Of many calls at once, one goes to it as a probe. The others fail
+    // before the probe ends.
     scripted.script.status.store(200, Ordering::SeqCst);
     scripted.script.gated.store(true, Ordering::SeqCst);
     tokio::time::sleep(wait).await;
@@ -82,7 +82,7 @@ async fn a_failing_connector_gets_no_call_until_one_probe_succeeds() {
 async fn retries_stay_within_their_budget_and_help() {
     const CALLS: usize = 600;
     let scripted = ScriptedEngine::new();
-    // Every fourth request fails: too few for the breaker, more than the budget covers.
+    // Every fourth request fails. The breaker stays closed, and the retry budget runs out.
     let answers = (0..CALLS * 2).map(|nth| (if nth % 4 == 3 { 503 } else { 200 }, None));
     scripted.script.next.lock().unwrap().extend(answers);
     let mut failed = 0;
@@ -109,15 +109,15 @@ async fn a_short_wait_is_kept_and_a_long_one_is_told_to_the_caller() {
     let error = scripted.ask(&ask(2)).await.unwrap_err();
     assert_eq!((error.kind, error.retry_after), (Kind::RateLimited, Some(Duration::from_secs(30))));
     assert_eq!((scripted.calls(), began.elapsed()), (3, Duration::ZERO));
-    // Less time than it asks for.
+    // The deadline comes before the wait that the connector asks for.
     answers(&[(503, Some(1))]);
     let began = Instant::now();
     assert!(scripted.ask(&ask(3).within(Duration::from_millis(500))).await.is_err());
     assert_eq!((scripted.calls(), began.elapsed()), (4, Duration::ZERO));
 }
 
-/// Cashfree asks for a wait with a header of its own. A long wait is for the caller, not for this
-/// service: one call, and the caller is told.
+/// Cashfree asks for a wait in a header of its own. The service does not wait that long: it makes
+/// one call and passes the wait on to the caller.
 #[tokio::test]
 async fn a_long_wait_in_cashfrees_own_header_is_told_after_one_call() {
     let server = FaultServer::start(Front::Plain).await;
@@ -132,7 +132,7 @@ async fn a_long_wait_in_cashfrees_own_header_is_told_after_one_call() {
     assert_eq!((outcome.report.attempts, server.requests()), (1, 1));
 }
 
-/// With all permits taken, as many calls wait as may wait, and the others are refused at once. All
+/// When no permit is free, a limited number of calls waits, and the others are refused at once. All
 /// permits come back.
 #[tokio::test(start_paused = true)]
 async fn permits_are_bounded_and_come_back() {
@@ -152,7 +152,7 @@ async fn permits_are_bounded_and_come_back() {
         assert!(next(&mut calls, 12).await.iter().all(Result::is_ok), "round {round}");
         assert_eq!(scripted.calls() - before, 12, "round {round}");
     }
-    // Callers who leave, and calls that end by their deadline, give their places back, too.
+    // Cancelled calls, and calls that end by their deadline, also return their permits.
     let timed_out = next(&mut crowd(&scripted, 8, Duration::from_millis(300)), 8).await;
     assert_eq!(of_kind(&timed_out, Kind::Timeout), 8);
     let before = scripted.calls();
@@ -166,8 +166,8 @@ async fn permits_are_bounded_and_come_back() {
     assert!(next(&mut calls, 8).await.iter().all(Result::is_ok), "all places are free");
 }
 
-/// A healthy connector and one that never answers. Both have this many permits, and as many calls
-/// may wait.
+/// A healthy connector and one that never answers. Both have the same number of permits, and the
+/// same number of calls may wait.
 struct Neighbours {
     engine: Arc<Engine<Shared>>,
     healthy: FixtureCall,

@@ -27,7 +27,7 @@ impl Seeded {
     }
 }
 
-/// A cold start of so many callers. The connector answers when all of them wait.
+/// A cold start with this number of callers. The connector answers when all of them wait.
 async fn cold_start(callers: usize, cancelled: bool, seed: u64) {
     let scripted = ScriptedEngine::new();
     scripted.script.gated.store(true, SeqCst);
@@ -93,7 +93,7 @@ async fn the_caller_that_started_a_fetch_may_leave() {
 
 #[tokio::test]
 async fn the_others_go_on_when_a_fetch_panics() {
-    // Leases run out by a clock of their own here.
+    // The leases use the machine's clock, so they end while the scripted clock stands still.
     let scripted = ScriptedEngine::with_running_leases();
     scripted.script.panics.store(1, SeqCst);
     let callers: Vec<_> = (0..100)
@@ -168,8 +168,8 @@ async fn all_callers_that_waited_get_the_failure_and_the_next_call_starts_anew()
     scripted.ask(&TestRequest::server()).await.unwrap();
 }
 
-/// Calls of many tenants with references that collide, in waves of random size, their secrets
-/// rotated at random moments.
+/// Calls of many tenants with references that collide, in waves of random size. The secrets change
+/// at random moments.
 async fn crowd(calls: usize, tenants: usize, seed: u64) {
     let scripted = ScriptedEngine::new();
     scripted.script.expires_in.store(300, SeqCst);
@@ -185,7 +185,7 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
             rotations += 1;
         }
         let wave = usize::try_from(1 + random.below(512)).unwrap().min(calls - done);
-        // Half of the calls meet in one tenant of sixteen.
+        // Half of the calls go to the first sixteen tenants.
         let mut running = tokio::task::JoinSet::new();
         let now = ms(daypass::Clock::elapsed(&*scripted.clock));
         for _ in 0..wave {
@@ -216,7 +216,7 @@ async fn crowd(calls: usize, tenants: usize, seed: u64) {
             }
         }
         done += wave;
-        // Replacements that nobody waits for end before time goes on, so that the truth can be told
+        // Background refreshes end before the clock moves, so that the expected lifetime is exact
         // to the millisecond.
         while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
             tokio::task::yield_now().await;

@@ -1,8 +1,8 @@
-//! No CLIENT token contains a secret of its own call, whatever the connector answers.
+//! No CLIENT token contains a secret of its own call, for any answer of the connector.
 //!
-//! Every text of the last reply (and the header that has the token) of every CLIENT grant is
-//! replaced by every secret of the call: each credential that is not public, each secret input,
-//! each secret header that was sent (a login's token among them), as it is and inside longer texts.
+//! The test replaces every text in the last reply of every CLIENT grant, and the header with the
+//! token. The replacements are all secrets of the call, alone and inside longer texts: credentials
+//! that are not public, secret inputs, and secret headers that were sent (such as a login's token).
 
 use std::{
     collections::BTreeMap,
@@ -17,15 +17,15 @@ use tokio::time::Instant;
 
 use crate::fixtures_as_calls::{FixtureCall, FixtureReply, call, each_grant, engine};
 
-/// A secret of a call: known before, or the nth secret header that is sent (signatures differ from
-/// call to call).
+/// A secret of a call. It is known in advance, or it is the nth secret header that the call sends:
+/// a signature differs from call to call.
 #[derive(Clone)]
 enum Source {
     Known(String),
     Sent(usize),
 }
 
-/// How the last reply is changed: the nth of its texts becomes the secret, between two other texts.
+/// A change of the last reply: its nth text becomes the secret, between two other texts.
 #[derive(Clone)]
 struct Change {
     source: Source,
@@ -33,8 +33,8 @@ struct Change {
     nth: usize,
 }
 
-/// Answers with the replies of a fixture, the last one changed, and notes the secret headers that
-/// were sent.
+/// Answers with the replies of a fixture, changes the last one, and records the secret headers of
+/// the calls.
 #[derive(Clone)]
 struct Replay {
     replies: Arc<Vec<FixtureReply>>,
@@ -76,7 +76,7 @@ fn shown(issued: &IssuedToken) -> Vec<&str> {
     texts.chain(token.scopes.iter().map(String::as_str)).chain(parameters).collect()
 }
 
-/// Replaces the nth text of the body; after the last of them, the token in the headers.
+/// Replaces the nth text of the body. The number after the last text is the token in the headers.
 fn change_nth(reply: &mut FixtureReply, token: &str, nth: usize, by: &str) {
     let Some(pointer) = texts_of(&reply.body).into_iter().nth(nth) else {
         reply.headers.iter_mut().for_each(|(_, value)| *value = value.replace(token, by));
@@ -91,7 +91,7 @@ fn change_nth(reply: &mut FixtureReply, token: &str, nth: usize, by: &str) {
     };
 }
 
-/// The JSON pointers of the texts of a body; one pointer in a body that is no JSON.
+/// The JSON pointers of the texts of a body. A body that is not JSON has one pointer.
 fn texts_of(body: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     match serde_json::from_slice::<Value>(body) {
@@ -173,7 +173,7 @@ async fn no_client_token_contains_a_secret_of_its_call() {
         }
     }
     println!("{calls} calls over {} CLIENT grants, {caught} replies refused for a repeated secret", refused.len());
-    // A token of another form than the secret (a JWT) is refused for its form.
+    // A connector that checks the form of its token (such as a JWT) refuses a secret for its form.
     let blind: Vec<_> = refused.iter().filter(|(_, refused)| **refused == 0).map(|(grant, _)| *grant).collect();
     assert!(blind.is_empty(), "no changed reply of these grants was refused: {blind:?}");
     assert!(caught > calls / 10, "the check itself was reached {caught} times");

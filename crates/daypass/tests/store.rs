@@ -10,7 +10,7 @@ use daypass::{
 use tokio::time::Instant;
 
 pub(crate) const LONG: Duration = Duration::from_secs(60);
-/// The time that an operation gets. It is ample, so that a busy machine does not make the store look
+/// The time limit of an operation. It is long, so that a busy machine does not make the store look
 /// slow.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_millis(150);
@@ -23,8 +23,8 @@ pub(crate) fn owner(nth: u8) -> Owner {
     [nth; 16]
 }
 
-/// The value of these keys, once the store answers: on a busy machine a shared store can look slow
-/// for a moment.
+/// The value of these keys. Asks again if the store does not answer: on a busy machine a shared
+/// store can look slow for a moment.
 pub(crate) async fn value(store: &dyn Store, keys: &[StoreKey]) -> Option<Vec<u8>> {
     steady(store, async || store.get(keys).await).await.into_iter().next().map(|found| found.value)
 }
@@ -131,7 +131,7 @@ async fn one_owner_holds_the_lease_and_the_others_wait(store: &dyn Store) {
     assert_eq!(acquire(2).await, LeaseOutcome::Acquired);
     assert!(steady(store, async || store.put_and_release(at, owner(2), b"made".to_vec(), LONG).await).await);
     assert!(matches!(acquire(3).await, LeaseOutcome::Found(StoredValue { value, .. }) if value == b"made"));
-    // A new one is wanted, whatever is there.
+    // Without keys to read first, the lease is acquired although there is a value.
     assert_eq!(self::acquire(store, &[], at, 3, LONG).await, LeaseOutcome::Acquired);
     assert!(steady(store, async || store.put_and_release(at, owner(3), b"newer".to_vec(), LONG).await).await);
     assert_eq!(value(store, &[at]).await.as_deref(), Some(b"newer".as_slice()));
@@ -207,7 +207,7 @@ async fn of_many_owners_one_gets_the_lease(store: &dyn Store) {
     assert!(ours == 1 || leases.iter().any(Result::is_err), "no owner holds the lease");
 }
 
-/// All at once, on one task.
+/// Runs futures at the same time, on one task.
 async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut waiting: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
@@ -258,7 +258,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     steady(&store, async || store.put(before, b"before".to_vec(), LONG).await).await;
     steady(&other, async || other.put_if_absent(&[before], before, b"other".to_vec(), LONG).await).await;
 
-    // Full: what it does not take is kept here, and goes there as soon as it can.
+    // Redis is full: the fallback keeps the value and writes it to Redis when Redis has room again.
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(store.acquire_lease(&[full], full, owner(1), LONG, Instant::now()).await, Ok(LeaseOutcome::Acquired));
     assert_eq!(store.put_and_release(full, owner(1), b"full".to_vec(), LONG).await, Ok(true));
@@ -291,7 +291,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     }
     assert_eq!(store.put_if_absent(&[both], both, b"one".to_vec(), LONG).await, Ok(None));
 
-    // Back, and empty: the first to be asked for its value shares it.
+    // Redis is back and empty. The first node that reads its own value writes it to Redis.
     server.restart();
     assert!(store.wait_until_up(LONG).await && other.wait_until_up(LONG).await);
     assert_eq!(value(&store, &[both]).await.as_deref(), Some(b"one".as_slice()));

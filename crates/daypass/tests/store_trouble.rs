@@ -1,5 +1,5 @@
-//! A shared store that closes connections, refuses, or cannot be reached by one node. Forgotten
-//! values stay forgotten.
+//! A shared store that closes connections, refuses commands, or that one node cannot reach.
+//! Forgotten values stay forgotten.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::{
 use daypass::{FallbackStore, Fingerprint, Forgotten, LeaseOutcome, RedisStore, Store, SystemClock};
 use tokio::time::Instant;
 
-/// All rights but scripts: a common hardening, under which no lease works.
+/// All rights except scripts, a common hardening of Redis. Leases need scripts.
 const WITHOUT_SCRIPTS: &[&str] = &["on", ">pw", "~*", "+@all", "-@scripting"];
 
-/// A store with the login of this user, who has these rights.
+/// A store that logs in as this user, with these rights.
 fn backed_as(server: &RedisServer, user: &str, rights: &[&str]) -> FallbackStore {
     let answer = server.command(&[&["ACL", "SETUSER", user][..], rights].concat());
     assert_eq!(answer, Answer::Bytes(b"OK".to_vec()));
@@ -74,7 +74,7 @@ async fn a_value_that_only_one_node_had_is_not_offered_after_it_was_forgotten() 
         other.put(at, b"other".to_vec(), LONG).await.unwrap();
     }
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    // Another node's value, once it was seen, goes before the own one.
+    // After a node has read another node's value, it prefers that one to its own.
     steady(&one, async || one.put(replaced, b"one".to_vec(), LONG).await).await;
     until(async || value(&other, &[replaced]).await.as_deref() == Some(b"one")).await;
     server.signal("STOP");

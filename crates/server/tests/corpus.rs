@@ -1,4 +1,5 @@
-//! The fuzz targets over their checked-in corpus, and over inputs made from the fixtures: no fuzzer is needed.
+//! Runs the fuzz targets over their checked-in corpus and over inputs made from the fixtures,
+//! without a fuzzer.
 
 #[allow(dead_code, unreachable_pub, reason = "the fuzzer uses the rest")]
 #[path = "../../../fuzz/src/lib.rs"]
@@ -19,7 +20,7 @@ fn every_input_of_the_corpus() {
             println!("{}", path.display());
             let input = std::fs::read(path).unwrap();
             target(&input);
-            // And all that is left of it where it is cut.
+            // Every shorter beginning of the input is an input, too.
             (0..input.len().min(500)).for_each(|cut| target(&input[..cut]));
             count += 1;
         }
@@ -28,7 +29,7 @@ fn every_input_of_the_corpus() {
     }
 }
 
-/// An input of the corpus names a connector and a grant; one that names none tests nothing.
+/// An input of the corpus names a connector and a grant. An input without them tests nothing.
 #[test]
 fn every_input_of_the_corpus_reaches_a_connector() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/replies");

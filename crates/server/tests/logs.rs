@@ -26,7 +26,7 @@ fn serve(listen: SocketAddr, admin: SocketAddr) -> Command {
     command
 }
 
-/// A server of whose standard error only the first lines are read.
+/// A server. The test reads only the first lines of its standard error.
 fn stalled() -> (TestServer, BufReader<ChildStderr>) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut child = serve(any, any).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,6 +1,6 @@
-//! A connector that breaks in every way that a socket can: it sends given bytes, drips, stalls,
-//! resets, closes half of the connection, sends wrong lengths, and breaks TLS. Loopback only; it
-//! ends when it is dropped.
+//! A fake connector that breaks its connections by script. It sends given bytes, sends slowly,
+//! stalls, resets, closes half of a connection, sends wrong lengths, and breaks TLS. It listens on
+//! loopback only, and ends when it is dropped.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
@@ -24,7 +24,7 @@ use tokio_rustls::{
     rustls::{self, pki_types::PrivatePkcs8KeyDer},
 };
 
-/// One thing that it does with a connection.
+/// One act of the server on a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Sends bytes.
@@ -39,11 +39,11 @@ pub(crate) enum Act {
     HalfClose,
     /// Closes.
     Close,
-    /// Resets: what the peer has not read yet is lost.
+    /// Resets. The peer loses the bytes that it has not read yet.
     Reset,
 }
 
-/// How it receives connections.
+/// The way that the server accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Front {
     /// Plain HTTP.
@@ -56,9 +56,9 @@ pub(crate) enum Front {
     Expired,
     /// A certificate of no authority.
     SelfSigned,
-    /// Accepts, and says nothing to the client's hello.
+    /// Accepts, and does not answer the ClientHello.
     StalledHandshake,
-    /// Answers the client's hello with what is not TLS.
+    /// Answers the ClientHello with bytes that are not TLS.
     NotTls,
     /// Resets each connection as soon as it is made.
     ResetAtOnce,
@@ -115,19 +115,18 @@ impl FaultServer {
         }
     }
 
-    /// From now on: what is done with the first, second, … request, given its bytes.
+    /// Sets the script: a function from the index and the bytes of a request to the acts for it.
     pub(crate) fn answer_with(&self, script: impl Fn(usize, &[u8]) -> Vec<Act> + Send + Sync + 'static) {
         *self.script.lock().unwrap() = (0, Arc::new(script));
         self.requests.store(0, Ordering::SeqCst);
     }
 
-    /// From now on: these acts for the first, second, … request; the last of them for every further
-    /// one.
+    /// Sets the acts for the first, second, … request. All further requests get the last ones.
     pub(crate) fn answer(&self, scripts: Vec<Vec<Act>>) {
         self.answer_with(move |nth, _| scripts[nth.min(scripts.len() - 1)].clone());
     }
 
-    /// How many whole requests came since then.
+    /// The number of whole requests since the script was set.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -167,7 +166,7 @@ fn reset(stream: &TcpStream) {
     let _ = stream.set_linger(Some(Duration::ZERO));
 }
 
-/// What a reset is on this kind of stream.
+/// A stream that can be reset, with or without TLS.
 trait Resettable {
     fn reset(&self);
 }
@@ -215,7 +214,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Resettable>(
                     Ok(())
                 }
                 Act::Hang => {
-                    // Until the peer leaves.
+                    // Reads until the peer closes.
                     let mut rest = [0; 1024];
                     while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
                     return;
@@ -223,7 +222,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Resettable>(
                 Act::HalfClose => stream.shutdown().await,
                 Act::Close => return,
                 Act::Reset => {
-                    // Time for what was sent to arrive: a reset overtakes it.
+                    // A reset overtakes bytes on their way, so they get time to arrive.
                     let _ = stream.flush().await;
                     sleep(Duration::from_millis(5)).await;
                     stream.reset();
@@ -270,15 +269,14 @@ pub(crate) fn lying_reply(status: u16, headers: &[(&str, &str)], body: &[u8], le
     bytes
 }
 
-/// A port without a listener, as long as the socket that holds it lives.
+/// A port without a listener. The socket reserves the port while it lives.
 pub(crate) fn refused() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     (socket.local_addr().unwrap(), socket)
 }
 
-/// A socket that listens, never accepts, and has no room for another connection: packets to it get
-/// no answer.
+/// A socket that listens with a full backlog and never accepts. Packets to it get no answer.
 pub(crate) struct BlackHole {
     pub address: SocketAddr,
     _listener: std::net::TcpListener,

@@ -1,5 +1,4 @@
-//! The connectors' fixtures as calls of the engine: each documented success, against a local
-//! server.
+//! The connectors' fixtures as calls of the engine, for tests against a local server.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
@@ -81,7 +80,7 @@ impl FixtureCall {
         body.contains(self.token.split(['.', '"', '\\']).next().unwrap())
     }
 
-    /// The acts of the server: the replies before the last one, then `last` for every further
+    /// The acts of the server: all replies except the last one, and then `last` for every further
     /// request.
     pub(crate) fn until_last(&self, last: Vec<Act>) -> Vec<Vec<Act>> {
         let (_, before) = self.replies.split_last().unwrap();

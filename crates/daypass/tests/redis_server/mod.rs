@@ -1,4 +1,4 @@
-//! A real `redis-server` of the test's own, on a free port, ended with the test.
+//! A real `redis-server` for one test, on a free port. It ends with the test.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
@@ -15,7 +15,7 @@ pub(crate) struct RedisServer {
     folder: tempfile::TempDir,
 }
 
-/// An answer of Redis'.
+/// A reply of Redis (RESP).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Bytes(Vec<u8>),
@@ -26,8 +26,8 @@ pub(crate) enum Answer {
 }
 
 impl RedisServer {
-    /// Starts one. Without the program the test is skipped with a notice, or fails where
-    /// `TEST_REDIS=required`.
+    /// Starts a server. If the program is missing, prints a notice and returns `None`, or panics
+    /// under `TEST_REDIS=required`.
     pub(crate) fn start() -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             let notice = "there is no redis-server on PATH (Debian: apt-get install redis-server)";
@@ -46,7 +46,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it as a crash would.
+    /// Kills it.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -59,7 +59,7 @@ impl RedisServer {
         self.wait();
     }
 
-    /// Stops it from running (`STOP`), or lets it go on (`CONT`), without closing anything.
+    /// Suspends (`STOP`) or resumes (`CONT`) the process. Its connections stay open.
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
@@ -79,7 +79,7 @@ impl RedisServer {
         read(&mut BufReader::new(stream))
     }
 
-    /// Every key and the bytes behind it.
+    /// Every key with its value.
     pub(crate) fn dump(&self) -> Vec<(String, Vec<u8>)> {
         let Answer::Many(keys) = self.command(&["KEYS", "*"]) else { panic!("no keys") };
         let keys = keys.into_iter().filter_map(|key| match key {
@@ -108,8 +108,8 @@ impl Drop for RedisServer {
     }
 }
 
-/// A free port below those that a system gives to whoever asks for any (32768 and up on Linux,
-/// 49152 on others): no other socket takes it before Redis does, nor while Redis is down.
+/// A free port below the ephemeral ports (32768 and up on Linux, 49152 and up on others). The
+/// system gives it to no other socket before Redis starts or while Redis is down.
 fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {

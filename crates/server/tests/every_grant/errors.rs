@@ -101,13 +101,13 @@ async fn wrong_credentials_get_a_refusal_with_the_connectors_code() {
     }
 }
 
-/// An outage may pass, so the caller is told when to come back. A reply that is cut off is INTERNAL: it may mean that the
-/// connector's API has changed.
+/// An outage may pass, so the error has a `RetryInfo`. A reply that is cut off is INTERNAL, as the
+/// connector's API may have changed.
 #[tokio::test]
 async fn outages_and_rubbish_of_each_connector_are_told_apart() {
     let served = TestServer::sandboxed();
     for case in &grant_cases() {
-        // The first grant of each connector. A word in the credentials makes the fake fail.
+        // Only the first grant of each connector. A word in the credentials makes the fake fail.
         if case.meta.grants.first().is_none_or(|first| first.name != case.grant.name) {
             continue;
         }
@@ -127,7 +127,8 @@ async fn outages_and_rubbish_of_each_connector_are_told_apart() {
                 Err(error) if checks_the_form_of_credentials(case.meta.id) => {
                     assert_ne!(error.code, ErrorCode::Internal, "{name}: {error:?}")
                 }
-                // A connector that answers in plain text also refuses in plain text: its words reach the caller.
+                // A connector that answers in plain text also refuses in plain text. The caller
+                // gets the text.
                 Ok(answer) if word == "_garbage" && answer.status == OperationStatus::FAILURE => {
                     assert!(answer.access_token.as_option().is_none(), "{name}: {answer:?}");
                 }
