@@ -306,7 +306,7 @@ fn read(folder: &str) -> Vec<Scene> {
         let credentials = credentials(entry);
         for path in files(&connector.join(folder)) {
             let file = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() || ["credentials.json", "modes.json", "spec.json"].contains(&file) {
+            if path.is_dir() || ["checked_form.json", "credentials.json", "modes.json", "spec.json"].contains(&file) {
                 continue;
             }
             let name = path.strip_prefix(fixtures()).unwrap().display().to_string();

@@ -155,12 +155,12 @@ fn cases(entry: &'static Registration) -> Vec<FixtureCall> {
     let credentials = read(&folder.join("credentials.json"));
     let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let cases = paths.into_iter().filter(|path| {
-        path.is_file() && !["credentials.json", "spec.json"].contains(&path.file_name().unwrap().to_str().unwrap())
-    });
-    cases
+    paths
+        .into_iter()
+        .filter(|path| path.is_file())
         .filter_map(|path| {
             let case = read(&path);
+            // Only a case names a grant; the other files of the folder do not.
             let grant = entry.meta.grants.iter().find(|grant| grant.name == case["grant"])?;
             let mut credentials = credentials.as_object().unwrap().clone();
             credentials.extend(case["credentials"].as_object().cloned().unwrap_or_default());
