@@ -1,5 +1,6 @@
-//! What is fuzzed: each function takes any bytes and must neither panic nor break the law that it states. The same functions
-//! run over the checked-in corpus in `cargo test` (`crates/server/tests/corpus.rs`).
+//! The fuzz targets: each function takes any bytes, and must neither panic nor break the law that
+//! it states. The same functions run over the checked-in corpus in `cargo test`
+//! (`crates/server/tests/corpus.rs`).
 //!
 //! `cargo fuzz run -s none <function>` from this folder's parent.
 
@@ -33,10 +34,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration),
 ];
 
-/// A moment at which fixtures take place: 2026-01-01.
+/// The time of the fixtures: 2026-01-01.
 const NOW_MS: i64 = 1_767_225_600_000;
 
-/// The header with the credentials, in both forms; then bound to every connector that it may be meant for.
+/// The header with the credentials, in both forms; then bound to every connector that it may be
+/// meant for.
 pub fn credentials_header(data: &[u8]) {
     for credentials in [RawCredentials::parse(data), RawCredentials::parse_config(data)] {
         match credentials {
@@ -72,7 +74,7 @@ pub fn feature_data(data: &[u8]) {
     }
 }
 
-/// What somebody else put into the store: it is never handed out, and never in the way.
+/// A value that another party put into the store is never handed out, and stops no call.
 pub fn stored_values(data: &[u8]) {
     struct Poisoned(Vec<u8>);
     #[async_trait::async_trait]

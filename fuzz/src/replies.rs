@@ -90,8 +90,9 @@ impl Subject {
     }
 }
 
-/// The first line is the connector's id, the second the grant's name; then the replies, with a zero byte between them.
-/// A reply is a line with its status, lines with its headers, an empty line, its body.
+/// The first line is the connector's id, the second the grant's name; then the replies, with a zero
+/// byte between them. A reply is a line with its status, lines with its headers, an empty line, its
+/// body.
 pub fn replies(data: &[u8]) {
     reach(data);
 }

@@ -1,7 +1,9 @@
-//! Inputs for the fuzzer, made from the connectors' fixtures: the conversation of each case with its grant.
+//! Inputs for the fuzzer, made from the connectors' fixtures: the conversation of each case with
+//! its grant.
 //!
-//! The targets take a connector by its id and a grant by its name, so that an input stays valid when the list grows.
-//! `cargo run -p xtask -- fuzz-seeds <folder>` writes the inputs to files. The replay in `cargo test` makes them anew.
+//! The targets take a connector by its id and a grant by its name, so that an input stays valid
+//! when the list grows. `cargo run -p xtask -- fuzz-seeds <folder>` writes the inputs to files. The
+//! replay in `cargo test` makes them anew.
 
 use std::{fs, path::PathBuf};
 
@@ -35,7 +37,8 @@ impl Case {
         self.case.get(member).and_then(Value::as_object).cloned().unwrap_or_default()
     }
 
-    /// The input of the target `replies`: id and grant as lines, then the replies with a zero byte between them.
+    /// The input of the target `replies`: id and grant as lines, then the replies with a zero byte
+    /// between them.
     pub fn replies(&self) -> Vec<u8> {
         let replies = self.case.get("replies").and_then(Value::as_array);
         let replies: Vec<String> = replies.into_iter().flatten().map(reply).collect();

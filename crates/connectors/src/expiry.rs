@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_as_vendors_write_them() {
+    fn dates_as_connectors_write_them() {
         for (text, want) in [
             ("2026-01-01T13:00:00+01:00", Some(1_767_268_800)),
             ("2026-01-01T12:00:00Z", Some(1_767_268_800)),

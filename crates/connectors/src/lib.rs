@@ -1,4 +1,4 @@
-//! The payment connectors that Daypass knows, as pure functions.
+//! The payment connectors of Daypass, as pure functions.
 //!
 //! A step function of a connector takes the credentials and an [`Exchange`] (the request and the
 //! replies so far) and returns the next [`Step`]: one more [`Call`] to the connector, or the

@@ -57,7 +57,7 @@ impl<C: Connector> BoundConnector for WithCredentials<C> {
 struct Described<C>(PhantomData<C>);
 
 impl<C: Connector> Described<C> {
-    /// The connector's grants, then unused places: a constant cannot have a length of its own for
+    /// The connector's grants, then unused entries: a constant cannot have a length of its own for
     /// each connector.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
     const GRANTS: &'static [Grant; MAX_GRANTS] = &{

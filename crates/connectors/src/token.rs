@@ -38,7 +38,7 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// A token that expires as said.
+    /// A token with this expiry.
     ///
     /// # Errors
     /// [`crate::Kind::BadReply`] where the text cannot be a token: empty, with control characters,

@@ -68,7 +68,7 @@ impl<V: HttpSend> Engine<V> {
         let query = Query { request, keys, freshness, deadline, exchange };
         let mut connector_use = ConnectorUse::default();
         let answer = self.cache.get_or_fetch(&query, &mut connector_use).await;
-        (report.attempts, report.vendor_time) = (connector_use.attempts, connector_use.time);
+        (report.attempts, report.connector_time) = (connector_use.attempts, connector_use.time);
         let answer = answer?;
         report.replayed = answer.replayed;
         Ok(answer.token)

@@ -15,7 +15,7 @@ pub struct IssuedToken {
     pub token: Token,
     /// The grant that made it.
     pub grant: &'static str,
-    /// Who may hold it.
+    /// The party that may hold it.
     pub audience: Audience,
     /// When it expires, in epoch seconds. `None` where it lives until it is used, or where the
     /// connector publishes no expiry.

@@ -1,5 +1,5 @@
-//! What is known about a call besides its result: for the access log and the metrics. It contains
-//! no secret.
+//! The facts about a call besides its result, for the access log and the metrics. They contain no
+//! secret.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct CallReport {
     pub connector: Option<&'static str>,
     /// The grant.
     pub grant: Option<&'static str>,
-    /// Who may hold the token.
+    /// The party that may hold the token.
     pub audience: Option<Audience>,
     /// Test or live.
     pub mode: Option<&'static str>,
@@ -23,12 +23,12 @@ pub struct CallReport {
     /// Attempts at calls to the connector that this call started.
     pub attempts: u32,
     /// Time that those attempts took.
-    pub vendor_time: Duration,
+    pub connector_time: Duration,
     /// Whether the token was issued for the same reference before.
     pub replayed: bool,
 }
 
-/// What an exchange used of its connector.
+/// The use that an exchange made of its connector.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ConnectorUse {
     /// Attempts at calls, the first ones included.

@@ -18,7 +18,7 @@ use crate::request::{base_urls::BaseUrls, connector_id::canonical_id};
 pub struct Settings {
     /// Limits in time and size.
     pub limits: Limits,
-    /// Which tokens may be handed out.
+    /// The tokens that may be handed out.
     pub policy: Policy,
     /// Settings of single connectors, by name.
     pub connectors: BTreeMap<String, ConnectorSettings>,
@@ -98,7 +98,7 @@ impl Limits {
     }
 }
 
-/// Which tokens may be handed out.
+/// The tokens that may be handed out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {

@@ -82,7 +82,7 @@ impl AccessLogEntry {
             outcome = self.outcome.label(),
             fault = self.outcome.fault(),
             attempts = self.report.attempts,
-            vendor_ms = u64::try_from(self.report.vendor_time.as_millis()).unwrap_or(u64::MAX),
+            vendor_ms = u64::try_from(self.report.connector_time.as_millis()).unwrap_or(u64::MAX),
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             "call"
         );
@@ -100,7 +100,7 @@ impl AccessLogEntry {
             metrics::counter!("daypass_vendor_attempts_total", "connector" => connector)
                 .increment(u64::from(self.report.attempts));
             metrics::histogram!("daypass_vendor_seconds", "connector" => connector)
-                .record(self.report.vendor_time.as_secs_f64());
+                .record(self.report.connector_time.as_secs_f64());
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn collect_metrics() -> Result<PrometheusHandle, MetricsError> {
     Ok(builder.install_recorder()?)
 }
 
-/// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (the service takes calls) and, to
+/// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls) and, to
 /// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends.
 pub(crate) async fn serve(
     socket: TcpListener,

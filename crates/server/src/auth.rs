@@ -31,7 +31,7 @@ pub enum ClientCertificates {
 #[derive(Clone, Copy)]
 pub(crate) struct VerifiedClientCertificate;
 
-/// What a call presents to authenticate its caller.
+/// The means by which a call authenticates its caller.
 pub(crate) struct Presented<'a> {
     /// The bearer key of its `authorization` header.
     pub key: Option<&'a str>,

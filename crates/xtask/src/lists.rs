@@ -2,11 +2,11 @@
 
 use crate::Result;
 
-/// Puts a line into a run of lines that is in alphabetical order of names. `name_of` gives the name in a line of that
-/// run, and nothing for any other line.
+/// Puts a line into a run of lines that is in alphabetical order of names. `name_of` gives the name
+/// in a line of that run, and nothing for any other line.
 ///
 /// # Errors
-/// Where the text has no such run, or the name is in it.
+/// The text has no such run, or the name is in it.
 pub(crate) fn insert(text: &str, line: &str, name_of: impl Fn(&str) -> Option<&str>) -> Result<String> {
     let name = name_of(line).ok_or_else(|| format!("no name in the line `{line}`"))?;
     let mut lines: Vec<&str> = text.lines().collect();
@@ -25,7 +25,8 @@ pub(crate) fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'
     line.strip_prefix(before)?.split_once(after).map(|(name, _)| name)
 }
 
-/// Takes the connector's entry, on one line or on several, out of the list of those that give no tokens.
+/// Takes the connector's entry, on one line or on several, out of the list of those that give no
+/// tokens.
 pub(crate) fn remove_unavailable(text: &str, name: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut lines = text.lines();

@@ -1,5 +1,6 @@
-//! The chore `new-connector`: a connector's file, its fake and its fixtures from the templates, and its lines in the
-//! lists. Every fact that only the vendor's documents can tell is marked `MISSING:`; a test of the connectors names each.
+//! The chore `new-connector`: a connector's file, its fake and its fixtures from the templates, and
+//! its lines in the lists. Every fact that only the vendor's documents contain is marked
+//! `MISSING:`; a test of the connectors names each.
 
 use std::{
     fs,
@@ -25,10 +26,11 @@ const CONNECTORS: &str = "crates/connectors/src/connectors.rs";
 const VENDORS: &str = "crates/sandbox/src/vendors/mod.rs";
 const UNAVAILABLE: &str = "crates/connectors/src/unavailable.rs";
 
-/// Writes the files of a new connector and puts it into the lists. It writes nothing where it cannot write all.
+/// Writes the files of a new connector and puts it into the lists. It writes nothing where it
+/// cannot write all.
 ///
 /// # Errors
-/// Where the enum does not have the name, the connector exists, or a file cannot be read or written.
+/// The enum does not have the name, the connector exists, or a file cannot be read or written.
 pub(crate) fn write(root: &Path, name: &str) -> Result<()> {
     let listed = fs::read_to_string(root.join(ENUM))?;
     let value = format!("{} = ", name.to_ascii_uppercase());

@@ -1,4 +1,5 @@
-//! Airwallex: a client secret for one customer or one payment intent, and the API key's own access token.
+//! Airwallex: a client secret for one customer or one payment intent, and the API key's own access
+//! token.
 //! <https://www.airwallex.com/docs/api#/Authentication/API_Access/_api_v1_authentication_login/post>
 
 use crate::prelude::*;
@@ -146,7 +147,7 @@ fn payment_intent(exchange: &Exchange<'_>, currency: &str) -> Result<Map<String,
     Ok(body)
 }
 
-/// The login's token is a JWT as well, so only the comparison tells that it is not what a client gets.
+/// The login's token is a JWT as well, so only the comparison keeps it from a client.
 fn client_secret(exchange: &Exchange<'_>, login: &Reply, secret: &str, expiry: Expiry) -> Result<Token> {
     if login.json::<Login>()?.token.expose() == secret {
         return Err(Error::bad_reply("Airwallex gave the API key's token in place of a client secret"));

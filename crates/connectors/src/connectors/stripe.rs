@@ -8,7 +8,8 @@ use crate::prelude::*;
 const VERSION: &str = "2026-10-28.endive";
 
 /// The versions that brought `allowed_payment_method_types`, by the changelog of the npm package
-/// `stripe` (23.0.0 and 22.4.0). 2026-09-30.endive refuses `payment_method_types` in all three calls.
+/// `stripe` (23.0.0 and 22.4.0). 2026-09-30.endive refuses `payment_method_types` in all three
+/// calls.
 const ALLOWED_TYPES_IN_CHECKOUT: &str = "2026-09-30";
 const ALLOWED_TYPES_IN_INTENTS: &str = "2026-07-29";
 

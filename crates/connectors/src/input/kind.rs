@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_get_the_decimals_that_the_vendor_wants() {
+    fn amounts_get_the_decimals_that_the_connector_wants() {
         for (amount, decimals, want) in [
             (json!(10), 2, Some("10.00")),
             (json!("10.5"), 2, Some("10.50")),

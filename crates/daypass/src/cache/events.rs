@@ -1,6 +1,6 @@
 //! The counter of cache events. Every other module of the cache may use it.
 
-/// What the cache did for a caller, or found in the store.
+/// An event of the cache: its service to a caller, or its finding in the store.
 #[derive(Clone, Copy)]
 pub(super) enum CacheEvent {
     /// A stored token was handed out.

@@ -41,11 +41,11 @@ pub(super) struct Fetched {
     pub request: [u8; 32],
     /// The token or the error.
     pub exchanged: Exchanged,
-    /// Where the result came from.
+    /// The origin of the result.
     pub source: Source,
 }
 
-/// Where the result of a fetch came from.
+/// The origin of a fetch's result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// The store, where another node or an earlier call had put the token.

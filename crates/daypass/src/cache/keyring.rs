@@ -40,7 +40,7 @@ impl Keyring {
     /// A ring of configured keys: 32 bytes each, as base64 or hex.
     ///
     /// # Errors
-    /// Where a key has another form. The error contains no part of the key.
+    /// A key has another form. The error contains no part of the key.
     pub fn configured(current: &Secret, previous: &[Secret]) -> Result<Self, KeyringError> {
         let keys = std::iter::once(current).chain(previous);
         let keys: Option<Vec<Key>> = keys.map(|key| Some(Key::of(&decode(key.expose())?))).collect();
@@ -50,7 +50,7 @@ impl Keyring {
     /// A ring with one random key, for stores that end with the process.
     ///
     /// # Errors
-    /// Where the system gives no random numbers.
+    /// The system gives no random numbers.
     pub fn ephemeral() -> Result<Self, KeyringError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(KeyringError::NoRandomNumbers)?;

@@ -17,10 +17,10 @@ pub(crate) struct CacheKeys {
     pub fingerprints: Vec<Fingerprint>,
     /// The digest of the credentials on these hosts, for remembered rejections.
     pub credentials: [u8; 32],
-    /// Where the reference is noted, one store key for each key of the ring.
+    /// The store keys of the reference's note, one for each key of the ring.
     pub reference: Vec<StoreKey>,
-    /// Where a shared SERVER token is stored, one store key for each key of the ring. Empty where
-    /// each reference has its own token.
+    /// The store keys of a shared SERVER token, one for each key of the ring. Empty where each
+    /// reference has its own token.
     pub shared: Vec<StoreKey>,
     /// The digest of everything that was asked for, without the reference. Two calls with one
     /// reference are the same call where it is equal. It does not depend on the ring, whose keys
@@ -60,12 +60,12 @@ impl CacheKeys {
         }
     }
 
-    /// Where the token itself is stored: as a shared one, else by its reference.
+    /// The store keys of the token itself: those of a shared one, else those of its reference.
     pub(crate) fn token(&self) -> &[StoreKey] {
         if self.shared.is_empty() { &self.reference } else { &self.shared }
     }
 
-    /// Where a new token is stored.
+    /// The store key of a new token.
     pub(crate) fn store_key(&self) -> StoreKey {
         // A ring has a key, so there is a first one.
         let unused = StoreKey { fingerprint: Fingerprint([0; 8]), digest: self.request };

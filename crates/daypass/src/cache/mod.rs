@@ -62,7 +62,7 @@ pub(crate) struct Answer {
     pub replayed: bool,
 }
 
-/// What the store holds for a query.
+/// The stored values for a query.
 enum Lookup {
     Hit(Answer),
     /// For how long the note of the reference stands, where there is one.

@@ -23,7 +23,7 @@ pub(super) struct Record {
     pub content: Content,
 }
 
-/// What a record holds. In JSON, the token or `null`.
+/// The content of a record. In JSON, the token or `null`.
 pub(super) enum Content {
     Token(TokenRecord),
     /// The reference was used; its token is shared and stored elsewhere.

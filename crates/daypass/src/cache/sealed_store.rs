@@ -46,7 +46,7 @@ pub(super) enum ReferenceUse {
     Repeated,
 }
 
-/// Which token all nodes hand out after a fetch.
+/// The token that all nodes hand out after a fetch.
 pub(super) enum Kept {
     /// The new one.
     Ours,
@@ -80,7 +80,7 @@ impl SealedStore {
     /// `noted` is how long an earlier note of the same request still stands, where one was read.
     ///
     /// # Errors
-    /// Where the reference was used for another request.
+    /// The reference was used for another request.
     pub(super) async fn note_use(
         &self,
         keys: &CacheKeys,

@@ -28,7 +28,7 @@ pub(super) struct Waiter<T> {
     pub role: Role,
 }
 
-/// What a caller did for the task that it waits for.
+/// The part of a caller in the task that it waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Started,

@@ -1,4 +1,4 @@
-//! The expiry that a caller is told: the earliest one that any clock allows. The exchange uses it
+//! The expiry in the response: the earliest one that any clock allows. The exchange uses it
 //! for each new token.
 
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use connectors::{Audience, Error, Expiry, Reply, Result, Timestamp, Token};
 
 use crate::{clock::Clock, issued::IssuedToken, request::validated::TokenRequest};
 
-/// The least remaining lifetime of a token that is handed out, in milliseconds: callers are told
+/// The least remaining lifetime of a token that is handed out, in milliseconds: the response has
 /// whole seconds.
 const LEAST_LEFT_MS: i64 = 1000;
 /// The `Date` header counts whole seconds (RFC 9110 section 5.6.7): the connector's clock may be
@@ -34,7 +34,7 @@ impl LastReply {
 /// The token as the caller receives it.
 ///
 /// # Errors
-/// Where the token has expired, or is about to.
+/// The token has expired, or is about to.
 pub(super) fn issue(
     mut token: Token,
     request: &TokenRequest,

@@ -183,7 +183,7 @@ impl<V: HttpSend> Exchanger<V> {
         (result, took)
     }
 
-    /// The token with the expiry that the caller is told.
+    /// The token with the expiry for the response.
     fn issue(&self, token: Token, running: &Running<'_>) -> Result<IssuedToken> {
         expiry::issue(token, running.request, running.last_reply, &*self.clock)
     }
@@ -212,7 +212,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// What an attempt says about its host.
+/// The outcome of an attempt for its host.
 fn outcome(result: &std::result::Result<Reply, TransportError>, took: Duration) -> Outcome {
     let failed = match result {
         Ok(reply) => reply.status >= 500,

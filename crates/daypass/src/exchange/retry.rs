@@ -1,5 +1,6 @@
-//! Which attempts are repeated, and after which pause. Only what is safe is repeated: a call that
-//! was not sent, and a call that the connector's step function declares repeatable.
+//! The choice of the attempts to repeat, and of the pause before each. Only a safe attempt is
+//! repeated: of a call that was not sent, or that the connector's step function declares
+//! repeatable.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::exchange::transport::{Connection, NotSent, TransportError};
 const MAX_ATTEMPTS: u32 = 3;
 /// The longest pause before the second attempt; twice as long before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest wait that a connector can ask for. For a longer one the caller is told.
+/// The longest wait that a connector can ask for. A longer one goes into the error.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// One attempt at a call.
@@ -34,7 +35,7 @@ impl Attempt {
         }
         let wait = match reply.retry_after() {
             Some(wait) => wait,
-            // A date needs the connector's clock: the caller is told at once.
+            // A date needs the connector's clock: the call fails at once.
             None if reply.asks_to_wait() => return None,
             None => Duration::ZERO,
         };

@@ -66,7 +66,7 @@ pub enum NotSent {
     UnusableCertificate,
 }
 
-/// Where a connection broke.
+/// The moment when a connection broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// Before the first byte of the reply. A repeatable call may be attempted again.
@@ -145,7 +145,7 @@ impl Transport {
     /// A client that trusts the public certificate authorities, and those given as PEM.
     ///
     /// # Errors
-    /// Where the PEM cannot be read.
+    /// The PEM cannot be read.
     pub fn new(
         connect_timeouts: ConnectTimeouts,
         extra_authorities: Option<&[u8]>,

@@ -7,7 +7,7 @@ use connectors::{Host, Meta, Mode};
 use http::Uri;
 use thiserror::Error;
 
-/// Where the calls of one connector go: its own hosts, or the operator's in their place.
+/// The hosts that the calls of one connector go to: its own, or the operator's replacements.
 #[derive(Clone, Debug)]
 pub struct BaseUrls {
     live: Vec<String>,

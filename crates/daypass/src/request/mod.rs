@@ -41,7 +41,7 @@ impl IncomingRequest<'_> {
     /// The one connector that header, body and credentials agree on.
     ///
     /// # Errors
-    /// Where none is named, several are, or the named one gives no tokens.
+    /// No connector is named, several are, or the named one gives no tokens.
     pub(crate) fn registration(&self) -> Result<&'static Registration> {
         let credentials = self.credentials.as_ref().ok().and_then(Option::as_ref);
         let named = [

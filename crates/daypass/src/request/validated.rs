@@ -19,7 +19,7 @@ use crate::{
 pub struct TokenRequest {
     /// The caller's reference.
     pub reference: String,
-    /// What is known about the connector.
+    /// The connector's description.
     pub meta: &'static Meta,
     /// The connector, bound to the credentials.
     pub bound: Box<dyn BoundConnector>,
@@ -27,7 +27,7 @@ pub struct TokenRequest {
     pub credentials: RawCredentials,
     /// The grant.
     pub grant: &'static Grant,
-    /// Who will hold the token: the grant's audience, or SERVER where the caller asked for values
+    /// The holder of the token: the grant's audience, or SERVER where the caller asked for values
     /// that must stay in the backend.
     pub audience: Audience,
     /// Test or live.

@@ -28,7 +28,7 @@ impl FallbackStore {
     /// The store at this URL (see [`RedisStore::new`]), with a fallback.
     ///
     /// # Errors
-    /// Where the URL cannot be read. The error contains no part of it.
+    /// The URL cannot be read. The error contains no part of it.
     pub fn new(url: &str, operation_timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let here = Arc::new(Remembered::new(clock));
         Ok(Self { shared: RedisStore::with_memory(url, operation_timeout, here.clone())?, here })

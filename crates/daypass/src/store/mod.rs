@@ -1,5 +1,5 @@
 //! The store of the cache: sealed values with a lifetime, and leases. A store sees neither
-//! credentials nor tokens. The cache uses it through [`Store`]; nothing here knows the cache.
+//! credentials nor tokens. The cache uses it through [`Store`]; nothing here uses the cache.
 
 pub(crate) mod fallback;
 pub(crate) mod memory;
@@ -97,7 +97,7 @@ pub struct StoreError;
 
 /// Sealed values with leases, so that one value is made once.
 ///
-/// Where a method takes several keys, they are alternatives for one value, the preferred one first:
+/// Several keys in a method's arguments are alternatives for one value, the preferred one first:
 /// the keyring has several keys, and each gives one store key.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {

@@ -9,7 +9,8 @@ use super::{
 /// Show the call that would be made to the connector, secrets redacted, without making it
 ///
 /// Credentials and secret inputs are redacted as they are, and header values that are made of them.
-/// What a connector computes from them for the URL or the body, such as a signature, is shown.
+/// Values that a connector computes from them, such as a signature in the URL or the body, are
+/// shown.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

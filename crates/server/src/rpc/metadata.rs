@@ -27,7 +27,7 @@ pub(crate) fn refuses_cached(context: &RequestContext) -> bool {
     text(context, "cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache"))
 }
 
-/// What the call presents to authenticate its caller. A key in a wrong form counts as none.
+/// The means by which the call authenticates its caller. A key in a wrong form counts as none.
 pub(crate) fn presented(context: &RequestContext) -> Presented<'_> {
     let key = single(context, "authorization").ok().flatten().and_then(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;

@@ -13,17 +13,17 @@ pub(super) const MIN_ATTEMPTS: u32 = 20;
 pub(super) const OPEN_FOR: Duration = Duration::from_secs(5);
 /// How long it stays open at most.
 const MAX_OPEN_FOR: Duration = Duration::from_secs(40);
-/// What a caller is told to wait while a probe is running.
+/// The wait that is asked of callers while a probe is running.
 const PROBE_TIME: Duration = Duration::from_secs(1);
 
-/// What an attempt says about its host.
+/// The outcome of an attempt for its host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
     Failure,
 }
 
-/// What the breaker admits an attempt as.
+/// The role of an attempt that the breaker admits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admitted {
     Regular,

@@ -26,7 +26,8 @@ use crate::store::{
 
 /// The number of steps in which the time for an operation is counted.
 const STEPS: u32 = 3;
-/// Shortest time limit for the repetition of an operation where the connection was closed and must be made again.
+/// Shortest time limit for the repetition of an operation on a closed connection: the connection
+/// must be made again.
 const RECONNECT_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often a store in trouble is probed.
 const PROBE_EVERY: Duration = Duration::from_millis(100);

@@ -29,8 +29,8 @@ use crate::store::{
     remembered::Remembered,
 };
 
-/// How long a caller that waits for another node's token bears with a slow store: the token is
-/// there sooner than a new one.
+/// The longest slowness of the store for a caller that waits for another node's token: that token
+/// comes sooner than a new one.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How often [`Store::wait_until_up`] checks the store.
 const CHECK_UP_EVERY: Duration = Duration::from_millis(10);
@@ -71,7 +71,7 @@ impl RedisStore {
     /// be there yet. An operation that takes longer than `operation_timeout` takes the store down.
     ///
     /// # Errors
-    /// Where the URL cannot be used. The error contains no part of it.
+    /// The URL cannot be used. The error contains no part of it.
     pub fn new(url: &str, operation_timeout: Duration) -> Result<Self, OpenError> {
         Self::open(url, operation_timeout, None)
     }
