@@ -144,8 +144,8 @@ struct Session {
 }
 
 impl Session {
-    /// The token expires `access_token_time_to_live` seconds after its issue, and at the latest with
-    /// its session. A repeated answer may come long after the issue.
+    /// The token expires `access_token_time_to_live` seconds after its issue, and at the latest
+    /// with its session. A repeated answer may come long after the issue.
     fn expiry(&self, reply: &Reply) -> Result<Expiry> {
         let moment = |date: &Option<String>| match date.as_deref().map(Expiry::at_date).transpose()? {
             Some(Expiry::At(moment)) => Ok(Some(moment.as_second())),

@@ -13,8 +13,8 @@ use crate::prelude::*;
 /// The longest id of an order, in characters: 18 in Nexi's portal for Italy and in its own shop
 /// plugin, 27 in the document of Build.
 const MAX_ORDER_ID: usize = 18;
-/// The language where the caller names none (ISO 639-2). Nexi's portal requires one; this is its own
-/// default.
+/// The language where the caller names none (ISO 639-2). Nexi's portal requires one; this is its
+/// own default.
 const DEFAULT_LANGUAGE: &str = "ita";
 const PATH: &str = "/api/phoenix-0.0/psp/api/v1/orders";
 
