@@ -85,7 +85,7 @@ const REFUSALS: &[(&str, &[&str])] =
     &[("/messages/resultCode", &["Error"]), ("/status", &["ERROR"]), ("/body/resultInfo/resultStatus", &["F", "U"])];
 
 /// Whether an answer to a client's call is a refusal: by its status, by the `errors` of GraphQL, or
-/// by a member in [`REFUSALS`].
+/// by a member in `REFUSALS`.
 pub fn refused(status: u16, body: &str) -> bool {
     let body: Value = serde_json::from_str(body.trim_start_matches('\u{feff}')).unwrap_or_default();
     let errors = body.get("errors").and_then(Value::as_array).is_some_and(|list| !list.is_empty());

@@ -43,7 +43,7 @@ impl Reply {
     /// The answer to a call that succeeded; otherwise the error that `refusal` reads from it.
     ///
     /// # Errors
-    /// The refusal, or [`Kind::BadReply`] where the body is not as documented.
+    /// The refusal, or [`crate::Kind::BadReply`] where the body is not as documented.
     pub fn accept<T: DeserializeOwned>(&self, refusal: impl FnOnce(&Self) -> Refusal) -> Result<T> {
         self.succeed(refusal)?;
         self.json()
@@ -52,7 +52,7 @@ impl Reply {
     /// `Ok` where the call succeeded; otherwise the error that `refusal` reads from it.
     ///
     /// # Errors
-    /// The refusal. A redirect is [`Kind::BadReply`]: none is documented, none is followed.
+    /// The refusal. A redirect is [`crate::Kind::BadReply`]: none is documented, none is followed.
     pub fn succeed(&self, refusal: impl FnOnce(&Self) -> Refusal) -> Result<()> {
         match self.status {
             200..300 => Ok(()),
@@ -92,7 +92,7 @@ impl Reply {
     /// The body as JSON.
     ///
     /// # Errors
-    /// [`Kind::BadReply`] where it is not the JSON that is documented.
+    /// [`crate::Kind::BadReply`] where it is not the JSON that is documented.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|_| Error::bad_reply("the connector's answer is not as documented"))
     }
@@ -105,7 +105,7 @@ impl Reply {
     /// The body as text.
     ///
     /// # Errors
-    /// [`Kind::BadReply`] where it is not UTF-8.
+    /// [`crate::Kind::BadReply`] where it is not UTF-8.
     pub fn text(&self) -> Result<&str> {
         std::str::from_utf8(&self.body).map_err(|_| Error::bad_reply("the connector's answer is not text"))
     }
