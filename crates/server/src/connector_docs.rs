@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use buffa::Enumeration as _;
-use connectors::{CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, Mode, Scopes, UNAVAILABLE};
+use connectors::{Audience, CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, Mode, Scopes, UNAVAILABLE};
 use sandbox::FakeVendor;
 use serde_json::{Map, Value};
 
@@ -100,11 +100,16 @@ fn describe(text: &mut String, grant: &Grant) {
     }
     if !grant.server_parameters.is_empty() {
         let names = grant.server_parameters.join("`, `");
-        let _ = writeln!(
-            text,
-            "- `{names}` must stay in the backend. A backend gets it in `server_parameters` by asking with \
-             `\"audience\": \"server\"`; the token in that answer is the one to pass on, the rest is not."
-        );
+        let _ = match grant.audience {
+            Audience::Client => writeln!(
+                text,
+                "- `{names}` must stay in the backend. A backend gets it in `server_parameters` by asking with \
+                 `\"audience\": \"server\"`; the token in that answer is the one to pass on, the rest is not."
+            ),
+            Audience::Server => {
+                writeln!(text, "- `{names}` comes in `server_parameters`. It stays in the backend, as the token does.")
+            }
+        };
     }
     if !grant.inputs.is_empty() {
         text.push_str("\n| input | accepts | |\n|---|---|---|\n");
