@@ -64,6 +64,16 @@ pub fn jwt_claims<T: DeserializeOwned>(jwt: &str) -> Result<T> {
         .ok_or_else(|| Error::bad_reply("the claims of the connector's JWT cannot be read"))
 }
 
+/// Reads a member of a reply that may be absent: `null` is the same as absent. `serde(default)` alone
+/// refuses `null`, which connectors send for an empty list or a text that is not there.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + serde::Deserialize<'de>,
+{
+    <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// The text at a JSON pointer (RFC 6901); `None` where there is no text.
 pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)

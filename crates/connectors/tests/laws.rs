@@ -161,6 +161,58 @@ fn no_usual_rubbish_breaks_a_connector() {
     }
 }
 
+/// `null` in the place of a member that may be absent gives the same result as its absence: the token,
+/// or the refusal with its words. Klarna sends `payment_method_categories: null`.
+#[test]
+fn null_is_the_same_as_absent() {
+    let result = |played: &Played| match played.end.as_ref() {
+        // A value may be a part of the reply as it is, null included.
+        Some(Ok(token)) => {
+            let names: Vec<_> = token.client_parameters.iter().map(|(name, _)| name).collect();
+            // Mollie's Apple Pay session is the whole reply.
+            let mut value = serde_json::from_str(token.value.expose()).unwrap_or(Value::Null);
+            value.as_object_mut().into_iter().for_each(|members| members.retain(|_, member| !member.is_null()));
+            let value = if value.is_object() { value.to_string() } else { token.value.expose().to_owned() };
+            format!("{value} {:?} {names:?}", token.expiry)
+        }
+        Some(Err(error)) => format!("{:?} {:?}", error.kind, error.refusal),
+        None => "no end".to_owned(),
+    };
+    let (mut compared, mut differ) = (0, Vec::new());
+    for scene in scenes() {
+        for nth in 0..scene.case.replies.len() {
+            let Ok(json) = serde_json::from_slice::<Value>(&scene.replies()[nth].body) else { continue };
+            let mut pointers = Vec::new();
+            collect_pointers(&json, String::new(), &mut pointers);
+            for pointer in pointers {
+                let (parent, name) = pointer.rsplit_once('/').unwrap();
+                let Some(Value::Object(_)) = json.pointer(parent) else { continue };
+                let with = |value: Option<Value>| {
+                    let mut json = json.clone();
+                    let members = json.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                    match value {
+                        Some(value) => drop(members.insert(name.into(), value)),
+                        None => drop(members.remove(name)),
+                    }
+                    let mut replies = scene.replies();
+                    replies[nth].body = json.to_string().into();
+                    result(&scene.play_with(&replies))
+                };
+                compared += 1;
+                let absent = with(None);
+                // A member that must be there may be refused in another way when it is null.
+                let null = with(Some(Value::Null));
+                if !absent.starts_with("BadReply") && null != absent {
+                    differ.push(format!("{}: {pointer}\n  absent: {absent}\n  null: {null}", scene.name));
+                }
+            }
+        }
+    }
+    println!("{compared} members compared");
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(compared > 1000, "{compared}");
+}
+
 #[test]
 fn tokens_live_when_they_arrive() {
     for scene in successes() {

@@ -179,13 +179,13 @@ enum Answer {
 #[derive(Deserialize)]
 struct Claims {
     exp: Option<Seconds>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     ctx: Vec<Context>,
 }
 
 #[derive(Deserialize)]
 struct Context {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     data: Library,
 }
 

@@ -144,13 +144,13 @@ struct AccessToken {
     #[serde(rename = "type")]
     token_type: String,
     seconds_to_expire: Seconds,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     scope: Scope,
 }
 
 #[derive(Deserialize, Default)]
 struct Scope {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     accounts: Vec<Account>,
 }
 

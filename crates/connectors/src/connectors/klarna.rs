@@ -110,7 +110,7 @@ fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
 struct Session {
     session_id: String,
     client_token: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     payment_method_categories: Vec<Category>,
 }
 

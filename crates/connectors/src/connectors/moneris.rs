@@ -127,7 +127,8 @@ struct Preloaded {
 
 /// A refusal with status 200: the names of the fields at fault, each with a text.
 fn not_preloaded(error: Option<Map<String, Value>>) -> Refusal {
-    let error = error.unwrap_or_default();
+    let mut error = error.unwrap_or_default();
+    error.retain(|_, text| !text.is_null());
     let wrong = ["store_id", "api_token", "checkout_id"].iter().any(|name| error.contains_key(*name));
     let kind = if wrong { Kind::CredentialsRejected } else { Kind::RequestRejected };
     let Some((field, text)) = error.into_iter().next() else { return Refusal::default() };

@@ -57,7 +57,7 @@ fn api_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step>
 #[derive(Deserialize)]
 struct Answer {
     success: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     data: Value,
 }
 

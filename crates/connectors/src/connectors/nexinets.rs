@@ -67,6 +67,7 @@ struct Order {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Failure {
+    #[serde(deserialize_with = "encoding::null_as_default")]
     errors: Vec<Fault>,
 }
 
@@ -74,6 +75,7 @@ struct Failure {
 #[serde(default)]
 struct Fault {
     field: Option<String>,
+    #[serde(deserialize_with = "encoding::null_as_default")]
     message: String,
 }
 

@@ -100,7 +100,7 @@ fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
 #[derive(Deserialize)]
 struct Answer {
     status: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     data: Value,
 }
 

@@ -117,6 +117,7 @@ struct Answer {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Status {
+    #[serde(deserialize_with = "encoding::null_as_default")]
     status: String,
 }
 

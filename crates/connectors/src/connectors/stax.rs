@@ -90,7 +90,8 @@ struct Ephemeral {
 /// The fields at fault, each with a list of texts. `error` and `message` are no fields and may
 /// stand next to them.
 fn refusal(reply: &Reply) -> Refusal {
-    let faults: Map<String, Value> = reply.lenient();
+    let mut faults: Map<String, Value> = reply.lenient();
+    faults.retain(|_, texts| !texts.is_null());
     let is_field = |name: &str| !matches!(name, "error" | "message");
     let Some((name, texts)) = faults.iter().find(|(name, _)| is_field(name)).or_else(|| faults.iter().next()) else {
         return Refusal::default();

@@ -377,7 +377,7 @@ struct Customer {
 struct EphemeralKey {
     secret: String,
     expires: Seconds,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "encoding::null_as_default")]
     associated_objects: Vec<AssociatedObject>,
 }
 

@@ -130,9 +130,10 @@ struct Secrets {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Failure {
-    #[serde(rename = "ResultInfo")]
+    #[serde(rename = "ResultInfo", deserialize_with = "encoding::null_as_default")]
     result_info: ResultInfo,
     description: Option<String>,
+    #[serde(deserialize_with = "encoding::null_as_default")]
     errors: Vec<Fault>,
 }
 

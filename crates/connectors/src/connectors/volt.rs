@@ -124,6 +124,7 @@ struct Failure {
     message: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
+    #[serde(deserialize_with = "encoding::null_as_default")]
     errors: Vec<Fault>,
 }
 

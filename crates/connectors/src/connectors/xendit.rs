@@ -202,13 +202,16 @@ struct Session {
 struct Failure {
     error_code: Option<String>,
     message: Option<String>,
+    #[serde(deserialize_with = "encoding::null_as_default")]
     errors: Vec<Fault>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Fault {
+    #[serde(deserialize_with = "encoding::null_as_default")]
     path: String,
+    #[serde(deserialize_with = "encoding::null_as_default")]
     message: String,
 }
 
