@@ -46,7 +46,8 @@ fn order(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
                     "channel": "ECOM",
                     "transactionType": "PREAUTH",
                     "async": { "successUrl": return_url, "cancelUrl": return_url, "failureUrl": return_url },
-                    "merchantOrderId": exchange.reference,
+                    // Card payments take 30 letters and digits.
+                    "merchantOrderId": exchange.reference_within(30, ""),
                 }))
                 .send()
         }
@@ -67,7 +68,8 @@ struct Order {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Failure {
-    #[serde(deserialize_with = "encoding::null_as_default")]
+    /// The vendor's specification says `elements`; `errors` is seen in others' code.
+    #[serde(alias = "elements", deserialize_with = "encoding::null_as_default")]
     errors: Vec<Fault>,
 }
 

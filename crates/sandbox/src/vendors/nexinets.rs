@@ -38,7 +38,13 @@ fn widget(title: &'static str, action: &str, client: &ClientToken) -> ClientCall
 fn error(status: u16, code: u16, message: &str, fields: &[&str]) -> Answer {
     let errors: Vec<Value> =
         fields.iter().map(|field| json!({"code": code, "message": "Invalid value", "field": field})).collect();
-    Answer::json(status, &json!({"status": status, "code": code, "message": message, "errors": errors}))
+    Answer::json(status, &json!({"status": status, "code": code, "message": message, "elements": errors}))
+}
+
+/// Optional; for card payments at most 30 letters and digits.
+fn is_order_id(id: Option<&Value>) -> bool {
+    let Some(id) = id else { return true };
+    id.as_str().is_some_and(|id| (1..=30).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn failure(status: u16) -> Answer {
@@ -80,6 +86,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 ("channel", ["ECOM", "MOTO"].contains(&text("/channel"))),
                 ("transactionType", ["PREAUTH", "DEBIT"].contains(&text("/transactionType"))),
                 ("async", url("successUrl") && url("cancelUrl") && url("failureUrl")),
+                ("merchantOrderId", is_order_id(body.get("merchantOrderId"))),
             ];
             let wrong: Vec<&str> = checks.into_iter().filter(|(_, valid)| !valid).map(|(name, _)| name).collect();
             if !wrong.is_empty() {
@@ -111,6 +118,10 @@ mod tests {
         assert_eq!(fake.ask("POST /v1/orders/o/refund", &[PAIR], "{}").0, 200);
         assert_eq!(fake.ask("POST /v1/orders", &[], valid).0, 401);
         let (status, answer) = fake.ask("POST /v1/orders", &[PAIR], &valid.replace("EUR", "euro"));
-        assert_eq!((status, answer["errors"][0]["field"].as_str()), (400, Some("currency")));
+        assert_eq!((status, answer["elements"][0]["field"].as_str()), (400, Some("currency")));
+        let order_id = |id: &str| valid.replace(r#""channel""#, &format!(r#""merchantOrderId": "{id}", "channel""#));
+        for (id, status) in [("a1", 200), ("tok_1", 400), (&"a".repeat(31), 400)] {
+            assert_eq!(fake.ask("POST /v1/orders", &[PAIR], &order_id(id)).0, status, "{id}");
+        }
     }
 }
