@@ -206,17 +206,27 @@ struct Failure {
     errors: Vec<Fault>,
 }
 
+/// One fault, in either of the forms that the vendor's APIs have: a path with a message, or a field
+/// with a list of messages.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Fault {
-    #[serde(deserialize_with = "encoding::null_as_default")]
-    path: String,
-    #[serde(deserialize_with = "encoding::null_as_default")]
-    message: String,
+    path: Option<String>,
+    message: Option<String>,
+    field: Option<String>,
+    messages: Option<Vec<String>>,
+}
+
+impl Fault {
+    fn words(self) -> Option<String> {
+        let messages = self.messages.map(|messages| messages.join("; "));
+        let words = [self.path.or(self.field), self.message.or(messages)];
+        let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
+        Some(words.join(": ")).filter(|words| !words.is_empty())
+    }
 }
 
 fn refusal(reply: &Reply) -> Refusal {
     let Failure { error_code, message, errors } = reply.lenient();
-    let fault = errors.into_iter().next();
-    Refusal::new(error_code, message).reason(fault.map(|Fault { path, message }| format!("{path}: {message}")))
+    Refusal::new(error_code, message).reason(errors.into_iter().find_map(Fault::words))
 }
