@@ -194,7 +194,9 @@ fn step(order: &TokenRequest, bases: &[String], replies: &[Reply]) -> connectors
         reference: &order.reference,
         input: &order.inputs,
         now: now(),
+        began: now(),
         nonce: Nonce([7; 32]),
+        generation: 0,
         idempotency_key: "00000000-0000-4000-8000-000000000001",
         replies,
     })

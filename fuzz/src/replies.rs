@@ -72,7 +72,9 @@ impl Subject {
                 reference: "tok_1",
                 input: &self.inputs,
                 now: super::now(),
+                began: super::now(),
                 nonce: Nonce([7; 32]),
+                generation: 0,
                 idempotency_key: "00000000-0000-4000-8000-000000000001",
                 replies: replies.get(..given)?,
             };

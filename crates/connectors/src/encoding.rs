@@ -74,6 +74,18 @@ where
     <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads a member of a reply that the token does not depend on: `null` and a value of another type
+/// are the same as absent. Not for expiries: one that is there and cannot be read is an error.
+#[allow(dead_code, reason = "connectors begin to use it")]
+pub(crate) fn lenient<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + DeserializeOwned,
+{
+    let value = <Value as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(serde_json::from_value::<Option<T>>(value).ok().flatten().unwrap_or_default())
+}
+
 /// The text at a JSON pointer (RFC 6901); `None` where there is no text.
 pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)

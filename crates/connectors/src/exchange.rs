@@ -19,6 +19,10 @@ use crate::{
 /// Characters that a path segment holds unencoded (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The distance in seconds that a requested moment of expiry keeps from the connector's least and
+/// greatest lifetime: room for a clock that differs and for the time that the call takes.
+const BOUNDS_MARGIN: i64 = 60;
+
 /// The result of a step function.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one step is alive at a time, and it is taken apart at once")]
@@ -85,11 +89,19 @@ pub struct Exchange<'a> {
     /// The inputs, already checked against the grant.
     pub input: &'a Inputs,
     /// When the exchange began: equal for every attempt, so that a repeated call is the same call.
+    /// Signatures and their headers use it.
     pub now: Timestamp,
+    /// When the first exchange with this idempotency key began: `now`, or earlier where a caller
+    /// repeats a call whose answer was lost. Moments in a body count from it, so that the body is
+    /// the same.
+    pub began: Timestamp,
     /// Fresh random bytes.
     pub nonce: Nonce,
-    /// A UUID: equal for every attempt at this exchange, different for each exchange.
+    /// A UUID, the same for each attempt to get this token: also for a caller's retry after an
+    /// answer that was lost. A new token after the end of the earlier one has another.
     pub idempotency_key: &'a str,
+    /// How many tokens this reference had before. [`Exchange::object_reference`] uses it.
+    pub generation: u32,
     /// The replies so far.
     pub replies: &'a [Reply],
 }
@@ -157,9 +169,18 @@ impl Exchange<'_> {
         i64::from(self.input.ttl_seconds.unwrap_or(default))
     }
 
-    /// The moment at which a token of [`Exchange::ttl`] expires, in epoch seconds.
+    /// The moment at which a token of [`Exchange::ttl`] expires, in epoch seconds, for a connector
+    /// that takes a moment and not a duration. It measures its bounds on its own clock and from its
+    /// own creation, so the moment stays [`BOUNDS_MARGIN`] inside them.
     pub fn expires_at(&self) -> i64 {
-        self.now.as_second().saturating_add(self.ttl())
+        let ttl = match self.grant.lifetime {
+            Lifetime::Settable { min, max, .. } => {
+                let (least, most) = (i64::from(min) + BOUNDS_MARGIN, i64::from(max) - BOUNDS_MARGIN);
+                self.ttl().min(most).max(least)
+            }
+            _ => self.ttl(),
+        };
+        self.began.as_second().saturating_add(ttl)
     }
 
     /// The same moment as a date.
@@ -193,10 +214,28 @@ impl Exchange<'_> {
     /// `max` letters, digits and `extra`). Equal references give equal texts.
     pub fn reference_within(&self, max: usize, extra: &str) -> Cow<'_, str> {
         self.reference_of(max, extra).map_or_else(
-            |_| hex::encode(sha256(&[self.reference.as_bytes()])).chars().take(max).collect::<String>().into(),
+            |_| digest(&[self.reference.as_bytes()]).chars().take(max).collect::<String>().into(),
             Cow::Borrowed,
         )
     }
+
+    /// The name of an object that the call creates at the connector (an order, a payment), where
+    /// the connector refuses the same name twice: [`Exchange::reference_within`] for the first
+    /// token of a reference, a digest of reference and generation for each later one.
+    pub fn object_reference(&self, max: usize, extra: &str) -> Cow<'_, str> {
+        match self.generation {
+            0 => self.reference_within(max, extra),
+            generation => digest(&[self.reference.as_bytes(), &[0], &generation.to_be_bytes()])
+                .chars()
+                .take(max)
+                .collect::<String>()
+                .into(),
+        }
+    }
+}
+
+fn digest(parts: &[&[u8]]) -> String {
+    hex::encode(sha256(parts))
 }
 
 fn joined(parts: &[&str]) -> Result<Uri> {

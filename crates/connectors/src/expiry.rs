@@ -85,17 +85,35 @@ impl Expiry {
             .and_then(|moment| Self::at_epoch(moment.as_second()))
     }
 
+    /// The `exp` claim of a token that is a JWT and has one; `None` for any other token.
+    ///
+    /// # Errors
+    /// [`crate::Kind::BadReply`] where `exp` is there and cannot be read.
+    pub(crate) fn inside_jwt(token: &str) -> Result<Option<Self>> {
+        #[derive(Deserialize)]
+        struct Claims {
+            exp: Option<serde_json::Value>,
+        }
+        let Ok(Claims { exp: Some(exp) }) = jwt_claims(token) else { return Ok(None) };
+        // A NumericDate may have a fraction (RFC 7519 section 2). It is cut off.
+        let seconds = exp.as_i64().or_else(|| exp.as_f64().and_then(whole_seconds));
+        let seconds = seconds.ok_or_else(|| Error::bad_reply("the exp of the connector's JWT cannot be read"))?;
+        Self::at_epoch(seconds).map(Some)
+    }
+
     /// The `exp` claim of a JWT (RFC 7519 section 4.1.4).
     ///
     /// # Errors
     /// [`crate::Kind::BadReply`] where there is none.
     pub fn of_jwt(jwt: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Claims {
-            exp: Seconds,
-        }
-        jwt_claims::<Claims>(jwt).and_then(|claims| Self::at_epoch(claims.exp))
+        jwt_claims::<serde::de::IgnoredAny>(jwt)?;
+        Self::inside_jwt(jwt)?.ok_or_else(|| Error::bad_reply("the connector's JWT has no exp"))
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "checked for its size first")]
+fn whole_seconds(number: f64) -> Option<i64> {
+    (number.abs() < 1e15).then_some(number.floor() as i64)
 }
 
 /// A count of seconds as connectors write it: a whole number, or the same as text. Any other value

@@ -1,6 +1,9 @@
 //! The description of a grant: audience, lifetime, inputs, scopes, metadata.
 
-use crate::input::{kind::Input, metadata::Metadata};
+use crate::{
+    evidence::Source,
+    input::{kind::Input, metadata::Metadata},
+};
 
 /// The holders that a token is safe with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +68,83 @@ pub enum Scopes {
     OneOf(&'static [&'static str]),
 }
 
+/// A limit of what the holder of a CLIENT token can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The amount and the currency are fixed.
+    Amount,
+    /// One customer, shopper or cardholder.
+    Customer,
+    /// Pages of named origins.
+    Origin,
+    /// One object at the connector: an order, an intent, a session, a device.
+    Object,
+    /// It is used up by its first use.
+    SingleUse,
+}
+
+impl Bound {
+    /// The word in listings.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Amount => "amount",
+            Self::Customer => "customer",
+            Self::Origin => "origin",
+            Self::Object => "object",
+            Self::SingleUse => "single use",
+        }
+    }
+}
+
+/// A value that comes with a CLIENT token and goes to the client with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientParameter {
+    /// Its key in `client_parameters`.
+    pub name: &'static str,
+    /// What it is, in one sentence without a full stop.
+    pub meaning: &'static str,
+    /// Where the vendor's client SDK or page takes it, for example
+    /// `AdyenCheckout({ environment })`.
+    pub taken_by: &'static str,
+}
+
+impl ClientParameter {
+    /// A value with its meaning and the place that takes it.
+    pub const fn new(name: &'static str, meaning: &'static str, taken_by: &'static str) -> Self {
+        Self { name, meaning, taken_by }
+    }
+}
+
+/// Whether a new token ends the one before it. Each case names its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MintingEndsEarlier {
+    /// Earlier tokens live on.
+    No(&'static str),
+    /// The earlier token of the same credentials (and secret inputs) ends.
+    Yes(&'static str),
+    /// No document that was found says it.
+    Unknown,
+}
+
+impl MintingEndsEarlier {
+    /// `yes`, `no` or `unknown`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::No(_) => "no",
+            Self::Yes(_) => "yes",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The source, where there is one.
+    pub const fn source(self) -> Option<&'static str> {
+        match self {
+            Self::No(source) | Self::Yes(source) => Some(source),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// One way in which a connector gives tokens.
 ///
 /// `S` is the type of the step function ([`crate::StepFn`]) in the connector's own file and `()`
@@ -94,6 +174,24 @@ pub struct Grant<S = ()> {
     pub server_parameters: &'static [&'static str],
     /// A SERVER token that is good for one purchase or one card: each reference gets its own.
     pub never_shared: bool,
+    /// The worst that a hostile holder can do, in one line without a full stop. CLIENT grants only.
+    pub worst_case: &'static str,
+    /// The limits of the token; empty where it has none. CLIENT grants only.
+    pub bound_to: &'static [Bound],
+    /// Where the vendor says that this value goes to a client; `None` where no such word was found.
+    pub client_source: Option<Source>,
+    /// The keys that `client_parameters` can have, each with its meaning.
+    pub client_parameters: &'static [ClientParameter],
+    /// Whether a new token ends the one before it.
+    pub minting_ends_earlier: MintingEndsEarlier,
+    /// The token is used up by its first use, and the vendor wants a new one for each: a repeated
+    /// reference makes a new token.
+    pub single_use: bool,
+    /// The secret input that the exchange uses up: an authorization code, or a refresh token that
+    /// works once (RFC 6749 section 4.1.2). The exchange is never repeated by the service itself.
+    pub spends: Option<&'static str>,
+    /// What the lifetime does not say, in one sentence without a full stop.
+    pub lifetime_note: Option<&'static str>,
     /// The step function, or `()`.
     pub step: S,
 }
@@ -118,6 +216,14 @@ impl<S: Copy> Grant<S> {
             metadata: Metadata::None,
             server_parameters: &[],
             never_shared: false,
+            worst_case: "",
+            bound_to: &[],
+            client_source: None,
+            client_parameters: &[],
+            minting_ends_earlier: MintingEndsEarlier::Unknown,
+            single_use: false,
+            spends: None,
+            lifetime_note: None,
             step,
         }
     }
@@ -136,6 +242,14 @@ impl<S: Copy> Grant<S> {
             metadata: self.metadata,
             server_parameters: self.server_parameters,
             never_shared: self.never_shared,
+            worst_case: self.worst_case,
+            bound_to: self.bound_to,
+            client_source: self.client_source,
+            client_parameters: self.client_parameters,
+            minting_ends_earlier: self.minting_ends_earlier,
+            single_use: self.single_use,
+            spends: self.spends,
+            lifetime_note: self.lifetime_note,
             step: (),
         }
     }
@@ -192,6 +306,48 @@ impl<S: Copy> Grant<S> {
     #[must_use]
     pub const fn never_shared(self) -> Self {
         Self { never_shared: true, ..self }
+    }
+
+    /// Says the worst that a hostile holder can do, and the limits that hold for it.
+    #[must_use]
+    pub const fn worst_case(self, worst_case: &'static str, bound_to: &'static [Bound]) -> Self {
+        Self { worst_case, bound_to, ..self }
+    }
+
+    /// Names the place where the vendor says that this value goes to a client.
+    #[must_use]
+    pub const fn client_source(self, source: Source) -> Self {
+        Self { client_source: Some(source), ..self }
+    }
+
+    /// Sets the keys that `client_parameters` can have.
+    #[must_use]
+    pub const fn client_parameters(self, client_parameters: &'static [ClientParameter]) -> Self {
+        Self { client_parameters, ..self }
+    }
+
+    /// Says whether a new token ends the one before it.
+    #[must_use]
+    pub const fn minting_ends_earlier(self, minting_ends_earlier: MintingEndsEarlier) -> Self {
+        Self { minting_ends_earlier, ..self }
+    }
+
+    /// Makes a repeated reference get a new token, as the first use ends it.
+    #[must_use]
+    pub const fn single_use(self) -> Self {
+        Self { single_use: true, ..self }
+    }
+
+    /// Names the secret input that the exchange uses up.
+    #[must_use]
+    pub const fn spends(self, input: &'static str) -> Self {
+        Self { spends: Some(input), ..self }
+    }
+
+    /// Says what the lifetime does not say.
+    #[must_use]
+    pub const fn lifetime_note(self, note: &'static str) -> Self {
+        Self { lifetime_note: Some(note), ..self }
     }
 
     /// Whether references with equal credentials and inputs get the same token.

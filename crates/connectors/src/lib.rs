@@ -13,6 +13,7 @@ pub mod connectors;
 mod crypto;
 mod encoding;
 mod error;
+mod evidence;
 mod exchange;
 mod expiry;
 mod grant;
@@ -30,9 +31,10 @@ pub use connector::{Connector, StepFn};
 pub use connectors::{CONNECTORS, find};
 pub use encoding::{base64url_decode, jwt_claims};
 pub use error::{Error, Fault, FieldViolation, Kind, Refusal, Result};
+pub use evidence::{Evidence, ModeShown, Source, SourceKind};
 pub use exchange::{Exchange, Nonce, Step};
 pub use expiry::{Expiry, Seconds};
-pub use grant::{Audience, DefaultWhen, Grant, Lifetime, Scopes};
+pub use grant::{Audience, Bound, ClientParameter, DefaultWhen, Grant, Lifetime, MintingEndsEarlier, Scopes};
 pub use http::{call::Call, form::FormBody, reply::Reply};
 pub use input::{
     kind::{Input, InputKind},

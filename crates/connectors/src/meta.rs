@@ -2,7 +2,10 @@
 //!
 //! Listings, documentation pages, checks and metric labels are made from it.
 
-use crate::grant::Grant;
+use crate::{
+    evidence::{Evidence, ModeShown},
+    grant::Grant,
+};
 
 /// The description of a connector.
 ///
@@ -18,6 +21,10 @@ pub struct Meta<S: 'static = ()> {
     pub docs: &'static str,
     /// Facts that the vendor's own documents do not confirm, one sentence each.
     pub unconfirmed: &'static [&'static str],
+    /// Where the facts of the calls come from.
+    pub evidence: &'static [Evidence],
+    /// Whether credentials show the mode by their form.
+    pub mode_shown: ModeShown,
     /// The hosts that it calls; the first is the main one.
     pub hosts: &'static [Host],
     /// The fields of its credentials.
@@ -34,6 +41,8 @@ impl<S> Meta<S> {
             name: self.name,
             docs: self.docs,
             unconfirmed: self.unconfirmed,
+            evidence: self.evidence,
+            mode_shown: self.mode_shown,
             hosts: self.hosts,
             credentials: self.credentials,
             grants,

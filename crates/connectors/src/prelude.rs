@@ -3,13 +3,15 @@
 pub(crate) use serde::Deserialize;
 pub(crate) use serde_json::{Map, Value, json};
 
+#[allow(unused_imports, reason = "not each name is used by a connector yet")]
 pub(crate) use crate::{
     connector::{Connector, StepFn, client_grant, server_grant},
     crypto, encoding,
     error::{Error, Kind, Refusal, Result},
+    evidence::{Evidence, ModeShown, Source},
     exchange::{Exchange, Step},
     expiry::{Expiry, Seconds},
-    grant::{Grant, Lifetime, Scopes},
+    grant::{Bound, ClientParameter, Grant, Lifetime, MintingEndsEarlier, Scopes},
     http::{call::Call, form::FormBody, reply::Reply},
     input::kind::Input,
     meta::{Host, Meta, Mode, optional, required},

@@ -21,8 +21,11 @@ pub struct Token {
     pub value: Secret,
     /// How the client presents it: `Bearer`, or the vendor's own term.
     pub token_type: String,
-    /// When it expires.
+    /// When it expires, by the connector's main statement.
     pub expiry: Expiry,
+    /// Further ends that are known: the `exp` of a JWT, the end of a session around the token. The
+    /// earliest one counts.
+    pub further_ends: Vec<Expiry>,
     /// The scopes that the connector granted, where it lists them.
     pub scopes: Vec<String>,
     /// Public values that the client's SDK needs next to the token.
@@ -58,6 +61,7 @@ impl Token {
             value: value.into(),
             token_type,
             expiry,
+            further_ends: Expiry::inside_jwt(value)?.into_iter().collect(),
             scopes: Vec::new(),
             client_parameters: Vec::new(),
             server_parameters: Vec::new(),
@@ -69,6 +73,19 @@ impl Token {
     pub fn scope_list(mut self, scopes: Option<&str>) -> Self {
         self.scopes = scopes.unwrap_or_default().split_whitespace().map(Into::into).collect();
         self
+    }
+
+    /// Adds a further end that is known. The earliest one counts.
+    #[must_use]
+    pub fn ends_by(mut self, end: Expiry) -> Self {
+        self.further_ends.push(end);
+        self
+    }
+
+    /// The earliest end in epoch seconds, each by the clock that it refers to; `None` where there
+    /// is no expiry.
+    pub fn earliest_epoch(&self) -> Option<i64> {
+        std::iter::once(&self.expiry).chain(&self.further_ends).filter_map(|end| end.epoch()).min()
     }
 
     /// Adds a public value that the client needs next to the token.

@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputKind, Kind, Lifetime, Mode, find};
+use connectors::{Audience, CONNECTORS, DefaultWhen, Input, InputKind, Kind, Lifetime, Mode, ModeShown, find};
 use serde_json::{Value, json};
 
-use crate::support::{Modes, bytes, credentials, files, modes};
+use crate::support::{Modes, bytes, credentials, files, modes, scenes};
 
 fn is_snake_case(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -211,4 +211,59 @@ fn no_fact_is_missing() {
         }
     }
     assert!(missing.is_empty(), "facts that are missing:\n{}", missing.join("\n"));
+}
+
+/// Each grant says what a hostile holder can do, who hands the token to clients, and what the facts
+/// rest on.
+#[test]
+#[ignore = "until every connector says it"]
+fn every_grant_states_its_evidence() {
+    let mut missing = Vec::new();
+    for entry in CONNECTORS {
+        let meta = entry.meta;
+        let mut want = |there: bool, what: &str| {
+            if !there {
+                missing.push(format!("{}: {what}", meta.id));
+            }
+        };
+        let sentence = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase()) && text.ends_with('.');
+        want(!meta.evidence.is_empty(), "no evidence");
+        want(meta.evidence.iter().all(|line| line.checked.len() == 7), "checked is a month: 2026-11");
+        want(sentence(meta.mode_shown.text()), "mode_shown is a sentence with its source");
+        want(
+            matches!(meta.mode_shown, ModeShown::ByCredentials(_)) == !modes(entry).is_empty(),
+            "modes.json is there where the credentials show the mode, and only there",
+        );
+        for grant in meta.grants {
+            let mut want = |there: bool, what: &str| want(there, &format!("{}: {what}", grant.name));
+            let client = grant.audience == Audience::Client;
+            let phrase = |text: &str| !text.is_empty() && !text.ends_with('.');
+            want(phrase(grant.worst_case) == client, "worst_case, for CLIENT grants and only there");
+            let alone = grant.default == DefaultWhen::Always && grant.credentials_alone();
+            want(!alone || grant.client_source.is_some(), "a default from credentials alone names its source");
+            want(grant.lifetime_note.is_none_or(phrase), "lifetime_note");
+            let secret = |name: &str| grant.inputs.iter().any(|i| i.name == name && i.kind == InputKind::Secret);
+            want(grant.spends.is_none_or(secret), "spends is a secret input");
+            for known in grant.client_parameters {
+                want(phrase(known.meaning) && phrase(known.taken_by), "client_parameters have a meaning and a place");
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Each key of `client_parameters` and `server_parameters` in the fixtures is described.
+#[test]
+#[ignore = "until every connector says it"]
+fn parameters_are_described() {
+    for scene in scenes() {
+        let (grant, Some(Ok(token))) = (scene.grant(), scene.play().end) else { continue };
+        for (name, _) in &token.client_parameters {
+            let known = grant.client_parameters.iter().any(|known| known.name == name);
+            assert!(known, "{}: client_parameters.{name} of {} is not described", scene.name, grant.name);
+        }
+        for (name, _) in &token.server_parameters {
+            assert!(grant.server_parameters.contains(&name.as_ref()), "{}: server_parameters.{name}", scene.name);
+        }
+    }
 }

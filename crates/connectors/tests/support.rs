@@ -117,11 +117,10 @@ impl From<&Token> for ExpectedToken {
         Self {
             access_token: token.value.expose().into(),
             token_type: token.token_type.clone(),
-            expires_at: match token.expiry {
-                Expiry::At(moment) => moment.as_second().into(),
-                Expiry::After(start, seconds) => (start.as_second() + seconds).into(),
-                Expiry::UntilUsed => "until_used".into(),
-                Expiry::Unpublished => "unpublished".into(),
+            expires_at: match token.earliest_epoch() {
+                Some(moment) => moment.into(),
+                None if token.expiry == Expiry::UntilUsed => "until_used".into(),
+                None => "unpublished".into(),
             },
             scopes: token.scopes.clone(),
             client_parameters: token.client_parameters.iter().map(|(k, v)| (k.to_string(), v.clone())).collect(),
@@ -275,7 +274,9 @@ impl Scene {
                 reference: self.case.reference.as_deref().unwrap_or("tok_1"),
                 input: &input,
                 now: Timestamp::from_second(self.case.now.unwrap_or(NOW)).unwrap(),
+                began: Timestamp::from_second(self.case.now.unwrap_or(NOW)).unwrap(),
                 nonce: NONCE,
+                generation: 0,
                 idempotency_key: self.case.idempotency_key.as_deref().unwrap_or(IDEMPOTENCY_KEY),
                 replies: &replies[..count],
             };

@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 
 use buffa::Enumeration as _;
-use connectors::{Audience, CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, Mode, Scopes, UNAVAILABLE};
+use connectors::{
+    Audience, CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, MintingEndsEarlier, Mode, Scopes,
+    UNAVAILABLE,
+};
 use sandbox::FakeVendor;
 use serde_json::{Map, Value};
 
@@ -56,6 +59,7 @@ fn page(meta: &Meta) -> String {
     for (host, mode) in meta.hosts.iter().flat_map(|host| [(host, Mode::Live), (host, Mode::Test)]) {
         let _ = writeln!(text, "| `{}` | {} |", host.key(mode), Host::of(host, mode));
     }
+    let _ = writeln!(text, "\n## Test and live\n\n{}", meta.mode_shown.text());
     for grant in meta.grants {
         describe(&mut text, grant);
     }
@@ -63,10 +67,19 @@ fn page(meta: &Meta) -> String {
         try_it(&mut text, meta, proto_name, fake);
     }
     text.push_str("\n## What these facts rest on\n\n");
-    if meta.unconfirmed.is_empty() {
-        text.push_str("The vendor's own documents.\n");
-    } else {
-        text.push_str("The vendor's own documents, but for these, which are not confirmed:\n\n");
+    text.push_str(&evidence(meta));
+    text
+}
+
+/// The sources of a connector's facts as a table, and the facts that no source confirms as a list.
+fn evidence(meta: &Meta) -> String {
+    let mut text = String::from("| facts | source | kind | checked |\n|---|---|---|---|\n");
+    for line in meta.evidence {
+        let (kind, name) = (line.source.kind.label(), line.source.name);
+        let _ = writeln!(text, "| {} | {name} | {kind} | {} |", line.facts, line.checked);
+    }
+    if !meta.unconfirmed.is_empty() {
+        text.push_str("\nNot confirmed:\n\n");
         for fact in meta.unconfirmed {
             let _ = writeln!(text, "- {fact}");
         }
@@ -78,6 +91,10 @@ fn describe(text: &mut String, grant: &Grant) {
     let _ = writeln!(text, "\n## Grant `{}`\n", grant.name);
     let _ = writeln!(text, "Audience **{}**: the holder may {}.\n", grant.audience.label(), grant.allows);
     let _ = writeln!(text, "- Lifetime: {}.", lifetime(grant));
+    if let Some(note) = grant.lifetime_note {
+        let _ = writeln!(text, "- {note}.");
+    }
+    describe_safety(text, grant);
     match grant.default {
         DefaultWhen::Always => text.push_str("- The default.\n"),
         DefaultWhen::Given(input) => _ = writeln!(text, "- The default when `{input}` is given."),
@@ -111,12 +128,46 @@ fn describe(text: &mut String, grant: &Grant) {
             }
         };
     }
+    if !grant.client_parameters.is_empty() {
+        text.push_str("\n| client parameter | meaning | where the client takes it |\n|---|---|---|\n");
+        for parameter in grant.client_parameters {
+            let _ = writeln!(text, "| `{}` | {} | {} |", parameter.name, parameter.meaning, parameter.taken_by);
+        }
+    }
     if !grant.inputs.is_empty() {
         text.push_str("\n| input | accepts | |\n|---|---|---|\n");
         for input in grant.inputs {
             let required = if input.required { "required" } else { "" };
             let _ = writeln!(text, "| `{}` | {} | {required} |", input.name, input.kind.describe());
         }
+    }
+}
+
+/// What a hostile holder can do, who says that the token goes to a client, and what a new token
+/// does to the earlier one.
+fn describe_safety(text: &mut String, grant: &Grant) {
+    if grant.audience == Audience::Client {
+        let _ = writeln!(text, "- Worst case: a hostile holder can {}.", grant.worst_case);
+        let bounds: Vec<&str> = grant.bound_to.iter().map(|bound| bound.label()).collect();
+        let bounds = if bounds.is_empty() { "nothing".to_owned() } else { bounds.join(", ") };
+        let _ = writeln!(text, "- Bound to: {bounds}.");
+        let _ = match grant.client_source {
+            Some(source) => {
+                writeln!(text, "- The vendor hands it to clients: {} ({}).", source.name, source.kind.label())
+            }
+            None => writeln!(text, "- No document of the vendor was found that hands this value to a client."),
+        };
+    }
+    let _ = match (grant.minting_ends_earlier, grant.minting_ends_earlier.source()) {
+        (MintingEndsEarlier::Yes(_), Some(source)) => writeln!(text, "- A new token ends the earlier one: {source}."),
+        (_, Some(source)) => writeln!(text, "- A new token leaves the earlier one alive: {source}."),
+        (_, None) => writeln!(text, "- Whether a new token ends the earlier one is not documented."),
+    };
+    if grant.single_use {
+        text.push_str("- Used up by its first use: a repeated reference makes a new token.\n");
+    }
+    if let Some(input) = grant.spends {
+        let _ = writeln!(text, "- The exchange uses up `{input}`: the service never repeats it.");
     }
 }
 
@@ -184,7 +235,7 @@ fn lifetime(grant: &Grant) -> String {
         Lifetime::Fixed(seconds) | Lifetime::Settable { default: seconds, .. } => format!("{seconds} s"),
         Lifetime::InReply => "as each answer says".into(),
         Lifetime::UntilUsed => "until it is used: no expiry is told".into(),
-        Lifetime::Unpublished => "the vendor publishes none: no expiry is told".into(),
+        Lifetime::Unpublished => "the vendor publishes none: do not count on an expiry".into(),
     }
 }
 

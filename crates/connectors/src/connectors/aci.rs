@@ -30,6 +30,8 @@ impl Connector for Aci {
             "The status and code of a refused key (401, 800.900.300).",
             "The form field integrity and the member of that name in the answer.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
         credentials: &[required("api_key"), required("entity_id").public()],
         grants: &[

@@ -43,6 +43,8 @@ impl Connector for Adyen {
         name: "Adyen",
         docs: "https://docs.adyen.com/api-explorer/Checkout/72/post/sessions",
         unconfirmed: &[],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main(
             "https://{endpoint_prefix}-checkout-live.adyenpayments.com",
             "https://checkout-test.adyen.com",

@@ -21,6 +21,8 @@ impl Connector for Adyenplatform {
             "That the token is a JWT with an exp claim; where it is not, the answer carries no expiry.",
             "Status 429 for too many calls.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
         credentials: &[required("api_key")],
         grants: &[client_grant(

@@ -26,6 +26,8 @@ impl Connector for Airwallex {
             "That a client secret serves only its own customer or payment intent.",
             "The bounds on the metadata of a payment intent.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
         credentials: &[required("api_key"), required("client_id").public()],
         grants: &[

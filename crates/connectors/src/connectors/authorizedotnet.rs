@@ -29,6 +29,8 @@ impl Connector for Authorizedotnet {
             "The meaning of the error codes.",
             "The byte-order mark before each answer.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.authorize.net", "https://apitest.authorize.net")],
         credentials: &[required("name").public(), required("transaction_key")],
         grants: &[

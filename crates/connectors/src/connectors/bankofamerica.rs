@@ -14,6 +14,8 @@ impl Connector for BankOfAmerica {
         name: "Bank of America",
         docs: "https://developer.merchant-services.bankofamerica.com",
         unconfirmed: &["That the bank's hosts serve /microform/v2/sessions and /flex/v2/sessions."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main(
             "https://api.merchant-services.bankofamerica.com",
             "https://apitest.merchant-services.bankofamerica.com",

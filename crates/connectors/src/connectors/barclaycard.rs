@@ -14,6 +14,8 @@ impl Connector for Barclaycard {
         name: "Barclaycard Smartpay Fuse",
         docs: "https://developer.smartpayfuse.barclaycard",
         unconfirmed: &["That the bank's hosts serve /microform/v2/sessions and /flex/v2/sessions."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.smartpayfuse.barclaycard", "https://api.smartpayfuse-test.barclaycard")],
         credentials: cybersource::CREDENTIALS,
         grants: cybersource::GRANTS,

@@ -45,6 +45,8 @@ impl Connector for Billwerk {
             "An order's members key and metadata, the bounds on its handle, and those on metadata and button_text.",
             "A charge session with the handle of an earlier order goes on with the same invoice.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
         credentials: &[required("api_key"), required("public_api_key").public()],
         grants: &[

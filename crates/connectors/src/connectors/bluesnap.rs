@@ -25,6 +25,8 @@ impl Connector for Bluesnap {
             "The query parameter shopperId.",
             "Status 403 for a caller whose address is not on the account's list.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
         credentials: &[required("username").public(), required("password")],
         grants: &[client_grant(

@@ -25,6 +25,8 @@ impl Connector for Braintree {
         name: "Braintree",
         docs: "https://developer.paypal.com/braintree/graphql/guides/client_tokens/",
         unconfirmed: &["The suffix that may follow the third part of the authorization fingerprint."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://payments.braintree-api.com", "https://payments.sandbox.braintree-api.com")],
         credentials: &[required("public_key"), required("private_key")],
         grants: &[client_grant(

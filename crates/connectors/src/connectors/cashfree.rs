@@ -34,6 +34,8 @@ impl Connector for Cashfree {
             "An order may expire after 15 minutes to 30 days.",
             "Secret keys that begin with cfsk_ma_test_ and cfsk_ma_prod_ are for test and live.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
         credentials: &[required("app_id").public(), required("secret_key")],
         grants: &[client_grant("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)

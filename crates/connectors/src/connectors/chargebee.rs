@@ -32,6 +32,8 @@ impl Connector for Chargebee {
             "The header chargebee-idempotency-key.",
             "The error codes that come with each status.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
         credentials: &[required("api_key"), required("site").public()],
         grants: &[

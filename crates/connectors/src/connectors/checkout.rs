@@ -56,6 +56,8 @@ impl Connector for Checkout {
             "The bounds on expires_on; at most a day is asked for.",
             "The lifetime of an hour of an OAuth token; each answer says its own.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[API.shared, API.account, ACCESS.shared, ACCESS.account],
         credentials: &[
             required("api_key").public(),

@@ -29,6 +29,8 @@ impl Connector for Coinbase {
         name: "Coinbase",
         docs: "https://docs.cdp.coinbase.com/onramp-&-offramp/session-token-authentication",
         unconfirmed: &["The shape of refusals."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.developer.coinbase.com", "https://api.developer.coinbase.com")],
         credentials: &[optional("api_key")],
         grants: &[client_grant(

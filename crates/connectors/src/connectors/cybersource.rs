@@ -57,6 +57,8 @@ impl Connector for Cybersource {
         name: "CyberSource",
         docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",
         unconfirmed: &["Answers that wrap the JWT into JSON, which are read as well."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.cybersource.com", "https://apitest.cybersource.com")],
         credentials: CREDENTIALS,
         grants: GRANTS,

@@ -28,6 +28,8 @@ impl Connector for Datatrans {
         name: "Datatrans",
         docs: "https://api-reference.datatrans.ch/",
         unconfirmed: &["That refno has at most 20 characters."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
         credentials: &[required("merchant_id").public(), required("password")],
         grants: &[

@@ -24,6 +24,8 @@ impl Connector for Deutschebank {
              X-RequestDate, X-RandomValue): the document names the parts only, the rest is what an open-source router sends.",
             "Refusals with rc and message, or as in RFC 6749: the document has cause and description.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
         grants: &[server_grant(

@@ -38,6 +38,8 @@ impl Connector for Elavon {
         name: "Elavon Converge",
         docs: "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox",
         unconfirmed: &["The lifetime of 15 minutes.", "The meaning of the error codes 4000, 4025 and 5000."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
         credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
         grants: &[client_grant(

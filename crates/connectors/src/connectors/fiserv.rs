@@ -22,6 +22,8 @@ impl Connector for Fiserv {
         name: "Fiserv",
         docs: "https://github.com/Fiserv/Commerce-Hub",
         unconfirmed: &["The HTTP statuses of refusals other than 400."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: HOSTS,
         credentials: &[required("api_key").public(), required("merchant_account").public(), required("api_secret")],
         grants: &[security_credentials(security_credentials_step).inputs(&[Input::text("terminal_id").required()])],

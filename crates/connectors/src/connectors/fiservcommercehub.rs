@@ -40,6 +40,8 @@ impl Connector for FiservCommerceHub {
         name: "Fiserv Commerce Hub",
         docs: "https://github.com/Fiserv/Commerce-Hub",
         unconfirmed: &["The names of the credentials' fields."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: HOSTS,
         credentials: &[
             required("api_key").public(),

@@ -23,6 +23,8 @@ impl Connector for Getnet {
             "The one hour that a token lives (each answer says it).",
             "The gateway's refusals, with error_code and message.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.globalgetnet.com", "https://api-sbx.globalgetnet.com")],
         credentials: &[required("api_key").public(), required("api_secret"), optional("seller_id").public()],
         grants: &[server_grant(

@@ -37,6 +37,8 @@ impl Connector for Globalpay {
             "An access token lives for a day where the caller asks for no other time; the answer says it.",
             "The permission PMT_POST_Create_Single is in the vendor's plugins and tests, not in its document.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[MAIN, EU],
         credentials: &[required("app_id").public(), required("app_key")],
         grants: &[

@@ -49,6 +49,8 @@ impl Connector for Gocardless {
             "That a flow lives 7 days; the answer says its end.",
             "The mandate of a request in which the caller names none: Bacs, as in the vendor's example.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.gocardless.com", "https://api-sandbox.gocardless.com")],
         credentials: &[required("api_key")],
         grants: &[

@@ -27,6 +27,8 @@ impl Connector for Helcim {
             "Status 429 for too many calls.",
         ],
         // One host for both modes: the API token decides.
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[required("api_key")],
         grants: &[client_grant(

@@ -64,6 +64,8 @@ impl Connector for Hyperpg {
         name: "HyperPG",
         docs: "https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer",
         unconfirmed: &["That the HyperPG hosts serve /customers and /session, as Juspay's own do."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.hyperpg.in", "https://sandbox.hyperpg.in")],
         credentials: &[required("username"), optional("password"), required("merchant_id").public()],
         grants: &[

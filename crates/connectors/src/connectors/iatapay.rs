@@ -21,6 +21,8 @@ impl Connector for Iatapay {
         unconfirmed: &[
             "The whole token call: hosts, path, scope, answer and refusals; the vendor publishes no page on it.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[server_grant(

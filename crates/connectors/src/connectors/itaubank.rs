@@ -24,6 +24,8 @@ impl Connector for Itaubank {
         name: "Itaú Unibanco",
         docs: "https://devportal.itau.com.br/",
         unconfirmed: &["The shapes of the refusals."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://sts.itau.com.br", "https://sandbox.devportal.itau.com.br")],
         credentials: &[
             required("client_id").public(),

@@ -26,6 +26,8 @@ impl Connector for Jpmorgan {
             "That live merchants may log in here: some are given another identity service, which wants a certificate.",
             "The payment APIs' shape of a refusal in answers to the token call.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[
             required("client_id").public(),

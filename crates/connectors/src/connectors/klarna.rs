@@ -48,6 +48,8 @@ impl Connector for Klarna {
             "The statuses 401 and 429.",
             "Playground usernames begin with PK and digits.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
         credentials: &[required("username").public(), required("password")],
         grants: &[client_grant(

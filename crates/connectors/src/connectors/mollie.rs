@@ -51,6 +51,8 @@ impl Connector for Mollie {
             "Metadata is taken to be any JSON; its bounds are ours.",
             "An amount of zero makes a first payment that verifies and stores a card.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
         credentials: &[required("api_key"), optional("profile_token").public()],
         grants: &[

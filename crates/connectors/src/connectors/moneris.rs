@@ -31,6 +31,8 @@ impl Connector for Moneris {
             "The scope payment.write where none is asked for.",
             "The bodies of the errors.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.moneris.io", "https://api.sb.moneris.io"), CHECKOUT],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[

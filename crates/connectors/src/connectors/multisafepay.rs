@@ -24,6 +24,8 @@ impl Connector for Multisafepay {
             "The lifetime of 600 seconds; the vendor's own shop plugin keeps a token for 240.",
             "The meaning of the error code 1032 (the API key is not known).",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.multisafepay.com", "https://testapi.multisafepay.com")],
         credentials: &[required("api_key")],
         grants: &[client_grant(

@@ -22,6 +22,8 @@ impl Connector for Nexinets {
             "The members of the order, of its answer and of the error body.",
             "The member merchantOrderId, which carries the reference.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
         credentials: &[required("merchant_id").public(), required("api_key")],
         grants: &[client_grant("order", "pay that one order on the hosted page", Lifetime::Unpublished, order)

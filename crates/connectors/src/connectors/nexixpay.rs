@@ -46,6 +46,8 @@ impl Connector for Nexixpay {
             "The bound of 18 characters on an order's id: the Build document has 27.",
             "That a language must be sent.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
         grants: &[

@@ -26,6 +26,8 @@ impl Connector for Nuvei {
             "The error codes; a reason that calls the checksum, the merchant's or the site's id invalid or unknown is read as wrong credentials.",
             "The transaction type Auth with amount 0 for verifying a card.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://secure.safecharge.com", "https://ppp-test.nuvei.com")],
         credentials: &[
             required("merchant_id").public(),

@@ -42,6 +42,8 @@ impl Connector for Payload {
         name: "Payload",
         docs: "https://docs.payload.com/ui/authentication",
         unconfirmed: &["Test keys begin with test_secret_key_, live ones with secret_key_."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
         credentials: &[required("auth_key_map").nested()],
         grants: &[

@@ -27,6 +27,8 @@ impl Connector for Payone {
             "The greatest difference that the platform accepts between the Date header and its clock.",
             "The HTTP statuses of refusals.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
         credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
         grants: &[client_grant(

@@ -24,6 +24,8 @@ impl Connector for Paypal {
         name: "PayPal",
         docs: "https://developer.paypal.com/api/rest/authentication/",
         unconfirmed: &["The encoding of PayPal-Auth-Assertion (standard base64 with padding)."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("payer_id").public()],
         grants: &[

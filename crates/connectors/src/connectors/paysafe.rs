@@ -27,6 +27,8 @@ impl Connector for Paysafe {
             "The member timeToLiveSeconds in this answer; without it, 15 minutes are taken.",
             "The meaning of the error codes 5279, 5270 and 1200.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.paysafe.com", "https://api.test.paysafe.com")],
         credentials: &[required("username").public(), required("password")],
         grants: &[client_grant(

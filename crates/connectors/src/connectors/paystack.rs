@@ -36,6 +36,8 @@ impl Connector for Paystack {
             "The text and status with which a reference is refused the second time.",
             "The bounds on metadata; the vendor takes any JSON object.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
         credentials: &[required("api_key")],
         grants: &[client_grant(

@@ -40,6 +40,8 @@ impl Connector for Paytm {
             "The result codes, and that the token of an order asked for twice is the first one.",
             "A reference of an access token has 10 to 20 characters.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://secure.paytmpayments.com", "https://securestage.paytmpayments.com")],
         credentials: &[
             required("merchant_id").public(),

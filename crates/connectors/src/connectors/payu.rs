@@ -26,6 +26,8 @@ impl Connector for Payu {
         unconfirmed: &[
             "That GPO's client ids are numbers and India's are not, by which the platform is told where region is not given.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://secure.payu.com", "https://secure.snd.payu.com"), INDIA],
         credentials: &[required("api_key").public(), required("api_secret")],
         grants: &[

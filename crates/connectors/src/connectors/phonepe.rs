@@ -31,6 +31,8 @@ impl Connector for Phonepe {
             "An order's expireAt is in milliseconds.",
             "The codes of refusals.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.phonepe.com", "https://api-preprod.phonepe.com")],
         credentials: &[optional("merchant_id").public(), optional("salt_key"), optional("salt_index").public()],
         grants: &[

@@ -24,6 +24,8 @@ impl Connector for PinelabsOnline {
             "The integration modes REDIRECT and SDK; the vendor's text shows IFRAME only.",
             "The shape of the token call's refusals.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
         credentials: &[required("client_id").public(), required("client_secret")],
         grants: &[

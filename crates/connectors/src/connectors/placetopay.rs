@@ -28,6 +28,8 @@ impl Connector for Placetopay {
         name: "PlacetoPay",
         docs: "https://docs.placetopay.dev/en/checkout",
         unconfirmed: &["That a session may be asked to last between five minutes and a day."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
         credentials: &[required("login").public(), required("tran_key")],
         grants: &[

@@ -40,6 +40,8 @@ impl Connector for Plaid {
         name: "Plaid",
         docs: "https://plaid.com/docs/api/link/#linktokencreate",
         unconfirmed: &["The HTTP status of INVALID_API_KEYS, of the rate limit and of maintenance."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://production.plaid.com", "https://sandbox.plaid.com")],
         credentials: &[required("client_id").public(), required("secret")],
         grants: &[

@@ -29,6 +29,8 @@ impl Connector for Powertranz {
             "HP0 in the answer to the request, where the guide has SP4.",
             "That the redirect data does not hold the SPI token before the payer has filled in the page.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
         credentials: &[required("power_tranz_id").public(), required("power_tranz_password")],
         grants: &[client_grant(

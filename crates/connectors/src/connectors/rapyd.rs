@@ -27,6 +27,8 @@ impl Connector for Rapyd {
             "page_expiration of a checkout page comes as epoch seconds; a small number is read as a duration.",
             "That a checkout page takes metadata, and its bounds.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
         credentials: &[required("access_key"), required("secret_key")],
         grants: &[

@@ -25,6 +25,8 @@ impl Connector for Razorpay {
         name: "Razorpay",
         docs: "https://razorpay.com/docs/payments/payment-gateway/android-integration/custom/payment-methods/turbo-upi/",
         unconfirmed: &["The body of the 401.", "That an api_key without api_secret is a ready Basic value."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.razorpay.com", "https://api-web-turbo-upi.ext.dev.razorpay.in"), AUTH],
         credentials: &[required("api_key").public(), optional("api_secret")],
         grants: &[

@@ -21,6 +21,8 @@ impl Connector for Revolut {
         name: "Revolut",
         docs: "https://developer.revolut.com/docs/api/merchant#create-order",
         unconfirmed: &["The error body of older answers, with errorId."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://merchant.revolut.com", "https://sandbox-merchant.revolut.com")],
         credentials: &[required("secret_api_key"), optional("signing_secret")],
         grants: &[client_grant(

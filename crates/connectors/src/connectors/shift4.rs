@@ -24,6 +24,8 @@ impl Connector for Shift4 {
             "The path of checkout sessions (another description has /checkout/sessions) and the form of their line items.",
             "The bounds on metadata.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
         credentials: &[required("api_key")],
         grants: &[

@@ -25,6 +25,8 @@ impl Connector for Square {
             "The test host and the prefixes of application ids.",
             "Whether mobile_authorization_code still answers: Square retired it with the Reader SDK at the end of 2025.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
         credentials: &[
             optional("access_token"),

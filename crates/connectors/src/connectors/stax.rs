@@ -21,6 +21,8 @@ impl Connector for Stax {
         docs: "https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1",
         unconfirmed: &["The body of the 401."],
         // The key decides between test and live.
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://apiprod.fattlabs.com", "https://apiprod.fattlabs.com")],
         credentials: &[required("api_key")],
         grants: &[

@@ -44,6 +44,8 @@ impl Connector for Stripe {
             "The lifetime of a Customer Session (about 30 minutes); each answer carries its own.",
             "Organization keys (sk_org_…) need a Stripe-Context header, so they are refused.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
         credentials: &[required("api_key")],
         grants: &[

@@ -33,6 +33,8 @@ impl Connector for Truelayer {
             "The bounds on the metadata of a payment.",
             "Mandates (/v3/mandates) give a resource token in the same way, which is not supported.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"), AUTH],
         credentials: &[
             required("client_id").public(),

@@ -26,6 +26,8 @@ impl Connector for Trustpay {
             "The fields token_type, expires_in and ResultInfo of the token answer.",
             "The meaning of the result codes in refusals with status 200.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[
             // One host for both modes: the project decides.
             Host::main("https://aapi.trustpay.eu", "https://aapi.trustpay.eu"),

@@ -28,6 +28,8 @@ impl Connector for Trustpayments {
         ],
         // Never called: the page loads the library from it. Regions other than Europe have hosts of
         // their own.
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://cdn.eu.trustpayments.com", "https://cdn.eu.trustpayments.com")],
         credentials: &[required("site_reference").public(), optional("username"), optional("password")],
         grants: &[client_grant(

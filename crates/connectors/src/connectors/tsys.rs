@@ -34,6 +34,8 @@ impl Connector for Tsys {
             "The addresses of the page library.",
         ],
         // Never called: the page loads the library from it.
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
         credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
         grants: &[client_grant(

@@ -30,6 +30,8 @@ impl Connector for Volt {
             "The shape of the token call's refusals.",
             "The fields id and token in the answer to an embedded payment.",
         ],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"), API],
         credentials: &[
             required("username").public(),

@@ -14,6 +14,8 @@ impl Connector for WellsFargo {
         name: "Wells Fargo",
         docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",
         unconfirmed: &["That the bank's merchants are served by CyberSource's own hosts."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.cybersource.com", "https://apitest.cybersource.com")],
         credentials: cybersource::CREDENTIALS,
         grants: cybersource::GRANTS,

@@ -23,6 +23,8 @@ impl Connector for Wise {
         name: "Wise",
         docs: "https://docs.wise.com/api-reference/oauth-token/oauthtokencreate",
         unconfirmed: &["The error invalid_client for a wrong client id or secret."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.wise.com", "https://api.wise-sandbox.com")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("refresh_token")],
         grants: &[

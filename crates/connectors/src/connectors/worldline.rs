@@ -20,6 +20,8 @@ impl Connector for Worldline {
         name: "Worldline",
         docs: "https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/sessions.html",
         unconfirmed: &["The live host and the numbers of the errors."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main(
             "https://api.connect.worldline-solutions.com",
             "https://api.preprod.connect.worldline-solutions.com",

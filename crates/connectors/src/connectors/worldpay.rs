@@ -24,6 +24,8 @@ impl Connector for Worldpay {
         name: "Worldpay",
         docs: "https://docs.worldpay.com/access/products/3ds/web/device-data",
         unconfirmed: &["The error name accessDenied and the statuses 401 and 429 of the device-data call."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
         credentials: &[required("username"), required("password"), required("entity_id").public()],
         grants: &[

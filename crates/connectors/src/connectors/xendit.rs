@@ -60,6 +60,8 @@ impl Connector for Xendit {
         name: "Xendit",
         docs: "https://docs.xendit.co/apidocs/create-session",
         unconfirmed: &["The error codes and the status 201.", "The bounds on metadata."],
+        evidence: &[],
+        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
         credentials: &[required("api_key")],
         grants: &[

@@ -113,6 +113,7 @@ impl TokenRecord {
         };
         let server = self.server_parameters.into_iter();
         let token = Token {
+            further_ends: Vec::new(),
             value: Secret::from(self.token.as_str()),
             token_type: self.token_type,
             expiry: self.expires_at.and_then(|at| Expiry::at_epoch(at).ok()).unwrap_or(Expiry::Unpublished),

@@ -42,25 +42,14 @@ pub(super) fn issue(
     clock: &dyn Clock,
 ) -> Result<IssuedToken> {
     let (now, elapsed) = (clock.now(), clock.elapsed());
-    let left_ms = match token.expiry {
-        Expiry::UntilUsed | Expiry::Unpublished => None,
-        Expiry::After(_, seconds) => {
-            let since_sent = last_reply.map_or(Duration::ZERO, |last| elapsed.saturating_sub(last.first_sent));
-            Some(seconds.saturating_mul(1000) - milliseconds(since_sent))
-        }
-        Expiry::At(moment) => {
-            let by_our_clock = moment.as_millisecond() - now.as_millisecond();
-            let by_its_clock = last_reply.and_then(|last| left_by_date(moment, last, elapsed));
-            Some(by_its_clock.map_or(by_our_clock, |left| left.min(by_our_clock)))
-        }
-    };
+    let ends = std::iter::once(&token.expiry).chain(&token.further_ends);
+    let left_ms = ends.clone().filter_map(|end| left_of(*end, last_reply, now, elapsed)).min();
     if left_ms.is_some_and(|left| left < LEAST_LEFT_MS) {
         return Err(Error::bad_reply("the connector gave a token that has already expired"));
     }
-    let expires_at = match token.expiry {
-        Expiry::At(moment) => Some(moment.as_second()),
-        _ => left_ms.map(|left| (now.as_millisecond() + left).div_euclid(1000)),
-    };
+    // A connector's clock that is ahead makes its own moment later than the truth.
+    let by_our_clock = left_ms.map(|left| (now.as_millisecond() + left).div_euclid(1000));
+    let expires_at = ends.filter_map(|end| end.epoch()).chain(by_our_clock).min().filter(|_| left_ms.is_some());
     if request.audience == Audience::Client {
         token.server_parameters.clear();
     }
@@ -72,6 +61,22 @@ pub(super) fn issue(
         left: left_ms.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis),
         status: last_reply.map_or(200, |last| last.status),
     })
+}
+
+/// The milliseconds that are left of one end; `None` where it is no end.
+fn left_of(end: Expiry, last_reply: Option<LastReply>, now: Timestamp, elapsed: Duration) -> Option<i64> {
+    match end {
+        Expiry::UntilUsed | Expiry::Unpublished => None,
+        Expiry::After(_, seconds) => {
+            let since_sent = last_reply.map_or(Duration::ZERO, |last| elapsed.saturating_sub(last.first_sent));
+            Some(seconds.saturating_mul(1000) - milliseconds(since_sent))
+        }
+        Expiry::At(moment) => {
+            let by_our_clock = moment.as_millisecond() - now.as_millisecond();
+            let by_its_clock = last_reply.and_then(|last| left_by_date(moment, last, elapsed));
+            Some(by_its_clock.map_or(by_our_clock, |left| left.min(by_our_clock)))
+        }
+    }
 }
 
 /// The time until a moment by the connector's own clock, whose `Date` was set after the call was

@@ -205,8 +205,10 @@ impl<'a> Conversation<'a> {
             reference: &request.reference,
             input: &request.inputs,
             now: self.began,
+            began: self.began,
             nonce: Nonce(random()?),
             idempotency_key: &self.idempotency_key,
+            generation: 0,
             replies: &self.replies,
         })
     }

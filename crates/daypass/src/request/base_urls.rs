@@ -116,6 +116,8 @@ mod tests {
         name: "X",
         docs: "",
         unconfirmed: &[],
+        evidence: &[],
+        mode_shown: connectors::ModeShown::No(""),
         hosts: &[
             Host::main("https://{prefix}-live.vendor.example", "https://test.vendor.example"),
             Host::named("auth", "https://auth.vendor.example", "https://auth-test.vendor.example"),

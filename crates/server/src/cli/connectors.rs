@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use buffa::Enumeration as _;
-use connectors::{CredentialField, DefaultWhen, Grant, Lifetime, Meta, Mode, Scopes, find, why_not};
+use connectors::{CredentialField, DefaultWhen, Grant, Lifetime, Meta, Mode, ModeShown, Scopes, Source, find, why_not};
 use serde_json::{Value, json};
 
 use super::{failure::Failure, print::print_line};
@@ -117,46 +117,79 @@ fn available(meta: &Meta) -> Value {
         .iter()
         .flat_map(|host| [Mode::Live, Mode::Test].map(|mode| (host.key(mode), host.of(mode).into())))
         .collect();
-    let grants: Vec<Value> = meta
-        .grants
-        .iter()
-        .map(|grant| {
-            let inputs: Vec<Value> = grant
-                .inputs
-                .iter()
-                .map(|input| {
-                    json!({ "field": input.name, "required": input.required, "accepts": input.kind.describe() })
-                })
-                .collect();
-            let scopes = match grant.scopes {
-                Scopes::None => Value::Null,
-                Scopes::Any => "any".into(),
-                Scopes::OneOf(known) => known.into(),
-            };
-            let default_with = match grant.default {
-                DefaultWhen::Given(input) => Some(input),
-                DefaultWhen::Always | DefaultWhen::Never => None,
-            };
-            json!({
-                "name": grant.name,
-                "audience": grant.audience.label(),
-                "default": grant.default == DefaultWhen::Always,
-                "default_with": default_with,
-                "lifetime": lifetime(grant.lifetime),
-                "ttl_seconds": ttl_bounds(grant.lifetime),
-                "credentials_alone": grant.credentials_alone(),
-                "allows": grant.allows,
-                "inputs": inputs,
-                "one_of": grant.one_of,
-                "scopes": scopes,
-                "server_parameters": grant.server_parameters,
-            })
-        })
+    let grants: Vec<Value> = meta.grants.iter().map(describe_grant).collect();
+    let mode_shown = match meta.mode_shown {
+        ModeShown::ByCredentials(text) => json!({ "by_credentials": true, "how": text }),
+        ModeShown::No(text) => json!({ "by_credentials": false, "how": text }),
+    };
+    let evidence = meta.evidence.iter();
+    let evidence: Vec<Value> = evidence
+        .map(|line| json!({ "facts": line.facts, "source": source(line.source), "checked": line.checked }))
         .collect();
     json!({
         "status": "available", "reason": null, "docs": meta.docs, "unconfirmed": meta.unconfirmed,
+        "evidence": evidence, "mode_shown": mode_shown,
         "credentials": credentials, "hosts": hosts, "grants": grants,
     })
+}
+
+fn describe_grant(grant: &Grant) -> Value {
+    let inputs: Vec<Value> = grant
+        .inputs
+        .iter()
+        .map(|input| json!({ "field": input.name, "required": input.required, "accepts": input.kind.describe() }))
+        .collect();
+    let scopes = match grant.scopes {
+        Scopes::None => Value::Null,
+        Scopes::Any => "any".into(),
+        Scopes::OneOf(known) => known.into(),
+    };
+    let default_with = match grant.default {
+        DefaultWhen::Given(input) => Some(input),
+        DefaultWhen::Always | DefaultWhen::Never => None,
+    };
+    let mut row = json!({
+        "name": grant.name,
+        "audience": grant.audience.label(),
+        "default": grant.default == DefaultWhen::Always,
+        "default_with": default_with,
+        "lifetime": lifetime(grant.lifetime),
+        "lifetime_note": grant.lifetime_note,
+        "ttl_seconds": ttl_bounds(grant.lifetime),
+        "credentials_alone": grant.credentials_alone(),
+        "allows": grant.allows,
+        "inputs": inputs,
+        "one_of": grant.one_of,
+        "scopes": scopes,
+        "server_parameters": grant.server_parameters,
+    });
+    if let (Value::Object(row), Value::Object(safety)) = (&mut row, describe_safety(grant)) {
+        row.extend(safety);
+    }
+    row
+}
+
+/// What a hostile holder can do, its limits, and what a new token does to the earlier one.
+fn describe_safety(grant: &Grant) -> Value {
+    let bound_to: Vec<&str> = grant.bound_to.iter().map(|bound| bound.label()).collect();
+    let client_parameters = grant.client_parameters.iter();
+    let client_parameters: Vec<Value> = client_parameters
+        .map(|known| json!({ "name": known.name, "meaning": known.meaning, "taken_by": known.taken_by }))
+        .collect();
+    json!({
+        "worst_case": Some(grant.worst_case).filter(|text| !text.is_empty()),
+        "bound_to": bound_to,
+        "client_source": grant.client_source.map(source),
+        "client_parameters": client_parameters,
+        "minting_ends_earlier": grant.minting_ends_earlier.label(),
+        "minting_source": grant.minting_ends_earlier.source(),
+        "single_use": grant.single_use,
+        "spends": grant.spends,
+    })
+}
+
+fn source(source: Source) -> Value {
+    json!({ "kind": source.kind.label(), "name": source.name })
 }
 
 /// The bounds of `ttl_seconds`.
