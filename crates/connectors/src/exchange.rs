@@ -130,7 +130,7 @@ impl Exchange<'_> {
     pub fn url_with_label(&self, value: &str, path: &str) -> Result<Uri> {
         let base = self.main()?;
         match Host::split_label(base) {
-            Some((head, _, tail)) => joined(&[head, value, tail, path]),
+            Some((head, _, tail)) => joined(&[head, without_suffix(value, tail), tail, path]),
             None => joined(&[base, path]),
         }
     }
@@ -149,7 +149,7 @@ impl Exchange<'_> {
         match Host::split_label(base) {
             None => joined(&[base, path]),
             Some((head, label, tail)) => match self.input.text(label) {
-                Some(value) => joined(&[head, value, tail, path]),
+                Some(value) => joined(&[head, without_suffix(value, tail), tail, path]),
                 None => Err(Error::missing_inputs(&[label], "the vendor's live host name contains it")),
             },
         }
@@ -232,6 +232,13 @@ impl Exchange<'_> {
                 .into(),
         }
     }
+}
+
+/// A label without the rest of its own DNS label that the host has already: people copy
+/// `1797a841-Shop-checkout-live` from the vendor's host name.
+fn without_suffix<'a>(label: &'a str, tail: &str) -> &'a str {
+    let suffix = tail.split('.').next().unwrap_or_default();
+    label.strip_suffix(suffix).filter(|label| !label.is_empty()).unwrap_or(label)
 }
 
 fn digest(parts: &[&[u8]]) -> String {

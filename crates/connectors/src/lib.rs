@@ -21,6 +21,7 @@ mod http;
 mod input;
 mod meta;
 mod oauth;
+mod pem;
 mod prelude;
 mod registry;
 mod secret;

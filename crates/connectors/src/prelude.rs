@@ -15,7 +15,7 @@ pub(crate) use crate::{
     http::{call::Call, form::FormBody, reply::Reply},
     input::kind::Input,
     meta::{Host, Meta, Mode, optional, required},
-    oauth,
+    oauth, pem,
     secret::Secret,
     token::Token,
 };

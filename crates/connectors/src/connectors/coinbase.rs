@@ -84,10 +84,10 @@ fn request_jwt(exchange: &Exchange<'_>) -> Result<String> {
     };
     let key_id = exchange.input.required_text("api_key_id")?;
     let secret = exchange.input.required_text("api_key_secret")?;
-    let pem = secret.contains("-----BEGIN");
+    let is_pem = secret.contains("-----BEGIN");
     let now = exchange.now.as_second();
     let header = json!({
-        "alg": if pem { "ES256" } else { "EdDSA" },
+        "alg": if is_pem { "ES256" } else { "EdDSA" },
         "kid": key_id,
         "nonce": exchange.nonce.hex(),
         "typ": "JWT",
@@ -95,8 +95,9 @@ fn request_jwt(exchange: &Exchange<'_>) -> Result<String> {
     let exp = now.saturating_add(JWT_LIFETIME);
     let claims = json!({ "sub": key_id, "iss": "cdp", "nbf": now, "exp": exp, "uris": [URI] });
     let to_sign = crypto::jwt_to_sign(&header, &claims);
-    if pem {
-        let key = p256::SecretKey::from_sec1_pem(secret).or_else(|_| secret.parse()).map_err(|_| wrong_key())?;
+    if is_pem {
+        let key: p256::SecretKey =
+            pem::ec_private_key(secret).map_err(|why| Error::invalid_input("api_key_secret", why))?;
         let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key).sign(to_sign.as_bytes());
         return Ok(crypto::signed_jwt(&to_sign, signature.to_bytes()));
     }

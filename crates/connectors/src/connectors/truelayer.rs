@@ -2,7 +2,7 @@
 //! token.
 //! <https://docs.truelayer.com/docs/generate-access-tokens-for-the-api>
 
-use p521::{SecretKey, pkcs8::DecodePrivateKey};
+use p521::SecretKey;
 
 use crate::prelude::*;
 
@@ -137,12 +137,9 @@ fn payment(credentials: &Credentials, exchange: &Exchange<'_>, login: &oauth::Ac
 fn signing_key(credentials: &Credentials) -> Result<(&str, SecretKey)> {
     let absent = |name| Error::invalid_credential(name, "TrueLayer takes signed payments only");
     let kid = credentials.kid.as_ref().ok_or_else(|| absent("kid"))?;
-    let pem = credentials.private_key.as_ref().ok_or_else(|| absent("private_key"))?.expose();
-    SecretKey::from_sec1_pem(pem)
-        .ok()
-        .or_else(|| SecretKey::from_pkcs8_pem(pem).ok())
-        .map(|key| (kid.expose(), key))
-        .ok_or_else(|| Error::invalid_credential("private_key", "must be a P-521 private key in PEM"))
+    let private_key = credentials.private_key.as_ref().ok_or_else(|| absent("private_key"))?.expose();
+    let key = pem::ec_private_key(private_key).map_err(|why| Error::invalid_credential("private_key", why))?;
+    Ok((kid.expose(), key))
 }
 
 #[derive(Deserialize)]

@@ -13,6 +13,9 @@ use crate::error::{Error, Refusal, Result};
 /// The headers that ask for a wait: RFC 9110 section 10.2.3, and Cashfree's name for the same.
 const RETRY_AFTER: [&str; 2] = ["retry-after", "x-ratelimit-retry"];
 
+/// The characters of a body that stand in for its words: one line of a log.
+const EXCERPT: usize = 200;
+
 /// A connector's answer to one call.
 ///
 /// `Debug` shows the status and the size; never a header or the body.
@@ -61,8 +64,14 @@ impl Reply {
         }
     }
 
-    /// The error of a refusal that came with this reply.
+    /// The error of a refusal that came with this reply. Without words of its own it has the
+    /// beginning of the body's text: some bodies have a form that no document shows.
     pub fn refuse(&self, refusal: Refusal) -> Error {
+        let wordless = [&refusal.code, &refusal.message, &refusal.reason]
+            .into_iter()
+            .flatten()
+            .all(|words| words.trim().is_empty());
+        let refusal = if wordless { Refusal { message: self.excerpt(), ..refusal } } else { refusal };
         Error { retry_after: self.retry_after(), ..Error::refused(Refusal { status: self.status, ..refusal }) }
     }
 
@@ -75,6 +84,24 @@ impl Reply {
         let body: Value = self.lenient();
         let words = |pointers: &[&str]| pointers.iter().find_map(|pointer| words(body.pointer(pointer)?));
         Refusal { code: words(code), message: words(message), reason: words(reason), ..Refusal::default() }
+    }
+
+    /// The beginning of the body's text, without markup and control characters; `None` where there
+    /// is none. The engine takes every secret out of it.
+    fn excerpt(&self) -> Option<String> {
+        let body = std::str::from_utf8(&self.body).ok()?;
+        // The parts of a page that are text: what follows a `>` until the next `<`.
+        let is_markup = body.trim_start().starts_with('<');
+        let text: String = match is_markup {
+            true => {
+                body.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| format!("{text} ")).collect()
+            }
+            false => body.to_owned(),
+        };
+        let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let text: String = words.collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
+        // `{}`, `[]`, `""` and `null` say nothing.
+        Some(text).filter(|text| text.chars().any(char::is_alphanumeric) && text != "null")
     }
 
     /// How long to wait before the next call, where a header says it in seconds. A date is
@@ -132,6 +159,25 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+
+    #[test]
+    fn a_body_of_unknown_form_gives_an_excerpt() {
+        for (body, want) in [
+            ("No healthy upstream\n", Some("No healthy upstream")),
+            ("<html><head><title>403 Forbidden</title></head>\n<body><h1>403</h1></body>", Some("403 Forbidden 403")),
+            (r#"{"fault": {"faultstring": "Quota"}}"#, Some(r#"{"fault": {"faultstring": "Quota"}}"#)),
+            ("{}", None),
+            ("null", None),
+            ("", None),
+        ] {
+            let body = Bytes::from_static(body.as_bytes());
+            let reply = Reply { status: 400, headers: HeaderMap::new(), body, sent_at: Timestamp::UNIX_EPOCH };
+            let error = reply.refuse(reply.refusal(&["/code"], &["/message"], &[]));
+            assert_eq!(error.refusal.unwrap().message.as_deref(), want, "{reply:?}");
+            let told = Refusal { message: Some("told".into()), ..Refusal::default() };
+            assert_eq!(reply.refuse(told).refusal.unwrap().message.as_deref(), Some("told"));
+        }
+    }
 
     #[test]
     fn a_refusal_carries_the_time_to_wait() {

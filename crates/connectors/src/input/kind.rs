@@ -30,9 +30,9 @@ pub enum InputKind {
     Origin,
     /// A DNS label: letters, digits and inner hyphens, at most 63.
     Label,
-    /// ISO 4217: three letters.
+    /// A currency code of ISO 4217, in upper or lower case.
     Currency,
-    /// ISO 3166-1 alpha-2: two letters.
+    /// A country code of ISO 3166-1 (alpha-2), in upper or lower case.
     Country,
     /// A whole number within bounds (both ends included).
     Integer(i64, i64),
@@ -169,8 +169,8 @@ impl InputKind {
             Self::Url => "an absolute URL".into(),
             Self::Origin => "a web origin such as https://shop.example, without a path".into(),
             Self::Label => "a DNS label: letters, digits and inner hyphens".into(),
-            Self::Currency => "a three-letter currency code".into(),
-            Self::Country => "a two-letter country code".into(),
+            Self::Currency => "a currency code of ISO 4217, such as EUR".into(),
+            Self::Country => "a two-letter country code of ISO 3166-1 (GB for the United Kingdom)".into(),
             Self::Integer(min, max) => format!("a whole number from {min} to {max}"),
             Self::Decimal => "an amount in major units, such as \"10.50\"".into(),
             Self::Flag => "true or false".into(),
@@ -192,8 +192,8 @@ impl InputKind {
             (Self::Url, Value::String(text)) => is_url(text),
             (Self::Origin, Value::String(text)) => is_origin(text),
             (Self::Label, Value::String(text)) => is_label(text),
-            (Self::Currency, Value::String(text)) => is_letters(text, 3),
-            (Self::Country, Value::String(text)) => is_letters(text, 2),
+            (Self::Currency, Value::String(text)) => currency_decimals(text).is_some(),
+            (Self::Country, Value::String(text)) => is_country(text),
             (Self::Integer(min, max), Value::Number(number)) => {
                 number.as_i64().is_some_and(|number| (min..=max).contains(&number))
             }
@@ -220,8 +220,18 @@ fn is_text(text: &str, max: usize) -> bool {
     !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
 }
 
-fn is_letters(text: &str, count: usize) -> bool {
-    text.len() == count && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+/// The decimals of a currency's major unit by ISO 4217: 2 for EUR, 0 for JPY, 3 for KWD. `None`
+/// where the code is not in the list.
+pub(crate) fn currency_decimals(code: &str) -> Option<usize> {
+    let currency = iso_currency::Currency::from_code(&code.to_ascii_uppercase())?;
+    Some(currency.exponent().map_or(0, usize::from))
+}
+
+/// Whether a code is in ISO 3166-1, or the one that stands for Kosovo everywhere but there.
+fn is_country(code: &str) -> bool {
+    let code = code.to_ascii_uppercase();
+    code == "XK"
+        || code.parse::<iso_country::Country>().is_ok_and(|country| country != iso_country::Country::Unspecified)
 }
 
 fn is_decimal(text: &str) -> bool {
@@ -304,6 +314,13 @@ mod tests {
             (InputKind::Origin, json!("https://a@shop.example"), false),
             (InputKind::Currency, json!("EUR"), true),
             (InputKind::Currency, json!("EURO"), false),
+            (InputKind::Currency, json!("jpy"), true),
+            (InputKind::Currency, json!("EUX"), false),
+            (InputKind::Country, json!("GB"), true),
+            (InputKind::Country, json!("de"), true),
+            (InputKind::Country, json!("UK"), false),
+            (InputKind::Country, json!(""), false),
+            (InputKind::Country, json!("XX"), false),
             (InputKind::Decimal, json!("10.50"), true),
             (InputKind::Decimal, json!(10.5), true),
             (InputKind::Decimal, json!("1e3"), false),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{kind::with_decimals, metadata::metadata_pairs};
+use super::{
+    kind::{InputKind, currency_decimals, with_decimals},
+    metadata::metadata_pairs,
+};
 use crate::{
     error::{Error, FieldViolation, Kind, Result},
     grant::{Grant, Lifetime, Scopes},
@@ -48,6 +51,7 @@ impl Inputs {
         let mut violations = wrong_values(grant, &values);
         violations.extend(ttl_seconds.and_then(|ttl| wrong_ttl(grant, ttl)));
         violations.extend(wrong_scopes(grant, &scopes));
+        violations.extend(wrong_decimals(grant, &values));
         let metadata = metadata_pairs(grant.metadata, metadata).unwrap_or_else(|violation| {
             violations.push(violation);
             BTreeMap::new()
@@ -204,6 +208,28 @@ fn wrong_values(grant: &Grant, values: &Map<String, Value>) -> Vec<FieldViolatio
         .collect()
 }
 
+/// Amounts in major units with more decimals than the currency has (ISO 4217).
+fn wrong_decimals(grant: &Grant, values: &Map<String, Value>) -> Vec<FieldViolation> {
+    let given = |kind: InputKind| {
+        let names = grant.inputs.iter().filter(move |input| input.kind == kind).map(|input| input.name);
+        names.filter_map(|name| Some((name, values.get(name)?)))
+    };
+    let Some(currency) = given(InputKind::Currency).find_map(|(_, code)| code.as_str()) else { return Vec::new() };
+    let Some(decimals) = currency_decimals(currency) else { return Vec::new() };
+    given(InputKind::Decimal)
+        .filter(|(_, amount)| {
+            amount
+                .as_str()
+                .map_or_else(|| amount.to_string(), str::to_owned)
+                .split_once('.')
+                .is_some_and(|(_, fraction)| fraction.len() > decimals)
+        })
+        .map(|(name, _)| {
+            wrong(name, format!("must have at most {decimals} decimals in {}", currency.to_ascii_uppercase()))
+        })
+        .collect()
+}
+
 fn wrong_ttl(grant: &Grant, ttl: i64) -> Option<FieldViolation> {
     let description = match grant.lifetime {
         Lifetime::Settable { min, max, .. } if (i64::from(min)..=i64::from(max)).contains(&ttl) => return None,
@@ -293,6 +319,24 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_has_the_decimals_of_its_currency() {
+        const GRANT: Grant = Grant::new("g", Audience::Client, "", Lifetime::Unpublished, ())
+            .inputs(&[Input::currency("currency"), Input::decimal("amount")]);
+        for (amount, currency, fits) in [
+            (json!("10.50"), "EUR", true),
+            (json!("10.505"), "EUR", false),
+            (json!("10.505"), "KWD", true),
+            (json!("10"), "jpy", true),
+            (json!("10.0"), "JPY", false),
+            (json!(10.5), "JPY", false),
+        ] {
+            let values = json!({"amount": amount, "currency": currency});
+            let checked = Inputs::check(&GRANT, values.as_object().unwrap().clone(), Vec::new(), None, &Map::new());
+            assert_eq!(checked.is_ok(), fits, "{amount} {currency}");
+        }
+    }
+
+    #[test]
     fn every_fault_is_named_and_nothing_is_ignored() {
         const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 60, max: 600 };
         const GRANT: Grant = Grant::new("g", Audience::Client, "", LIFETIME, ()).inputs(&[
@@ -315,6 +359,9 @@ mod tests {
 
         let error = check(json!({"noet": "x", "onte": "x"}), None, &[]).unwrap_err();
         assert_eq!(error.message.matches("return_url").count(), 1, "{}", error.message);
+
+        let error = check(json!({"noet": "x", "currency": "EUX"}), None, &[]).unwrap_err();
+        assert!(error.message.contains("ISO 4217"), "{}", error.message);
 
         let error = check(json!({"note": "x"}), None, &[]).unwrap_err();
         assert_eq!(error.kind, Kind::MissingInput);
