@@ -3,6 +3,7 @@
 
 mod connection;
 mod drain;
+mod framing;
 mod request;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};

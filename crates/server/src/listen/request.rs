@@ -1,15 +1,16 @@
-//! One HTTP request: its id, its time limit, and a response where the service panics. Used by
-//! `connection`.
+//! One HTTP request: its id, its time limit, and a response where the service panics or the request
+//! is no call. Used by `connection`.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
-use connectrpc::{ConnectRpcBody, ConnectRpcService};
+use connectrpc::ConnectRpcService;
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower::Service;
 
+use super::framing::{self, Framing, ResponseBody};
 use crate::rpc::metadata::REQUEST_ID;
 
 /// gRPC's codes as its `grpc-status` header has them.
@@ -23,45 +24,69 @@ pub(super) async fn respond(
     mut request: Request<Incoming>,
     mut service: ConnectRpcService,
     limit: Duration,
-) -> Result<Response<ConnectRpcBody>, Infallible> {
-    let grpc = is_grpc(&request);
+) -> Result<Response<ResponseBody>, Infallible> {
     let sent = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
     let id = sent.unwrap_or_else(new_request_id);
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let result = timeout(limit, AssertUnwindSafe(service.call(request)).catch_unwind()).await;
-    let mut response = match result {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(never))) => match never {},
-        Ok(Err(_panic)) => {
-            tracing::error!(request_id = id.to_str().unwrap_or_default(), "a defect stopped this call");
-            empty(StatusCode::INTERNAL_SERVER_ERROR, grpc.then_some(GRPC_INTERNAL))
-        }
-        // The request did not arrive in time.
-        Err(_elapsed) => empty(StatusCode::REQUEST_TIMEOUT, grpc.then_some(GRPC_DEADLINE_EXCEEDED)),
+    framing::lower_content_type(request.headers_mut());
+    let (framing, method) = (Framing::of(request.headers()), request.method().clone());
+    let mut response = match framing::refusal(&request, framing) {
+        Some(refusal) => refusal,
+        None => match timeout(limit, AssertUnwindSafe(service.call(request)).catch_unwind()).await {
+            Ok(Ok(Ok(response))) => framing::trailers_only(response).await,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_panic)) => {
+                tracing::error!(request_id = text(&id), "a defect stopped this call");
+                empty(StatusCode::INTERNAL_SERVER_ERROR, framing, GRPC_INTERNAL)
+            }
+            // The request did not arrive in time.
+            Err(_elapsed) => empty(StatusCode::REQUEST_TIMEOUT, framing, GRPC_DEADLINE_EXCEEDED),
+        },
     };
+    if let Some(why) = not_a_call(response.status(), &method) {
+        let status = response.status().as_u16();
+        tracing::info!(request_id = text(&id), status, "the request is no call of this service");
+        *response.body_mut() =
+            framing::full(serde_json::json!({ "code": "unimplemented", "message": why }).to_string());
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     response.headers_mut().insert(REQUEST_ID, id);
+    // A token belongs into no cache (RFC 6749 section 5.1).
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// A response without a message: an HTTP status or, to a gRPC client, a gRPC status in the headers.
-fn empty(status: StatusCode, grpc_status: Option<&'static str>) -> Response<ConnectRpcBody> {
-    let mut response = Response::new(ConnectRpcBody::Full(http_body_util::Full::default()));
-    match grpc_status {
-        None => *response.status_mut() = status,
-        Some(code) => {
-            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            response.headers_mut().insert("grpc-status", HeaderValue::from_static(code));
+/// Why a request is no call of this service, by the status that the service gave it.
+fn not_a_call(status: StatusCode, method: &Method) -> Option<String> {
+    match status {
+        StatusCode::NOT_FOUND => {
+            Some("no such path; the call is POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken".into())
         }
+        StatusCode::METHOD_NOT_ALLOWED => Some(format!("{method} is not served on this path; use POST")),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(
+            "the content type is not served; accepted: application/json, application/proto, application/grpc, \
+             application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto"
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
+/// A response without a message: an HTTP status or, to a gRPC client, a gRPC status in the headers.
+fn empty(status: StatusCode, framing: Framing, grpc_status: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(framing::full(""));
+    if framing == Framing::Grpc {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        response.headers_mut().insert("grpc-status", HeaderValue::from_static(grpc_status));
+    } else {
+        *response.status_mut() = status;
     }
     response
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
-    let content_type = request.headers().get(http::header::CONTENT_TYPE);
-    content_type.is_some_and(|value| {
-        let value = value.as_bytes();
-        value.starts_with(b"application/grpc") && !value.starts_with(b"application/grpc-web")
-    })
+fn text(id: &HeaderValue) -> &str {
+    id.to_str().unwrap_or_default()
 }
 
 fn is_request_id(id: &[u8]) -> bool {

@@ -128,6 +128,11 @@ fn respond(
             KindMapping::Code(_) => {
                 let mut failed = errors::to_connect(error, entry.report.connector);
                 failed.response_headers_mut().insert(ATTEMPTS, entry.report.attempts.into());
+                // A gRPC client with a retry policy waits so long before its next attempt (gRFC A6).
+                if let Some(delay) = error.retry_after.and_then(|_| errors::retry_after(error)) {
+                    let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                    failed.trailers_mut().insert("grpc-retry-pushback-ms", milliseconds.into());
+                }
                 return Err(failed);
             }
         },
