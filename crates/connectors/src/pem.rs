@@ -40,6 +40,9 @@ where
     let Some(key) = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) else {
         return Err(no_key(&blocks, wanted));
     };
+    if pem.trim_end().rsplit("-----").next().is_some_and(|after| !after.is_empty()) {
+        return Err("has text after its last line: send it exactly as it was issued".into());
+    }
     if key.label == "ENCRYPTED PRIVATE KEY" || pem.contains("Proc-Type: 4,ENCRYPTED") {
         return Err("is encrypted: give the key without a passphrase".into());
     }
@@ -137,5 +140,7 @@ mod tests {
         assert!(words(&block("ENCRYPTED PRIVATE KEY")).contains("passphrase"));
         assert!(words(&block("RSA PRIVATE KEY")).contains("RSA"));
         assert!(words("MAA=").contains("in PEM"));
+        let pkcs8 = p521.to_pkcs8_pem(Default::default()).unwrap().to_string();
+        assert!(words(&format!("{pkcs8}x")).contains("after its last line"));
     }
 }

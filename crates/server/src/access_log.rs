@@ -8,12 +8,17 @@ use daypass::{CallReport, IssuedToken};
 
 /// Most characters of a merchant id in the log.
 const MAX_MERCHANT_ID_CHARS: usize = 128;
+/// Most fields at fault in one line.
+const MAX_FIELDS: usize = 8;
 
 /// The log entry of a call in progress. Its drop writes the line. Without [`AccessLogEntry::end`]
 /// the line says that the caller cancelled, or that a defect ended the call.
 pub(crate) struct AccessLogEntry {
     request_id: String,
     merchant_id: Option<String>,
+    trace_id: Option<String>,
+    /// The fields at fault, where the caller's request was refused.
+    fields: Option<String>,
     /// The authenticated caller.
     pub caller: Option<String>,
     /// The engine's report on the call.
@@ -46,8 +51,10 @@ impl Outcome {
 
 impl AccessLogEntry {
     /// Starts an entry and its measurement of time.
-    pub(crate) fn start(request_id: Option<&str>, merchant_id: Option<&str>) -> Self {
+    pub(crate) fn start(request_id: Option<&str>, merchant_id: Option<&str>, traceparent: Option<&str>) -> Self {
         Self {
+            trace_id: traceparent.and_then(trace_id).map(ToOwned::to_owned),
+            fields: None,
             request_id: request_id.unwrap_or_default().into(),
             merchant_id: merchant_id.map(|id| id.chars().take(MAX_MERCHANT_ID_CHARS).collect()),
             caller: None,
@@ -63,6 +70,9 @@ impl AccessLogEntry {
             Ok(_) => Outcome::Success,
             Err(error) => Outcome::Failure(error.kind),
         };
+        let faults = result.as_ref().err().map(|error| error.fields.as_slice()).unwrap_or_default();
+        let fields: Vec<&str> = faults.iter().take(MAX_FIELDS).map(|fault| fault.field.as_str()).collect();
+        self.fields = Some(fields.join(",")).filter(|fields| !fields.is_empty());
     }
 
     fn write_line(&self, duration: Duration) {
@@ -72,6 +82,7 @@ impl AccessLogEntry {
             target: "daypass::call",
             request_id = self.request_id,
             merchant_id = self.merchant_id,
+            trace_id = self.trace_id,
             caller = self.caller,
             connector = self.report.connector.unwrap_or("none"),
             grant = self.report.grant.unwrap_or("none"),
@@ -81,6 +92,7 @@ impl AccessLogEntry {
             replayed = self.report.replayed,
             outcome = self.outcome.label(),
             fault = self.outcome.fault(),
+            fields = self.fields,
             attempts = self.report.attempts,
             vendor_ms = u64::try_from(self.report.connector_time.as_millis()).unwrap_or(u64::MAX),
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
@@ -105,6 +117,19 @@ impl AccessLogEntry {
     }
 }
 
+/// The trace id of a `traceparent` header (W3C Trace Context, section 3.2); `None` where the header
+/// is malformed.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut parts = traceparent.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let whole = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    let zero = trace.bytes().all(|byte| byte == b'0');
+    (whole && !zero && (version != "00" || parts.next().is_none())).then_some(trace)
+}
+
 impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -123,12 +148,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn trace_context_is_read_as_the_w3c_writes_it() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for (header, want) in [
+            (format!("00-{trace}-00f067aa0ba902b7-01"), Some(trace)),
+            (format!("01-{trace}-00f067aa0ba902b7-01-more"), Some(trace)),
+            (format!("00-{trace}-00f067aa0ba902b7-01-more"), None),
+            (format!("ff-{trace}-00f067aa0ba902b7-01"), None),
+            (format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()), None),
+            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None),
+            ("00".into(), None),
+        ] {
+            assert_eq!(trace_id(&header), want, "{header}");
+        }
+    }
+
+    #[test]
     fn an_entry_without_an_end_is_cancelled_and_a_panic_is_internal() {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
-            drop(AccessLogEntry::start(None, None));
+            drop(AccessLogEntry::start(None, None, None));
             let defect = std::panic::catch_unwind(|| {
-                let _entry = AccessLogEntry::start(None, None);
+                let _entry = AccessLogEntry::start(None, None, None);
                 panic!("on purpose");
             });
             assert!(defect.is_err());

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, fmt,
     util::{SubscriberInitExt, TryInitError},
@@ -28,7 +29,7 @@ static WRITER: OnceLock<LogWriter> = OnceLock::new();
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The log filter cannot be read. Its text is left out: it may hold anything.
-    #[error("log: expected a level (error, warn, info, debug) or directives such as info,daypass=debug")]
+    #[error("log: expected a level (off, error, warn, info, debug, trace) or directives such as info,daypass=debug")]
     Filter,
     /// The system starts no thread.
     #[error("log: {0}")]
@@ -56,6 +57,17 @@ pub(crate) fn start(directives: &str) -> Result<(), LogError> {
     // The hook of the standard library writes to standard error directly.
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Says something at the start, at every log level: as a line of text on a terminal, as a line of
+/// the JSON log everywhere else.
+pub(crate) fn announce(message: Arguments<'_>) {
+    if io::stderr().is_terminal() {
+        return write_line(message);
+    }
+    let now = connectors::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default();
+    let line = serde_json::json!({ "timestamp": now.to_string(), "level": "INFO", "message": message.to_string() });
+    write_line(format_args!("{line}"));
 }
 
 /// Writes a line to standard error that is no log line. Where logging has started, the line goes
@@ -129,7 +141,19 @@ pub(crate) fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
     Ok(memory)
 }
 
+/// A filter of tracing takes any word for the name of a target: a misspelt level would switch the
+/// whole log off. So each directive is a level, or `target=level`.
+fn names_levels(directives: &str) -> bool {
+    directives.split(',').map(str::trim).all(|directive| {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        !level.is_empty() && level.parse::<LevelFilter>().is_ok()
+    })
+}
+
 fn filter(directives: &str) -> Result<EnvFilter, LogError> {
+    if !names_levels(directives) {
+        return Err(LogError::Filter);
+    }
     // At finer levels these libraries log headers and bodies, which hold credentials.
     EnvFilter::try_new(format!("{directives},h2=warn,hyper=warn,hyper_util=warn,rustls=warn,connectrpc=warn"))
         .map_err(|_| LogError::Filter)
@@ -140,6 +164,24 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for (directives, good) in [
+            ("info", true),
+            ("WARN", true),
+            ("off", true),
+            ("info,daypass=debug", true),
+            ("daypass::call=off, info", true),
+            ("verbose", false),
+            ("warning", false),
+            ("info,daypass", false),
+            ("daypass=loud", false),
+            ("", false),
+        ] {
+            assert_eq!(check(directives).is_ok(), good, "{directives}");
+        }
+    }
 
     #[test]
     fn a_panic_writes_one_log_line() {

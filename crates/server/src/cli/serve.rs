@@ -34,13 +34,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // The signals are caught before the process prints that it is up.
     let signal = signals::shutdown();
     let (address, admin) = (server.address()?, server.admin_address()?);
-    logs::write_line(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
-    logs::write_line(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
+    logs::announce(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
+    logs::announce(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
     if let Some(file) = server.authority_file() {
-        logs::write_line(format_args!("throw-away certificate authority, made for this run: {}", file.display()));
+        logs::announce(format_args!("throw-away certificate authority, made for this run: {}", file.display()));
     }
     if let Some(sandbox) = &sandbox {
-        logs::write_line(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
+        logs::announce(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
     }
     server.serve(signal).await?;
     Ok(())

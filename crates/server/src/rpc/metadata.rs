@@ -14,6 +14,9 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 /// The header with the merchant's id for the logs.
 pub(crate) const MERCHANT_ID: &str = "x-merchant-id";
 
+/// The header with the caller's trace (W3C Trace Context).
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
 /// The response header with the number of calls to the connector.
 pub(crate) const ATTEMPTS: &str = "x-attempts";
 

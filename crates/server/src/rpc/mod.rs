@@ -24,7 +24,7 @@ use crate::{
     },
 };
 use errors::KindMapping;
-use metadata::{ATTEMPTS, MERCHANT_ID, REQUEST_ID};
+use metadata::{ATTEMPTS, MERCHANT_ID, REQUEST_ID, TRACEPARENT};
 use response::ExpiresIn;
 
 /// The time between the engine's deadline and the caller's is a tenth of the caller's time, and
@@ -76,8 +76,9 @@ impl TokenService {
         message: &ServiceRequest<'_, CreateAccessTokenRequest>,
         method: Method,
     ) -> ServiceResult<CreateAccessTokenResponse> {
-        let mut entry =
-            AccessLogEntry::start(metadata::text(context, REQUEST_ID), metadata::text(context, MERCHANT_ID));
+        let [request_id, merchant_id, traceparent] =
+            [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
+        let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent);
         let deadline = self.deadline(context);
         let connector = message.connector;
         let request = |header_connector| IncomingRequest {

@@ -48,7 +48,7 @@ impl Interceptor for UnknownFields {
 }
 
 fn refuse(request_id: &str, error: Error) -> ConnectError {
-    let mut entry = AccessLogEntry::start(Some(request_id), None);
+    let mut entry = AccessLogEntry::start(Some(request_id), None, None);
     let failed = errors::to_connect(&error, None);
     entry.end(&Err(error));
     failed

@@ -68,18 +68,20 @@ impl TestServer {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Log::default()));
-        // The lines of its start may come after the first lines of its log.
-        let mut next = || loop {
+        // The lines of its start stand between other lines of its log.
+        let mut announced = |mark: &str| loop {
             let line = lines.next().expect("a line of the server's").unwrap();
-            match line.starts_with('{') {
-                true => log.lock().unwrap().text.push_str(&format!("{line}\n")),
-                false => break line,
+            let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            if let Some((_, rest)) = entry["message"].as_str().unwrap().split_once(mark) {
+                break rest.split([',', ' ']).next().unwrap().replace("/metrics", "");
             }
+            log.lock().unwrap().text.push_str(&format!("{line}\n"));
         };
-        let address = after(&next(), "JSON on ");
-        let admin = after(&next().replace("/metrics", " "), "http://");
-        let authority_file = next().split("this run: ").nth(1).map(ToOwned::to_owned);
-        let sandbox = arguments.contains(&"--sandbox").then(|| after(&next(), "sandbox at http://"));
+        let address = announced("JSON on ");
+        let admin = announced("http://");
+        let own_certificate = !environment.iter().any(|(name, _)| name.starts_with("DAYPASS_TLS"));
+        let authority_file = own_certificate.then(|| announced("this run: "));
+        let sandbox = arguments.contains(&"--sandbox").then(|| announced("sandbox at http://"));
         let sink = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
