@@ -47,6 +47,9 @@ pub enum Kind {
     Unavailable,
     /// An answer that is not as documented.
     BadReply,
+    /// The host is not the connector's: its certificate, or an address inside this network. Another
+    /// attempt fails, too.
+    ConnectorNotTrusted,
 
     // Us.
     /// The caller closed the call.
@@ -59,7 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::UnknownConnector,
         Self::UnsupportedGrant,
@@ -77,6 +80,7 @@ impl Kind {
         Self::Timeout,
         Self::Unavailable,
         Self::BadReply,
+        Self::ConnectorNotTrusted,
         Self::Cancelled,
         Self::Overloaded,
         Self::Internal,
@@ -102,6 +106,7 @@ impl Kind {
             Self::Timeout => "TIMEOUT",
             Self::Unavailable => "UNAVAILABLE",
             Self::BadReply => "BAD_REPLY",
+            Self::ConnectorNotTrusted => "CONNECTOR_NOT_TRUSTED",
             Self::Cancelled => "CANCELLED",
             Self::Overloaded => "OVERLOADED",
             Self::Internal => "INTERNAL",
@@ -125,7 +130,7 @@ impl Kind {
             | Self::RequestRejected
             | Self::RateLimited
             | Self::Refused => Fault::Connector,
-            Self::Timeout | Self::Unavailable | Self::BadReply => Fault::Network,
+            Self::Timeout | Self::Unavailable | Self::BadReply | Self::ConnectorNotTrusted => Fault::Network,
             Self::Cancelled | Self::Overloaded | Self::Internal => Fault::Daypass,
         }
     }

@@ -19,8 +19,9 @@ mod store;
 pub use cache::keyring::{Keyring, KeyringError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::Engine;
-pub use exchange::transport::{
-    ConnectTimeouts, Connection, HttpSend, NotSent, Transport, TransportError, TransportSetupError,
+pub use exchange::{
+    connect::{ConnectFault, ConnectTimeouts, OutboundProxy, ProxyError},
+    transport::{Connection, Egress, HttpSend, NotSent, Transport, TransportError, TransportSetupError},
 };
 pub use issued::IssuedToken;
 pub use report::CallReport;

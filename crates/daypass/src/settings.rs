@@ -2,7 +2,7 @@
 //! from its configuration; the request check and the exchange use them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -193,6 +193,13 @@ impl Settings {
             })
             .flatten()
             .collect()
+    }
+
+    /// The hosts that the operator configured in place of the connectors' own.
+    pub fn operator_hosts(&self) -> HashSet<String> {
+        let urls = self.connectors.values().flat_map(|settings| settings.base_urls.values());
+        let hosts = urls.filter_map(|url| Some(url.parse::<http::Uri>().ok()?.host()?.to_ascii_lowercase()));
+        hosts.collect()
     }
 
     /// The settings of a connector, if there are any.

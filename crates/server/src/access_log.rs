@@ -1,9 +1,12 @@
 //! The access log: one line and one set of metrics for each call, written when the call ends. Uses
 //! the call report of the engine. Used by `rpc`.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
-use connectors::{Audience, Error, Kind};
+use connectors::{Audience, Error, Fault, Kind};
 use daypass::{CallReport, IssuedToken};
 
 /// Most characters of a merchant id in the log.
@@ -19,6 +22,8 @@ pub(crate) struct AccessLogEntry {
     trace_id: Option<String>,
     /// The fields at fault, where the caller's request was refused.
     fields: Option<String>,
+    /// Why the connector's answer is not there.
+    cause: Option<Cow<'static, str>>,
     /// The authenticated caller.
     pub caller: Option<String>,
     /// The engine's report on the call.
@@ -55,6 +60,7 @@ impl AccessLogEntry {
         Self {
             trace_id: traceparent.and_then(trace_id).map(ToOwned::to_owned),
             fields: None,
+            cause: None,
             request_id: request_id.unwrap_or_default().into(),
             merchant_id: merchant_id.map(|id| id.chars().take(MAX_MERCHANT_ID_CHARS).collect()),
             caller: None,
@@ -70,6 +76,9 @@ impl AccessLogEntry {
             Ok(_) => Outcome::Success,
             Err(error) => Outcome::Failure(error.kind),
         };
+        // These messages are our own words. Those of other kinds may be about the caller's values.
+        let cause = result.as_ref().err().filter(|error| error.kind.fault() == Fault::Network);
+        self.cause = cause.map(|error| error.message.clone());
         let faults = result.as_ref().err().map(|error| error.fields.as_slice()).unwrap_or_default();
         let fields: Vec<&str> = faults.iter().take(MAX_FIELDS).map(|fault| fault.field.as_str()).collect();
         self.fields = Some(fields.join(",")).filter(|fields| !fields.is_empty());
@@ -93,6 +102,7 @@ impl AccessLogEntry {
             outcome = self.outcome.label(),
             fault = self.outcome.fault(),
             fields = self.fields,
+            cause = self.cause.as_deref(),
             attempts = self.report.attempts,
             vendor_ms = u64::try_from(self.report.connector_time.as_millis()).unwrap_or(u64::MAX),
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),

@@ -2,6 +2,7 @@
 //! starts it; it uses the connector's step function, the host limits and the transport. It knows
 //! nothing of the cache.
 
+pub(crate) mod connect;
 mod expiry;
 mod host;
 mod redact;

@@ -46,9 +46,9 @@ impl Attempt {
     /// be none.
     pub(super) fn pause_after_error(self, error: &TransportError) -> Option<Duration> {
         match error {
-            TransportError::NotSent(NotSent::NoConnection) => self.pause(),
+            TransportError::NotSent(NotSent::NoConnection(fault)) if fault.may_pass() => self.pause(),
             TransportError::Broken(Connection::BeforeReply) if self.repeatable => self.pause(),
-            TransportError::NotSent(NotSent::UnusableCertificate)
+            TransportError::NotSent(_)
             | TransportError::Broken(_)
             | TransportError::TimedOut
             | TransportError::BadReply(_) => None,

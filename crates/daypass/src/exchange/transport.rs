@@ -1,27 +1,21 @@
 //! HTTP to connectors: one pooled client, one attempt at a time. The exchange uses it through
 //! [`HttpSend`]; tests put a scripted sender in its place.
 
-use std::{
-    collections::HashMap,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use connectors::{Call, Kind, Reply, Secret, Timestamp};
-use http::{Uri, header};
+use http::header;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use thiserror::Error;
-use tokio::time::{Instant, timeout, timeout_at};
-use tower_service::Service;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::{ConnectFault, ConnectTimeouts, Connector, OutboundProxy, connector};
 
 /// Most bytes of a reply that are read. The longest documented one has a few KiB.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -58,9 +52,9 @@ pub enum TransportError {
 /// Why a call was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotSent {
-    /// Any call may be attempted again.
-    #[error("no connection to the connector could be made")]
-    NoConnection,
+    /// Any call may be attempted again, unless the cause stays.
+    #[error("no connection to the connector could be made: {0}")]
+    NoConnection(ConnectFault),
     /// The caller's mistake: another attempt would fail, too.
     #[error("the client certificate or its key cannot be used")]
     UnusableCertificate,
@@ -89,7 +83,8 @@ impl TransportError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::NotSent(NotSent::UnusableCertificate) => Kind::InvalidCredentials,
-            Self::NotSent(NotSent::NoConnection) | Self::Broken(_) => Kind::Unavailable,
+            Self::NotSent(NotSent::NoConnection(fault)) if !fault.may_pass() => Kind::ConnectorNotTrusted,
+            Self::NotSent(NotSent::NoConnection(_)) | Self::Broken(_) => Kind::Unavailable,
             Self::TimedOut => Kind::Timeout,
             Self::BadReply(_) => Kind::BadReply,
         }
@@ -116,28 +111,22 @@ pub enum TransportSetupError {
     Tls,
 }
 
-/// Time limits for connections, TLS included.
+/// The ways to the connectors.
 #[derive(Clone, Default)]
-pub struct ConnectTimeouts {
-    /// For hosts without a limit of their own.
-    pub default: Duration,
-    /// By `host[:port]`.
-    pub by_authority: Arc<HashMap<String, Duration>>,
+pub struct Egress {
+    /// Time limits for connections.
+    pub connect_timeouts: ConnectTimeouts,
+    /// The proxy through which calls go.
+    pub proxy: Option<OutboundProxy>,
+    /// The hosts that the operator configured in place of a connector's own. Only their names may
+    /// have addresses that are not public.
+    pub operator_hosts: Arc<HashSet<String>>,
 }
-
-impl ConnectTimeouts {
-    fn of(&self, uri: &Uri) -> Duration {
-        let own = uri.authority().and_then(|authority| self.by_authority.get(authority.as_str()));
-        own.copied().unwrap_or(self.default)
-    }
-}
-
-type Connector = Timed<HttpsConnector<HttpConnector>>;
 
 /// The one pooled HTTPS client: HTTP/1.1 and HTTP/2, no redirects, no cookies, no compression.
 pub struct Transport {
     client: Client<Connector, Full<Bytes>>,
-    connect_timeouts: ConnectTimeouts,
+    egress: Egress,
     roots: Arc<rustls::RootCertStore>,
 }
 
@@ -146,10 +135,7 @@ impl Transport {
     ///
     /// # Errors
     /// The PEM cannot be read.
-    pub fn new(
-        connect_timeouts: ConnectTimeouts,
-        extra_authorities: Option<&[u8]>,
-    ) -> Result<Self, TransportSetupError> {
+    pub fn new(egress: Egress, extra_authorities: Option<&[u8]>) -> Result<Self, TransportSetupError> {
         let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for certificate in extra_authorities.into_iter().flat_map(CertificateDer::pem_slice_iter) {
             let certificate = certificate.map_err(|_| TransportSetupError::NotPem)?;
@@ -157,7 +143,7 @@ impl Transport {
         }
         let roots = Arc::new(roots);
         let tls = tls_builder(&roots)?.with_no_client_auth();
-        Ok(Self { client: client(tls, &connect_timeouts), connect_timeouts, roots })
+        Ok(Self { client: client(tls, &egress), egress, roots })
     }
 
     /// A client that presents a certificate. It serves one call: a connection with the certificate
@@ -167,7 +153,7 @@ impl Transport {
             CertificateDer::pem_slice_iter(certificate.expose().as_bytes()).collect::<Result<_, _>>().ok()?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).ok()?;
         let tls = tls_builder(&self.roots).ok()?.with_client_auth_cert(chain, key).ok()?;
-        Some(client(tls, &self.connect_timeouts))
+        Some(client(tls, &self.egress))
     }
 }
 
@@ -180,17 +166,7 @@ fn tls_builder(
         .map_err(|_| TransportSetupError::Tls)
 }
 
-fn client(tls: rustls::ClientConfig, timeouts: &ConnectTimeouts) -> Client<Connector, Full<Bytes>> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_keepalive(Some(Duration::from_secs(60)));
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(http);
+fn client(tls: rustls::ClientConfig, egress: &Egress) -> Client<Connector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
@@ -198,7 +174,7 @@ fn client(tls: rustls::ClientConfig, timeouts: &ConnectTimeouts) -> Client<Conne
         .pool_max_idle_per_host(64)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(5))
-        .build(Timed { inner: https, timeouts: timeouts.clone() })
+        .build(connector(tls, &egress.connect_timeouts, egress.proxy.as_ref(), &egress.operator_hosts))
 }
 
 impl HttpSend for Transport {
@@ -243,7 +219,7 @@ impl HttpSend for Transport {
 /// The error of an attempt that has no reply head.
 fn of_client(error: &hyper_util::client::legacy::Error) -> TransportError {
     if error.is_connect() {
-        return TransportError::NotSent(NotSent::NoConnection);
+        return TransportError::NotSent(NotSent::NoConnection(ConnectFault::of(error)));
     }
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
@@ -253,38 +229,4 @@ fn of_client(error: &hyper_util::client::legacy::Error) -> TransportError {
         source = inner.source();
     }
     TransportError::Broken(Connection::BeforeReply)
-}
-
-/// Makes connections within a time limit, TLS included.
-#[derive(Clone)]
-struct Timed<C> {
-    inner: C,
-    timeouts: ConnectTimeouts,
-}
-
-impl<C> Service<Uri> for Timed<C>
-where
-    C: Service<Uri>,
-    C::Future: Send + 'static,
-    C::Response: 'static,
-    C::Error: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
-{
-    type Response = C::Response;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let limit = self.timeouts.of(&uri);
-        let connecting = self.inner.call(uri);
-        Box::pin(async move {
-            match timeout(limit, connecting).await {
-                Ok(connected) => connected.map_err(Into::into),
-                Err(_) => Err("the connection took too long".into()),
-            }
-        })
-    }
 }

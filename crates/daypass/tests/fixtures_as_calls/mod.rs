@@ -10,8 +10,8 @@ use std::{
 
 use connectors::{Audience, CONNECTORS, Error, Grant, Registration, Timestamp};
 use daypass::{
-    CallReport, Clock, ConnectTimeouts, ConnectorSettings, Engine, HttpSend, IncomingRequest, IssuedToken, Keyring,
-    ManualClock, MemoryStore, RawCredentials, Settings, Transport, TransportError,
+    CallReport, Clock, ConnectTimeouts, ConnectorSettings, Egress, Engine, HttpSend, IncomingRequest, IssuedToken,
+    Keyring, ManualClock, MemoryStore, RawCredentials, Settings, Transport, TransportError,
 };
 use serde_json::{Map, Value, json};
 
@@ -184,7 +184,10 @@ pub(crate) struct Shared(pub Arc<Transport>);
 impl Shared {
     pub(crate) fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
         let timeouts = ConnectTimeouts { default: connect_timeout, ..ConnectTimeouts::default() };
-        Self(Arc::new(Transport::new(timeouts, authority.map(str::as_bytes)).unwrap()))
+        Self(Arc::new(
+            Transport::new(Egress { connect_timeouts: timeouts, ..Egress::default() }, authority.map(str::as_bytes))
+                .unwrap(),
+        ))
     }
 }
 

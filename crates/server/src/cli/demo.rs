@@ -9,7 +9,7 @@ use connectrpc::{
     ConnectError, Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass::{ConnectTimeouts, HttpSend, Transport};
+use daypass::{ConnectTimeouts, Egress, HttpSend, Transport};
 use sandbox::{ClientCall, ClientToken, Sandbox};
 use tokio::time::Instant;
 
@@ -89,8 +89,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let _ = stopped.await;
     }));
     let connect_timeouts = ConnectTimeouts { default: CONNECT_TIMEOUT, ..Default::default() };
-    let transport =
-        Transport::new(connect_timeouts, None).map_err(|error| failed(DemoError::Client(error.to_string())))?;
+    let transport = Transport::new(Egress { connect_timeouts, ..Egress::default() }, None)
+        .map_err(|error| failed(DemoError::Client(error.to_string())))?;
     Demo { sandbox: &sandbox, address, transport }.run(&log).await.map_err(failed)?;
 
     if !args.once {

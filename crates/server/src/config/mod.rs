@@ -12,7 +12,7 @@ use std::{
 };
 
 use connectors::Secret;
-use daypass::{ConnectorSettings, Keyring, Limits, Policy, Settings, canonical_id};
+use daypass::{ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Settings, canonical_id};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -79,6 +79,39 @@ pub struct Egress {
     /// Certificate authorities that are trusted in addition to the public ones, PEM. For a proxy
     /// between this service and the connectors.
     pub authorities_file: Option<PathBuf>,
+    /// The HTTP proxy through which calls to connectors go, `http://[user:password@]host:port`.
+    /// Absent: that of the environment (`HTTPS_PROXY`), if there is one. Empty: none.
+    pub proxy: Option<Secret>,
+    /// Hosts that are called without the proxy: names, domains and networks, separated by commas.
+    /// Absent: those of the environment (`NO_PROXY`). Loopback is never called through it.
+    pub no_proxy: Option<String>,
+}
+
+/// Hosts that are never called through a proxy.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
+impl Egress {
+    /// The outbound proxy, and the place that it was configured in.
+    ///
+    /// # Errors
+    /// It is no `http://` URL.
+    pub(crate) fn proxy(&self) -> Result<Option<(OutboundProxy, &'static str)>, ConfigError> {
+        let from_environment = |names: [&'static str; 2]| {
+            names.into_iter().find_map(|name| Some((std::env::var(name).ok().filter(|value| !value.is_empty())?, name)))
+        };
+        let (url, place) = match &self.proxy {
+            Some(url) => (url.expose().to_owned(), "egress.proxy"),
+            None => from_environment(["HTTPS_PROXY", "https_proxy"]).unwrap_or_default(),
+        };
+        if url.is_empty() {
+            return Ok(None);
+        }
+        let hosts = self.no_proxy.clone();
+        let hosts = hosts.or_else(|| from_environment(["NO_PROXY", "no_proxy"]).map(|(hosts, _)| hosts));
+        let hosts = format!("{LOOPBACK},{}", hosts.unwrap_or_default());
+        let proxy = OutboundProxy::new(&url, &hosts);
+        proxy.map(|proxy| Some((proxy, place))).map_err(|error| ConfigError::Setting(format!("{place}: {error}")))
+    }
 }
 
 /// The largest `store.operation_timeout_ms`. A call that waits longer for a store is better off
@@ -216,6 +249,7 @@ impl Config {
         if !(1..=MAX_STORE_TIMEOUT_MS).contains(&self.store.operation_timeout_ms) {
             faults.push(format!("store.operation_timeout_ms: must be from 1 to {MAX_STORE_TIMEOUT_MS}"));
         }
+        faults.extend(self.egress.proxy().err().map(|error| error.to_string()));
         faults.extend(self.exposure_faults().into_iter().map(ToOwned::to_owned));
         faults
     }

@@ -48,7 +48,7 @@ pub(crate) const fn mapping(kind: Kind) -> KindMapping {
         Kind::RateLimited => Status(OperationStatus::RATE_LIMITED),
         Kind::Refused => Status(OperationStatus::FAILURE),
         Kind::Timeout => Code(ErrorCode::DeadlineExceeded),
-        Kind::Unavailable => Code(ErrorCode::Unavailable),
+        Kind::Unavailable | Kind::ConnectorNotTrusted => Code(ErrorCode::Unavailable),
         Kind::BadReply | Kind::Internal => Code(ErrorCode::Internal),
         Kind::Cancelled => Code(ErrorCode::Canceled),
         Kind::Overloaded => Code(ErrorCode::ResourceExhausted),
@@ -77,6 +77,9 @@ pub(crate) const fn guidance(kind: Kind) -> &'static str {
         Kind::Timeout => "Call again, with more time if there was little.",
         Kind::Unavailable => "Call again later.",
         Kind::BadReply => "Report this: the connector's API may have changed.",
+        Kind::ConnectorNotTrusted => {
+            "Tell the operator: something stands between this service and the connector (egress.authorities_file, name service)."
+        }
         Kind::Cancelled => "Nothing: the caller left.",
         Kind::Overloaded => "Call again after the time given.",
         Kind::Internal => "Report this: it is a defect of this service.",
