@@ -18,12 +18,26 @@ impl Connector for Nexinets {
         id: "nexinets",
         name: "Nexinets",
         docs: "https://docs.payengine.de/",
-        unconfirmed: &[
-            "The members of the order, of its answer and of the error body.",
-            "The member merchantOrderId, which carries the reference.",
+        unconfirmed: &["That the documents of 2022 still hold: newer ones were not found."],
+        evidence: &[
+            Evidence::new(
+                "path, members, bounds, answer and the error list elements",
+                Source::schema("PayEngine public API, assets/redoc/public.yaml of concardis/Docs, 2022-05"),
+                "2026-11",
+            ),
+            Evidence::new("hosts, Basic authentication and members of the order", Source::sdk("concardis/PHP_SDK"), "2026-11"),
+            Evidence::new(
+                "the widget takes the merchant's id and the order's id",
+                Source::sdk("payengine.widget.min.js with the vendor's examples"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "an error list with the name errors",
+                Source::third_party("hyperswitch, nexinets connector"),
+                "2026-11",
+            ),
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        mode_shown: ModeShown::No("Keys have no prefix in the vendor's PHP SDK and specification."),
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
         credentials: &[required("merchant_id").public(), required("api_key")],
         grants: &[client_grant("order", "pay that one order on the hosted page", Lifetime::Unpublished, order)
@@ -32,7 +46,27 @@ impl Connector for Nexinets {
                 Input::minor_units("amount").required(),
                 Input::currency("currency").required(),
                 Input::url("return_url").required(),
-            ])],
+            ])
+            .worst_case(
+                "pay that one order, also with a stolen card; the merchant's id next to it lets any browser tokenize cards",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::sdk("payengine.widget.min.js: initAsModal(merchantId, orderId, …)"))
+            .client_parameters(&[
+                ClientParameter::new(
+                    "merchant_id",
+                    "the public id of the merchant",
+                    "PayEngineWidget.initAsModal(merchantId, orderId, …), first argument",
+                ),
+                ClientParameter::new(
+                    "widget_url",
+                    "the widget of this environment",
+                    "the src of the script that defines PayEngineWidget",
+                ),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No(
+                "each call makes an order of its own (PayEngine public API, 2022-05)",
+            ))],
     };
 }
 
@@ -48,15 +82,20 @@ fn order(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
                     "channel": "ECOM",
                     "transactionType": "PREAUTH",
                     "async": { "successUrl": return_url, "cancelUrl": return_url, "failureUrl": return_url },
-                    // Card payments take 30 letters and digits.
-                    "merchantOrderId": exchange.reference_within(30, ""),
+                    // Card payments take 30 letters and digits (public.yaml). One that was used
+                    // before is refused with code 20.
+                    "merchantOrderId": exchange.object_reference(30, ""),
                 }))
                 .send()
         }
         [reply, ..] => {
             let order: Order = reply.accept(refusal)?;
             let token = Token::new(&order.order_id, "order_id", Expiry::Unpublished)?;
-            Ok(Step::Done(token.client("merchant_id", &credentials.merchant_id)))
+            let widget = match exchange.mode {
+                Mode::Live => "https://pp.payengine.de/widgetjs/payengine.widget.min.js",
+                Mode::Test => "https://pptest.payengine.de/widgetjs/payengine.widget.min.js",
+            };
+            Ok(Step::Done(token.client("merchant_id", &credentials.merchant_id).client("widget_url", widget)))
         }
     }
 }
@@ -67,33 +106,22 @@ struct Order {
     order_id: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    /// The vendor's specification says `elements`; `errors` is seen in others' code.
-    #[serde(alias = "elements", deserialize_with = "encoding::null_as_default")]
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Fault {
-    field: Option<String>,
-    #[serde(deserialize_with = "encoding::null_as_default")]
-    message: String,
-}
-
+/// The faults are in `elements` by the vendor's specification, in `errors` by others' code.
 fn refusal(reply: &Reply) -> Refusal {
-    let faults: Vec<String> = reply
-        .lenient::<Failure>()
-        .errors
-        .into_iter()
-        .map(|fault| match fault.field {
-            Some(field) => format!("{field} : {}", fault.message),
-            None => fault.message,
-        })
-        .collect();
-    let details = Some(faults.join(", ")).filter(|details| !details.is_empty());
-    let refusal = reply.refusal(&["/code"], &["/message"], &["/message"]);
+    let body: Value = reply.lenient();
+    let details = faults(&body, "elements").or_else(|| faults(&body, "errors"));
+    let refusal = reply.refusal(&["/code", "/elements/0/code", "/errors/0/code"], &["/message"], &["/message"]);
     Refusal { message: details.or_else(|| refusal.message.clone()), ..refusal }
+}
+
+fn faults(body: &Value, list: &str) -> Option<String> {
+    let words = |fault: &Value| {
+        let word = |name| encoding::text_at(fault, name).filter(|text| !text.is_empty());
+        match (word("/field"), word("/message")) {
+            (Some(field), Some(message)) => Some(format!("{field} : {message}")),
+            (field, message) => field.or(message).map(str::to_owned),
+        }
+    };
+    let faults: Vec<String> = body.get(list)?.as_array()?.iter().filter_map(words).collect();
+    Some(faults.join(", ")).filter(|text| !text.is_empty())
 }

@@ -31,6 +31,20 @@ const CANCEL_URL: Input = Input::url("cancel_url");
 const NOTIFICATION_URL: Input = Input::url("notification_url");
 const LANGUAGE: Input = Input::text_of("language", 3);
 const SERVER: &[&str] = &["security_token"];
+const ORDER_ID: ClientParameter = ClientParameter::new(
+    "order_id",
+    "the id of the order at Nexi",
+    "no SDK: the shop finds the order and its notification by it",
+);
+const FIELDS: ClientParameter = ClientParameter::new(
+    "fields",
+    "the iframes of the card's fields, a JSON list with id and src of each",
+    "the src of one iframe for each field on the page",
+);
+/// The page says that the shop's server keeps the security token and sends the payer to the page.
+const PAGE_IS_FOR_THE_PAYER: Source =
+    Source::page("https://developer.nexigroup.com/xpaycee/en-EU/docs/hosted-payment-page");
+const NEW_ORDER: MintingEndsEarlier = MintingEndsEarlier::No("each call makes an order of its own (Build API 0.7)");
 
 pub(super) struct Nexixpay;
 
@@ -42,12 +56,34 @@ impl Connector for Nexixpay {
         name: "Nexi XPay",
         docs: "https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/",
         unconfirmed: &[
-            "An amount of zero verifies a card.",
+            "An amount of zero on the hosted page verifies a card: a sample of the Build document has it, for fields.",
             "The bound of 18 characters on an order's id: the Build document has 27.",
             "That a language must be sent.",
+            "Portals for Greece and Eastern Europe list a header Authorization; each known client sends X-API-KEY.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "the call for Build: path, headers, members, answer, error body",
+                Source::schema("Nexi XPay Build API 0.7, as PagoPA publishes it"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the flow of the hosted page: hostedPage is for the payer, securityToken for the shop's server",
+                Source::page("https://developer.nexigroup.com/xpaycee/en-EU/docs/hosted-payment-page"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "both hosts, path and members of the hosted page, the language, ids of 18 characters",
+                Source::sdk("Nexi XPay for WooCommerce 7.3.4"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "at most 18 characters in an order's id, a language as a required member",
+                Source::third_party("a client generated from developer.nexi.it in 2024; hyperswitch pull request 8345"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("Keys are UUIDs in both environments (samples of the Build document)."),
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
         grants: &[
@@ -69,10 +105,21 @@ impl Connector for Nexixpay {
                 Input::text_of("contract_expiry_date", 10),
                 Input::digits("contract_frequency", 4),
             ])
-            .server_parameters(SERVER),
+            .worst_case(
+                "verify cards, own or stolen, on this one page, and with contract_id store one under that contract",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(PAGE_IS_FOR_THE_PAYER)
+            .client_parameters(&[ORDER_ID])
+            .server_parameters(SERVER)
+            .minting_ends_earlier(NEW_ORDER),
             client_grant("hpp", "pay that one order on the hosted page", Lifetime::Unpublished, hpp)
                 .inputs(&[AMOUNT, ACTION_TYPE, CURRENCY, RETURN_URL, CANCEL_URL, NOTIFICATION_URL, LANGUAGE])
-                .server_parameters(SERVER),
+                .worst_case("pay that one order, also with a stolen card", &[Bound::Amount, Bound::Object])
+                .client_source(PAGE_IS_FOR_THE_PAYER)
+                .client_parameters(&[ORDER_ID])
+                .server_parameters(SERVER)
+                .minting_ends_earlier(NEW_ORDER),
             client_grant(
                 "build",
                 "pay that one order in iframe fields on the merchant's page",
@@ -89,7 +136,13 @@ impl Connector for Nexixpay {
                 NOTIFICATION_URL,
                 LANGUAGE,
             ])
-            .server_parameters(SERVER),
+            .worst_case(
+                "pay that one order in its fields, also with a stolen card",
+                &[Bound::Amount, Bound::Origin, Bound::Object],
+            )
+            .client_parameters(&[ORDER_ID, FIELDS])
+            .server_parameters(SERVER)
+            .minting_ends_earlier(NEW_ORDER),
         ],
     };
 }
@@ -135,8 +188,9 @@ fn post(credentials: &Credentials, exchange: &Exchange<'_>, page: &str, body: &V
         .send()
 }
 
+/// Nexi refuses an id that it has seen.
 fn order_id<'a>(exchange: &'a Exchange<'_>) -> Cow<'a, str> {
-    exchange.reference_within(MAX_ORDER_ID, "")
+    exchange.object_reference(MAX_ORDER_ID, "")
 }
 
 /// The action of an order and its amount in minor units.

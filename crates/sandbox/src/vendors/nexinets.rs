@@ -1,6 +1,7 @@
 //! Nexinets (Nexi's `PayEngine`): orders.
 //!
-//! Written from <https://docs.payengine.de/>.
+//! Written from the vendor's specification (concardis/Docs, public.yaml, 2022-05) and its widget's
+//! examples: members, bounds, the error list `elements`, code 20 for an order id that was used.
 
 use serde_json::{Value, json};
 
@@ -83,7 +84,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let checks = [
                 ("initialAmount", body.get("initialAmount").and_then(Value::as_i64).is_some_and(|it| it >= 0)),
                 ("currency", text("/currency").len() == 3 && text("/currency").chars().all(char::is_uppercase)),
-                ("channel", ["ECOM", "MOTO"].contains(&text("/channel"))),
+                ("channel", body.get("channel").is_none() || ["ECOM", "MOTO"].contains(&text("/channel"))),
                 ("transactionType", ["PREAUTH", "DEBIT"].contains(&text("/transactionType"))),
                 ("async", url("successUrl") && url("cancelUrl") && url("failureUrl")),
                 ("merchantOrderId", is_order_id(body.get("merchantOrderId"))),
@@ -92,8 +93,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if !wrong.is_empty() {
                 return Err(error(400, 3001, "An error occurred", &wrong));
             }
+            let name = format!("{merchant}\n{}", text("/merchantOrderId"));
+            if body.get("merchantOrderId").is_some() && state.find_token("name", &name).is_some() {
+                return Err(error(400, 20, "The merchantOrderId was used before", &["merchantOrderId"]));
+            }
             let id = state.random_id_of("", 10, b"0123456789abcdefghijklmnopqrstuvwxyz");
-            state.issue(&id, "order", None, &[("merchant", &merchant)]);
+            state.issue(&id, "order", None, &[("merchant", &merchant), ("name", &name)]);
             Ok(Answer::json(200, &json!({"orderId": id, "transactions": []})))
         }
         _ => Err(failure(404)),
@@ -120,7 +125,7 @@ mod tests {
         let (status, answer) = fake.ask("POST /v1/orders", &[PAIR], &valid.replace("EUR", "euro"));
         assert_eq!((status, answer["elements"][0]["field"].as_str()), (400, Some("currency")));
         let order_id = |id: &str| valid.replace(r#""channel""#, &format!(r#""merchantOrderId": "{id}", "channel""#));
-        for (id, status) in [("a1", 200), ("tok_1", 400), (&"a".repeat(31), 400)] {
+        for (id, status) in [("a1", 200), ("a1", 400), ("tok_1", 400), (&"a".repeat(31), 400)] {
             assert_eq!(fake.ask("POST /v1/orders", &[PAIR], &order_id(id)).0, status, "{id}");
         }
     }

@@ -1,7 +1,8 @@
 //! Nexi `XPay`: orders with hosted pages and with fields.
 //!
-//! Written from the `OpenAPI` document 0.7 of the Build API and
-//! <https://developer.nexigroup.com/xpayglobal/en-EU/api/payment-api-v1/>.
+//! Written from the `OpenAPI` document 0.7 of the Build API, the vendor's shop plugin (ids of 18
+//! characters, a language in each session) and
+//! <https://developer.nexigroup.com/xpaycee/en-EU/docs/hosted-payment-page>.
 
 use serde_json::{Value, json};
 
