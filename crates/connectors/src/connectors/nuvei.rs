@@ -5,6 +5,22 @@ use crate::prelude::*;
 
 /// The documented lifetime of a session, in seconds.
 const LIFETIME: u32 = 900;
+/// The longest `clientRequestId` and `clientUniqueId` by the request definitions of nuvei (npm)
+/// 1.0.2. A repeated one gives a new session.
+const MAX_REQUEST_ID: usize = 255;
+const MAX_UNIQUE_ID: usize = 45;
+/// Signs of a reference besides letters and digits. Nuvei names none that it refuses.
+const SIGNS: &str = " -_.:/@+=#,";
+
+const MERCHANT_ID: ClientParameter =
+    ClientParameter::new("merchant_id", "the public id of the merchant", "SafeCharge({ merchantId })");
+const MERCHANT_SITE_ID: ClientParameter =
+    ClientParameter::new("merchant_site_id", "the public id of the merchant's site", "SafeCharge({ merchantSiteId })");
+const ENV: ClientParameter =
+    ClientParameter::new("env", "the environment: int for tests, prod for live calls", "SafeCharge({ env })");
+const NEW_SESSION: MintingEndsEarlier =
+    MintingEndsEarlier::No("each call makes a session of its own (docs.nuvei.com, openOrder)");
+const DECLINES: &str = "a limit on declines (sessionCardDeclineLimit) can end the session earlier";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -24,10 +40,22 @@ impl Connector for Nuvei {
         docs: "https://docs.nuvei.com/api/main/indexMain_v1_0.html",
         unconfirmed: &[
             "The error codes; a reason that calls the checksum, the merchant's or the site's id invalid or unknown is read as wrong credentials.",
-            "The transaction type Auth with amount 0 for verifying a card.",
+            "Whether a payment may differ from the amount of openOrder.",
+            "Whether a page may add an address to an order that prevents overriding and has none.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "both calls: path, members, checksum order, lengths",
+                Source::sdk("nuvei (npm) 1.0.2, recorded, and its request definitions"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "openOrder: checksum order, preventOverride, that its token goes to the Web SDK",
+                Source::page("https://docs.nuvei.com/rcblocks/initiate-a-session-without-example/"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("Ids are digits in both environments (nuvei, npm, 1.0.2)."),
         hosts: &[Host::main("https://secure.safecharge.com", "https://ppp-test.nuvei.com")],
         credentials: &[
             required("merchant_id").public(),
@@ -36,28 +64,53 @@ impl Connector for Nuvei {
         ],
         grants: &[
             client_grant(
-                "session_token",
-                "tokenize cards in one session; paying in it also needs a checksum that the holder cannot make",
-                Lifetime::Fixed(LIFETIME),
-                session_token,
-            )
-            .by_default(),
-            client_grant(
                 "open_order",
                 "pay or verify this order through the Web SDK",
                 Lifetime::Fixed(LIFETIME),
                 open_order,
             )
-            .by_default_with("amount")
+            .by_default()
             .inputs(&[
                 Input::decimal("amount").required(),
                 Input::currency("currency").required(),
                 Input::one_of("transaction_type", &["Auth", "Sale"]),
-                Input::text("client_unique_id"),
+                Input::text_of("client_unique_id", MAX_UNIQUE_ID),
                 Input::text("user_token_id"),
+                Input::country("country"),
+                Input::text_of("email", 100),
                 Input::url("notification_url"),
                 Input::flag("prevent_override"),
-            ]),
+            ])
+            .worst_case(
+                "pay that order, also with a stolen card; with prevent_override false, also replace its user, billing and shipping data",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::page("https://docs.nuvei.com/rcblocks/224595/"))
+            .client_parameters(&[
+                MERCHANT_ID,
+                MERCHANT_SITE_ID,
+                ENV,
+                ClientParameter::new(
+                    "order_id",
+                    "Nuvei's id of the order",
+                    "no SDK: the shop finds the order by it",
+                ),
+            ])
+            .minting_ends_earlier(NEW_SESSION)
+            .lifetime_note(DECLINES),
+            client_grant(
+                "session_token",
+                "tokenize cards in one session; paying in it also needs a checksum that the holder cannot make",
+                Lifetime::Fixed(LIFETIME),
+                session_token,
+            )
+            .worst_case(
+                "tokenize cards, also stolen ones, for this merchant from any page",
+                &[Bound::Object],
+            )
+            .client_parameters(&[MERCHANT_ID, MERCHANT_SITE_ID, ENV])
+            .minting_ends_earlier(NEW_SESSION)
+            .lifetime_note(DECLINES),
         ],
     };
 }
@@ -78,15 +131,21 @@ fn open_order(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step
             let mut body = body(credentials, exchange, &[&amount, &currency]);
             body.insert("amount".into(), json!(amount));
             body.insert("currency".into(), json!(currency));
-            let client_unique_id = input.text("client_unique_id").unwrap_or(exchange.reference);
+            let own = exchange.reference_within(MAX_UNIQUE_ID, SIGNS);
+            let client_unique_id = input.text("client_unique_id").unwrap_or(&own);
             body.insert("clientUniqueId".into(), json!(client_unique_id));
             input.copy_into(&mut body, &[("transaction_type", "transactionType"), ("user_token_id", "userTokenId")]);
             if let Some(url) = input.text("notification_url") {
                 body.insert("urlDetails".into(), json!({ "notificationUrl": url }));
             }
-            if let Some(prevent) = input.flag("prevent_override") {
-                body.insert("preventOverride".into(), json!(if prevent { "1" } else { "0" }));
+            let mut address = Map::new();
+            input.copy_into(&mut address, &[("country", "country"), ("email", "email")]);
+            if !address.is_empty() {
+                body.insert("billingAddress".into(), address.into());
             }
+            // Otherwise the page could replace the order's user, billing and shipping data.
+            let prevent = input.flag("prevent_override").unwrap_or(true);
+            body.insert("preventOverride".into(), json!(if prevent { "1" } else { "0" }));
             post(exchange, "/ppp/api/v1/openOrder.do", &body)
         }
         [reply, ..] => token(credentials, exchange, reply),
@@ -125,7 +184,7 @@ fn token(credentials: &Credentials, exchange: &Exchange<'_>, reply: &Reply) -> R
 /// <https://docs.nuvei.com/documentation/integration/server-to-server/authentication/>
 fn body(credentials: &Credentials, exchange: &Exchange<'_>, signed: &[&str]) -> Map<String, Value> {
     let Credentials { merchant_id, merchant_site_id, merchant_secret } = credentials;
-    let reference = exchange.reference;
+    let reference = &*exchange.reference_within(MAX_REQUEST_ID, SIGNS);
     let timestamp = exchange.now.strftime("%Y%m%d%H%M%S").to_string();
     let mut parts: Vec<&str> = vec![merchant_id, merchant_site_id, reference];
     parts.extend(signed);
@@ -141,9 +200,11 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>, signed: &[&str]) -> 
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 struct Answer {
+    #[serde(deserialize_with = "encoding::lenient")]
     status: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
     session_token: Option<String>,
     err_code: Option<Value>,
     order_id: Option<Value>,

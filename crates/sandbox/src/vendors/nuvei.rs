@@ -1,7 +1,7 @@
 //! Nuvei: sessions.
 //!
-//! Written from <https://docs.nuvei.com/api/main/indexMain_v1_0.html> and the vendor's PHP SDK. A
-//! refusal has status 200.
+//! Written from <https://docs.nuvei.com/rcblocks/initiate-a-session-without-example/>, the request
+//! definitions of nuvei (npm) 1.0.2 and the vendor's PHP SDK. A refusal has status 200.
 
 use serde_json::json;
 
@@ -105,6 +105,13 @@ fn checked(field: &impl Fn(&str) -> String) -> Result<(), Answer> {
     if timestamp.len() != 14 || timestamp.bytes().any(|byte| !byte.is_ascii_digit()) {
         return Err(error(200, 1003, "Missing or invalid timeStamp"));
     }
+    let too_long = |name: &str, most: usize| field(name).chars().count() > most;
+    if too_long("clientRequestId", 255) || too_long("clientUniqueId", 45) {
+        return Err(error(200, 1004, "Invalid clientRequestId or clientUniqueId"));
+    }
+    if !["", "0", "1"].contains(&field("preventOverride").as_str()) {
+        return Err(error(200, 1004, "Invalid preventOverride"));
+    }
     let names = ["merchantId", "merchantSiteId", "clientRequestId", "amount", "currency", "timeStamp"];
     let values = names.map(field);
     let [merchant, site, ..] = &values;
@@ -146,6 +153,9 @@ mod tests {
         let wrong = ask(&mut fake, "getSessionToken", "", "msr20260101120000other");
         assert_eq!((&wrong["status"], &wrong["errCode"]), (&json!("ERROR"), &json!(1001)));
         let wrong = ask(&mut fake, "openOrder", "", &format!("msr20260101120000{SECRET}"));
+        assert_eq!(wrong["errCode"], 1004);
+        let long = format!(r#""amount":"1","currency":"USD","clientUniqueId":"{}","#, "u".repeat(46));
+        let wrong = ask(&mut fake, "openOrder", &long, &format!("msr1USD20260101120000{SECRET}"));
         assert_eq!(wrong["errCode"], 1004);
     }
 }
