@@ -1,6 +1,7 @@
 //! Datatrans: transactions for Secure Fields, hosted pages and the mobile SDK.
 //!
-//! Written from the vendor's API reference and its guide to Secure Fields.
+//! Written from the vendor's pages on PCI Proxy (repository datatrans/docs.pci-proxy.com), its API
+//! reference and its guide to Secure Fields.
 
 use serde_json::{Map, Value, json};
 
@@ -93,8 +94,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         return Err(error(400, "INVALID_JSON_PAYLOAD", "the payload is no JSON object"));
     };
     let kind = kind(&body)?;
+    let refno = body.get("refno").and_then(Value::as_str).map(|refno| format!("{merchant}\n{refno}"));
     let key = request.header("idempotency-key").map(|key| format!("{merchant}\n{key}"));
-    match state.idempotent(key, 180, request, |state| make(kind, state)) {
+    match state.idempotent(key, 180, request, |state| {
+        if refno.as_deref().is_some_and(|refno| state.find_token("refno", refno).is_some()) {
+            return error(400, "DUPLICATE_REFNO", "refno was used before");
+        }
+        make(kind, refno.as_deref().unwrap_or_default(), state)
+    }) {
         Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
         Idempotent::Conflict => Err(error(400, "CLIENT_ERROR", "the idempotency key was used for another request")),
     }
@@ -145,14 +152,14 @@ fn transaction(body: &Map<String, Value>) -> Result<&'static str, Answer> {
     registers.then_some("registration").ok_or_else(|| invalid("init.amount must be > 0"))
 }
 
-fn make(kind: &'static str, state: &mut VendorState) -> Answer {
+fn make(kind: &'static str, refno: &str, state: &mut VendorState) -> Answer {
     let (id, expires_at) = (state.random_id_of("", 18, b"0123456789"), state.now.saturating_add(1800));
     if kind == "mobile_token" {
         let token = state.random_id("", 32);
-        state.issue(&token, kind, Some(expires_at), &[]);
+        state.issue(&token, kind, Some(expires_at), &[("refno", refno)]);
         return Answer::json(201, &json!({"transactionId": id, "mobileToken": token}));
     }
-    state.issue(&id, kind, Some(expires_at), &[]);
+    state.issue(&id, kind, Some(expires_at), &[("refno", refno)]);
     let answer = Answer::json(201, &json!({"transactionId": id}));
     if kind == "registration" {
         return answer.with("location", format!("https://pay.sandbox.datatrans.com/v1/start/{id}"));
@@ -196,6 +203,17 @@ mod tests {
             assert_eq!(status, 201, "{made}");
             fake.check_token_use(grant, &made[member], &[], Some(1800));
         }
+    }
+
+    #[test]
+    fn a_refno_is_good_for_one_transaction() {
+        let mut fake = Fake::new("datatrans");
+        let body = format!(r#"{{"currency":"CHF","refno":"r","option":{{"createAlias":true}},{URLS}}}"#);
+        let key = |key: &'static str| [BASIC, ("idempotency-key", key)];
+        assert_eq!(fake.ask("POST /v1/transactions", &key("1"), &body).0, 201);
+        assert_eq!(fake.ask("POST /v1/transactions", &key("1"), &body).0, 201, "the same answer again");
+        let (status, answer) = fake.ask("POST /v1/transactions", &key("2"), &body);
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!("DUPLICATE_REFNO")));
     }
 
     #[test]
