@@ -1,6 +1,7 @@
 //! Billwerk+ (Frisbii, Reepay): checkout sessions.
 //!
-//! Written from <https://docs.frisbii.com/reference/createchargesession>.
+//! Written from the models of reepay/reepay-checkout-python, which is generated from the vendor's
+//! definition, and <https://docs.frisbii.com/reference/createchargesession>.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
@@ -43,7 +44,8 @@ fn refund(client: &ClientToken) -> ClientCall {
 }
 
 fn error(status: u16, code: Option<u16>, message: &str) -> Answer {
-    let mut body = json!({"error": message, "http_status": status, "path": "/v1/session"});
+    let mut body = json!({"error": message, "http_status": status, "http_reason": "made up", "path": "/v1/session",
+        "timestamp": "2026-01-01T00:00:00.000+00:00", "request_id": "made-up"});
     body.as_object_mut().and_then(|body| body.insert("code".to_owned(), json!(code?)));
     Answer::json(status, &body)
 }
@@ -82,12 +84,17 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let text = |name: &str| order.get(name).and_then(Value::as_str).is_some_and(|it| !it.is_empty());
             let amount = order.get("amount").and_then(Value::as_i64).is_some_and(|it| it >= 0);
             let payable = amount || order.get("order_lines").is_some_and(Value::is_array);
-            if !text("handle") || !text("currency") || !payable || !order.get("customer").is_some_and(named) {
+            let handle = order.get("handle").and_then(Value::as_str).unwrap_or_default();
+            if !is_handle(handle) || !text("currency") || !payable || !order.get("customer").is_some_and(named) {
                 return Err(error(400, Some(1), "The order is not complete"));
             }
         }
         ("POST", ["v1", "refund"]) => return Ok(Answer::json(200, &json!({"state": "refunded"}))),
         _ => return Err(failure(404)),
+    }
+    let words = body.get("button_text").and_then(Value::as_str).unwrap_or_default();
+    if words.chars().count() > 32 {
+        return Err(error(400, Some(1), "button_text is too long"));
     }
     let ttl = body.get("ttl").and_then(Value::as_str).unwrap_or("PT2160H").parse();
     let ttl: SignedDuration = ttl.map_err(|_| error(400, Some(1), "ttl is no duration"))?;
@@ -96,9 +103,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     Ok(Answer::json(200, &json!({"id": id, "url": format!("https://checkout.reepay.com/#/{id}")})))
 }
 
+/// At most 255 of these signs.
+fn is_handle(handle: &str) -> bool {
+    (1..=255).contains(&handle.len()) && handle.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.-@".contains(&it))
+}
+
 /// Whether a customer has a handle, or asks for a generated one.
 fn named(customer: &Value) -> bool {
-    customer.get("handle").is_some_and(Value::is_string) || customer.get("generate_handle") == Some(&json!(true))
+    customer.get("handle").and_then(Value::as_str).is_some_and(is_handle)
+        || customer.get("generate_handle") == Some(&json!(true))
 }
 
 #[cfg(test)]
@@ -127,6 +140,10 @@ mod tests {
         }
         let (status, answer) = fake.ask("POST /v1/session/recurring", &[KEY], r#"{"customer": "missing"}"#);
         assert_eq!((status, answer["code"].as_i64()), (404, Some(18)));
+        for odd in ["order 1", "ö", &"o".repeat(256)] {
+            let order = CHARGE.replacen(r#""o""#, &format!("{odd:?}"), 1);
+            assert_eq!(fake.ask("POST /v1/session/charge", &[KEY], &order).0, 400, "{odd}");
+        }
         assert_eq!(fake.ask("POST /v1/refund", &[KEY], "{}").0, 200);
     }
 }
