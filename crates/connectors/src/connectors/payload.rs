@@ -23,8 +23,17 @@ impl Account {
 }
 
 const CURRENCY: Input = Input::currency("currency");
+/// Without it the account's own version applies, which is v1 for calls without the header.
+const API_VERSION: Input = Input::one_of("api_version", &["v1", "v2"]);
+/// Members that hold the number of a card or of a bank account. They belong into the secure inputs
+/// of the page.
+const NUMBERS: [&str; 5] = ["card", "card_number", "card_code", "bank_account", "account_number"];
+const FOR_PAYLOAD_JS: Source = Source::page("https://docs.payload.com/ui/authentication");
+const NEW_TOKEN: MintingEndsEarlier =
+    MintingEndsEarlier::No("each call makes an access token of its own (docs.payload.com, UI authentication)");
 const CHECKOUT: &[Input] = &[
     CURRENCY,
+    API_VERSION,
     Input::decimal("amount"),
     Input::text("invoice_id"),
     Input::text("customer_id"),
@@ -41,9 +50,31 @@ impl Connector for Payload {
         id: "payload",
         name: "Payload",
         docs: "https://docs.payload.com/ui/authentication",
-        unconfirmed: &["Test keys begin with test_secret_key_, live ones with secret_key_."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "Test keys begin with test_secret_key_: the vendor's pages show secret_key_ only.",
+            "In version 2, the names payment_template and, for the checkouts, those of version 1.",
+            "The bounds on a payment's description.",
+        ],
+        evidence: &[
+            Evidence::new(
+                "the call, its intents and their members, that the token is for Payload.js",
+                Source::page("https://docs.payload.com/ui/authentication"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the members of each intent in version 1",
+                Source::page("https://docs.payload.com/apis/object-reference/intents"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "path, authentication, the header X-API-Version, the members type, status and environ",
+                Source::sdk("payload-api (npm) 1.1.1 with its tests"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "Test keys begin with test_secret_key_, live keys with secret_key_; each answer names its environment, too (environ, payload-api 1.1.1).",
+        ),
         hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
         credentials: &[required("auth_key_map").nested()],
         grants: &[
@@ -54,14 +85,23 @@ impl Connector for Payload {
                 payment_method_form,
             )
             .by_default()
-            .inputs(&[CURRENCY, Input::object("payment_method")]),
+            .inputs(&[CURRENCY, API_VERSION, Input::object("payment_method")])
+            .worst_case(
+                "store one means of payment, also a stolen card: a page that gives tokens to anybody serves card testing",
+                &[Bound::Object],
+            )
+            .client_source(FOR_PAYLOAD_JS)
+            .minting_ends_earlier(NEW_TOKEN),
             client_grant(
                 "payment_form",
                 "make that one payment through secure inputs",
                 Lifetime::Unpublished,
                 payment_form,
             )
-            .inputs(&[CURRENCY, Input::decimal("amount").required(), Input::object("payment")]),
+            .inputs(&[CURRENCY, API_VERSION, Input::decimal("amount").required(), Input::object("payment")])
+            .worst_case("make that payment, also with a stolen card", &[Bound::Amount, Bound::Object])
+            .client_source(FOR_PAYLOAD_JS)
+            .minting_ends_earlier(NEW_TOKEN),
             client_grant(
                 "checkout_plugin",
                 "pay that amount or invoice in the embedded checkout",
@@ -69,7 +109,13 @@ impl Connector for Payload {
                 checkout_plugin,
             )
             .inputs(CHECKOUT)
-            .one_of(AMOUNT_OR_INVOICE),
+            .one_of(AMOUNT_OR_INVOICE)
+            .worst_case(
+                "pay that amount or invoice, also with a stolen card, and see what the checkout shows of the invoice",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(FOR_PAYLOAD_JS)
+            .minting_ends_earlier(NEW_TOKEN),
             client_grant(
                 "checkout_page",
                 "pay that amount or invoice on the hosted page",
@@ -77,7 +123,13 @@ impl Connector for Payload {
                 checkout_page,
             )
             .inputs(CHECKOUT)
-            .one_of(AMOUNT_OR_INVOICE),
+            .one_of(AMOUNT_OR_INVOICE)
+            .worst_case(
+                "pay that amount or invoice, also with a stolen card, and see what the checkout shows of the invoice",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(FOR_PAYLOAD_JS)
+            .minting_ends_earlier(NEW_TOKEN),
         ],
     };
 
@@ -91,7 +143,8 @@ impl Connector for Payload {
 fn payment_method_form(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let form = json!({ "payment_method": object(exchange, "payment_method") });
+            let name = in_version(exchange, "payment_method", "payment_method_template");
+            let form = json!({ name: object(exchange, "payment_method")? });
             token_call(credentials, exchange, &json!({ "payment_method_form": form }))
         }
         [reply, ..] => token(exchange, reply),
@@ -101,7 +154,8 @@ fn payment_method_form(credentials: &Credentials, exchange: &Exchange<'_>) -> Re
 fn payment_form(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let form = json!({ "payment": payment(exchange, object(exchange, "payment")) });
+            let name = in_version(exchange, "payment", "payment_template");
+            let form = json!({ name: payment(exchange, object(exchange, "payment")?) });
             token_call(credentials, exchange, &json!({ "payment_form": form }))
         }
         [reply, ..] => token(exchange, reply),
@@ -133,11 +187,17 @@ fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, intent: &Value
     if account.mode().is_some_and(|mode| mode != exchange.mode) {
         return Err(Error::invalid("test_mode", "the key of this currency is of Payload's other environment"));
     }
-    Call::post(exchange.url("/access_tokens")?)
-        .basic(account.api_key.expose(), "")
-        .json(&json!({ "type": "client", "intent": intent }))
-        .repeatable()
-        .send()
+    let call = Call::post(exchange.url("/access_tokens")?).basic(account.api_key.expose(), "");
+    let call = match exchange.input.text("api_version") {
+        Some(version) => call.header("x-api-version", version),
+        None => call,
+    };
+    call.json(&json!({ "type": "client", "intent": intent })).repeatable().send()
+}
+
+/// A name by the version of the API that the caller asks for.
+fn in_version(exchange: &Exchange<'_>, v1: &'static str, v2: &'static str) -> &'static str {
+    if exchange.input.text("api_version") == Some("v2") { v2 } else { v1 }
 }
 
 fn token(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
@@ -166,8 +226,19 @@ fn account<'a>(credentials: &'a Credentials, exchange: &Exchange<'_>) -> Result<
     }
 }
 
-fn object(exchange: &Exchange<'_>, name: &str) -> Map<String, Value> {
-    exchange.input.value(name).and_then(Value::as_object).cloned().unwrap_or_default()
+/// The members of an input that the caller gave as they are. Numbers of cards and accounts must not
+/// come this way.
+fn object(exchange: &Exchange<'_>, name: &str) -> Result<Map<String, Value>> {
+    let object = exchange.input.value(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    if object.iter().any(|(key, value)| has_number(key, value)) {
+        return Err(Error::invalid_input(name, "must have no number of a card or of a bank account in it"));
+    }
+    Ok(object)
+}
+
+fn has_number(key: &str, value: &Value) -> bool {
+    NUMBERS.contains(&key)
+        || value.as_object().is_some_and(|members| members.iter().any(|(key, value)| has_number(key, value)))
 }
 
 /// The payment of an intent. `payment` holds the members that the caller gave as they are.
@@ -187,11 +258,12 @@ struct AccessToken {
     id: String,
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     environ: Option<String>,
 }
 
 fn refusal(reply: &Reply) -> Refusal {
     let body: Value = reply.lenient();
     let details = body.get("details").filter(|details| !details.is_null()).map(Value::to_string);
-    reply.refusal(&["/error_type"], &["/error_description", "/description"], &[]).reason(details)
+    reply.refusal(&["/error_type"], &["/error_description", "/description", "/error_type"], &[]).reason(details)
 }

@@ -1,6 +1,7 @@
 //! Payload: client tokens.
 //!
-//! Written from <https://docs.payload.com/ui/authentication>.
+//! Written from <https://docs.payload.com/ui/authentication>, the vendor's page on intents and
+//! payload-api (npm) 1.1.1: the header `X-API-Version`, under which intents have other members.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
@@ -99,7 +100,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 return Err(wrong("type"));
             }
             let intent = body.get("intent").and_then(Value::as_object).ok_or_else(|| wrong("intent"))?;
-            let name = sound(intent).ok_or_else(|| wrong("intent"))?;
+            let version = request.header("x-api-version").unwrap_or("v1");
+            if !["v1", "v2"].contains(&version) {
+                return Err(wrong("X-API-Version"));
+            }
+            let name = sound(intent, version == "v2").ok_or_else(|| wrong("intent"))?;
             let id = state.random_id("client_key_", 20);
             state.issue(&id, "client_token", None, &[("intent", name)]);
             Ok(Answer::json(
@@ -112,14 +117,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The name of the only intent, if it is complete.
-fn sound(intent: &Map<String, Value>) -> Option<&str> {
+/// The name of the only intent, if it is complete by the version of the API.
+fn sound(intent: &Map<String, Value>, v2: bool) -> Option<&str> {
     let (name, details) = intent.iter().next().filter(|_| intent.len() == 1)?;
     let payable =
         |details: &Value| details.get("amount").is_some_and(|amount| amount.as_f64().is_some_and(|it| it > 0.0));
     let complete = match name.as_str() {
+        "payment_method_form" if v2 => details.get("payment_method_template").is_some_and(Value::is_object),
         "payment_method_form" => details.get("payment_method").is_some_and(Value::is_object),
-        "payment_form" => details.get("payment").is_some_and(payable),
+        "payment_form" => details.get(if v2 { "payment_template" } else { "payment" }).is_some_and(payable),
         "checkout_plugin" | "checkout_page" => {
             payable(details) || details.get("invoice_id").is_some_and(Value::is_string)
         }
@@ -150,6 +156,12 @@ mod tests {
             assert_eq!((status, token["environ"].as_str()), (200, Some("test")), "{grant}");
             fake.check_token_use(grant, &token["id"], &[], None);
             assert_eq!(fake.ask("POST /transactions", &[KEY], r#"{"type": "refund"}"#).0, 200);
+            let of_version = |fake: &mut Fake, body: &str| fake.ask(TOKENS, &[KEY, ("x-api-version", "v2")], body).0;
+            let template = body.replace(r#""payment""#, r#""payment_template""#);
+            let template = template.replace(r#""payment_method""#, r#""payment_method_template""#);
+            assert_eq!(of_version(&mut fake, &template), 200);
+            assert_eq!(of_version(&mut fake, &body), if template == body { 200 } else { 400 });
+            assert_eq!(fake.ask(TOKENS, &[KEY, ("x-api-version", "v3")], &body).0, 400);
             assert_eq!(fake.ask(TOKENS, &[], &body).0, 401);
             assert_eq!(fake.ask(TOKENS, &[KEY], &body.replace(details, "{}")).0, 400);
             assert_eq!(fake.ask(TOKENS, &[KEY], &body.replace("client", "secret")).0, 400);
