@@ -1,4 +1,4 @@
-//! Shift4: a checkout session, or a checkout request that is signed here.
+//! Shift4: a checkout session, which the checkout widget on the shop's page completes.
 //! <https://dev.shift4.com/docs/api>
 
 use crate::prelude::*;
@@ -7,9 +7,6 @@ use crate::prelude::*;
 pub(super) struct Credentials {
     api_key: Secret,
 }
-
-const AMOUNT: Input = Input::minor_units("amount");
-const CURRENCY: Input = Input::currency("currency");
 
 pub(super) struct Shift4;
 
@@ -21,42 +18,49 @@ impl Connector for Shift4 {
         name: "Shift4",
         docs: "https://dev.shift4.com/docs/api",
         unconfirmed: &[
-            "The path of checkout sessions (another description has /checkout/sessions) and the form of their line items.",
+            "The member redirectUrl: a description that is made from a later SDK has it.",
             "The bounds on metadata.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, members of session, line item and product, clientSecret, error object; the session is for the widget on the page",
+                Source::sdk("shift4developer/shift4-java (CheckoutSessionRequest, Shift4Gateway)"),
+                "2026-11",
+            ),
+            Evidence::new("statuses and error object", Source::page("https://dev.shift4.com/docs/api"), "2026-11"),
+            Evidence::new(
+                "path, line items and clientSecret",
+                Source::third_party("a public integration that posts to api.shift4.com/checkout-sessions"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "Test keys begin with sk_test_ or pr_test_, live keys with sk_live_ or pr_live_ (https://dev.shift4.com/docs/api).",
+        ),
         hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
         credentials: &[required("api_key")],
         grants: &[
             client_grant("checkout_session", "complete this one checkout", Lifetime::Unpublished, checkout_session)
                 .by_default()
                 .inputs(&[
-                    AMOUNT.required(),
-                    CURRENCY.required(),
+                    Input::minor_units("amount").required(),
+                    Input::currency("currency").required(),
                     Input::text("product_name"),
+                    Input::text("product_description"),
                     Input::text("customer_id"),
                     Input::url("redirect_url"),
                     Input::flag("capture"),
                     Input::text("locale"),
+                    Input::flag("collect_billing_address"),
+                    Input::flag("collect_shipping_address"),
                 ])
-                .metadata(20, 40, 500),
-            client_grant(
-                "signed_checkout_request",
-                "open the vendor's checkout with exactly these parameters, again and again",
-                Lifetime::UntilUsed,
-                signed_checkout_request,
-            )
-            .inputs(&[
-                AMOUNT,
-                CURRENCY,
-                Input::text("customer_id"),
-                Input::text("plan_id"),
-                Input::flag("remember_me"),
-                Input::object("three_d_secure"),
-                Input::url("terms_and_conditions_url"),
-            ])
-            .one_of(&[&["amount", "currency"], &["customer_id"], &["plan_id"]]),
+                .metadata(20, 40, 500)
+                .worst_case(
+                    "complete that checkout, also with a stolen card; with customer_id perhaps with that customer's saved cards",
+                    &[Bound::Amount, Bound::Customer, Bound::Object],
+                )
+                .client_source(Source::sdk("shift4developer/shift4-java, CheckoutSessionRequest: the backend passes the session to the page's widget"))
+                .minting_ends_earlier(MintingEndsEarlier::No("each call makes a session of its own (shift4-java)")),
         ],
     };
 
@@ -69,17 +73,20 @@ fn checkout_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Resul
     match exchange.replies {
         [] => {
             let input = exchange.input;
-            let product = json!({
+            let product = encoding::sparse(json!({
+                "description": input.text("product_description"),
                 "name": input.text("product_name").unwrap_or("Payment"),
                 "amount": input.required_integer("amount")?,
                 "currency": input.required_text("currency")?.to_ascii_uppercase(),
-            });
+            }));
             let body = json!({
                 "lineItems": [{ "product": product, "quantity": 1 }],
                 "customer": input.text("customer_id"),
                 "redirectUrl": input.text("redirect_url"),
                 "capture": input.flag("capture"),
                 "locale": input.text("locale"),
+                "collectBillingAddress": input.flag("collect_billing_address"),
+                "collectShippingAddress": input.flag("collect_shipping_address"),
                 "metadata": input.metadata,
             });
             Call::post(exchange.url("/checkout-sessions")?)
@@ -94,30 +101,6 @@ fn checkout_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Resul
             Ok(Step::Done(Token::new(&session.client_secret, "client_secret", Expiry::Unpublished)?))
         }
     }
-}
-
-fn signed_checkout_request(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-    let input = exchange.input;
-    let charge = match (input.integer("amount"), input.text("currency")) {
-        (Some(amount), Some(currency)) => Some(json!({ "amount": amount, "currency": currency.to_ascii_uppercase() })),
-        (None, None) => None,
-        (amount, _) => {
-            let absent = if amount.is_none() { "amount" } else { "currency" };
-            return Err(Error::missing_inputs(&[absent], "amount and currency belong together"));
-        }
-    };
-    let data = encoding::sparse(json!({
-        "charge": charge,
-        "customerId": input.text("customer_id"),
-        "subscription": input.text("plan_id").map(|plan| json!({ "planId": plan })),
-        "rememberMe": input.flag("remember_me"),
-        "threeDSecure": input.value("three_d_secure"),
-        "termsAndConditionsUrl": input.text("terms_and_conditions_url"),
-    }))
-    .to_string();
-    let signature = hex::encode(crypto::hmac_sha256(credentials.api_key.expose(), &[data.as_bytes()]));
-    let token = encoding::base64(format!("{signature}|{data}"));
-    Ok(Step::Done(Token::new(&token, "signed_checkout_request", Expiry::UntilUsed)?))
 }
 
 #[derive(Deserialize)]

@@ -1,24 +1,35 @@
-//! Shift4: checkout sessions and signed checkout requests.
+//! Shift4: checkout sessions.
 //!
-//! Written from <https://dev.shift4.com/docs/api> and the vendor's Java SDK. The documents do not
-//! describe the calls of the checkout page: `/checkout/pay`, which takes either token, is invented.
+//! Written from the vendor's Java SDK (`CheckoutSessionRequest`, `CheckoutSession`,
+//! `Shift4Gateway`) and <https://dev.shift4.com/docs/api>. The documents do not describe the calls
+//! of the widget: `/checkout/pay` is invented.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
     http::{Answer, Handled, Request, text},
-    signing::hmac_sha256,
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
 };
 
-const KEY: &str = "sk_test_sandbox";
+const EXAMPLES: &[(&str, &str)] = &[("checkout_session", r#"{"amount": 1000, "currency": "USD"}"#)];
 
-const EXAMPLES: &[(&str, &str)] = &[
-    ("checkout_session", r#"{"amount": 1000, "currency": "USD"}"#),
-    ("signed_checkout_request", r#"{"amount": 1000, "currency": "USD"}"#),
+/// The members of a session that the SDK knows, and `redirectUrl`, which later models have.
+const MEMBERS: [&str; 12] = [
+    "customer",
+    "paymentLinkId",
+    "locale",
+    "lineItems",
+    "collectBillingAddress",
+    "collectShippingAddress",
+    "metadata",
+    "customFieldsTitle",
+    "customFields",
+    "capture",
+    "merchantAccountId",
+    "redirectUrl",
 ];
 
 pub(super) static SHIFT4: FakeVendor = FakeVendor {
@@ -29,18 +40,11 @@ pub(super) static SHIFT4: FakeVendor = FakeVendor {
     serve,
     failure: |status, _| failure(status),
     examples: EXAMPLES,
-    clients: &[
-        TokenUse {
-            grant: "checkout_session",
-            allowed: |client| pay(&json!({"clientSecret": client.token})),
-            forbidden: refund,
-        },
-        TokenUse {
-            grant: "signed_checkout_request",
-            allowed: |client| pay(&json!({"checkoutRequest": client.token})),
-            forbidden: refund,
-        },
-    ],
+    clients: &[TokenUse {
+        grant: "checkout_session",
+        allowed: |client| pay(&json!({"clientSecret": client.token})),
+        forbidden: refund,
+    }],
 };
 
 fn pay(body: &Value) -> ClientCall {
@@ -74,14 +78,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().unwrap_or_default();
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/checkout/pay") => {
-            let session = text(&body, "/clientSecret");
-            let signed = of_signed_request(text(&body, "/checkoutRequest"));
-            if state.active(session, &["session"]).is_err() && signed.is_none() {
-                return Err(failure(401));
-            }
-            if let Ok(session) = state.active(session, &["session"]) {
-                session.used = true;
-            }
+            let session = state.active(text(&body, "/clientSecret"), &["session"]).map_err(|_| failure(401))?;
+            session.used = true;
             Ok(Answer::json(200, &json!({"id": state.random_id("char_", 24), "status": "successful"})))
         }
         ("POST", "/checkout-sessions" | "/refunds") => {
@@ -105,6 +103,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 fn session(body: &Value, state: &mut VendorState) -> Handled {
+    let unknown = body.as_object().and_then(|body| body.keys().find(|key| !MEMBERS.contains(&key.as_str())));
+    if let Some(name) = unknown {
+        return Err(error(400, "invalid_request", None, &format!("Unknown parameter: {name}")));
+    }
     let product = body.pointer("/lineItems/0/product").cloned().unwrap_or_default();
     if product.get("amount").and_then(Value::as_i64).is_none_or(|amount| amount < 0) {
         return Err(error(400, "invalid_request", Some("invalid_amount"), "The amount is missing or not valid"));
@@ -114,16 +116,12 @@ fn session(body: &Value, state: &mut VendorState) -> Handled {
     }
     let (id, secret) = (state.random_id("chse_", 24), state.random_id("chse_secret_", 32));
     state.issue(&secret, "session", None, &[]);
-    let url = format!("https://checkout.shift4.example/{id}");
-    Ok(Answer::json(200, &json!({"id": id, "clientSecret": secret, "status": "OPEN", "url": url})))
-}
-
-/// The content of a checkout request, if the published key signed it.
-fn of_signed_request(token: &str) -> Option<Value> {
-    let token = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
-    let (signature, data) = token.split_once('|')?;
-    let data = serde_json::from_str(data).ok().filter(|_| hex::encode(hmac_sha256(KEY, data)) == signature)?;
-    Some(data).filter(|data: &Value| ["charge", "customerId", "subscription"].iter().any(|it| data.get(it).is_some()))
+    let url = format!("https://pay.shift4.com/{id}");
+    Ok(Answer::json(
+        200,
+        &json!({"id": id, "clientSecret": secret, "lineItems": body.get("lineItems"),
+        "capture": true, "deleted": false, "expired": false, "status": "OPEN", "url": url}),
+    ))
 }
 
 #[cfg(test)]
@@ -134,15 +132,14 @@ mod tests {
     const AUTH: (&str, &str) = ("authorization", "Basic c2tfdGVzdF8xOg==");
 
     #[test]
-    fn both_tokens_pay_in_the_checkout() {
+    fn a_session_is_paid_once() {
         let mut fake = Fake::new("shift4");
         let body = r#"{"lineItems":[{"product":{"name":"Payment","amount":1000,"currency":"USD"},"quantity":1}]}"#;
         let (status, made) = fake.ask("POST /checkout-sessions", &[AUTH], body);
         assert_eq!(status, 200, "{made}");
         fake.check_token_use("checkout_session", &made["clientSecret"], &[], None);
-        let data = r#"{"customerId":"cust_1"}"#;
-        let token = BASE64_STANDARD.encode(format!("{}|{data}", hex::encode(hmac_sha256(KEY, data))));
-        fake.check_token_use("signed_checkout_request", &json!(token), &[], None);
+        let unknown = body.replacen('{', r#"{"charge":{},"#, 1);
+        assert_eq!(fake.ask("POST /checkout-sessions", &[AUTH], &unknown).0, 400);
     }
 
     #[test]
@@ -152,9 +149,7 @@ mod tests {
         assert_eq!(fake.ask("POST /checkout-sessions", &no_key, "{}").0, 401);
         let (status, body) = fake.ask("POST /checkout-sessions", &[AUTH], r#"{"lineItems":[]}"#);
         assert_eq!((status, text(&body, "/error/code")), (400, "invalid_amount"));
-        let altered =
-            BASE64_STANDARD.encode(format!("{}|{{\"customerId\":\"x\"}}", hex::encode(hmac_sha256(KEY, "{}"))));
-        let (status, _) = fake.ask("POST /checkout/pay", &[], &json!({"checkoutRequest": altered}).to_string());
-        assert_eq!(status, 401);
+        let made_up = json!({"clientSecret": "made up"}).to_string();
+        assert_eq!(fake.ask("POST /checkout/pay", &[], &made_up).0, 401);
     }
 }
