@@ -1,6 +1,7 @@
 //! Revolut Merchant: orders.
 //!
-//! Written from the vendor's `OpenAPI` document 2024-09-01.
+//! Written from the vendor's `OpenAPI` documents 2024-09-01 to 2026-04-20 and its web SDK
+//! (@revolut/checkout 1.1.25). The sandbox's payment page is on a host of its own.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -28,14 +29,14 @@ pub(super) static REVOLUT: FakeVendor = FakeVendor {
         },
         forbidden: |client| {
             let call = ClientCall::new("refund an order", "POST", "/revolut/api/orders/o1/refund");
-            call.header("revolut-api-version", "2024-09-01").bearer(&client.token).json(&json!({"amount": 100}))
+            call.header("revolut-api-version", "2026-04-20").bearer(&client.token).json(&json!({"amount": 100}))
         },
     }],
 };
 
 const EXAMPLES: &[(&str, &str)] = &[("order_token", r#"{"currency": "GBP"}"#)];
 
-const VERSIONS: &str = "2023-09-01 2024-05-01 2024-09-01 2025-10-16 2025-12-04 2026-03-12 2026-04-20";
+const VERSIONS: &str = "2023-09-01 2024-05-01 2024-09-01 2025-10-16 2025-12-04 2026-03-12 2026-04-20 2026-09-22";
 
 fn error(status: u16, code: &str, message: &str, state: &VendorState) -> Answer {
     Answer::json(status, &json!({"code": code, "message": message, "timestamp": state.now * 1_000 + 123}))
@@ -86,14 +87,15 @@ fn order(request: &Request, state: &mut VendorState) -> Handled {
             && it.starts_with(|first: char| first.is_ascii_alphabetic())
             && it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    let pairs = |it: &Value| {
-        it.as_object().is_some_and(|it| it.len() <= 50 && it.keys().all(key) && it.values().all(Value::is_string))
-    };
+    let value = |it: &Value| it.as_str().is_some_and(|it| it.chars().count() <= 500);
+    let pairs =
+        |it: &Value| it.as_object().is_some_and(|it| it.len() <= 50 && it.keys().all(key) && it.values().all(value));
     let checks = [
         ("amount", body.get("amount").and_then(Value::as_i64).is_some_and(|it| it >= 0)),
         ("currency", text("currency").is_some_and(|it| it.len() == 3 && it.chars().all(char::is_uppercase))),
         ("expire_pending_after", after.is_none_or(|it| (60..=2_592_000).contains(&it))),
         ("metadata", body.get("metadata").is_none_or(pairs)),
+        ("redirect_url", text("redirect_url").is_none_or(|it| it.chars().count() <= 2_000)),
         ("capture_mode", text("capture_mode").is_none_or(|it| ["automatic", "manual"].contains(&it))),
     ];
     if let Some((name, _)) = checks.iter().find(|(_, valid)| !valid) {
@@ -102,7 +104,7 @@ fn order(request: &Request, state: &mut VendorState) -> Handled {
     let [id, token] = [uuid(state), uuid(state)];
     state.issue(&token, "order", after.map(|seconds| state.now + seconds), &[("id", &id)]);
     let created_at = timestamp(state.now).to_string().replace('Z', ".123456Z");
-    let url = format!("https://checkout.revolut.com/payment-link/{token}");
+    let url = format!("https://sandbox-checkout.revolut.com/payment-link/{token}");
     Ok(Answer::json(
         201,
         &json!({"id": id, "token": token, "type": "payment", "state": "pending", "created_at": created_at,
@@ -119,7 +121,7 @@ fn uuid(state: &mut VendorState) -> String {
 mod tests {
     use crate::testing::Fake;
 
-    const HEADERS: [(&str, &str); 2] = [("authorization", "Bearer sk_madeup"), ("revolut-api-version", "2024-09-01")];
+    const HEADERS: [(&str, &str); 2] = [("authorization", "Bearer sk_madeup"), ("revolut-api-version", "2026-04-20")];
     const ORDERS: &str = "POST /api/orders";
 
     #[test]
@@ -132,6 +134,9 @@ mod tests {
         assert_eq!(fake.ask("POST /api/orders/o1/refund", &HEADERS, "{}").0, 201);
         assert_eq!(fake.ask(ORDERS, &HEADERS[1..], valid).0, 401);
         assert_eq!(fake.ask(ORDERS, &HEADERS[..1], valid).0, 400);
+        let unknown = [HEADERS[0], ("revolut-api-version", "2026-01-01")];
+        assert_eq!(fake.ask(ORDERS, &unknown, valid).0, 400);
+        assert!(order["checkout_url"].as_str().unwrap().starts_with("https://sandbox-checkout.revolut.com/"));
         let key = r#"GBP", "metadata": {"1st": "x"}"#;
         let faults = [("PT60M", "PT721H"), ("PT60M", "an hour"), ("GBP", "gbp"), ("0,", "-1,"), (r#"GBP""#, key)];
         for (from, to) in faults {
