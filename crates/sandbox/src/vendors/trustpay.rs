@@ -1,7 +1,8 @@
 //! TrustPay: access tokens, and the secrets of wallet payments.
 //!
-//! The token call is written from doc.trustpay.eu "aapi". The wallet call has no public page; the
-//! use of its secrets by the vendor's client code is invented.
+//! The token call is written from <https://doc.trustpay.eu/aapi> and two public clients of it. The
+//! wallet call has no public page: connector and fake share the router's code as their one source,
+//! and the use of the secrets by the vendor's client code is invented.
 
 use serde_json::json;
 
@@ -99,7 +100,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let amount = amount.ok_or_else(|| fault(400, "amount is wrong"))?;
             let currency =
                 whole("currency").filter(|it| it.len() == 3).ok_or_else(|| fault(400, "currency is wrong"))?;
-            whole("reference").ok_or_else(|| fault(400, "reference is wrong"))?;
+            let short = |reference: &&str| reference.chars().count() <= 35;
+            whole("reference").filter(short).ok_or_else(|| fault(400, "reference is wrong"))?;
             let total = json!({"label": "Sandbox", "amount": amount});
             let (name, init) = match (form.value("initApplePay"), form.value("initGooglePay")) {
                 (Some("true"), None) => {
@@ -139,6 +141,8 @@ mod tests {
         assert_eq!((status, &made["googleInitResultData"]["currencyCode"]), (200, &"EUR".into()));
         fake.check_token_use("wallet_intent_secrets", &made["secrets"]["payment"], &[], None);
         assert_eq!(fake.ask("POST /api/v1/intent", &key, &valid.replace("initGooglePay", "initNothing")).0, 400);
+        let long = valid.replace("=r&", &format!("={}&", "r".repeat(36)));
+        assert_eq!(fake.ask("POST /api/v1/intent", &key, &long).0, 400);
         assert_eq!(fake.ask("POST /api/v1/intent", &[], valid).0, 401);
         let basic = [("authorization", "Basic YTpi")];
         let (status, token) = fake.ask("POST /api/oauth2/token", &basic, "grant_type=client_credentials");
