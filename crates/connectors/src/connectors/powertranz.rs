@@ -7,6 +7,9 @@
 use crate::prelude::*;
 
 const LIFETIME: u32 = 300;
+/// No document that was found has a bound. Digests have this length.
+const MAX_ORDER: usize = 64;
+const ORDER_SIGNS: &str = "-_.";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -24,13 +27,25 @@ impl Connector for Powertranz {
         name: "PowerTranz",
         docs: "https://developer.powertranz.com",
         unconfirmed: &[
-            "The live host, which merchants are given with their account.",
             "The HostedPage block of the request and the five minutes: they are in a copy of the vendor's guide.",
             "HP0 in the answer to the request, where the guide has SP4.",
             "That the redirect data does not hold the SPI token before the payer has filled in the page.",
+            "The bound on OrderIdentifier, and whether an identifier of an order may be used twice.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "members of request and answer, SP4, SpiToken, RedirectData, /payment with the bare token",
+                Source::page("First Atlantic Commerce support, Auth/Sale API request and response; a copy of the SPI guide to hosted pages"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "both hosts, headers, names and lengths of the members (identifier of 36 characters), HostedPage",
+                Source::third_party("cloudcogsio/omnipay-powertranz-3ds2-gateway"),
+                "2026-11",
+            ),
+            Evidence::new("the live host", Source::third_party("seven further public code bases"), "2026-11"),
+        ],
+        mode_shown: ModeShown::No("Ids and passwords have no prefix (cloudcogsio/omnipay-powertranz-3ds2-gateway)."),
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
         credentials: &[required("power_tranz_id").public(), required("power_tranz_password")],
         grants: &[client_grant(
@@ -48,7 +63,19 @@ impl Connector for Powertranz {
             Input::one_of("operation", &["auth", "sale", "riskmgmt"]),
             Input::flag("three_d_secure"),
         ])
-        .server_parameters(&["spi_token"])],
+        .worst_case(
+            "pay that amount, or verify a card, once, also with a stolen card; and, once the page's result has passed the \
+             browser, complete the payment before the shop has looked at the 3-D Secure result",
+            &[Bound::Amount, Bound::Object, Bound::SingleUse],
+        )
+        .client_source(Source::page("First Atlantic Commerce support: RedirectData goes into an iframe of the payer's page"))
+        .client_parameters(&[ClientParameter::new(
+            "redirect_data",
+            "the page as HTML; the token is its base64",
+            "the srcdoc of an iframe on the payer's page",
+        )])
+        .server_parameters(&["spi_token"])
+        .minting_ends_earlier(MintingEndsEarlier::No("each call makes a transaction of its own (TransactionIdentifier is unique)"))],
     };
 }
 
@@ -79,12 +106,14 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let wrong = |_| Error::invalid_input("total_amount", "must be a number");
     let total: f64 = input.required_decimal("total_amount")?.parse().map_err(wrong)?;
     let body = json!({
-        "TransactionIdentifier": exchange.idempotency_key,
+        // PowerTranz refuses an identifier that it has seen, so a caller's second try after a lost
+        // answer has another. The transaction of the lost answer lapses without a payment.
+        "TransactionIdentifier": exchange.nonce.uuid(),
         "TotalAmount": total,
         "CurrencyCode": currency,
         "ThreeDSecure": input.flag("three_d_secure").unwrap_or(true),
         "Source": {},
-        "OrderIdentifier": exchange.reference,
+        "OrderIdentifier": exchange.object_reference(MAX_ORDER, ORDER_SIGNS),
         "AddressMatch": false,
         "ExtendedData": {
             // Codes of EMV 3-D Secure: 4 is a window of 600 by 400, 01 is no preference.
@@ -96,7 +125,7 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
             },
         },
     });
-    // Not repeatable: PowerTranz refuses a second call with the same identifier as a duplicate.
+    // Not repeatable: each attempt would begin a transaction.
     Call::post(exchange.url(&format!("/api/spi/{}", input.text("operation").unwrap_or("auth")))?)
         .secret_header("powertranz-powertranzid", credentials.power_tranz_id.expose())
         .secret_header("powertranz-powertranzpassword", credentials.power_tranz_password.expose())
@@ -108,9 +137,13 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct Answer {
+    #[serde(deserialize_with = "encoding::lenient")]
     iso_response_code: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
     spi_token: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
     redirect_data: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
     errors: Option<Vec<Value>>,
 }
 
