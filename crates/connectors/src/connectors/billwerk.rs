@@ -9,8 +9,8 @@ pub(super) struct Credentials {
     api_key: Secret,
 }
 
-/// The vendor's page on the call names no bounds for `ttl`. Without it a session lives three months,
-/// which is too long for a client's token and is the most that is asked for here.
+/// The vendor's page on the call names no bounds for `ttl`. Without it a session lives three
+/// months, which is too long for a client's token and is the most that is asked for here.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 7_776_000 };
 const STARTED_IN_TIME: &str =
     "it bounds the start of a payment; one that begins before the end may be completed after it";

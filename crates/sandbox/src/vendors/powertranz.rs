@@ -1,8 +1,8 @@
 //! PowerTranz: simplified 3-D Secure and hosted pages (`/api/spi`).
 //!
-//! Written from First Atlantic Commerce's support pages, a copy of its guide to hosted pages and the
-//! models of cloudcogsio/omnipay-powertranz-3ds2-gateway (names, lengths). No document has the path
-//! and the form that the redirect data sends: both are invented.
+//! Written from First Atlantic Commerce's support pages, a copy of its guide to hosted pages and
+//! the models of cloudcogsio/omnipay-powertranz-3ds2-gateway (names, lengths). No document has the
+//! path and the form that the redirect data sends: both are invented.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
