@@ -43,7 +43,6 @@ impl Connector for Powertranz {
                 Source::third_party("cloudcogsio/omnipay-powertranz-3ds2-gateway"),
                 "2026-11",
             ),
-            Evidence::new("the live host", Source::third_party("seven further public code bases"), "2026-11"),
         ],
         mode_shown: ModeShown::No("Ids and passwords have no prefix (cloudcogsio/omnipay-powertranz-3ds2-gateway)."),
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
@@ -74,7 +73,7 @@ impl Connector for Powertranz {
             "the page as HTML; the token is its base64",
             "the srcdoc of an iframe on the payer's page",
         )])
-        .server_parameters(&["spi_token"])
+        .server_parameters(&["spi_token", "transaction_identifier"])
         .minting_ends_earlier(MintingEndsEarlier::No("each call makes a transaction of its own (TransactionIdentifier is unique)"))],
     };
 }
@@ -88,7 +87,11 @@ fn spi_hosted_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
             // The page has line breaks, which no token may have: the token is its base64.
             let page = encoding::base64(&redirect_data);
             let token = Token::new(&page, "redirect_data", Expiry::after_reply(reply, LIFETIME)?)?;
-            Ok(Step::Done(token.client("redirect_data", redirect_data).server("spi_token", spi_token)))
+            let token = token.client("redirect_data", redirect_data).server("spi_token", spi_token);
+            Ok(Step::Done(match answer.transaction_identifier.filter(|id| !id.trim().is_empty()) {
+                Some(id) => token.server("transaction_identifier", id),
+                None => token,
+            }))
         }
         (Some("HP0" | "SP4") | None, ..) if !faulty => {
             Err(Error::bad_reply("PowerTranz's answer has no SPI token in it"))
@@ -139,6 +142,8 @@ fn call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
 struct Answer {
     #[serde(deserialize_with = "encoding::lenient")]
     iso_response_code: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
+    transaction_identifier: Option<String>,
     #[serde(deserialize_with = "encoding::lenient")]
     spi_token: Option<String>,
     #[serde(deserialize_with = "encoding::lenient")]

@@ -40,8 +40,8 @@ impl Connector for Revolut {
                 "2026-11",
             ),
             Evidence::new(
-                "version 2026-04-20 is accepted live; addresses of the sandbox's payment page",
-                Source::third_party("public integrations of 2026 that pin it"),
+                "version 2026-04-20 is accepted; addresses of the sandbox's payment page",
+                Source::third_party("a Medusa payment plugin with a sandbox run of 2026-08"),
                 "2026-11",
             ),
         ],
@@ -107,8 +107,8 @@ fn order_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Ste
             let expiry = Expiry::at_epoch(created_at.as_second().saturating_add(minutes.saturating_mul(60)))?;
             let mode = if exchange.mode == Mode::Live { "prod" } else { "sandbox" };
             let token = Token::new(&order.token, "order_token", expiry)?.client("mode", mode);
-            let token = match order.id {
-                Some(id) => token.server("order_id", encoding::not_blank(id)?),
+            let token = match order.id.filter(|id| !id.trim().is_empty()) {
+                Some(id) => token.server("order_id", id),
                 None => token,
             };
             Ok(Step::Done(match order.checkout_url {

@@ -30,7 +30,7 @@ impl Connector for Shift4 {
             Evidence::new("statuses and error object", Source::page("https://dev.shift4.com/docs/api"), "2026-11"),
             Evidence::new(
                 "path, line items and clientSecret",
-                Source::third_party("a public integration that posts to api.shift4.com/checkout-sessions"),
+                Source::third_party("PineTree Payments' public integration (api.shift4.com/checkout-sessions)"),
                 "2026-11",
             ),
         ],

@@ -41,7 +41,7 @@ impl Connector for Trustpay {
             ),
             Evidence::new(
                 "the token call with the project's id and secret key",
-                Source::third_party("two public clients of the bank API (PHP, TypeScript)"),
+                Source::third_party("MarekVikartovsky\\TrustPay (PHP) and one more public client"),
                 "2026-11",
             ),
             Evidence::new(
