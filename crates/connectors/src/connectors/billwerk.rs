@@ -69,7 +69,7 @@ impl Connector for Billwerk {
                 "2026-11",
             ),
         ],
-        mode_shown: ModeShown::No("Keys of test and live accounts both begin with priv_ (examples in the vendor's pages)."),
+        mode_shown: ModeShown::No("Private keys begin with priv_ (the vendor's API examples); no form that tells the environment was found."),
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
         credentials: &[required("api_key"), required("public_api_key").public()],
         grants: &[

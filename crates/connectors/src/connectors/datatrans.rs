@@ -53,7 +53,7 @@ impl Connector for Datatrans {
                 "2026-11",
             ),
         ],
-        mode_shown: ModeShown::No("Both environments have numbers as merchant ids and passwords without a prefix (docs.pci-proxy.com)."),
+        mode_shown: ModeShown::No("No form that tells the environment is documented (docs.pci-proxy.com)."),
         hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
         credentials: &[required("merchant_id").public(), required("password")],
         grants: &[

@@ -83,7 +83,7 @@ impl Connector for Nexixpay {
                 "2026-11",
             ),
         ],
-        mode_shown: ModeShown::No("Keys are UUIDs in both environments (samples of the Build document)."),
+        mode_shown: ModeShown::No("Keys are UUIDs, which tell no environment (samples of the Build document)."),
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
         credentials: &[required("api_key")],
         grants: &[

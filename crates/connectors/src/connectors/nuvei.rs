@@ -55,7 +55,7 @@ impl Connector for Nuvei {
                 "2026-11",
             ),
         ],
-        mode_shown: ModeShown::No("Ids are digits in both environments (nuvei, npm, 1.0.2)."),
+        mode_shown: ModeShown::No("Ids are digits, which tell no environment (request definitions of nuvei, npm, 1.0.2)."),
         hosts: &[Host::main("https://secure.safecharge.com", "https://ppp-test.nuvei.com")],
         credentials: &[
             required("merchant_id").public(),

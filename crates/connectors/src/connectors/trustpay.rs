@@ -50,7 +50,7 @@ impl Connector for Trustpay {
                 "2026-11",
             ),
         ],
-        mode_shown: ModeShown::No("One project and key form for both environments (https://doc.trustpay.eu/aapi)."),
+        mode_shown: ModeShown::No("No form that tells the environment is documented (https://doc.trustpay.eu/aapi)."),
         hosts: &[
             // One host for both modes: the project decides.
             Host::main("https://aapi.trustpay.eu", "https://aapi.trustpay.eu"),
