@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::{
+    encoding,
     error::{Error, Kind, Refusal, Result},
     expiry::{Expiry, Seconds},
     grant::Grant,
@@ -15,9 +16,12 @@ use crate::{
 #[derive(Deserialize)]
 pub(crate) struct AccessToken {
     pub access_token: Secret,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     pub token_type: Option<String>,
     pub expires_in: Seconds,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     pub scope: Option<String>,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     pub refresh_token: Option<Secret>,
 }
 
