@@ -8,6 +8,10 @@ use p521::ecdsa::{
         rand_core::{self, CryptoRng, RngCore},
     },
 };
+use ring::{
+    rand::SystemRandom,
+    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256, Sha512};
 
@@ -47,6 +51,17 @@ pub(crate) fn es512(key: &p521::SecretKey, message: &[u8]) -> Option<Vec<u8>> {
     let signer = SigningKey::from_bytes(&bytes).ok()?;
     let signature: Signature = signer.try_sign_with_rng(&mut FromMac { mac, blocks: 0 }, message).ok()?;
     Some(signature.to_bytes().to_vec())
+}
+
+/// RS256 (RFC 7518 section 3.3): RSA with PKCS #1 version 1.5 and SHA-256, `None` where the DER is
+/// no RSA key of 2048 bits or more. `pkcs1` tells RFC 8017 appendix A.1.2 from PKCS #8.
+///
+/// This padding has no random part: equal messages have equal signatures.
+pub(crate) fn rs256(der: &[u8], pkcs1: bool, message: &[u8]) -> Option<Vec<u8>> {
+    let key = if pkcs1 { RsaKeyPair::from_der(der) } else { RsaKeyPair::from_pkcs8(der) }.ok()?;
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
+    Some(signature)
 }
 
 /// The source of the secret number, which must be below 2^521.
