@@ -10,13 +10,31 @@ use crate::prelude::*;
 const VERSION: &str = "2021-03-22";
 /// The permission that hosted fields and the drop-in UI need.
 const SINGLE_USE: &str = "PMT_POST_Create_Single";
-/// The permissions that the vendor's own shop plugins give to a browser.
-const FOR_BROWSERS: &[&str] = &[SINGLE_USE, "PMT_POST_Create", "BIN_GET_Details", "INS_POST_Query", "CCS_POST_DCC"];
+/// The permissions that a browser may hold: those of the vendor's own shop plugins without
+/// `PMT_POST_Create`, which stores cards for many uses.
+const FOR_BROWSERS: &[&str] = &[SINGLE_USE, "BIN_GET_Details", "INS_POST_Query", "CCS_POST_DCC"];
+/// The longest lifetime for a browser, in seconds. The vendor takes up to 604,800 (GP API
+/// 2021-03-22, seconds_to_expire); its own plugins ask for ten minutes.
+const MAX_FOR_BROWSERS: u32 = 3600;
 /// The main host.
 const MAIN: Host = Host::main("https://apis.globalpay.com", "https://apis.sandbox.globalpay.com");
 /// The host of accounts whose data stays in the EU.
 const EU: Host = Host::named("eu", "https://apis.eu.globalpay.com", "https://apis.sandbox.eu.globalpay.com");
 const DATA_RESIDENCY: Input = Input::one_of("data_residency", &["EU"]);
+/// What the browser library needs next to a token.
+const CLIENT_PARAMETERS: &[ClientParameter] = &[
+    ClientParameter::new("api_version", "the version of the API", "GlobalPayments.configure({ apiVersion })"),
+    ClientParameter::new(
+        "env",
+        "the environment: production, or sandbox, which is the library's default",
+        "GlobalPayments.configure({ env })",
+    ),
+    ClientParameter::new(
+        "data_residency",
+        "EU where the account's data stays in the EU",
+        "GlobalPayments.configure({ dataResidency })",
+    ),
+];
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -35,20 +53,47 @@ impl Connector for Globalpay {
         docs: "https://developer.globalpay.com/authentication",
         unconfirmed: &[
             "An access token lives for a day where the caller asks for no other time; the answer says it.",
-            "The permission PMT_POST_Create_Single is in the vendor's plugins and tests, not in its document.",
+            "The status 400 of an unknown permission and of a wrong lifetime.",
+            "Whether a second token ends the first.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, headers, members and bounds of the request, members of the answer, refusals",
+                Source::schema("GP API 2021-03-22, OpenAPI document AccessToken v1.3"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "path, X-GP-Version, members, the digest of nonce and key (recorded requests)",
+                Source::sdk("npm globalpayments-api 3.10.10 and PyPI globalpayments-api 2.0.8"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "accessToken, apiVersion, env and dataResidency of the browser library, and its permission",
+                Source::sdk("npm @globalpayments/js 4.1.26"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "An app belongs to one environment; its id and key have no form that shows it in the vendor's document, \
+             SDKs and samples.",
+        ),
         hosts: &[MAIN, EU],
         credentials: &[required("app_id").public(), required("app_key")],
         grants: &[
             client_grant(
                 "restricted_token",
                 "make single-use card tokens with hosted fields or the drop-in UI",
-                Lifetime::Settable { min: 60, default: 600, max: 604_800 },
+                Lifetime::Settable { min: 60, default: 600, max: MAX_FOR_BROWSERS },
                 restricted_token,
             )
             .by_default()
+            .worst_case(
+                "turn cards, stolen ones too, into single-use tokens from any page, until the token expires; with a \
+                 further permission, look up card ranges, instalment plans or exchange rates",
+                &[],
+            )
+            .client_source(Source::sdk("npm @globalpayments/js 4.1.26, README: accessToken"))
+            .client_parameters(CLIENT_PARAMETERS)
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::OneOf(FOR_BROWSERS)),
             server_grant(
@@ -57,6 +102,7 @@ impl Connector for Globalpay {
                 Lifetime::Settable { min: 60, default: 86_400, max: 604_800 },
                 access_token,
             )
+            .client_parameters(CLIENT_PARAMETERS)
             .inputs(&[DATA_RESIDENCY])
             .scopes(Scopes::Any),
         ],
@@ -146,13 +192,13 @@ struct AccessToken {
     #[serde(rename = "type")]
     token_type: String,
     seconds_to_expire: Seconds,
-    #[serde(default, deserialize_with = "encoding::null_as_default")]
+    #[serde(default, deserialize_with = "encoding::lenient")]
     scope: Scope,
 }
 
 #[derive(Deserialize, Default)]
 struct Scope {
-    #[serde(default, deserialize_with = "encoding::null_as_default")]
+    #[serde(default, deserialize_with = "encoding::lenient")]
     accounts: Vec<Account>,
 }
 
@@ -173,6 +219,7 @@ impl Scope {
 
 #[derive(Deserialize)]
 struct Account {
+    #[serde(default, deserialize_with = "encoding::lenient")]
     permissions: Option<Vec<String>>,
 }
 
