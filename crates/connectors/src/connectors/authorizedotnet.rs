@@ -5,7 +5,10 @@
 use crate::prelude::*;
 
 const LIFETIME: u32 = 900;
+/// The longest `refId` (AnetApiSchema.xsd, `ANetApiRequest`). It is only echoed and may repeat.
 const MAX_REF_ID: usize = 20;
+/// The setting that asks the payer of the payment form for a captcha.
+const SECURITY: &str = "hostedPaymentSecurityOptions";
 /// Settings by Authorize.Net's own names; a text is sent as it is, anything else as JSON in a text.
 const SETTINGS: Input = Input::object("settings");
 
@@ -25,29 +28,76 @@ impl Connector for Authorizedotnet {
         name: "Authorize.Net",
         docs: "https://developer.authorize.net/api/reference/features/accept-hosted.html",
         unconfirmed: &[
-            "The form addresses other than the live payment form's.",
+            "The address of the test form that manages a profile; several integrators use it.",
             "The meaning of the error codes.",
-            "The byte-order mark before each answer.",
+            "Whether an authorization of 0.00 is taken.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new("sequence of the members, length of refId", Source::schema("AnetApiSchema.xsd"), "2026-11"),
+            Evidence::new(
+                "path, members of both requests, transaction types, names of the settings, test host",
+                Source::sdk("npm authorizenet 1.0.10"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "15 minutes, one amount, addresses of the live forms, the token is posted by the browser",
+                Source::page("https://developer.authorize.net/api/reference/features/accept-hosted.html"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "addresses of the test forms, the byte-order mark before each answer, members of the JSON form",
+                Source::third_party("integrations on GitHub: terminusgps, a Frappe app, two shop backends"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "The vendor documents no form of a login id or transaction key that tells the environments apart.",
+        ),
         hosts: &[Host::main("https://api.authorize.net", "https://apitest.authorize.net")],
         credentials: &[required("name").public(), required("transaction_key")],
         grants: &[
             client_grant(
                 "hosted_payment_page",
-                "pay that one amount on the hosted form",
+                "pay that one amount on the hosted form, as a charge or, where that was asked for, as a hold",
                 Lifetime::Fixed(LIFETIME),
                 hosted_payment_page,
             )
             .by_default()
-            .inputs(&[Input::decimal("amount").required(), SETTINGS]),
+            .worst_case(
+                "pay that amount once from any page, with stolen cards too; the form asks for a captcha unless the \
+                 settings turn it off",
+                &[Bound::Amount, Bound::Object, Bound::SingleUse],
+            )
+            .client_source(Source::page("https://developer.authorize.net/api/reference/features/accept-hosted.html"))
+            .minting_ends_earlier(MintingEndsEarlier::No("Accept Hosted page: each call makes a form of its own"))
+            .client_parameters(&[ClientParameter::new(
+                "form_url",
+                "the address of the payment form",
+                "the action of an HTML form that posts the token as its field token",
+            )])
+            .lifetime_note("the form must be opened within the 15 minutes, and a finished payment uses the token up")
+            .inputs(&[
+                Input::decimal("amount").required(),
+                Input::one_of("transaction_type", &["authCaptureTransaction", "authOnlyTransaction"]),
+                SETTINGS,
+            ]),
             client_grant(
                 "hosted_profile_page",
                 "add, change and remove that customer's stored cards on the hosted form",
                 Lifetime::Fixed(LIFETIME),
                 hosted_profile_page,
             )
+            .worst_case(
+                "see the customer's masked cards and addresses, and add, change or delete them",
+                &[Bound::Customer],
+            )
+            .client_source(Source::sdk("AuthorizeNet/accept-sample-app, index.php"))
+            .minting_ends_earlier(MintingEndsEarlier::No("the samples of the vendor open several forms at once"))
+            .client_parameters(&[ClientParameter::new(
+                "form_url",
+                "the address of the form that manages the profile",
+                "the action of an HTML form that posts the token as its field token",
+            )])
             .inputs(&[Input::text("customer_profile_id").required(), SETTINGS]),
         ],
     };
@@ -56,15 +106,16 @@ impl Connector for Authorizedotnet {
 fn hosted_payment_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
+            let kind = exchange.input.text("transaction_type").unwrap_or("authCaptureTransaction");
             let transaction = object(&[
-                ("transactionType", Some(json!("authCaptureTransaction").to_string())),
+                ("transactionType", Some(json!(kind).to_string())),
                 ("amount", Some(json!(exchange.input.required_decimal("amount")?).to_string())),
             ]);
             let members = object(&[
                 ("merchantAuthentication", Some(login(credentials))),
                 ("refId", Some(ref_id(exchange))),
                 ("transactionRequest", Some(transaction)),
-                ("hostedPaymentSettings", settings(exchange)),
+                ("hostedPaymentSettings", settings(exchange, &[(SECURITY, json!({ "captcha": true }))])),
             ]);
             post(exchange, object(&[("getHostedPaymentPageRequest", Some(members))]))
         }
@@ -79,7 +130,7 @@ fn hosted_profile_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Re
                 ("merchantAuthentication", Some(login(credentials))),
                 ("refId", Some(ref_id(exchange))),
                 ("customerProfileId", Some(exchange.input.required_value("customer_profile_id")?.to_string())),
-                ("hostedProfileSettings", settings(exchange)),
+                ("hostedProfileSettings", settings(exchange, &[])),
             ]);
             post(exchange, object(&[("getHostedProfilePageRequest", Some(members))]))
         }
@@ -113,11 +164,16 @@ fn ref_id(exchange: &Exchange<'_>) -> String {
     json!(exchange.reference_within(MAX_REF_ID, "-_.")).to_string()
 }
 
-fn settings(exchange: &Exchange<'_>) -> Option<String> {
+/// The caller's settings, and ours where the caller has no word on them.
+fn settings(exchange: &Exchange<'_>, ours: &[(&str, Value)]) -> Option<String> {
     let text = |value: &Value| json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let setting = |(name, value)| json!({ "settingName": name, "settingValue": text(value) });
-    let settings = exchange.input.value("settings")?.as_object()?.iter().map(setting).collect::<Vec<_>>();
-    Some(json!({ "setting": settings }).to_string())
+    let setting = |(name, value): (&str, &Value)| json!({ "settingName": name, "settingValue": text(value) });
+    let given = exchange.input.value("settings").and_then(Value::as_object);
+    let is_given = |name: &str| given.is_some_and(|given| given.contains_key(name));
+    let ours = ours.iter().filter(|(name, _)| !is_given(name)).map(|(name, value)| (*name, value));
+    let settings: Vec<Value> =
+        given.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).chain(ours).map(setting).collect();
+    (!settings.is_empty()).then(|| json!({ "setting": settings }).to_string())
 }
 
 /// A JSON object of the members that are present, each of which is JSON already.
@@ -130,6 +186,7 @@ fn object(members: &[(&str, Option<String>)]) -> String {
 
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(default, deserialize_with = "encoding::lenient")]
     token: Option<String>,
     messages: Messages,
 }
@@ -138,12 +195,15 @@ struct Answer {
 struct Messages {
     #[serde(rename = "resultCode")]
     result_code: String,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     message: Vec<Message>,
 }
 
 #[derive(Deserialize)]
 struct Message {
+    #[serde(default, deserialize_with = "encoding::lenient")]
     code: String,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     text: String,
 }
 
@@ -155,13 +215,16 @@ fn answer(reply: &Reply) -> Option<Answer> {
 /// Refusals come with status 200, so the kind is read from the code.
 /// <https://developer.authorize.net/api/reference/responseCodes.html>
 fn refusal(reply: &Reply) -> Refusal {
-    let message = answer(reply).and_then(|answer| answer.messages.message.into_iter().next());
-    let Some(Message { code, text }) = message else { return Refusal::default() };
+    let messages = answer(reply).map(|answer| answer.messages.message).unwrap_or_default();
+    let mut messages = messages.into_iter();
+    let Some(Message { code, text }) = messages.next() else { return Refusal::default() };
     let kind = match code.as_str() {
         "E00005" | "E00006" | "E00007" | "E00008" => Some(Kind::CredentialsRejected),
         "E00010" | "E00011" | "E00044" => Some(Kind::PermissionDenied),
         "E00001" | "E00049" | "E00053" => Some(Kind::Unavailable),
         _ => reply.is_success().then_some(Kind::RequestRejected),
     };
-    Refusal::new(Some(code), Some(text)).kind(kind)
+    let further: Vec<String> = messages.map(|message| format!("{}: {}", message.code, message.text)).collect();
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    Refusal::new(filled(code), filled(text)).reason(filled(further.join("; "))).kind(kind)
 }

@@ -1,7 +1,8 @@
 //! Authorize.Net's JSON API: tokens of hosted forms.
 //!
-//! Written from <https://developer.authorize.net/api/reference/>. Every answer has status 200 and
-//! begins with a byte-order mark.
+//! Written from <https://developer.authorize.net/api/reference/>, from AnetApiSchema.xsd (sequence of
+//! the members, length of `refId`) and from npm authorizenet 1.0.10 (transaction types, names of the
+//! settings). Every answer has status 200 and begins with a byte-order mark.
 
 use serde_json::{Value, json};
 
@@ -142,12 +143,19 @@ fn api(request: &Request, state: &mut VendorState) -> Handled {
     if let Some(transaction) = asked.get("transactionRequest") {
         let amount = transaction.get("amount").and_then(Value::as_str).and_then(|it| it.parse::<f64>().ok());
         let in_order = text.find("\"transactionType\"") < text.find("\"amount\"");
-        if !in_order || transaction.get("transactionType").and_then(Value::as_str) != Some("authCaptureTransaction") {
+        // Only these two make sense on a payment form.
+        let types = ["authCaptureTransaction", "authOnlyTransaction"];
+        let kind = transaction.get("transactionType").and_then(Value::as_str);
+        if !in_order || !kind.is_some_and(|kind| types.contains(&kind)) {
             return refuse("E00003", "The element 'transactionRequest' has an invalid child element 'amount'.");
         }
         if amount.is_none_or(|amount| amount <= 0.0) {
             return refuse("E00013", "Amount is invalid.");
         }
+    }
+    let settings = ["hostedPaymentSettings", "hostedProfileSettings"].iter().find_map(|name| asked.get(*name));
+    if settings.is_some_and(|settings| !are_settings(settings)) {
+        return refuse("E00013", "The setting is invalid.");
     }
     if asked.get("customerProfileId").is_some_and(|id| id.as_str().is_none_or(|id| id.contains("missing"))) {
         return refuse("E00040", "The record cannot be found.");
@@ -155,6 +163,18 @@ fn api(request: &Request, state: &mut VendorState) -> Handled {
     let token = state.random_id("", 120);
     state.issue(&token, kind, Some(state.now.saturating_add(900)), &[]);
     Ok(answer("I00001", "Successful.", Some(&token), reference))
+}
+
+/// Whether each setting has a name of a hosted form, and a text as its value.
+fn are_settings(settings: &Value) -> bool {
+    let text = |setting: &Value, name: &str| setting.get(name).and_then(Value::as_str).map(str::to_owned);
+    settings.get("setting").and_then(Value::as_array).is_some_and(|list| {
+        list.iter().all(|setting| {
+            let name = text(setting, "settingName").unwrap_or_default();
+            ["hostedPayment", "hostedProfile"].iter().any(|start| name.starts_with(start))
+                && text(setting, "settingValue").is_some()
+        })
+    })
 }
 
 #[cfg(test)]
@@ -203,6 +223,14 @@ mod tests {
             ),
             (
                 r#"{"getHostedPaymentPageRequest":{LOGIN,"transactionRequest":{"transactionType":"authCaptureTransaction","amount":"x"}}}"#,
+                "E00013",
+            ),
+            (
+                r#"{"getHostedPaymentPageRequest":{LOGIN,"transactionRequest":{"transactionType":"refundTransaction","amount":"1"}}}"#,
+                "E00003",
+            ),
+            (
+                r#"{"getHostedProfilePageRequest":{LOGIN,"customerProfileId":"1","hostedProfileSettings":{"setting":[{"settingName":"colour","settingValue":"red"}]}}}"#,
                 "E00013",
             ),
         ] {
