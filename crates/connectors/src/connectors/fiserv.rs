@@ -2,7 +2,7 @@
 //! names of Fiserv's older APIs.
 //! <https://github.com/Fiserv/Commerce-Hub>
 
-use super::fiservcommercehub::{HOSTS, Merchant, security_credentials};
+use super::fiservcommercehub::{EVIDENCE, HOSTS, MODE_SHOWN, Merchant, security_credentials};
 use crate::prelude::*;
 
 #[derive(Deserialize)]
@@ -21,9 +21,12 @@ impl Connector for Fiserv {
         id: "fiserv",
         name: "Fiserv",
         docs: "https://github.com/Fiserv/Commerce-Hub",
-        unconfirmed: &["The HTTP statuses of refusals other than 400."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "The names of the credentials' fields.",
+            "The member expiresAt of the answer: it is in the vendor's guide and not in its API document.",
+        ],
+        evidence: EVIDENCE,
+        mode_shown: MODE_SHOWN,
         hosts: HOSTS,
         credentials: &[required("api_key").public(), required("merchant_account").public(), required("api_secret")],
         grants: &[security_credentials(security_credentials_step).inputs(&[Input::text("terminal_id").required()])],

@@ -1,8 +1,8 @@
-//! Fiserv Commerce Hub: security credentials, public keys, and their use by a card form.
+//! Fiserv Commerce Hub: security credentials and their use by a card form.
 //!
-//! Written from the vendor's OpenAPI document 1.24.11 and <https://github.com/Fiserv/Commerce-Hub>.
-//! A public key alone allows no call; here it is accepted with card data that names it, while it is
-//! valid. Fiserv's older credentials reach the same API.
+//! Written from the vendor's OpenAPI document 1.24.11 (paths, headers, members) and from
+//! <https://github.com/Fiserv/Commerce-Hub> (signature, digest, idempotency). Fiserv's older
+//! credentials reach the same API.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -28,30 +28,16 @@ pub(super) const API: FakeVendor = FakeVendor {
     serve,
     failure: |status, _| failure(status),
     examples: EXAMPLES,
-    clients: &[
-        TokenUse {
-            grant: "security_credentials",
-            allowed: |client| capture("fiservcommercehub", client),
-            forbidden: |client| refund("fiservcommercehub", client),
-        },
-        TokenUse {
-            grant: "multi_use_public_key",
-            allowed: |client| {
-                let key = client.token.split("|||").next().unwrap_or_default();
-                let card =
-                    json!({"encryptionData": {"keyId": key, "encryptionType": "RSA", "encryptionBlock": "Y2FyZA=="}});
-                ClientCall::new("encrypt a card with the key", "POST", CAPTURE_PATH).json(&json!({"source": card}))
-            },
-            forbidden: |client| refund("fiservcommercehub", client),
-        },
-    ],
+    clients: &[TokenUse {
+        grant: "security_credentials",
+        allowed: |client| capture("fiservcommercehub", client),
+        forbidden: |client| refund("fiservcommercehub", client),
+    }],
 };
-
-const CAPTURE_PATH: &str = "/fiservcommercehub/ch/payments-vas/v1/card-capture";
 
 pub(super) static FISERVCOMMERCEHUB: FakeVendor = API;
 
-const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}"), ("multi_use_public_key", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[("security_credentials", "{}")];
 
 /// A call of the Checkout SDK: it has no HMAC, but the token and a digest without a secret.
 pub(super) fn capture(name: &str, client: &ClientToken) -> ClientCall {
@@ -99,8 +85,7 @@ fn date(seconds: i64) -> String {
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/ch/payments-vas/v1/security/credentials") => once(request, state, security_credentials),
-        ("POST", "/ch/security/v1/keys/generate") => once(request, state, public_key),
+        ("POST", "/ch/payments-vas/v1/security/credentials") => once(request, state),
         ("POST", "/ch/payments-vas/v1/card-capture") => card_capture(request, state),
         ("POST", "/ch/payments/v1/refunds") => {
             signed(request, state)?;
@@ -111,7 +96,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 /// Checks a signature. A request id works once in five minutes.
-fn once(request: &Request, state: &mut VendorState, make: fn(&mut VendorState) -> Answer) -> Handled {
+fn once(request: &Request, state: &mut VendorState) -> Handled {
     signed(request, state)?;
     let body = request.json().filter(|_| request.content_type() == "application/json");
     let body = body.ok_or_else(|| error(400, "GATEWAY", Some("121"), None, "Malformed JSON"))?;
@@ -119,7 +104,7 @@ fn once(request: &Request, state: &mut VendorState, make: fn(&mut VendorState) -
         let message = "Missing or invalid merchant";
         return Err(error(400, "GATEWAY", Some("104"), Some("merchantDetails.merchantId"), message));
     }
-    match state.idempotent(request.header("client-request-id").map(str::to_owned), 300, request, make) {
+    match state.idempotent(request.header("client-request-id").map(str::to_owned), 300, request, security_credentials) {
         Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
         Idempotent::Conflict => Err(error(400, "GATEWAY", Some("105"), Some("Client-Request-Id"), "Duplicate request")),
     }
@@ -147,32 +132,13 @@ fn security_credentials(state: &mut VendorState) -> Answer {
     Answer::json(201, &answer)
 }
 
-/// A public key; it expires after a week.
-fn public_key(state: &mut VendorState) -> Answer {
-    let (key, valid_to) = (state.random_id("key-", 32), state.now.saturating_add(604_800));
-    state.issue(&key, "multi_use_public_key", Some(valid_to), &[]);
-    let details = json!({"keyId": key, "encryptionType": "RSA", "modulus": 2048, "encodedPublicKey": state.random_id("MIIBIj", 386),
-        "validFrom": date(state.now), "validTo": date(valid_to), "status": "ACTIVE"});
-    Answer::json(
-        201,
-        &json!({"gatewayResponse": {"transactionProcessingDetails": {}}, "asymmetricKeyDetails": details}),
-    )
-}
-
 fn card_capture(request: &Request, state: &mut VendorState) -> Handled {
-    let body = request.json().unwrap_or_default();
-    if let Some(key) = body.pointer("/source/encryptionData/keyId").and_then(Value::as_str) {
-        state
-            .active(key, &["multi_use_public_key"])
-            .map_err(|_| error(400, "GATEWAY", Some("104"), Some("source.encryptionData.keyId"), "Invalid key"))?;
-    } else {
-        let header = |name| request.header(name).unwrap_or_default();
-        let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
-        let digest = BASE64_STANDARD.encode(sha256([&message, request.body.as_ref()].concat()));
-        let is_valid = state.active(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
-        if !is_valid || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
-            return Err(failure(401));
-        }
+    let header = |name| request.header(name).unwrap_or_default();
+    let message = ["api-key", "client-request-id", "timestamp"].map(|name| header(name).as_bytes()).concat();
+    let digest = BASE64_STANDARD.encode(sha256([&message, request.body.as_ref()].concat()));
+    let is_valid = state.active(request.bearer().unwrap_or_default(), &["security_credentials"]).is_ok();
+    if !is_valid || header("auth-token-type") != "AccessToken" || header("message-digest") != digest {
+        return Err(failure(401));
     }
     Ok(Answer::json(201, &json!({"gatewayResponse": {"transactionState": "CAPTURED_CARD"}})))
 }
@@ -206,15 +172,6 @@ mod tests {
             assert_eq!(ask(&mut fake, "/payments-vas/v1/security/credentials", NOW, SECRET).1, made, "a repetition");
             fake.check_token_use("security_credentials", &made["accessToken"], &[], Some(1800));
         }
-    }
-
-    #[test]
-    fn a_public_key_is_for_a_week() {
-        let mut fake = Fake::new("fiservcommercehub");
-        let (_, made) = ask(&mut fake, "/security/v1/keys/generate", NOW, SECRET);
-        let key = &made["asymmetricKeyDetails"];
-        let token = format!("{}|||{}", key["keyId"].as_str().unwrap(), key["encodedPublicKey"].as_str().unwrap());
-        fake.check_token_use("multi_use_public_key", &json!(token), &[], Some(604_800));
     }
 
     #[test]
