@@ -1,7 +1,8 @@
 //! Moneris: access tokens, and the tickets of Moneris Checkout.
 //!
-//! Written from the vendor's OpenAPI file 2.6.1 and its reference of the Preload request. A ticket
-//! has no published lifetime, so it does not expire here. The call by which the script of Checkout
+//! Written from the vendor's OpenAPI file 2.6.1, its getting-started page (form, `expires_in` as
+//! text), its reference of the Preload request, and the types of npm moneris-checkout. A ticket has
+//! no published lifetime, so it does not expire here. The call by which the script of Checkout
 //! loads a ticket is not public: its endpoint is invented.
 
 use serde_json::{Value, json};
@@ -137,6 +138,9 @@ fn preload(request: &Request, state: &mut VendorState) -> Result<Value, &'static
     if text("order_no").is_some_and(forbidden) {
         return Err("order_no");
     }
+    if text("cust_id").is_some_and(|id| id.chars().count() > 50) {
+        return Err("cust_id");
+    }
     let ticket = state.random_id(&state.now.to_string(), 30);
     state.issue(&ticket, "checkout_ticket", None, &[]);
     Ok(json!({"success": "true", "ticket": ticket}))
@@ -159,6 +163,7 @@ mod tests {
             (r#""t""#, r#""wrong""#, "api_token"),
             ("10.00", "10", "txn_total"),
             (r#""o""#, r#""a=b""#, "order_no"),
+            (r#""o""#, r#""o", "cust_id": "012345678901234567890123456789012345678901234567890""#, "cust_id"),
             ("qa", "test", "environment"),
         ] {
             let (status, answer) = fake.ask(PRELOAD, &[], &BODY.replace(from, to));
