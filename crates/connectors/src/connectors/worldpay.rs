@@ -5,7 +5,13 @@ use crate::prelude::*;
 
 const DEVICE_DATA: &str = "application/vnd.worldpay.verifications.customers-v3.hal+json";
 const PAYMENT_PAGE: &str = "application/vnd.worldpay.payment_pages-v1.hal+json";
+/// The longest `transactionReference` and its characters next to letters and digits (Access
+/// Worldpay, Formatting). Worldpay wants a new one for each payment, and its test host refuses a
+/// used one.
 const MAX_REFERENCE: usize = 64;
+const REFERENCE: &str = "-_/!@#$%()*=.:;?[]{}~+";
+/// The longest first line of the narrative (the same page).
+const MAX_NARRATIVE: usize = 24;
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -23,9 +29,42 @@ impl Connector for Worldpay {
         id: "worldpay",
         name: "Worldpay",
         docs: "https://docs.worldpay.com/access/products/3ds/web/device-data",
-        unconfirmed: &["The error name accessDenied and the statuses 401 and 429 of the device-data call."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "The error name accessDenied and the statuses 401 and 429 of the device-data call.",
+            "Whether a device-data call takes a used transaction reference; it is sent as it is.",
+        ],
+        evidence: &[
+            Evidence::new(
+                "path, media types, members of request and answer, error names of the device-data call",
+                Source::schema("Access Worldpay 3DS v3, OpenAPI document"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "path, media types, WP-CorrelationId, members and bounds of a payment page",
+                Source::schema("Access Worldpay Hosted Payment Pages v1, OpenAPI document"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "length and characters of the transaction reference and of the narrative, a used reference is refused",
+                Source::page(
+                    "https://developer.worldpay.com/products/access/hosted-payment-pages/reference/formatting/",
+                ),
+                "2026-11",
+            ),
+            Evidence::new(
+                "path and members of the device-data call",
+                Source::sdk("Worldpay/Worldpay-Magento2-AW"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "media types and members of both calls",
+                Source::third_party("SN-Dan/neat-worldpay-ecommerce and others on GitHub"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "The vendor documents no form of a user name or an entity that tells the hosts apart.",
+        ),
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
         credentials: &[required("username"), required("password"), required("entity_id").public()],
         grants: &[
@@ -36,6 +75,13 @@ impl Connector for Worldpay {
                 device_data_jwt,
             )
             .by_default()
+            .worst_case("run one collection of device data; there is nothing to read or to pay", &[Bound::Object])
+            .client_source(Source::page("https://developer.worldpay.com/products/3ds/web/device-data"))
+            .client_parameters(&[
+                ClientParameter::new("url", "the address that collects", "the action of the hidden form"),
+                ClientParameter::new("bin", "the first digits of the card", "the field Bin of the hidden form"),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No("Access Worldpay 3DS: each JWT is for one check"))
             .inputs(&[Input::object("paymentInstrument")]),
             client_grant(
                 "payment_page",
@@ -43,6 +89,12 @@ impl Connector for Worldpay {
                 Lifetime::Settable { min: 300, default: 1800, max: 2_592_000 },
                 payment_page,
             )
+            .worst_case(
+                "pay that amount, with stolen cards too, and see the billing address that was given for the page",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::page("https://developer.worldpay.com/products/hosted-payment-pages/setup-a-payment"))
+            .minting_ends_earlier(MintingEndsEarlier::No("Hosted Payment Pages: each call makes a page of its own"))
             .inputs(&[
                 Input::object("value").required(),
                 Input::object("narrative").required(),
@@ -61,10 +113,14 @@ impl Connector for Worldpay {
 fn device_data_jwt(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let mut body = body(credentials, exchange)?;
+            let mut body = body(credentials, &exchange.reference_within(MAX_REFERENCE, REFERENCE));
+            if exchange.input.value("paymentInstrument").is_some_and(is_raw_card) {
+                let description = "must name a token: a card number does not belong here";
+                return Err(Error::invalid_input("paymentInstrument", description));
+            }
             exchange.input.copy_into(&mut body, &[("paymentInstrument", "paymentInstrument")]);
             let path = "/verifications/customers/3ds/deviceDataInitialization";
-            post(credentials, exchange, path, DEVICE_DATA, body)?.send()
+            post(credentials, exchange, path, DEVICE_DATA, body)?.repeatable().send()
         }
         [reply, ..] => {
             let answer: DeviceData = reply.accept(refusal)?;
@@ -81,6 +137,13 @@ fn device_data_jwt(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     }
 }
 
+/// Whether a payment instrument has the number of a card in it.
+fn is_raw_card(instrument: &Value) -> bool {
+    instrument.get("cardNumber").is_some() || encoding::text_at(instrument, "/type") == Some("card/front")
+}
+
+/// The call is sent once: Worldpay refuses a reference that it has seen, and a page that nobody
+/// opens does no harm.
 fn payment_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
@@ -104,7 +167,11 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String
             return Err(Error::missing_inputs(&[&name], "payment_page needs it"));
         }
     }
-    let mut body = body(credentials, exchange)?;
+    if encoding::text_at(&given, "/narrative/line1").is_some_and(|line| line.chars().count() > MAX_NARRATIVE) {
+        let description = format!("its line1 must have at most {MAX_NARRATIVE} characters");
+        return Err(Error::invalid_input("narrative", description));
+    }
+    let mut body = body(credentials, &exchange.object_reference(MAX_REFERENCE, REFERENCE));
     body.insert("expiry".into(), json!(exchange.ttl()));
     exchange.input.copy_into(
         &mut body,
@@ -124,15 +191,11 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String
 }
 
 /// The members that both calls have.
-fn body(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
-    if exchange.reference.chars().count() > MAX_REFERENCE {
-        let description = format!("Worldpay takes at most {MAX_REFERENCE} characters");
-        return Err(Error::invalid("merchant_access_token_id", description));
-    }
+fn body(credentials: &Credentials, reference: &str) -> Map<String, Value> {
     let mut body = Map::new();
-    body.insert("transactionReference".into(), json!(exchange.reference));
+    body.insert("transactionReference".into(), json!(reference));
     body.insert("merchant".into(), json!({ "entity": credentials.entity_id }));
-    Ok(body)
+    body
 }
 
 fn post(
@@ -142,11 +205,10 @@ fn post(
     media_type: &'static str,
     body: Map<String, Value>,
 ) -> Result<Call> {
-    let call = Call::post(exchange.url(path)?)
+    Ok(Call::post(exchange.url(path)?)
         .basic(credentials.username.expose(), credentials.password.expose())
         .header("accept", media_type)
-        .body(Value::Object(body).to_string(), media_type);
-    Ok(call.repeatable())
+        .body(Value::Object(body).to_string(), media_type))
 }
 
 #[derive(Deserialize)]
@@ -160,6 +222,7 @@ struct DeviceData {
 struct Collection {
     jwt: String,
     url: String,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     bin: Option<String>,
 }
 

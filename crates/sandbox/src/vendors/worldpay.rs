@@ -1,6 +1,7 @@
 //! Access Worldpay: 3DS device data and hosted payment pages.
 //!
-//! Written from the vendor's OpenAPI files of 3DS v3 and hosted payment pages v1.
+//! Written from the vendor's OpenAPI files of 3DS v3 and hosted payment pages v1, and from its page
+//! on formats (characters of a reference, length of the narrative, used references).
 
 use serde_json::{Value, json};
 
@@ -139,6 +140,10 @@ fn read(request: &Request, media: &str, others: &[&str]) -> Result<Value, Answer
     if !(1..=64).contains(&length) {
         return Err(schema("stringIsTooShort", "$.transactionReference"));
     }
+    let strange = |c: char| !c.is_ascii_alphanumeric() && !"-_/!@#$%()*=.:;?[]{}~+".contains(c);
+    if body.get("transactionReference").and_then(Value::as_str).is_some_and(|text| text.contains(strange)) {
+        return Err(schema("fieldHasInvalidValue", "$.transactionReference"));
+    }
     let entity = body.pointer("/merchant/entity").and_then(Value::as_str).unwrap_or_default();
     if entity.is_empty() { Err(schema("fieldIsMissing", "$.merchant.entity")) } else { Ok(body) }
 }
@@ -154,12 +159,18 @@ fn payment_page(request: &Request, state: &mut VendorState) -> Handled {
     let text = |place: &str| body.pointer(place).and_then(Value::as_str).unwrap_or_default();
     if body.pointer("/value/amount").and_then(Value::as_i64).is_none_or(|amount| amount < 1)
         || text("/value/currency").len() != 3
-        || text("/narrative/line1").is_empty()
+        || !(1..=24).contains(&text("/narrative/line1").chars().count())
     {
         return Err(error(400, "invalidRequest", "value and narrative must be complete"));
     }
     let expiry = body.get("expiry").map_or(Some(3600), Value::as_i64).filter(|it| (300..=2_592_000).contains(it));
     let expiry = expiry.ok_or_else(|| error(400, "invalidRequest", "expiry must be from 300 to 2592000"))?;
+    // The test host refuses a reference that a payment had before.
+    let used = format!("reference {}", text("/transactionReference"));
+    if state.was_issued(&used) {
+        return Err(error(400, "invalidRequest", "transactionReference must be unique"));
+    }
+    state.issue(&used, "reference", None, &[]);
     let url = url(&state.random_id("", 32));
     state.issue(&url, "payment_page", Some(state.now.saturating_add(expiry)), &[]);
     Ok(Answer::json(200, &json!({ "url": url })))
@@ -187,8 +198,14 @@ mod tests {
         let media = [PAIR, ("content-type", PAYMENT_PAGES), ("accept", PAYMENT_PAGES), ("wp-correlationid", "c-1")];
         let (_, answer) = fake.ask("POST /payment_pages", &media, &page);
         fake.check_token_use("payment_page", &answer["url"], &[], Some(300));
-        let (status, answer) = fake.ask("POST /payment_pages", &media, body);
-        assert_eq!((status, &answer["errorName"]), (400, &"invalidRequest".into()));
+        for faulty in
+            [body, &page, &page.replace(r#""r""#, r#""s""#).replace(r#""x""#, r#""0123456789012345678901234""#)]
+        {
+            let (status, answer) = fake.ask("POST /payment_pages", &media, faulty);
+            assert_eq!((status, &answer["errorName"]), (400, &"invalidRequest".into()));
+        }
+        let (status, answer) = fake.ask("POST /payment_pages", &media, &page.replace(r#""r""#, r#""a&b""#));
+        assert_eq!((status, &answer["errorName"]), (400, &"bodyDoesNotMatchSchema".into()));
     }
 
     #[test]
