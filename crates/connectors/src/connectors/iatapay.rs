@@ -21,8 +21,12 @@ impl Connector for Iatapay {
         unconfirmed: &[
             "The whole token call: hosts, path, scope, answer and refusals; the vendor publishes no page on it.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[Evidence::new(
+            "hosts, path, Basic authentication, form, members of answer and refusal",
+            Source::third_party("an open-source payment router; the vendor publishes nothing on it"),
+            "2026-11",
+        )],
+        mode_shown: ModeShown::No("The vendor publishes no credentials whose form could be compared."),
         hosts: &[Host::main("https://iata-pay.iata.org", "https://sandbox.iata-pay.iata.org")],
         credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
         grants: &[server_grant(
@@ -54,12 +58,13 @@ fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
 #[derive(Deserialize)]
 struct Granted {
     access_token: Secret,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     token_type: Option<String>,
     expires_in: Seconds,
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = reply.refusal(&["/error"], &["/message"], &["/reason"]);
+    let refusal = reply.refusal(&["/error"], &["/message", "/error_description"], &["/reason"]);
     let kind = oauth::kind(refusal.code.as_deref());
     refusal.kind(kind)
 }

@@ -23,9 +23,25 @@ impl Connector for Itaubank {
         id: "itaubank",
         name: "Itaú Unibanco",
         docs: "https://devportal.itau.com.br/",
-        unconfirmed: &["The shapes of the refusals."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "The shapes of the refusals but message, which an integrator's tests have.",
+            "Whether a second token ends the first.",
+        ],
+        evidence: &[
+            Evidence::new(
+                "mutual TLS in production and none in the sandbox, five minutes",
+                Source::page("https://devportal.itau.com.br, Autenticação mTLS and Certificado dinâmico"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "addresses of all three token calls, members of the form, five minutes, the refusal message",
+                Source::third_party("ten integrations on GitHub, in six languages, that call the same addresses"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "The bank's pages and public integrations show no form that tells the environments apart.",
+        ),
         hosts: &[Host::main("https://sts.itau.com.br", "https://sandbox.devportal.itau.com.br")],
         credentials: &[
             required("client_id").public(),
@@ -78,6 +94,7 @@ fn token_call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step
 #[derive(Deserialize)]
 struct Granted {
     access_token: Secret,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     token_type: Option<String>,
     expires_in: Option<Seconds>,
 }

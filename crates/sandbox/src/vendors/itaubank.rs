@@ -1,7 +1,8 @@
 //! Itaú Unibanco: access tokens for servers.
 //!
-//! Written from the vendor's developer portal. The live paths need a client certificate; only the
-//! TLS layer sees it, so the fake does not ask for one.
+//! Written from the vendor's developer portal and from public integrations (paths, members). The
+//! live paths need a client certificate; only the TLS layer sees it, so the fake does not ask for
+//! one.
 
 use serde_json::json;
 
