@@ -29,12 +29,35 @@ impl Connector for Truelayer {
         docs: "https://docs.truelayer.com/docs/generate-access-tokens-for-the-api",
         unconfirmed: &[
             "The 15 minutes of a resource token that has no exp claim.",
-            "That a client id that begins with sandbox- belongs to the sandbox.",
             "The bounds on the metadata of a payment.",
             "Mandates (/v3/mandates) give a resource token in the same way, which is not supported.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "text that is signed, header of the signature, signed header",
+                Source::sdk("npm truelayer-signing 0.2.3"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "hosts, token call, members of a payment and of its answer, refusals, idempotency key",
+                Source::sdk("TrueLayer/truelayer-rust, truelayer-java, truelayer-dotnet"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "what the page takes with a resource token: payment_id, return_uri, production",
+                Source::sdk("npm truelayer-embedded-payment-page 0.2.25"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "client ids of the sandbox begin with sandbox-",
+                Source::page("https://docs.truelayer.com/docs/sandbox-plugin-credentials"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "A client id that begins with sandbox- belongs to the sandbox \
+             (https://docs.truelayer.com/docs/sandbox-plugin-credentials).",
+        ),
         hosts: &[Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"), AUTH],
         credentials: &[
             required("client_id").public(),
@@ -52,9 +75,32 @@ impl Connector for Truelayer {
                 resource_token,
             )
             .by_default_with("payment")
+            .worst_case(
+                "see that payment (amount, payee, the payer's name) and start its authorisation; the payer's bank asks \
+                 for its own login",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::sdk("npm truelayer-embedded-payment-page 0.2.25, README: resource_token"))
+            .client_parameters(&[
+                ClientParameter::new("payment_id", "the payment", "Payment({ payment_id })"),
+                ClientParameter::new(
+                    "return_uri",
+                    "where the payer comes back to, as it was given",
+                    "Payment({ return_uri })",
+                ),
+                ClientParameter::new(
+                    "production",
+                    "true in live and false in the sandbox, which is the library's default",
+                    "Payment({ production }), as a boolean",
+                ),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No(
+                "Payments API v3: each payment has a resource token of its own",
+            ))
             .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
             .metadata(10, 40, 500),
             server_grant("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600), access_token)
+                .minting_ends_earlier(MintingEndsEarlier::No("https://docs.truelayer.com, Request authentication"))
                 .scopes(Scopes::Any),
         ],
     };
@@ -77,11 +123,13 @@ fn resource_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<
             if made.resource_token == login.json::<oauth::AccessToken>()?.access_token.expose() {
                 return Err(Error::bad_reply("TrueLayer gave the app's token in place of the payment's"));
             }
-            let expiry = match encoding::jwt_claims::<Map<String, Value>>(&made.resource_token) {
-                Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&made.resource_token)?,
-                _ => Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?,
+            let expiry = match Expiry::inside_jwt(&made.resource_token)? {
+                Some(end) => end,
+                None => Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?,
             };
-            let token = Token::new(&made.resource_token, "resource_token", expiry)?.client("payment_id", made.id);
+            let token = Token::new(&made.resource_token, "resource_token", expiry)?
+                .client("payment_id", made.id)
+                .client("production", (exchange.mode == Mode::Live).to_string());
             Ok(Step::Done(match exchange.input.text("return_uri") {
                 Some(uri) => token.client("return_uri", uri),
                 None => token,
