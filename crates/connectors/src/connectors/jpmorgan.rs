@@ -58,8 +58,8 @@ impl Connector for Jpmorgan {
             ),
         ],
         mode_shown: ModeShown::No(
-            "The ids of client testing and of production have the same form in the vendor's samples, and the token \
-             addresses are the same.",
+            "The end of a client id (-PROD) names the environment of the identity service: ids of client testing have it \
+             too in the vendor's samples, and the token address is the same.",
         ),
         hosts: &[Host::main(MOCK, MOCK), IDENTITY],
         credentials: &[
