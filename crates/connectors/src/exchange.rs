@@ -232,6 +232,17 @@ impl Exchange<'_> {
                 .into(),
         }
     }
+
+    /// The same, where the connector has no idempotency key: a caller's repeat of a call whose
+    /// answer was lost gets another name, since the connector would refuse the first one. What the
+    /// lost call made has no holder.
+    pub fn object_reference_without_key(&self, max: usize, extra: &str) -> Cow<'_, str> {
+        if self.began == self.now {
+            return self.object_reference(max, extra);
+        }
+        let (generation, moment) = (self.generation.to_be_bytes(), self.now.as_nanosecond().to_be_bytes());
+        digest(&[self.reference.as_bytes(), &[0], &generation, &moment]).chars().take(max).collect::<String>().into()
+    }
 }
 
 /// A label without the rest of its own DNS label that the host has already: people copy
