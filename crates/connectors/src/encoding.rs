@@ -88,14 +88,19 @@ where
 
 /// The first of these PEM blocks (RFC 7468) in a text: its label and its bytes. Other blocks around
 /// it (`EC PARAMETERS`), blank lines, line ends of any form and `\n` as two characters do no harm.
+/// `None` where there is no such block, or anything else next to the blocks.
 pub(crate) fn pem_block<'a>(text: &str, labels: &[&'a str]) -> Option<(&'a str, Vec<u8>)> {
     let text = text.replace("\\n", "\n");
-    labels.iter().find_map(|label| {
-        let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
-        let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
-        let body: String = body.split_whitespace().collect();
-        Some((*label, base64_decode(&body)?))
-    })
+    let (mut rest, mut found) = (text.trim(), None);
+    while !rest.is_empty() {
+        let (label, block) = rest.strip_prefix("-----BEGIN ")?.split_once("-----")?;
+        let (body, after) = block.split_once(&format!("-----END {label}-----"))?;
+        if let (None, Some(label)) = (&found, labels.iter().find(|known| **known == label)) {
+            found = Some((*label, base64_decode(&body.split_whitespace().collect::<String>())?));
+        }
+        rest = after.trim_start();
+    }
+    found
 }
 
 /// The text at a JSON pointer (RFC 6901); `None` where there is no text.
@@ -144,7 +149,14 @@ mod tests {
         ] {
             assert_eq!(pem_block(&text, &labels), Some(("PRIVATE KEY", b"made up".to_vec())), "{text}");
         }
-        for text in ["", "bWFkZSB1cA==", "-----BEGIN PRIVATE KEY-----\nbWFk", &block.replace("cA==", "c")] {
+        for text in [
+            "",
+            "bWFkZSB1cA==",
+            parameters,
+            "-----BEGIN PRIVATE KEY-----\nbWFk",
+            &block.replace("cA==", "c"),
+            &format!("{block}more"),
+        ] {
             assert_eq!(pem_block(text, &labels), None, "{text}");
         }
     }

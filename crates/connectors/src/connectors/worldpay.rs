@@ -171,7 +171,7 @@ fn page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Map<String
         let description = format!("its line1 must have at most {MAX_NARRATIVE} characters");
         return Err(Error::invalid_input("narrative", description));
     }
-    let mut body = body(credentials, &exchange.object_reference(MAX_REFERENCE, REFERENCE));
+    let mut body = body(credentials, &exchange.object_reference_without_key(MAX_REFERENCE, REFERENCE));
     body.insert("expiry".into(), json!(exchange.ttl()));
     exchange.input.copy_into(
         &mut body,
