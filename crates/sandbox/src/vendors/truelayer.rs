@@ -1,7 +1,8 @@
 //! TrueLayer: access tokens, and the resource tokens of payments.
 //!
 //! Written from the vendor's pages on access tokens and payments, and from its request signing,
-//! version 2 (<https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>).
+//! version 2 (<https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md>); the
+//! signed text was compared with npm truelayer-signing 0.2.3.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier};
