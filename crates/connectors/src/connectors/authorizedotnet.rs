@@ -40,6 +40,11 @@ impl Connector for Authorizedotnet {
                 "2026-11",
             ),
             Evidence::new(
+                "sequence and settings of the profile request, test host, the forms are shown in the page",
+                Source::sdk("AuthorizeNet/accept-sample-app, getToken.php and index.php"),
+                "2026-11",
+            ),
+            Evidence::new(
                 "15 minutes, one amount, addresses of the live forms, the token is posted by the browser",
                 Source::page("https://developer.authorize.net/api/reference/features/accept-hosted.html"),
                 "2026-11",
@@ -91,8 +96,7 @@ impl Connector for Authorizedotnet {
                 "see the customer's masked cards and addresses, and add, change or delete them",
                 &[Bound::Customer],
             )
-            .client_source(Source::sdk("AuthorizeNet/accept-sample-app, index.php"))
-            .minting_ends_earlier(MintingEndsEarlier::No("the samples of the vendor open several forms at once"))
+            .client_source(Source::sdk("AuthorizeNet/accept-sample-app, getToken.php and index.php"))
             .client_parameters(&[ClientParameter::new(
                 "form_url",
                 "the address of the form that manages the profile",

@@ -38,7 +38,7 @@ impl Connector for Getnet {
             ),
             Evidence::new(
                 "live host and path of both grants",
-                Source::third_party("LucasMinervini/GetNet-Facturante and other integrations on GitHub"),
+                Source::third_party("a Java connector and other integrations on GitHub"),
                 "2026-11",
             ),
             Evidence::new(
