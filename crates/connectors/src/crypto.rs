@@ -53,18 +53,6 @@ pub(crate) fn es512(key: &p521::SecretKey, message: &[u8]) -> Option<Vec<u8>> {
     Some(signature.to_bytes().to_vec())
 }
 
-/// Words for a private key that is of another kind than the one that is wanted: the object ids of
-/// RFC 5480 section 2.1.1.1 and RFC 8017 appendix A.1 in its DER. Empty where none is found.
-pub(crate) fn other_key(der: &[u8]) -> &'static str {
-    const KINDS: [(&[u8], &str); 4] = [
-        (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07], "; this one is of the curve P-256"),
-        (&[0x2b, 0x81, 0x04, 0x00, 0x22], "; this one is of the curve P-384"),
-        (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "; this one is of the curve secp256k1"),
-        (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01], "; this one is an RSA key"),
-    ];
-    KINDS.iter().find(|(id, _)| der.windows(id.len()).any(|part| part == *id)).map_or("", |(_, words)| words)
-}
-
 /// RS256 (RFC 7518 section 3.3): RSA with PKCS #1 version 1.5 and SHA-256, `None` where the DER is
 /// no RSA key of 2048 bits or more. `pkcs1` tells RFC 8017 appendix A.1.2 from PKCS #8.
 ///
@@ -141,13 +129,6 @@ mod tests {
         let signature = Signature::from_slice(&first).unwrap();
         let public = VerifyingKey::from_affine(*key.public_key().as_affine()).unwrap();
         assert!(public.verify(b"one", &signature).is_ok() && public.verify(b"two", &signature).is_err());
-    }
-
-    #[test]
-    fn a_key_of_another_kind_is_named() {
-        let p256 = [&[0x30, 0x13, 0x06, 0x08][..], &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]].concat();
-        assert_eq!(other_key(&p256), "; this one is of the curve P-256");
-        assert_eq!(other_key(b"made up"), "");
     }
 
     #[test]

@@ -86,23 +86,6 @@ where
     Ok(serde_json::from_value::<Option<T>>(value).ok().flatten().unwrap_or_default())
 }
 
-/// The first of these PEM blocks (RFC 7468) in a text: its label and its bytes. Other blocks around
-/// it (`EC PARAMETERS`), blank lines, line ends of any form and `\n` as two characters do no harm.
-/// `None` where there is no such block, or anything else next to the blocks.
-pub(crate) fn pem_block<'a>(text: &str, labels: &[&'a str]) -> Option<(&'a str, Vec<u8>)> {
-    let text = text.replace("\\n", "\n");
-    let (mut rest, mut found) = (text.trim(), None);
-    while !rest.is_empty() {
-        let (label, block) = rest.strip_prefix("-----BEGIN ")?.split_once("-----")?;
-        let (body, after) = block.split_once(&format!("-----END {label}-----"))?;
-        if let (None, Some(label)) = (&found, labels.iter().find(|known| **known == label)) {
-            found = Some((*label, base64_decode(&body.split_whitespace().collect::<String>())?));
-        }
-        rest = after.trim_start();
-    }
-    found
-}
-
 /// The text at a JSON pointer (RFC 6901); `None` where there is no text.
 pub(crate) fn text_at<'a>(answer: &'a Value, pointer: &str) -> Option<&'a str> {
     answer.pointer(pointer).and_then(Value::as_str)
@@ -128,36 +111,4 @@ pub(crate) fn faults_at(answer: &Value, pointer: &str, members: &[&str]) -> Opti
     };
     let faults: Vec<String> = answer.pointer(pointer)?.as_array()?.iter().map(words).collect();
     Some(faults.join("; ")).filter(|text| !text.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pem_is_read_as_people_paste_it() {
-        let labels = ["EC PRIVATE KEY", "PRIVATE KEY"];
-        let block = "-----BEGIN PRIVATE KEY-----\nbWFkZSB1\ncA==\n-----END PRIVATE KEY-----\n";
-        let parameters = "-----BEGIN EC PARAMETERS-----\nBgUrgQQAIw==\n-----END EC PARAMETERS-----\n";
-        for text in [
-            block.to_owned(),
-            block.replace('\n', "\r\n"),
-            block.replace('\n', "\n\n"),
-            block.replace('\n', "\\n"),
-            block.replace('\n', " "),
-            format!("{parameters}{block}"),
-        ] {
-            assert_eq!(pem_block(&text, &labels), Some(("PRIVATE KEY", b"made up".to_vec())), "{text}");
-        }
-        for text in [
-            "",
-            "bWFkZSB1cA==",
-            parameters,
-            "-----BEGIN PRIVATE KEY-----\nbWFk",
-            &block.replace("cA==", "c"),
-            &format!("{block}more"),
-        ] {
-            assert_eq!(pem_block(text, &labels), None, "{text}");
-        }
-    }
 }

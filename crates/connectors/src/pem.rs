@@ -20,9 +20,11 @@ const CURVES: [(ObjectIdentifier, &str); 4] = [
 ];
 
 /// A block of PEM: its label and its bytes.
-struct Block<'a> {
-    label: &'a str,
-    der: Zeroizing<Vec<u8>>,
+pub(crate) struct Block {
+    /// `PRIVATE KEY`, `EC PRIVATE KEY`, …
+    pub label: String,
+    /// The DER inside.
+    pub der: Zeroizing<Vec<u8>>,
 }
 
 /// The private key of this curve in a PEM text.
@@ -35,26 +37,43 @@ where
     AffinePoint<C>: FromEncodedPoint<C> + ToEncodedPoint<C>,
     FieldBytesSize<C>: ModulusSize,
 {
-    let wanted = curve_name(C::OID).unwrap_or("the right curve");
-    let blocks = blocks(pem);
-    let Some(key) = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) else {
-        return Err(no_key(&blocks, wanted));
-    };
-    if pem.trim_end().rsplit("-----").next().is_some_and(|after| !after.is_empty()) {
-        return Err("has text after its last line: send it exactly as it was issued".into());
-    }
-    if key.label == "ENCRYPTED PRIVATE KEY" || pem.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err("is encrypted: give the key without a passphrase".into());
-    }
+    let wanted = curve_name(C::OID).unwrap_or("elliptic curve");
+    let key = private_key(pem, wanted)?;
     let read = SecretKey::from_sec1_der(&key.der).ok().or_else(|| SecretKey::from_pkcs8_der(&key.der).ok());
-    read.ok_or_else(|| match blocks.iter().find_map(|block| curve_in(&block.der)) {
+    read.ok_or_else(|| match blocks(pem).iter().find_map(|block| curve_in(&block.der)) {
         Some(curve) if curve != wanted => format!("is a {curve} key: the connector takes {wanted}"),
-        _ if key.label == "RSA PRIVATE KEY" => format!("is an RSA key: the connector takes {wanted}"),
+        _ if is_rsa(&key) => format!("is an RSA key: the connector takes {wanted}"),
         _ => format!("cannot be read: it must be a {wanted} private key in PEM (SEC1 or PKCS #8)"),
     })
 }
 
-fn no_key(blocks: &[Block<'_>], wanted: &str) -> String {
+/// The block of the private key in a PEM text, which should be of the `wanted` kind.
+///
+/// # Errors
+/// What is wrong with the text, in words that follow the name of the field.
+pub(crate) fn private_key(pem: &str, wanted: &str) -> Result<Block, String> {
+    let mut blocks = blocks(pem);
+    let Some(at) = blocks.iter().position(|block| block.label.ends_with("PRIVATE KEY")) else {
+        return Err(no_key(&blocks, wanted));
+    };
+    if pem.trim_end().rsplit("-----").next().is_some_and(|after| !after.is_empty() && after != "\\n") {
+        return Err("has text after its last line: send it exactly as it was issued".into());
+    }
+    let key = blocks.swap_remove(at);
+    if key.label == "ENCRYPTED PRIVATE KEY" || pem.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err("is encrypted: give the key without a passphrase".into());
+    }
+    Ok(key)
+}
+
+/// Whether the key is one for RSA (RFC 8017 appendix A.1).
+fn is_rsa(key: &Block) -> bool {
+    const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    let holds = |bytes: &[u8]| bytes == RSA_ENCRYPTION.as_bytes();
+    key.label == "RSA PRIVATE KEY" || key.der.windows(RSA_ENCRYPTION.as_bytes().len()).any(holds)
+}
+
+fn no_key(blocks: &[Block], wanted: &str) -> String {
     match blocks.first() {
         Some(block) => {
             format!("is PEM of {}, not a private key: give the {wanted} private key", block.label.to_lowercase())
@@ -63,18 +82,21 @@ fn no_key(blocks: &[Block<'_>], wanted: &str) -> String {
     }
 }
 
-/// The blocks of a text. What lies outside of them, and lines that are no base64, count as
-/// comments (RFC 7468 section 2).
-fn blocks(pem: &str) -> Vec<Block<'_>> {
+/// The blocks of a text. What lies before them, and lines with a colon, count as comments (RFC 7468
+/// section 2, RFC 1421). `\n` as two characters is a line end: environment variables and JSON that
+/// was escaped twice have it.
+fn blocks(pem: &str) -> Vec<Block> {
+    let pem = Zeroizing::new(pem.replace("\\n", "\n"));
     let mut blocks = Vec::new();
-    let mut rest = pem;
+    let mut rest = pem.as_str();
     while let Some((_, after)) = rest.split_once("-----BEGIN ")
         && let Some((label, after)) = after.split_once("-----")
         && let Some((body, after)) = after.split_once("-----END ")
     {
         let lines = body.lines().filter(|line| !line.contains(':'));
         let base64 = Zeroizing::new(lines.flat_map(str::split_whitespace).collect::<String>());
-        blocks.extend(base64_decode(&base64).map(|der| Block { label, der: Zeroizing::new(der) }));
+        let der = base64_decode(&base64).map(Zeroizing::new);
+        blocks.extend(der.map(|der| Block { label: label.to_owned(), der }));
         rest = after;
     }
     blocks
@@ -116,6 +138,8 @@ mod tests {
             pkcs8.replace("KEY-----\n", "KEY-----\n\n"),
             format!("\n  \n{pkcs8}\n\n"),
             format!("a comment\n{sec1}"),
+            sec1.replace('\n', "\\n"),
+            pkcs8.replace('\n', " "),
         ] {
             assert_eq!(ec_private_key::<NistP521>(&pem).as_ref(), Ok(&p521), "{pem}");
         }

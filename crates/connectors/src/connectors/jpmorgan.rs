@@ -141,10 +141,10 @@ fn assertion(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Strin
         "jti": exchange.nonce.uuid(),
     });
     let to_sign = crypto::jwt_to_sign(&header, &claims);
-    let wrong =
-        || Error::invalid_credential("private_key", "must be an RSA key of 2048 bits or more, as PEM, not encrypted");
-    let (label, der) = encoding::pem_block(key.expose(), &["PRIVATE KEY", "RSA PRIVATE KEY"]).ok_or_else(wrong)?;
-    let signature = crypto::rs256(&der, label == "RSA PRIVATE KEY", to_sign.as_bytes()).ok_or_else(wrong)?;
+    let wrong = |why: String| Error::invalid_credential("private_key", why);
+    let key = pem::private_key(key.expose(), "RSA").map_err(wrong)?;
+    let signature = crypto::rs256(&key.der, key.label == "RSA PRIVATE KEY", to_sign.as_bytes());
+    let signature = signature.ok_or_else(|| wrong("must be an RSA key of 2048 bits or more".into()))?;
     Ok(crypto::signed_jwt(&to_sign, signature))
 }
 
