@@ -1,14 +1,15 @@
-//! Razorpay: customer sessions of Turbo UPI, and OAuth for partners.
+//! Razorpay: customer sessions of Turbo UPI, orders, and OAuth for partners.
 //!
-//! Written from the vendor's pages on both. The lifetime of a session is not published: half an
-//! hour is invented. The calls of the SDK are not published either: one invented endpoint replaces
-//! them.
+//! Sessions are written from the vendor's Turbo UPI pages, orders and OAuth from npm razorpay 2.9.8
+//! (types of orders, OAuth token client and its validator). The lifetime of a session is not
+//! published: half an hour is invented. The calls of the SDKs and of the checkout are not published
+//! either: one invented endpoint replaces each.
 
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, Handled, Request},
-    token_use::{ClientCall, TokenUse},
+    http::{Answer, Handled, Request, text},
+    token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -21,21 +22,34 @@ pub(super) static RAZORPAY: FakeVendor = FakeVendor {
     serve,
     failure: |status, _| failure(status),
     examples: EXAMPLES,
-    clients: &[TokenUse {
-        grant: "turbo_customer_session",
-        allowed: |client| {
-            let path = "/razorpay/v1/upi/turbo/accounts";
-            ClientCall::new("list the customer's UPI accounts", "GET", path).bearer(&client.token)
+    clients: &[
+        TokenUse {
+            grant: "turbo_customer_session",
+            allowed: |client| {
+                let path = "/razorpay/v1/upi/turbo/accounts";
+                ClientCall::new("list the customer's UPI accounts", "GET", path).bearer(&client.token)
+            },
+            forbidden: refund,
         },
-        forbidden: |client| {
-            let path = "/razorpay/v1/payments/pay_SOMEPAYMENT/refund";
-            ClientCall::new("refund a payment", "POST", path).bearer(&client.token).json(&json!({}))
+        TokenUse {
+            grant: "order",
+            allowed: |client| {
+                let body = json!({"key_id": client.starting("rzp_"), "order_id": client.token, "method": "upi"});
+                ClientCall::new("pay the order", "POST", "/razorpay/v1/payments/create").json(&body)
+            },
+            forbidden: refund,
         },
-    }],
+    ],
 };
+
+fn refund(client: &ClientToken) -> ClientCall {
+    let path = "/razorpay/v1/payments/pay_SOMEPAYMENT/refund";
+    ClientCall::new("refund a payment", "POST", path).bearer(&client.token).json(&json!({}))
+}
 
 const EXAMPLES: &[(&str, &str)] = &[
     ("turbo_customer_session", r#"{"customer_reference": "9000090000"}"#),
+    ("order", r#"{"amount": 29500, "currency": "INR"}"#),
     ("oauth_client_credentials", r#"{"client_id": "SANDBOXCLIENT", "client_secret": "sandbox-secret"}"#),
     (
         "oauth_refresh_token",
@@ -79,6 +93,19 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             state.issue(&token, "session_token", Some(end), &[("customer", customer)]);
             Ok(Answer::json(200, &json!({"token": token, "expire_at": end})))
         }
+        ("POST", ["v1", "orders"]) => {
+            key(request)?;
+            order(&request.json().unwrap_or_default(), state)
+        }
+        ("POST", ["v1", "payments", "create"]) => {
+            let body = request.json().unwrap_or_default();
+            if !text(&body, "/key_id").starts_with("rzp_") {
+                return Err(failure(401));
+            }
+            let order = state.active(text(&body, "/order_id"), &["order"]);
+            order.map_err(|_| bad("The order is not one that can be paid"))?.used = true;
+            Ok(Answer::json(200, &json!({"razorpay_payment_id": state.random_id("pay_", 14)})))
+        }
         ("POST", ["token"]) => oauth(request, state),
         ("GET", ["v1", "upi", "turbo", "accounts"]) => {
             let session = state.active(request.bearer().unwrap_or_default(), &["session_token"]);
@@ -103,10 +130,45 @@ fn key(request: &Request) -> Result<(), Answer> {
     pair.map(|_| ()).ok_or_else(|| failure(401))
 }
 
+fn order(body: &Value, state: &mut VendorState) -> Handled {
+    let wrong = |field: &str, description: &str| {
+        let error = json!({"code": "BAD_REQUEST_ERROR", "description": description, "source": "business",
+            "step": "payment_initiation", "reason": "input_validation_failed", "metadata": {}, "field": field});
+        Err(Answer::json(400, &json!({ "error": error })))
+    };
+    let (currency, receipt) = (text(body, "/currency"), text(body, "/receipt"));
+    let amount = body.get("amount").and_then(Value::as_i64).unwrap_or_default();
+    // One rupee; other currencies have bounds of their own.
+    if amount < if currency == "INR" { 100 } else { 1 } {
+        return wrong("amount", "Order amount less than minimum amount allowed");
+    }
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return wrong("currency", "The currency is not supported");
+    }
+    if receipt.chars().count() > 40 {
+        return wrong("receipt", "The receipt may not be greater than 40 characters.");
+    }
+    if body.get("notes").and_then(Value::as_object).is_some_and(|notes| notes.len() > 15) {
+        return wrong("notes", "Number of fields in notes should be less than or equal to 15");
+    }
+    let id = state.random_id("order_", 14);
+    state.issue(&id, "order", None, &[]);
+    Ok(Answer::json(
+        200,
+        &json!({"id": id, "entity": "order", "amount": amount, "amount_paid": 0, "amount_due": amount,
+            "currency": currency, "receipt": body.get("receipt"), "status": "created", "attempts": 0,
+            "notes": body.get("notes").cloned().unwrap_or_else(|| json!([])), "created_at": state.now}),
+    ))
+}
+
 fn oauth(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text("client_id").ok_or_else(|| bad("The client id is missing"))?;
+    let id = text("client_id").ok_or_else(|| bad("The client id is missing"))?;
+    // The SDK's validator refuses any other form.
+    if id.len() > 14 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(bad("The client id is not valid"));
+    }
     text("client_secret").ok_or_else(|| bad("Access denied"))?;
     let mode = match text("grant_type") {
         Some("client_credentials") => match text("mode").unwrap_or("live") {
@@ -153,6 +215,19 @@ mod tests {
         assert_eq!(fake.ask(SESSION, &[KEY], "{}").0, 400);
         assert_eq!(fake.ask(SESSION, &[("authorization", "basic cnpwX3Rlc3RfYTpi")], "{}").0, 401);
         assert_eq!(fake.ask(SESSION, &[("authorization", "Basic YTpi")], "{}").0, 401);
+    }
+
+    #[test]
+    fn an_order_is_paid_once() {
+        let mut fake = Fake::new("razorpay");
+        let (status, made) = fake.ask("POST /v1/orders", &[KEY], r#"{"amount": 29500, "currency": "INR"}"#);
+        assert_eq!((status, &made["status"]), (200, &"created".into()), "{made}");
+        fake.check_token_use("order", &made["id"], &["rzp_test_a"], None);
+        let receipt = format!(r#"{{"amount": 100, "currency": "INR", "receipt": "{}"}}"#, "r".repeat(41));
+        for body in [r#"{"amount": 99, "currency": "INR"}"#, r#"{"amount": 100, "currency": "inr"}"#, &receipt] {
+            assert_eq!(fake.ask("POST /v1/orders", &[KEY], body).0, 400, "{body}");
+        }
+        assert_eq!(fake.ask("POST /v1/orders", &[], "{}").0, 401);
     }
 
     #[test]
