@@ -3,7 +3,13 @@
 
 use crate::prelude::*;
 
+/// The bounds of an order's life by Cashfree's pages on orders: 15 minutes to 30 days.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 900, default: 1800, max: 30 * 86_400 };
+/// The newest version, which npm cashfree-pg 6.0.6 sends, and the one before it. No member of our
+/// request differs between them.
+const VERSIONS: &[&str] = &["2026-01-01", "2025-01-01"];
+const SDK: Source = Source::sdk("npm cashfree-pg 6.0.6");
+const CLIENT_SDK: Source = Source::sdk("npm react-native-cashfree-pg-sdk 2.4.0");
 
 /// Cashfree's bounds on the length of texts, in characters: the input, the least, the most.
 const BOUNDS: &[(&str, usize, usize)] = &[
@@ -32,10 +38,25 @@ impl Connector for Cashfree {
         docs: "https://www.cashfree.com/docs/api-reference/payments/latest/orders/create",
         unconfirmed: &[
             "An order may expire after 15 minutes to 30 days.",
-            "Secret keys that begin with cfsk_ma_test_ and cfsk_ma_prod_ are for test and live.",
+            "The prefixes of secret keys and app ids.",
+            "The bounds on the length of a tag.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, headers, members and bounds of the request, the reply and the refusals",
+                Source::schema("Cashfree Payment Gateway APIs 2025-01-01 (OpenAPI)"),
+                "2026-11",
+            ),
+            Evidence::new("version 2026-01-01 and the members of its request", SDK, "2026-11"),
+            Evidence::new(
+                "the modes of the browser's SDK",
+                Source::sdk("npm @cashfreepayments/cashfree-js 1.0.7"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "Secret keys begin with cfsk_ma_test_ or cfsk_ma_prod_, and app ids of the test environment with TEST (public integrations only).",
+        ),
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
         credentials: &[required("app_id").public(), required("secret_key")],
         grants: &[client_grant("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)
@@ -51,12 +72,25 @@ impl Connector for Cashfree {
                 Input::url("notify_url"),
                 Input::texts("payment_methods"),
                 Input::text_of("order_note", 200),
+                Input::one_of("api_version", VERSIONS),
             ])
-            .metadata(10, 255, 255)],
+            .metadata(10, 255, 255)
+            .worst_case(
+                "pay the order with any card, so try stolen ones on it (card testing), and learn its amount",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(CLIENT_SDK)
+            .client_parameters(&[
+                ClientParameter::new("order_id", "the order", "CFSession(paymentSessionId, orderId, environment)"),
+                ClientParameter::new("mode", "sandbox or production", "load({ mode }) of cashfree-js"),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No("each call makes an order of its own (OpenAPI 2025-01-01)"))
+            .lifetime_note("the session lives as long as its order")],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
         Mode::of_key(credentials.secret_key.expose(), &["cfsk_ma_test_"], &["cfsk_ma_prod_"])
+            .or_else(|| Mode::of_key(credentials.app_id.expose(), &["TEST"], &[]))
     }
 }
 
@@ -65,7 +99,7 @@ fn payment_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
         [] => Call::post(exchange.url("/pg/orders")?)
             .secret_header("x-client-id", credentials.app_id.expose())
             .secret_header("x-client-secret", credentials.secret_key.expose())
-            .header("x-api-version", "2025-01-01")
+            .header("x-api-version", exchange.input.text("api_version").unwrap_or("2026-01-01"))
             .header("x-idempotency-key", exchange.idempotency_key)
             .json(&order(exchange)?)
             .repeatable()
@@ -105,10 +139,11 @@ fn order(exchange: &Exchange<'_>) -> Result<Value> {
     }
     let expires_at = exchange.expires_on()?;
     let methods = input.texts("payment_methods").join(",");
-    let reference = exchange.reference_of(45, "_-").ok().filter(|reference| reference.len() >= 3);
+    // 3 to 45 letters, digits, _ and - (OpenAPI 2025-01-01); a second order of an id is refused.
+    let order_id = exchange.object_reference(45, "_-");
     Ok(encoding::sparse(json!({
-        // A reference that cannot be an order's id is left out, and Cashfree then makes one.
-        "order_id": reference,
+        // Without an id, Cashfree makes one.
+        "order_id": Some(order_id).filter(|id| id.len() >= 3),
         "order_amount": amount,
         "order_currency": input.required_text("order_currency")?.to_ascii_uppercase(),
         "customer_details": encoding::sparse(json!({

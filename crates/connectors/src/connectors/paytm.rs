@@ -1,7 +1,7 @@
 //! Paytm: a token for its SDKs' queries before there is an order, and one that pays an order.
 //! <https://paytmpayments.com/docs/api/initiate-transaction-api>
 
-use std::ops::RangeInclusive;
+use std::borrow::Cow;
 
 use aes::{
     Aes128, Aes192, Aes256,
@@ -15,8 +15,19 @@ use crate::prelude::*;
 const IV: &[u8] = b"@@@@&&&&####$$$$";
 /// The lifetime of a transaction token, in seconds.
 const LIFETIME: u32 = 900;
-/// The result code for an order that Paytm knows already: its token is of unknown age.
+/// The result code for an order that Paytm knows already: its token is the first one.
 const KNOWN_ORDER: &str = "0002";
+/// The website's name in the test environment.
+const TEST_WEBSITE: &str = "WEBSTAGING";
+const PAGE: Source = Source::page("https://business.paytm.com/docs/api/initiate-transaction-api");
+const ACCESS_PAGE: Source = Source::page("https://business.paytm.com/docs/access-token-api");
+const CLIENT_SDK: Source = Source::sdk("npm paytmpayments-customuisdk-react-native 1.0.0");
+const MID: ClientParameter = ClientParameter::new("mid", "the merchant id", "initPaytmSDK(mid, …)");
+const IS_STAGING: ClientParameter = ClientParameter::new(
+    "is_staging",
+    "true in the test environment, false in production",
+    "the argument isStaging of the mobile SDKs; in a browser it picks the host of the checkout's script",
+);
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -36,12 +47,20 @@ impl Connector for Paytm {
         name: "Paytm",
         docs: "https://paytmpayments.com/docs/api/initiate-transaction-api",
         unconfirmed: &[
-            "A transaction token lives for 15 minutes.",
-            "The result codes, and that the token of an order asked for twice is the first one.",
+            "The result codes 501 and 00000900, and that the token of an order asked for twice is the first one.",
+            "The last 13 digits of a transaction token are the moment of its creation in milliseconds (vendor's examples).",
             "A reference of an access token has 10 to 20 characters.",
+            "The lifetime of an access token.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new("path, query, head and body of both calls, the lifetime of a transaction token", PAGE, "2026-11"),
+            Evidence::new("the result codes of the access token, and that its reference works once", ACCESS_PAGE, "2026-11"),
+            Evidence::new("hosts and path of initiateTransaction", Source::sdk("npm paytm-pg-node-sdk 1.0.6"), "2026-11"),
+            Evidence::new("the signature", Source::sdk("npm paytmchecksum 1.5.1"), "2026-11"),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "The website WEBSTAGING is that of the test environment (Paytm's pages); ids and keys show nothing.",
+        ),
         hosts: &[Host::main("https://secure.paytmpayments.com", "https://securestage.paytmpayments.com")],
         credentials: &[
             required("merchant_id").public(),
@@ -50,14 +69,6 @@ impl Connector for Paytm {
             optional("client_id").public(),
         ],
         grants: &[
-            client_grant(
-                "access_token",
-                "ask for payment options and card details without an order",
-                Lifetime::Unpublished,
-                access_token,
-            )
-            .by_default()
-            .inputs(&[Input::text_of("reference_id", 20)]),
             client_grant("txn_token", "pay this one order", Lifetime::Fixed(LIFETIME), txn_token)
                 .by_default_with("amount")
                 .inputs(&[
@@ -66,26 +77,57 @@ impl Connector for Paytm {
                     Input::text("cust_id").required(),
                     Input::url("callback_url").required(),
                     Input::text_of("order_id", 50),
-                ]),
+                ])
+                .worst_case(
+                    "pay the order, and perhaps see the saved instruments of its cust_id",
+                    &[Bound::Amount, Bound::Customer, Bound::Object],
+                )
+                .client_source(CLIENT_SDK)
+                .client_parameters(&[
+                    MID,
+                    IS_STAGING,
+                    ClientParameter::new("order_id", "the order", "data.orderId of CheckoutJS.init"),
+                    ClientParameter::new("amount", "the amount of the order", "data.amount of CheckoutJS.init"),
+                ])
+                .minting_ends_earlier(MintingEndsEarlier::No("each call names an order of its own (Paytm's page)")),
+            client_grant(
+                "access_token",
+                "ask for payment options and card details without an order",
+                Lifetime::Unpublished,
+                access_token,
+            )
+            .inputs(&[Input::text_of("reference_id", 20)])
+            .worst_case("ask for the payment options and the card BIN data of this merchant", &[Bound::Object])
+            .client_parameters(&[
+                MID,
+                IS_STAGING,
+                ClientParameter::new("reference_id", "the reference of the token", "referenceId of fetchPaymentOptions"),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No("each call names a reference of its own (Paytm's page)")),
         ],
     };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        (credentials.website == TEST_WEBSITE).then_some(Mode::Test)
+    }
 }
 
 fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let mid = &credentials.merchant_id;
-    let reference_id = id(exchange, "reference_id", 10..=20)?;
+    let reference_id = reference_id(exchange)?;
     match exchange.replies {
         [] => {
             let body = json!({ "mid": mid, "referenceId": reference_id }).to_string();
             let signature = signature(&credentials.merchant_key, &body, &exchange.nonce.alphanumeric(4))?;
             let head = json!({ "clientId": credentials.client_id, "tokenType": "CHECKSUM", "token": signature });
             let query = FormBody::new().field("mid", mid).field("referenceId", &reference_id);
-            post(exchange, "token/create", &query, &body, head)?.repeatable().send()
+            // Not repeatable: Paytm refuses a reference the second time (code 324).
+            post(exchange, "token/create", &query, &body, head)?.send()
         }
         [reply, ..] => {
             let Body { access_token, .. } = accept(reply)?;
             let token = Token::new(&access_token.unwrap_or_default(), "ACCESS", Expiry::Unpublished)?;
-            Ok(Step::Done(token.client("mid", mid).client("reference_id", reference_id)))
+            Ok(Step::Done(identified(token, credentials, exchange).client("reference_id", reference_id)))
         }
     }
 }
@@ -105,39 +147,55 @@ fn txn_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step>
         }
         [reply, ..] => {
             let Body { result_info, txn_token, .. } = accept(reply)?;
-            // The token of a known order is of unknown age, so its expiry cannot be told.
+            let mut expiry = Expiry::after_reply(reply, LIFETIME)?;
+            let value = txn_token.unwrap_or_default();
             if result_info.is_some_and(|result| result.result_code.as_deref() == Some(KNOWN_ORDER)) {
-                return Err(reply.refuse(refusal(reply)));
+                expiry = first_expiry(reply, &value).ok_or_else(|| reply.refuse(refusal(reply)))?;
             }
-            let expiry = Expiry::after_reply(reply, LIFETIME)?;
-            let token = Token::new(&txn_token.unwrap_or_default(), "txn_token", expiry)?
-                .client("mid", mid)
-                .client("order_id", order_id)
-                .client("amount", amount);
-            Ok(Step::Done(token))
+            let token = identified(Token::new(&value, "txn_token", expiry)?, credentials, exchange);
+            Ok(Step::Done(token.client("order_id", order_id).client("amount", amount)))
         }
     }
 }
 
-fn order_id(exchange: &Exchange<'_>) -> Result<String> {
+/// The end of the token of a known order, by the moment of its creation at its own end. `None`
+/// where it cannot be told, or is over.
+fn first_expiry(reply: &Reply, token: &str) -> Option<Expiry> {
+    let at = token.len().checked_sub(13)?;
+    let created_at: i64 = token.get(at..)?.parse::<i64>().ok()?.div_euclid(1000);
+    let age = reply.sent_at.as_second().saturating_sub(created_at);
+    (0..i64::from(LIFETIME)).contains(&age).then(|| Expiry::at_epoch(created_at + i64::from(LIFETIME)).ok())?
+}
+
+/// Adds the values that every call of the client names.
+fn identified(token: Token, credentials: &Credentials, exchange: &Exchange<'_>) -> Token {
+    let staging = exchange.mode == Mode::Test;
+    token.client("mid", &credentials.merchant_id).client("is_staging", staging.to_string())
+}
+
+/// Alphanumeric, at most 50 characters (page of the call), with @, -, _ and . by its examples.
+fn order_id<'a>(exchange: &'a Exchange<'_>) -> Result<Cow<'a, str>> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "@-_.".contains(c);
     match exchange.input.text("order_id") {
-        Some(id) if !id.chars().all(allowed) => {
-            Err(Error::invalid_input("order_id", "must be letters, digits, @, -, _ and ."))
-        }
-        _ => id(exchange, "order_id", 1..=50),
+        Some(id) if id.chars().all(allowed) => Ok(id.into()),
+        Some(_) => Err(Error::invalid_input("order_id", "must be letters, digits, @, -, _ and .")),
+        None => Ok(exchange.object_reference(50, "-_")),
     }
 }
 
-/// The id that the caller gives under this name, else one that is made from the reference.
-fn id(exchange: &Exchange<'_>, name: &str, length: RangeInclusive<usize>) -> Result<String> {
-    let (least, most) = length.into_inner();
-    match exchange.input.text(name) {
-        Some(id) if id.chars().count() < least => {
-            Err(Error::invalid_input(name, format!("must have {least} to {most} characters")))
+/// 10 to 20 characters. Paytm wants another one for each request, so the one that is made here
+/// differs between two exchanges.
+fn reference_id(exchange: &Exchange<'_>) -> Result<String> {
+    match exchange.input.text("reference_id") {
+        Some(id) if id.chars().count() < 10 => {
+            Err(Error::invalid_input("reference_id", "must have 10 to 20 characters"))
         }
         Some(id) => Ok(id.to_owned()),
-        None => Ok(format!("{:0>least$}", exchange.reference_within(most, "-_"))),
+        None => {
+            let moment = exchange.now.as_nanosecond().to_be_bytes();
+            let digest = crypto::sha256(&[exchange.reference.as_bytes(), &[0], &moment]);
+            Ok(hex::encode(digest).chars().take(20).collect())
+        }
     }
 }
 
@@ -178,48 +236,53 @@ fn accept(reply: &Reply) -> Result<Body> {
     let status = answer.body.result_info.as_ref().and_then(|result| result.result_status.as_deref());
     match status {
         Some("S") => Ok(answer.body),
-        None if answer.error_code.is_none() => Err(Error::bad_reply("Paytm's answer has no result in it")),
+        None if refusal(reply).code.is_none() => Err(Error::bad_reply("Paytm's answer has no result in it")),
         _ => Err(reply.refuse(refusal(reply))),
     }
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Answer {
+    #[serde(deserialize_with = "encoding::lenient")]
     body: Body,
-    error_code: Option<String>,
-    error_message: Option<String>,
-    error_description: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Body {
+    #[serde(deserialize_with = "encoding::lenient")]
     result_info: Option<ResultInfo>,
+    #[serde(deserialize_with = "encoding::lenient")]
     access_token: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
     txn_token: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct ResultInfo {
+    #[serde(deserialize_with = "encoding::lenient")]
     result_status: Option<String>,
+    #[serde(deserialize_with = "encoding::lenient")]
     result_code: Option<String>,
-    result_msg: Option<String>,
 }
 
-/// A refusal comes with status 200.
+/// A refusal comes with status 200. Gateways in front of the API have a shape of their own.
 fn refusal(reply: &Reply) -> Refusal {
-    let answer: Answer = reply.lenient();
-    let result = answer.body.result_info.unwrap_or_default();
-    let code = result.result_code.or(answer.error_code);
-    let kind = match code.as_deref() {
-        Some("2005" | "2006") => Some(Kind::CredentialsRejected),
+    let refusal = reply.refusal(
+        &["/body/resultInfo/resultCode", "/errorCode"],
+        &["/body/resultInfo/resultMsg", "/errorMessage"],
+        &["/body/resultInfo/resultStatus", "/errorDescription"],
+    );
+    // 2006 is an unknown merchant, or a reference that differs between query and body.
+    let merchant = refusal.message.as_deref().is_some_and(|text| text.to_ascii_lowercase().starts_with("mid "));
+    let kind = match refusal.code.as_deref() {
+        Some("2005") => Some(Kind::CredentialsRejected),
+        Some("2006") if merchant => Some(Kind::CredentialsRejected),
         Some("501" | "00000900") => Some(Kind::Unavailable),
-        _ if result.result_status.as_deref() == Some("U") => Some(Kind::Unavailable),
+        _ if refusal.reason.as_deref() == Some("U") => Some(Kind::Unavailable),
         _ => reply.is_success().then_some(Kind::RequestRejected),
     };
-    Refusal::new(code, result.result_msg.or(answer.error_message))
-        .reason(result.result_status.or(answer.error_description))
-        .kind(kind)
+    refusal.kind(kind)
 }

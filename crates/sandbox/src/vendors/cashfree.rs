@@ -1,6 +1,7 @@
 //! Cashfree: payment sessions of orders.
 //!
-//! Written from the vendor's OpenAPI document 2025-01-01.
+//! Written from the vendor's OpenAPI document 2025-01-01, with the version that npm cashfree-pg 6.0.6
+//! sends.
 
 use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
@@ -12,6 +13,9 @@ use crate::{
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
 };
+
+/// The versions that the vendor's SDKs sent one after the other.
+const VERSIONS: &[&str] = &["2022-09-01", "2023-08-01", "2025-01-01", "2026-01-01"];
 
 const EXAMPLES: &[(&str, &str)] = &[(
     "payment_session",
@@ -64,7 +68,7 @@ fn failure(status: u16) -> Answer {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
-    if request.header("x-api-version").is_none_or(|version| version.len() != 10) {
+    if request.header("x-api-version").is_none_or(|version| !VERSIONS.contains(&version)) {
         return Err(invalid("x-api-version"));
     }
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
@@ -124,6 +128,9 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
         let message = "order with same id is already present";
         return Err(error(409, "invalid_request_error", "order_already_exists", message));
     }
+    if body.get("order_tags").and_then(Value::as_object).is_some_and(|tags| tags.len() > 10) {
+        return Err(invalid("order_tags"));
+    }
     let month = state.now.saturating_add(30 * 86_400);
     let asked = body.get("order_expiry_time").map(|_| text(body, "/order_expiry_time").parse::<Timestamp>());
     let expires_at =
@@ -181,10 +188,13 @@ mod tests {
             json!({"order_id": "o 1"}),
             json!({"customer_details": {"customer_id": "cust1"}}),
             json!({"order_expiry_time": "2027-01-15T08:00:00"}),
+            json!({"order_tags": (0..11).map(|nth| (nth.to_string(), json!("t"))).collect::<serde_json::Map<_, _>>()}),
         ] {
             assert_eq!(fake.ask("POST /pg/orders", &KEYS, &body(changes.clone())).0, 400, "{changes}");
         }
         assert_eq!(fake.ask("POST /pg/orders", &KEYS[1..], "{}").0, 401);
+        let unknown = [KEYS[0], KEYS[1], ("x-api-version", "2024-01-01")];
+        assert_eq!(fake.ask("POST /pg/orders", &unknown, &body(json!({}))).0, 400);
         let keyed = [KEYS[0], KEYS[1], KEYS[2], ("x-idempotency-key", "k")];
         let (_, first) = fake.ask("POST /pg/orders", &keyed, &body(json!({})));
         assert_eq!(fake.ask("POST /pg/orders", &keyed, &body(json!({}))), (200, first));

@@ -1,8 +1,8 @@
 //! Paytm: transaction tokens and access tokens.
 //!
-//! Written from <https://paytmpayments.com/docs/api/initiate-transaction-api> and the vendor's
-//! checksum library. A refusal has status 200. The lifetime of an access token is not published: 15
-//! minutes are invented.
+//! Written from <https://business.paytm.com/docs/api/initiate-transaction-api>,
+//! <https://business.paytm.com/docs/access-token-api> and npm paytmchecksum 1.5.1. A refusal has
+//! status 200. The lifetime of an access token is not published: 15 minutes are invented.
 
 use aes::{
     Aes128,
@@ -23,7 +23,7 @@ const KEY: &[u8] = b"sandboxPaytmKey1";
 const IV: &[u8] = b"@@@@&&&&####$$$$";
 
 const EXAMPLES: &[(&str, &str)] = &[
-    ("access_token", r#"{"reference_id": "sandbox-ref-01"}"#),
+    ("access_token", "{}"),
     (
         "txn_token",
         r#"{"amount": "1.00", "currency": "INR", "cust_id": "CUST_1", "callback_url": "https://shop.example/paid"}"#,
@@ -124,7 +124,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         if field("/head/tokenType") != "CHECKSUM" || !(10..=20).contains(&id.len()) {
             return Err(refuse("1001", "Request parameters are not valid"));
         }
-        state.issue(&random, "access", expires_at, &[]);
+        // A reference works for one request.
+        let reference = format!("{mid}\n{id}");
+        if state.find_token("reference", &reference).is_some() {
+            return Err(refuse("324", "Duplicate reference Id"));
+        }
+        state.issue(&random, "access", expires_at, &[("reference", &reference)]);
         return Ok(result("S", "0000", "Success", &[("accessToken", &random)]));
     }
     let required = ["/body/websiteName", "/body/txnAmount/value", "/body/txnAmount/currency", "/body/userInfo/custId"];
@@ -177,6 +182,8 @@ mod tests {
         let mut fake = Fake::new("paytm");
         let body = r#"{"referenceId":"reference-1", "mid":"M"}"#;
         let made = ask(&mut fake, "token/create?mid=M&referenceId=reference-1", KEY, "token", body);
+        let again = ask(&mut fake, "token/create?mid=M&referenceId=reference-1", KEY, "token", body);
+        assert_eq!(text(&again, "/resultInfo/resultCode"), "324");
         fake.check_token_use("access_token", &made["accessToken"], &[], Some(900));
         let mut fake = Fake::new("paytm");
         let body = r#"{"requestType":"Payment","mid":"M","websiteName":"W","orderId":"o","txnAmount":{"value":"1.00","currency":"INR"},"userInfo":{"custId":"c"}}"#;

@@ -1,13 +1,14 @@
 //! PhonePe's payment gateway v2: access tokens, and the tokens of orders.
 //!
-//! Written from the vendor's page "Generate Authorization Token" and its Java SDK. The calls of the
-//! mobile SDK are not described: the payment at `/checkout/v2/sdk/pay` is invented.
+//! Written from the vendor's pages "Generate Authorization Token" and "Creating Order Token", and from
+//! PyPI phonepe-pg-sdk-python 3.0.1. The calls of the mobile SDK and of the page are not described:
+//! the payments at `/checkout/v2/sdk/pay` and `/transact/pay` are invented.
 
 use serde_json::{Value, json};
 
 use crate::{
     http::{Answer, Handled, Request, text},
-    token_use::{ClientCall, TokenUse},
+    token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::VendorState,
 };
@@ -16,6 +17,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "sdk_order_token",
         r#"{"client_id": "SANDBOX_1", "client_secret": "sandbox-client-key", "client_version": "1", "amount": 1000}"#,
+    ),
+    (
+        "checkout_pay_link",
+        r#"{"client_id": "SANDBOX_1", "client_secret": "sandbox-client-key", "client_version": "1", "amount": 1000,
+            "return_url": "https://shop.example/paid"}"#,
     ),
     (
         "client_credentials",
@@ -31,18 +37,35 @@ pub(super) static PHONEPE: FakeVendor = FakeVendor {
     serve,
     failure: |status, _| failure(status),
     examples: EXAMPLES,
-    clients: &[TokenUse {
-        grant: "sdk_order_token",
-        allowed: |client| {
-            let body = json!({"orderId": client.starting("OMO"), "token": client.token, "instrument": "UPI"});
-            ClientCall::new("pay the order", "POST", "/phonepe/apis/pg-sandbox/checkout/v2/sdk/pay").json(&body)
+    clients: &[
+        TokenUse {
+            grant: "sdk_order_token",
+            allowed: |client| {
+                let body = json!({"orderId": client.starting("OMO"), "token": client.token, "instrument": "UPI"});
+                ClientCall::new("pay the order", "POST", "/phonepe/apis/pg-sandbox/checkout/v2/sdk/pay").json(&body)
+            },
+            forbidden: |client| refund(&client.token),
         },
-        forbidden: |client| {
-            let call = ClientCall::new("refund the order", "POST", "/phonepe/apis/pg-sandbox/payments/v2/refund");
-            call.header("authorization", format!("O-Bearer {}", client.token)).json(&json!({"amount": 100}))
+        TokenUse {
+            grant: "checkout_pay_link",
+            allowed: |client| {
+                let body = json!({"token": of_page(client), "instrument": "UPI"});
+                ClientCall::new("pay the order", "POST", "/phonepe/transact/pay").json(&body)
+            },
+            forbidden: |client| refund(of_page(client)),
         },
-    }],
+    ],
 };
+
+fn refund(token: &str) -> ClientCall {
+    let call = ClientCall::new("refund the order", "POST", "/phonepe/apis/pg-sandbox/payments/v2/refund");
+    call.header("authorization", format!("O-Bearer {token}")).json(&json!({"amount": 100}))
+}
+
+/// The token in the address of the page.
+fn of_page(client: &ClientToken) -> &str {
+    client.token.split_once("token=").map_or("", |(_, token)| token)
+}
 
 fn error(status: u16, code: &str, message: &str) -> Answer {
     Answer::json(status, &json!({"success": false, "code": code, "message": message, "data": {}}))
@@ -68,7 +91,11 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", "/v1/oauth/token") => login(request, state),
         ("POST", "/checkout/v2/sdk/order") => {
             server(request, state)?;
-            order(&body(), state)
+            order(&body(), "sdk_order", state)
+        }
+        ("POST", "/checkout/v2/pay") => {
+            server(request, state)?;
+            order(&body(), "page", state)
         }
         ("POST", "/payments/v2/refund") => {
             server(request, state)?;
@@ -76,12 +103,16 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", "/checkout/v2/sdk/pay") => {
             let body = body();
-            let order = state.active(text(&body, "/token"), &["order"]).map_err(|_| failure(401))?;
+            let order = state.active(text(&body, "/token"), &["sdk_order"]).map_err(|_| failure(401))?;
             if order.attribute("id") != text(&body, "/orderId") {
                 return Err(failure(401));
             }
             order.used = true;
             Ok(Answer::json(200, &json!({"orderId": order.attribute("id"), "state": "COMPLETED"})))
+        }
+        ("POST", "") if request.path == "/transact/pay" => {
+            state.active(text(&body(), "/token"), &["page"]).map_err(|_| failure(401))?.used = true;
+            Ok(Answer::json(200, &json!({"state": "COMPLETED"})))
         }
         _ => Err(error(404, "NOT_FOUND", "Api Mapping Not Found")),
     }
@@ -113,7 +144,7 @@ fn server(request: &Request, state: &mut VendorState) -> Result<(), Answer> {
     state.active(token, &["login"]).map(|_| ()).map_err(|_| failure(401))
 }
 
-fn order(body: &Value, state: &mut VendorState) -> Handled {
+fn order(body: &Value, kind: &'static str, state: &mut VendorState) -> Handled {
     let id = text(body, "/merchantOrderId");
     let number = |name: &str| body.get(name).map_or(Some(1_200), Value::as_i64).unwrap_or_default();
     let good_id =
@@ -121,9 +152,12 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     let amount = body.get("amount").is_some() && number("amount") >= 100;
     let flow = text(body, "/paymentFlow/type") == "PG_CHECKOUT";
     let lifetime = number("expireAfter");
+    let returns = kind != "page" || text(body, "/paymentFlow/merchantUrls/redirectUrl").contains("://");
     if !good_id
         || !amount
         || !flow
+        || !returns
+        || !good_tags(body)
         || !(300..=3_600).contains(&lifetime)
         || state.find_token("merchant_order", id).is_some()
     {
@@ -132,9 +166,25 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     let expires_at = state.now.saturating_add(lifetime);
     let order = state.random_id_of("OMO", 12, b"0123456789");
     let token = state.jwt("HS256", &json!({"orderId": order, "expiresOn": expires_at}));
-    state.issue(&token, "order", Some(expires_at), &[("id", &order), ("merchant_order", id)]);
+    state.issue(&token, kind, Some(expires_at), &[("id", &order), ("merchant_order", id)]);
     let expire_at = expires_at.saturating_mul(1_000);
-    Ok(Answer::json(200, &json!({"orderId": order, "state": "PENDING", "expireAt": expire_at, "token": token})))
+    let url = format!("https://mercury-uat.phonepe.com/transact/uat_v2?token={token}");
+    let (name, value) = if kind == "page" { ("redirectUrl", url) } else { ("token", token) };
+    Ok(Answer::json(200, &json!({"orderId": order, "state": "PENDING", "expireAt": expire_at, name: value})))
+}
+
+/// Ten free tags of 256 characters, five of 50 of a few kinds.
+fn good_tags(body: &Value) -> bool {
+    body.get("metaInfo").and_then(Value::as_object).into_iter().flatten().all(|(name, value)| {
+        let number = name.strip_prefix("udf").and_then(|number| number.parse::<usize>().ok()).unwrap_or_default();
+        let value = value.as_str().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_- @.+".contains(c);
+        match number {
+            1..=10 => value.chars().count() <= 256,
+            11..=15 => value.len() <= 50 && value.chars().all(plain),
+            _ => false,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -158,8 +208,24 @@ mod tests {
         for body in [body, &body.replace("o-1", "o/2"), &body.replace("\"amount\":100", "\"amount\":99"), "{}"] {
             assert_eq!(fake.ask(path, &auth, body).0, 400, "{body}");
         }
+        let tagged = body.replace("o-1", "o-3").replace("}}", r#"},"metaInfo":{"udf11":"a/b"}}"#);
+        assert_eq!(fake.ask(path, &auth, &tagged).0, 400, "{tagged}");
         assert_eq!(fake.ask(path, &[("authorization", "O-Bearer x")], body).0, 401);
         fake.check_token_use("sdk_order_token", &made["token"], &[made["orderId"].as_str().unwrap()], Some(300));
+    }
+
+    #[test]
+    fn a_page_pays_its_order() {
+        let mut fake = Fake::new("phonepe");
+        let (_, login) = fake.ask("POST /apis/pg-sandbox/v1/oauth/token", &[], LOGIN);
+        let bearer = format!("O-Bearer {}", login["access_token"].as_str().unwrap());
+        let auth = [("authorization", bearer.as_str())];
+        let path = "POST /apis/pg-sandbox/checkout/v2/pay";
+        let flow = |more: &str| format!(r#"{{"merchantOrderId":"o-1","amount":100,"expireAfter":300,"paymentFlow":{{"type":"PG_CHECKOUT"{more}}}}}"#);
+        assert_eq!(fake.ask(path, &auth, &flow("")).0, 400);
+        let (status, made) = fake.ask(path, &auth, &flow(r#","merchantUrls":{"redirectUrl":"https://a.example"}"#));
+        assert_eq!(status, 200, "{made}");
+        fake.check_token_use("checkout_pay_link", &made["redirectUrl"], &[], Some(300));
     }
 
     #[test]
