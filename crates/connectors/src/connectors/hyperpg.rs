@@ -7,9 +7,18 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::prelude::*;
 
 const LIFETIME: Lifetime = Lifetime::Fixed(900);
-/// The version of the API. Without it, answers to old accounts lack the token.
-const VERSION: &str = "2018-07-01";
-const MAX_ORDER_ID: usize = 21;
+/// The version of the API, as npm expresscheckout-nodejs 1.0.0 sends it. Without one, answers to old
+/// accounts lack the token.
+const VERSION: &str = "2019-05-07";
+/// An order's id has fewer than 21 letters and digits, in a session fewer than 18 (npm
+/// expresscheckout-nodejs 1.0.0, types of Order and Session).
+const MAX_ORDER_ID: usize = 20;
+const MAX_SESSION_ORDER_ID: usize = 17;
+/// The least length of a new customer's id (the same package, type of Customer).
+const MIN_CUSTOMER_ID: usize = 8;
+const SDK: Source = Source::sdk("npm expresscheckout-nodejs 1.0.0");
+const TOKEN_PAGE: Source =
+    Source::page("https://juspay.io/api-reference/docs/visa-agentic-transactions/authentication-using-client-auth-token");
 /// The parameter that requests a client auth token.
 const GET_TOKEN: &str = "options.get_client_auth_token";
 const CUSTOMER_ID: Input = Input::text("customer_id").required();
@@ -24,7 +33,6 @@ const CUSTOMER: &[Input] = &[
 /// With any of these inputs the call creates the customer, unless the connector knows the id.
 const CONTACT: &[&str] = &["mobile_number", "email_address", "first_name", "last_name", "mobile_country_code"];
 const AMOUNT: Input = Input::decimal("amount").required();
-const ORDER_ID: Input = Input::text_of("order_id", MAX_ORDER_ID);
 const CUSTOMER_EMAIL: Input = Input::text("customer_email");
 const CUSTOMER_PHONE: Input = Input::text("customer_phone");
 const RETURN_URL: Input = Input::url("return_url");
@@ -32,7 +40,7 @@ const ORDER: &[Input] = &[
     Input::currency("currency").required(),
     CUSTOMER_ID,
     AMOUNT,
-    ORDER_ID,
+    Input::text_of("order_id", MAX_ORDER_ID),
     CUSTOMER_EMAIL,
     CUSTOMER_PHONE,
     RETURN_URL,
@@ -40,7 +48,7 @@ const ORDER: &[Input] = &[
 const SESSION: &[Input] = &[
     CUSTOMER_ID,
     AMOUNT,
-    ORDER_ID,
+    Input::text_of("order_id", MAX_SESSION_ORDER_ID),
     CUSTOMER_EMAIL,
     CUSTOMER_PHONE,
     RETURN_URL,
@@ -63,29 +71,63 @@ impl Connector for Hyperpg {
         id: "hyperpg",
         name: "HyperPG",
         docs: "https://juspay.io/in/docs/api-reference/docs/express-checkout/getcustomer",
-        unconfirmed: &["That the HyperPG hosts serve /customers and /session, as Juspay's own do."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "That the HyperPG hosts serve /customers, /orders and /session, as Juspay's own do.",
+            "The header x-routing-id.",
+        ],
+        evidence: &[
+            Evidence::new("paths, headers, forms, the option of the token and the bounds of ids", SDK, "2026-11"),
+            Evidence::new(
+                "the two scopes of a token, and the calls that make it",
+                TOKEN_PAGE,
+                "2026-11",
+            ),
+            Evidence::new(
+                "the lifetime of 15 minutes and the form of the expiry",
+                Source::page("https://juspay.io/in/docs/upi-tpap-sdk/android/miscellaneous/session-expiry"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("API keys have no form that Juspay's pages or its SDK document."),
         hosts: &[Host::main("https://api.hyperpg.in", "https://sandbox.hyperpg.in")],
         credentials: &[required("username"), optional("password"), required("merchant_id").public()],
         grants: &[
             client_grant(
                 "customer_client_auth_token",
-                "list, store and pay with that customer's payment methods in the SDK",
+                "list, store, delete and pay with that customer's payment methods in the SDK",
                 LIFETIME,
                 customer_client_auth_token,
             )
             .by_default()
-            .inputs(CUSTOMER),
+            .inputs(CUSTOMER)
+            .worst_case(
+                "make each call of that customer: list, store and delete cards and wallets, and pay the customer's orders",
+                &[Bound::Customer],
+            )
+            .client_source(TOKEN_PAGE),
             client_grant("order_client_auth_token", "pay that one order in the SDK", LIFETIME, order_client_auth_token)
-                .inputs(ORDER),
+                .by_default_with("amount")
+                .inputs(ORDER)
+                .worst_case("pay the order", &[Bound::Amount, Bound::Object])
+                .client_source(TOKEN_PAGE)
+                .client_parameters(&[ClientParameter::new("order_id", "the order", "orderId in the payload of process")]),
             client_grant(
                 "session_sdk_payload",
                 "open the hosted checkout SDK for that one order",
                 LIFETIME,
                 session_sdk_payload,
             )
-            .inputs(SESSION),
+            .inputs(SESSION)
+            .worst_case(
+                "pay the order, and see the customer's phone and e-mail in the payload",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::sdk("npm hyper-sdk-react 5.0.35, whose process takes the payload"))
+            .client_parameters(&[ClientParameter::new(
+                "sdk_payload",
+                "the payload of the session as JSON, with the token in it",
+                "process(payload) of HyperServices",
+            )]),
         ],
     };
 }
@@ -100,13 +142,13 @@ fn customer_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>
 fn order_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let form = order(exchange)?.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
+            let form = order(exchange, MAX_ORDER_ID)?.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
             let form = form.field(GET_TOKEN, "true");
             identified(credentials, exchange, Call::post(exchange.url("/orders")?))?.form(form).send()
         }
         [reply, ..] => {
             let token = token(&reply.accept::<Answer>(refusal)?.juspay)?;
-            Ok(Step::Done(token.client("order_id", order_id(exchange)?)))
+            Ok(Step::Done(token.client("order_id", order_id(exchange, MAX_ORDER_ID)?)))
         }
     }
 }
@@ -114,7 +156,7 @@ fn order_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -
 fn session_sdk_payload(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let mut body = order(exchange)?;
+            let mut body = order(exchange, MAX_SESSION_ORDER_ID)?;
             body.entry("action").or_insert("paymentPage".into());
             identified(credentials, exchange, Call::post(exchange.url("/session")?))?.json(&body).send()
         }
@@ -143,6 +185,10 @@ fn customer(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> 
         let path = format!("/customers/{}?{GET_TOKEN}=true", Exchange::segment(id));
         return identified(credentials, exchange, Call::get(exchange.url(&path)?))?.send();
     }
+    if id.chars().count() < MIN_CUSTOMER_ID {
+        let bound = format!("a new customer's id has at least {MIN_CUSTOMER_ID} characters");
+        return Err(Error::invalid_input("customer_id", bound));
+    }
     let form = FormBody::new().field("object_reference_id", id).field(GET_TOKEN, "true");
     let form = CONTACT.iter().fold(form, |form, name| form.maybe(name, input.text(name)));
     identified(credentials, exchange, Call::post(exchange.url("/customers")?))?.form(form).repeatable().send()
@@ -150,20 +196,26 @@ fn customer(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> 
 
 /// The members of an order or a session: the inputs under their own names. Where the caller gave no
 /// order id, the reference takes its place.
-fn order<'a>(exchange: &Exchange<'a>) -> Result<BTreeMap<&'a str, String>> {
+fn order<'a>(exchange: &Exchange<'a>, max: usize) -> Result<BTreeMap<&'a str, String>> {
     let input = exchange.input;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut members: BTreeMap<&str, String> = input.iter().map(|(name, value)| (name, text(value))).collect();
-    members.insert("order_id", order_id(exchange)?.into_owned());
+    members.insert("order_id", order_id(exchange, max)?.into_owned());
     members.entry("currency").and_modify(|currency| currency.make_ascii_uppercase());
     Ok(members)
 }
 
-fn order_id<'a>(exchange: &'a Exchange<'_>) -> Result<Cow<'a, str>> {
+/// Letters and digits, whose case Juspay does not tell apart: a reference with capitals is digested.
+fn order_id<'a>(exchange: &'a Exchange<'_>, max: usize) -> Result<Cow<'a, str>> {
     match exchange.input.text("order_id") {
         Some(id) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(id.into()),
         Some(_) => Err(Error::invalid_input("order_id", "must be letters and digits")),
-        None => Ok(exchange.reference_within(MAX_ORDER_ID, "")),
+        None => match exchange.object_reference_without_key(max, "") {
+            id if id.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                Ok(hex::encode(crypto::sha256(&[id.as_bytes()])).chars().take(max).collect::<String>().into())
+            }
+            id => Ok(id),
+        },
     }
 }
 

@@ -5,12 +5,15 @@ use crate::prelude::*;
 
 const INDIA: Host = Host::named("india", "https://accounts.payu.in", "https://uat-accounts.payu.in");
 const LIFETIME: Lifetime = Lifetime::Fixed(43_199);
+const GPO_SCHEMA: Source = Source::schema("PayU GPO Europe REST API 2.1.0 (OpenAPI)");
+const INDIA_PAGE: Source = Source::page("docs.payu.in: Get Token API, Generate access token");
+const SAME_TOKEN: MintingEndsEarlier = MintingEndsEarlier::No("GPO's pages: the same token comes back until it ends");
 const CLIENT_ID: Input = Input::text("client_id");
 const CLIENT_SECRET: Input = Input::secret("client_secret");
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
-    api_key: String,
+    api_key: Secret,
     api_secret: Secret,
 }
 
@@ -26,19 +29,28 @@ impl Connector for Payu {
         unconfirmed: &[
             "That GPO's client ids are numbers and India's are not, by which the platform is told where region is not given.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new("hosts, path, forms, reply, lifetime and refusals of GPO", GPO_SCHEMA, "2026-11"),
+            Evidence::new(
+                "the members email and ext_customer_id",
+                Source::third_party("PyPI entirius-py-payu-sdk 2.0.0"),
+                "2026-11",
+            ),
+            Evidence::new("hosts, path, form and reply of India, created_at", INDIA_PAGE, "2026-11"),
+        ],
+        mode_shown: ModeShown::No("POS ids are digits in both environments of GPO (its OpenAPI file has one of each)."),
         hosts: &[Host::main("https://secure.payu.com", "https://secure.snd.payu.com"), INDIA],
-        credentials: &[required("api_key").public(), required("api_secret")],
+        credentials: &[required("api_key"), required("api_secret")],
         grants: &[
             server_grant(
                 "client_credentials",
                 "make all order calls of the point of sale (GPO), or those of the scopes asked for (India)",
-                LIFETIME,
+                Lifetime::InReply,
                 client_credentials,
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::one_of("region", &["gpo", "india"])])
-            .scopes(Scopes::Any),
+            .scopes(Scopes::Any)
+            .lifetime_note("43199 s at GPO; at PayU India about 7200 s, which the partner can change"),
             server_grant(
                 "trusted_merchant",
                 "make all order calls of the point of sale, with the stored cards of one customer (GPO)",
@@ -50,12 +62,14 @@ impl Connector for Payu {
                 CLIENT_SECRET,
                 Input::text("email").required(),
                 Input::text("ext_customer_id").required(),
-            ]),
+            ])
+            .minting_ends_earlier(SAME_TOKEN),
             server_grant("partner", "manage the shops of one firm (GPO)", LIFETIME, partner).inputs(&[
                 CLIENT_ID,
                 CLIENT_SECRET,
                 Input::text("firm_id").required(),
-            ]),
+            ])
+            .minting_ends_earlier(SAME_TOKEN),
         ],
     };
 }
@@ -102,24 +116,32 @@ fn partner(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     }
 }
 
-/// The inputs come before the credentials: a merchant's key and salt of PayU India are not an OAuth
-/// client.
 fn client(credentials: &Credentials, exchange: &Exchange<'_>, grant_type: &str) -> FormBody {
-    let secret = exchange.input.text("client_secret").unwrap_or(credentials.api_secret.expose());
-    FormBody::new()
-        .field("grant_type", grant_type)
-        .field("client_id", client_id(credentials, exchange))
-        .field("client_secret", secret)
+    let (id, secret) = pair(credentials, exchange);
+    FormBody::new().field("grant_type", grant_type).field("client_id", id).field("client_secret", secret)
 }
 
-fn client_id<'a>(credentials: &'a Credentials, exchange: &Exchange<'a>) -> &'a str {
-    exchange.input.text("client_id").unwrap_or(&credentials.api_key)
+/// The OAuth client's id and secret. The inputs come before the credentials: a merchant's key and
+/// salt of PayU India are not an OAuth client. Some routers keep the id of GPO, which is digits, as
+/// the secret and the secret as the key: such a pair is taken the other way round.
+fn pair<'a>(credentials: &'a Credentials, exchange: &Exchange<'a>) -> (&'a str, &'a str) {
+    let (key, secret) = (credentials.api_key.expose(), credentials.api_secret.expose());
+    let elsewhere = exchange.input.text("region") == Some("india") || exchange.input.text("client_id").is_some();
+    let (id, secret) = match is_number(secret) && !is_number(key) && !elsewhere {
+        true => (secret, key),
+        false => (key, secret),
+    };
+    (exchange.input.text("client_id").unwrap_or(id), exchange.input.text("client_secret").unwrap_or(secret))
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn in_india(credentials: &Credentials, exchange: &Exchange<'_>) -> bool {
     match exchange.input.text("region") {
         Some(region) => region == "india",
-        None => !client_id(credentials, exchange).bytes().all(|byte| byte.is_ascii_digit()),
+        None => !is_number(pair(credentials, exchange).0),
     }
 }
 
@@ -129,10 +151,10 @@ fn post_to_gpo(exchange: &Exchange<'_>, form: FormBody) -> Result<Step> {
 
 fn token(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
     let token = reply.accept::<oauth::AccessToken>(oauth::refusal)?.token(reply, exchange.grant)?;
-    // PayU India states the moment from which the seconds count.
+    // PayU India states the moment from which the seconds count, by its own clock.
     match (token.expiry, reply.json::<Created>()?.created_at) {
         (Expiry::After(_, lifetime), Some(Seconds(created_at))) => {
-            Ok(Step::Done(Token { expiry: Expiry::at_epoch(created_at.saturating_add(lifetime))?, ..token }))
+            Ok(Step::Done(token.ends_by(Expiry::at_epoch(created_at.saturating_add(lifetime))?)))
         }
         _ => Ok(Step::Done(token)),
     }

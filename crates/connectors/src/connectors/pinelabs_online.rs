@@ -5,6 +5,8 @@ use serde::de::DeserializeOwned;
 
 use crate::prelude::*;
 
+const SDK: Source = Source::sdk("PyPI pinelabs-python 0.2.1");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: Secret,
@@ -21,11 +23,16 @@ impl Connector for PinelabsOnline {
         name: "Pine Labs Online",
         docs: "https://developer.pinelabsonline.com/reference/generate-token",
         unconfirmed: &[
-            "The integration modes REDIRECT and SDK; the vendor's text shows IFRAME only.",
-            "The shape of the token call's refusals.",
+            "The shape of the token call's refusals, and expires_in in its answer.",
+            "A merchant_order_reference has 1 to 50 letters, digits, - and _.",
+            "The bounds of an amount.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[Evidence::new(
+            "hosts, paths, members and replies of both calls, the shape of refusals, the modes and methods",
+            SDK,
+            "2026-11",
+        )],
+        mode_shown: ModeShown::No("Client ids and secrets have no form that the pages or the SDK document."),
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
         credentials: &[required("client_id").public(), required("client_secret")],
         grants: &[
@@ -45,7 +52,17 @@ impl Connector for PinelabsOnline {
                 Input::url("callback_url"),
                 Input::text("notes"),
                 Input::object("customer"),
-            ]),
+            ])
+            .worst_case(
+                "pay the order, and see the customer's data that was put into it",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::sdk("pub.dev pinelabs_native 1.0.0, whose startPayment takes the token of an order"))
+            .client_parameters(&[
+                ClientParameter::new("redirect_url", "the page of the checkout", "the address that the browser opens"),
+                ClientParameter::new("order_id", "Pine Labs' order", "nothing: it names the order"),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No("a new reference makes a new order (PyPI pinelabs-python 0.2.1)")),
             server_grant(
                 "access_token",
                 "call all APIs: orders, payments, refunds, customers",
@@ -60,17 +77,17 @@ fn checkout_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<
     match exchange.replies {
         [] => login(credentials, exchange),
         [login] => traced(Call::post(exchange.url("/api/checkout/v1/orders")?), exchange)
-            .bearer(answer::<Login>(login, "access_token")?.access_token.expose())
+            .bearer(answer::<Bearer>(login, "access_token")?.access_token.expose())
             .json(&order(exchange)?)
             .send(),
         [login, reply, ..] => {
             let order: Order = answer(reply, "token")?;
-            if order.response_code.is_some_and(|code| code.0 != 200) {
+            if order.response_code.is_some_and(|code| code != "200" && code != 200) {
                 return Err(reply.refuse(refusal(reply).kind(Some(Kind::RequestRejected))));
             }
             let absent = || Error::bad_reply("Pine Labs sent no token or address");
             let (token, url) = order.token.zip(order.redirect_url).ok_or_else(absent)?;
-            if token == login.json::<Login>()?.access_token.expose() {
+            if token == login.json::<Bearer>()?.access_token.expose() {
                 return Err(Error::bad_reply("Pine Labs gave the merchant's token in place of the order's"));
             }
             let token = Token::new(&token, "checkout_token", Expiry::Unpublished)?;
@@ -86,12 +103,11 @@ fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
         // The answer may have a refresh token too: it is not read.
         [reply, ..] => {
             let login: Login = answer(reply, "access_token")?;
-            let expiry = match (&login.expires_at, login.expires_in) {
-                (Some(date), _) => Expiry::at_date(date)?,
-                (None, Some(seconds)) => Expiry::after_reply(reply, seconds)?,
-                (None, None) => return Err(Error::bad_reply("Pine Labs says no expiry")),
-            };
-            Ok(Step::Done(Token::new(login.access_token.expose(), "Bearer", expiry)?))
+            let date = login.expires_at.as_deref().map(Expiry::at_date).transpose()?;
+            let seconds = login.expires_in.map(|seconds| Expiry::after_reply(reply, seconds)).transpose()?;
+            let expiry = date.or(seconds).ok_or_else(|| Error::bad_reply("Pine Labs says no expiry"))?;
+            let token = Token::new(login.access_token.expose(), "Bearer", expiry)?;
+            Ok(Step::Done(seconds.into_iter().fold(token, Token::ends_by)))
         }
     }
 }
@@ -119,12 +135,20 @@ fn order(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     let optional = ["integration_mode", "pre_auth", "allowed_payment_methods", "callback_url", "notes"];
     input.copy_into(&mut body, &optional.map(|name| (name, name)));
     let currency = input.required_text("currency")?.to_ascii_uppercase();
-    body.insert("merchant_order_reference".into(), json!(exchange.reference_within(50, "-_")));
+    // 1 to 50 letters, digits, - and _ (vendor's page); the same one gives the existing order again
+    // (PyPI pinelabs-python 0.2.1).
+    body.insert("merchant_order_reference".into(), json!(exchange.object_reference(50, "-_")));
     body.insert("order_amount".into(), json!({ "value": input.required_integer("amount")?, "currency": currency }));
     if let Some(customer) = input.value("customer") {
         body.insert("purchase_details".into(), json!({ "customer": customer }));
     }
     Ok(body)
+}
+
+/// The login of an order, whose expiry plays no part.
+#[derive(Deserialize)]
+struct Bearer {
+    access_token: Secret,
 }
 
 #[derive(Deserialize)]
@@ -137,9 +161,11 @@ struct Login {
 #[derive(Deserialize)]
 struct Order {
     token: Option<String>,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     order_id: Option<String>,
     redirect_url: Option<String>,
-    response_code: Option<Seconds>,
+    #[serde(default, deserialize_with = "encoding::lenient")]
+    response_code: Option<Value>,
 }
 
 /// The answer with a member of the name `token`. A refusal may come with status 200 in its place.

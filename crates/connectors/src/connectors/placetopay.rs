@@ -3,9 +3,14 @@
 
 use crate::prelude::*;
 
-/// PlacetoPay's default is a day.
+/// The bounds are from memory; the library asks for a day where the caller names no moment.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
 
+const LIBRARY: Source = Source::sdk("GitHub dnetix/redirection (PHP library)");
+/// The page's address has the id in it too, so it is no secret of the backend.
+const PARAMETERS: &[ClientParameter] =
+    &[ClientParameter::new("request_id", "PlacetoPay's session", "nothing: the backend asks with it for the result")];
+const EACH_CALL: MintingEndsEarlier = MintingEndsEarlier::No("each call makes a session of its own (PHP library)");
 const RETURN_URL: Input = Input::url("return_url").required();
 const IP_ADDRESS: Input = Input::text_of("ip_address", 46).required();
 const USER_AGENT: Input = Input::text("user_agent").required();
@@ -27,17 +32,42 @@ impl Connector for Placetopay {
         id: "placetopay",
         name: "PlacetoPay",
         docs: "https://docs.placetopay.dev/en/checkout",
-        unconfirmed: &["That a session may be asked to last between five minutes and a day."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "That a session may be asked to last between five minutes and a day.",
+            "The hosts, and the numbers in the messages of refusals.",
+            "A reference has at most 32 characters; the library only refuses blanks.",
+        ],
+        evidence: &[
+            Evidence::new("path, auth with nonce and seed, members of the request, and reply", LIBRARY, "2026-11"),
+            Evidence::new(
+                "the digest by SHA-256",
+                Source::third_party("public types after docs.placetopay.dev/checkout (GitHub)"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("Logins and keys have no form that the library or the pages document."),
         hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
         credentials: &[required("login").public(), required("tran_key")],
         grants: &[
             client_grant("subscription_session", "store one card on the hosted page", LIFETIME, subscription_session)
                 .by_default()
-                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")]),
+                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::text("description")])
+                .worst_case(
+                    "store a card, its own or a stolen one, and see the buyer's data that was put into the page",
+                    &[Bound::Object],
+                )
+                .client_source(LIBRARY)
+                .client_parameters(PARAMETERS)
+                .minting_ends_earlier(EACH_CALL),
             client_grant("payment_session", "pay that one amount on the hosted page", LIFETIME, payment_session)
-                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()]),
+                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()])
+                .worst_case(
+                    "pay that amount, so try stolen cards on it (card testing), and see the buyer's data of the page",
+                    &[Bound::Amount, Bound::Object],
+                )
+                .client_source(LIBRARY)
+                .client_parameters(PARAMETERS)
+                .minting_ends_earlier(EACH_CALL),
         ],
     };
 }
@@ -99,7 +129,8 @@ fn post(
     body.insert("auth".into(), auth);
     body.insert("locale".into(), json!(input.text("locale").unwrap_or("es_CO")));
     body.insert("expiration".into(), json!(iso(expiration)));
-    details.entry("reference").or_insert_with(|| exchange.reference.into());
+    // No blanks (PHP library), at most 32 characters (memory).
+    details.entry("reference").or_insert_with(|| json!(exchange.object_reference(32, "-_")));
     body.insert(purpose.into(), details.into());
     Call::post(exchange.url("/api/session")?).json(&body).repeatable().send()
 }
@@ -111,6 +142,7 @@ fn iso(moment: Timestamp) -> String {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
+    #[serde(default, deserialize_with = "encoding::lenient")]
     status: Status,
     request_id: Option<u64>,
     process_url: Option<String>,
@@ -119,12 +151,13 @@ struct Answer {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Status {
-    #[serde(deserialize_with = "encoding::null_as_default")]
+    #[serde(deserialize_with = "encoding::lenient")]
     status: String,
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = reply.refusal(&["/status/reason"], &["/status/message"], &[]);
+    // The framework in front of the API has one message.
+    let refusal = reply.refusal(&["/status/reason"], &["/status/message", "/message"], &[]);
     let kind = match refusal.code.as_deref() {
         Some("401") => Some(Kind::CredentialsRejected),
         Some("BR") => Some(Kind::RequestRejected),

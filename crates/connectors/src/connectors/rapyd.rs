@@ -9,7 +9,16 @@ pub(super) struct Credentials {
     secret_key: Secret,
 }
 
+/// The bounds of a page's life: 1 minute to 30 days (PyPI rapyd-sdk 1.0.12).
 const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 30 * 86_400 };
+/// Rapyd's pages give no bound on merchant_reference_id of a checkout page; this is the one of other
+/// objects (PyPI rapyd-sdk 1.0.12).
+const MAX_REFERENCE: usize = 45;
+const SDK: Source = Source::sdk("PyPI rapyd-sdk 1.0.12");
+const PAGE: Source = Source::page("https://docs.rapyd.net/en/create-checkout-page.html");
+const REDIRECT_URL: &[ClientParameter] =
+    &[ClientParameter::new("redirect_url", "the page", "the address that the browser opens")];
+const EACH_CALL: MintingEndsEarlier = MintingEndsEarlier::No("each call makes a page of its own (PyPI rapyd-sdk 1.0.12)");
 const COUNTRY: Input = Input::country("country").required();
 const COMPLETE_URL: Input = Input::url("complete_url");
 const CANCEL_URL: Input = Input::url("cancel_url");
@@ -24,17 +33,25 @@ impl Connector for Rapyd {
         name: "Rapyd",
         docs: "https://docs.rapyd.net/en/card-token-364784.html",
         unconfirmed: &[
-            "page_expiration of a checkout page comes as epoch seconds; a small number is read as a duration.",
-            "That a checkout page takes metadata, and its bounds.",
+            "page_expiration of a checkout page may be a duration in the SDK's words; a small number is read as one.",
+            "The bounds on metadata, and on the reference and the life of a checkout page.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new("paths, headers, signature, members and bounds of a card page", SDK, "2026-11"),
+            Evidence::new("members of a checkout page, its reply and page_expiration in epoch seconds", PAGE, "2026-11"),
+            Evidence::new(
+                "merchant_reference_id and metadata of a checkout page",
+                Source::third_party("npm @bebapps/rapyd-sdk 0.0.4"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("Neither the pages nor the SDK give the keys a form that shows it."),
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
         credentials: &[required("access_key"), required("secret_key")],
         grants: &[
             client_grant(
                 "card_token_page",
-                "add cards to that customer on the vendor's page or in its toolkit",
+                "add and delete cards of that customer, and choose the default one, on the vendor's page or in its toolkit",
                 LIFETIME,
                 card_token_page,
             )
@@ -46,7 +63,12 @@ impl Connector for Rapyd {
                 COMPLETE_URL,
                 CANCEL_URL,
                 Input::object("card_fields"),
-            ]),
+            ])
+            .worst_case("add, delete and choose the default among that customer's cards", &[Bound::Customer, Bound::Object])
+            .client_source(SDK)
+            .client_parameters(REDIRECT_URL)
+            .minting_ends_earlier(EACH_CALL)
+            .lifetime_note("without page_expiration Rapyd's page would live for 14 days"),
             client_grant(
                 "checkout_page",
                 "pay that amount once on the vendor's page or in its toolkit",
@@ -61,7 +83,14 @@ impl Connector for Rapyd {
                 COMPLETE_URL,
                 CANCEL_URL,
             ])
-            .metadata(50, 40, 500),
+            .metadata(50, 40, 500)
+            .worst_case(
+                "pay that amount, so try stolen cards on it (card testing)",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::page("https://docs.rapyd.net/en/create-checkout-message-sequence---cash.html"))
+            .client_parameters(REDIRECT_URL)
+            .minting_ends_earlier(EACH_CALL),
         ],
     };
 }
@@ -96,7 +125,7 @@ fn checkout_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<S
                 "amount": input.required_decimal("amount")?,
                 "currency": input.required_text("currency")?.to_ascii_uppercase(),
                 "country": input.required_text("country")?.to_ascii_uppercase(),
-                "merchant_reference_id": exchange.reference,
+                "merchant_reference_id": exchange.reference_within(MAX_REFERENCE, "-_"),
                 "metadata": input.metadata,
                 "complete_checkout_url": input.text("complete_url"),
                 "cancel_checkout_url": input.text("cancel_url"),
@@ -140,7 +169,8 @@ fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: Va
 
 fn page(exchange: &Exchange<'_>, reply: &Reply, id_prefix: &str) -> Result<Step> {
     let answer: Answer = reply.accept(refusal)?;
-    let page = answer.data.ok_or_else(|| reply.refuse(refusal(reply)))?;
+    let Some(data @ Value::Object(_)) = answer.data else { return Err(reply.refuse(refusal(reply))) };
+    let page = Page::deserialize(data).map_err(|_| Error::bad_reply("the connector's answer is not as documented"))?;
     if !page.id.starts_with(id_prefix) {
         return Err(Error::bad_reply("Rapyd's answer is not the page that was asked for"));
     }
@@ -169,9 +199,9 @@ fn without_trailing_zeros(value: Value) -> Value {
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 struct Answer {
-    data: Option<Page>,
+    data: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,9 @@ use crate::prelude::*;
 const API: Host = Host::named("api", "https://api.volt.io", "https://api.sandbox.volt.io");
 /// Volt's bound on the unique reference, in letters and digits.
 const MAX_REFERENCE: usize = 18;
+const LOGIN_PAGE: Source = Source::page("https://docs.volt.io/docs/first_payment/authenticate/");
+const DROPIN_PAGE: Source =
+    Source::page("https://docs-new.volt.io/api-reference/gateway-legacy/payments/post-dropin-payment");
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -26,12 +29,20 @@ impl Connector for Volt {
         name: "Volt",
         docs: "https://docs.volt.io/gateway/",
         unconfirmed: &[
-            "The JSON body of the token call; the older guide has a form.",
             "The shape of the token call's refusals.",
-            "The fields id and token in the answer to an embedded payment.",
+            "The fields id and token in the answer to an embedded payment, and that its token goes to the client.",
+            "The hosts of the current gateway, and its 86400 seconds.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new("host, form and reply of the older login, its hour", LOGIN_PAGE, "2026-11"),
+            Evidence::new(
+                "the four credentials, and that expires_in says the life of a token",
+                Source::page("https://docs.volt.io/gateway/authentication/"),
+                "2026-11",
+            ),
+            Evidence::new("path, members and bounds of an embedded payment", DROPIN_PAGE, "2026-11"),
+        ],
+        mode_shown: ModeShown::No("Volt's pages give the four credentials no form that shows it."),
         hosts: &[Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"), API],
         credentials: &[
             required("username").public(),
@@ -49,8 +60,12 @@ impl Connector for Volt {
                     Input::text("bank"),
                     Input::text("callback"),
                     Input::url("notification_url"),
-                ]),
-            server_grant("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(3600), access_token),
+                ])
+                .worst_case("authorise that payment at a bank of the holder", &[Bound::Amount, Bound::Object])
+                .client_parameters(&[ClientParameter::new("payment_id", "Volt's payment", "Volt's checkout script")])
+                .minting_ends_earlier(MintingEndsEarlier::No("each call makes a payment of its own (Volt's page)")),
+            server_grant("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(86_400), access_token)
+                .lifetime_note("the older gateway gave an hour; the answer says it"),
         ],
     };
 }
@@ -107,7 +122,7 @@ fn payment(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     input.copy_into(&mut body, &["amount", "type", "shopper", "bank", "callback"].map(|name| (name, name)));
     input.copy_into(&mut body, &[("notification_url", "notificationUrl")]);
     body.insert("currencyCode".into(), json!(input.required_text("currency")?.to_ascii_uppercase()));
-    body.insert("uniqueReference".into(), json!(exchange.reference_within(MAX_REFERENCE, "")));
+    body.insert("uniqueReference".into(), json!(exchange.object_reference_without_key(MAX_REFERENCE, "")));
     Ok(body)
 }
 
@@ -119,35 +134,12 @@ struct Payment {
 
 /// `code` is a number from the token call and a text from the others. The shape of RFC 6749 is read
 /// too.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    code: Option<Value>,
-    message: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-    #[serde(deserialize_with = "encoding::null_as_default")]
-    errors: Vec<Fault>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fault {
-    property_path: Option<String>,
-    message: Option<String>,
-}
-
 fn refusal(reply: &Reply) -> Refusal {
-    let failure: Failure = reply.lenient();
-    let code = failure.code.map(|code| code.as_str().map_or_else(|| code.to_string(), Into::into));
+    let refusal = reply.refusal(&["/code", "/error"], &["/message", "/error_description"], &[]);
+    let body: Value = reply.lenient();
+    let error = encoding::text_at(&body, "/error");
     // The password grant refuses a wrong user with invalid_grant (RFC 6749 section 5.2).
-    let wrong_user =
-        failure.error.as_deref() == Some("invalid_grant") || reply.status == 400 && code.as_deref() == Some("401");
-    let kind = oauth::kind(failure.error.as_deref()).or(wrong_user.then_some(Kind::CredentialsRejected));
-    let reason = failure
-        .errors
-        .into_iter()
-        .next()
-        .map(|fault| [fault.property_path, fault.message].into_iter().flatten().collect::<Vec<_>>().join(": "));
-    Refusal::new(code.or(failure.error), failure.message.or(failure.error_description)).reason(reason).kind(kind)
+    let wrong_user = error == Some("invalid_grant") || reply.status == 400 && refusal.code.as_deref() == Some("401");
+    let kind = oauth::kind(error).or(wrong_user.then_some(Kind::CredentialsRejected));
+    refusal.reason(encoding::faults_at(&body, "/errors", &["propertyPath", "message"])).kind(kind)
 }

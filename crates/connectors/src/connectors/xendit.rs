@@ -10,6 +10,13 @@ pub(super) struct Credentials {
 }
 
 const LIFETIME: Lifetime = Lifetime::Fixed(1800);
+/// Xendit's page gives no bound on a reference that was found; this one is ours.
+const MAX_REFERENCE: usize = 64;
+const PAGE: Source = Source::page("https://docs.xendit.co/apidocs/create-session");
+const CLIENT_SDK: Source = Source::sdk("npm xendit-components-web 0.0.24");
+const SESSION_ID: ClientParameter =
+    ClientParameter::new("payment_session_id", "Xendit's session", "nothing: it names the session");
+const EACH_CALL: MintingEndsEarlier = MintingEndsEarlier::No("each call makes a session of its own (Xendit's page)");
 /// The inputs of all grants, in such an order that each grant takes one part: those of links only,
 /// those of sessions that pay, those of every session, those of Components only.
 const INPUTS: &[Input] = &[
@@ -59,9 +66,16 @@ impl Connector for Xendit {
         id: "xendit",
         name: "Xendit",
         docs: "https://docs.xendit.co/apidocs/create-session",
-        unconfirmed: &["The error codes and the status 201.", "The bounds on metadata."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "The error codes and the status 201.",
+            "The bounds on metadata and on a reference.",
+            "That a reference is refused the second time.",
+        ],
+        evidence: &[
+            Evidence::new("path, headers, members and reply of a session, its 30 minutes", PAGE, "2026-11"),
+            Evidence::new("the form of components_sdk_key, and the hosts in it", CLIENT_SDK, "2026-11"),
+        ],
+        mode_shown: ModeShown::ByCredentials("Keys begin with xnd_development_ or xnd_production_ (Xendit's pages)."),
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
         credentials: &[required("api_key")],
         grants: &[
@@ -74,11 +88,25 @@ impl Connector for Xendit {
             .by_default()
             .inputs(SAVE)
             .one_of(CUSTOMER)
-            .metadata(50, 40, 500),
+            .metadata(50, 40, 500)
+            .worst_case(
+                "save a payment method, its own or a stolen one, for that customer",
+                &[Bound::Customer, Bound::Origin, Bound::Object],
+            )
+            .client_source(CLIENT_SDK)
+            .client_parameters(&[SESSION_ID])
+            .minting_ends_earlier(EACH_CALL),
             client_grant("components_session_pay", "pay that one amount", LIFETIME, components_session_pay)
                 .inputs(PAY)
                 .one_of(&[&["amount", "customer"], &["amount", "customer_id"]])
-                .metadata(50, 40, 500),
+                .metadata(50, 40, 500)
+                .worst_case(
+                    "pay that amount, so try stolen cards on it (card testing)",
+                    &[Bound::Amount, Bound::Origin, Bound::Object],
+                )
+                .client_source(CLIENT_SDK)
+                .client_parameters(&[SESSION_ID])
+                .minting_ends_earlier(EACH_CALL),
             client_grant(
                 "payment_link_session",
                 "pay that one amount on Xendit's page, or without one save a payment method there",
@@ -87,7 +115,14 @@ impl Connector for Xendit {
             )
             .inputs(LINK)
             .one_of(CUSTOMER)
-            .metadata(50, 40, 500),
+            .metadata(50, 40, 500)
+            .worst_case(
+                "pay that amount or save a payment method on Xendit's page, and see the customer data shown there",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(PAGE)
+            .client_parameters(&[SESSION_ID])
+            .minting_ends_earlier(EACH_CALL),
         ],
     };
 
@@ -179,7 +214,7 @@ fn session(exchange: &Exchange<'_>, session_type: SessionType) -> Result<Map<Str
         return Err(Error::invalid_input("amount", "a session that pays needs more than zero"));
     }
     body.insert("amount".into(), amount);
-    body.insert("reference_id".into(), json!(exchange.reference));
+    body.insert("reference_id".into(), json!(exchange.object_reference_without_key(MAX_REFERENCE, "-_")));
     body.insert("session_type".into(), json!(session_type.name()));
     for name in ["currency", "country"] {
         body.insert(name.into(), json!(input.required_text(name)?.to_ascii_uppercase()));

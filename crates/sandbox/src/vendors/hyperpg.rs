@@ -1,6 +1,7 @@
 //! HyperPG: client auth tokens of customers, orders and sessions.
 //!
-//! HyperPG is Juspay's API on other hosts. Written from Juspay's API reference.
+//! HyperPG is Juspay's API on other hosts. Written from Juspay's API reference and, for paths, headers
+//! and bounds, from npm expresscheckout-nodejs 1.0.0.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -112,9 +113,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             }
             Ok(customer(id, request.query.value(TOKEN_OPTION), request, state))
         }
-        ("POST", ["customers"]) if is_form => match form.value("object_reference_id").filter(|id| !id.is_empty()) {
+        ("POST", ["customers"]) if is_form => match form.value("object_reference_id").filter(|id| id.len() >= 8) {
             Some(id) => Ok(customer(id, form.value(TOKEN_OPTION), request, state)),
-            None => Err(error(400, "invalid_request", "object_reference_id is missing", state)),
+            None => Err(error(400, "invalid_request", "object_reference_id is missing or too short", state)),
         },
         ("POST", ["orders"]) if is_form => new_order(&form, state),
         ("POST", ["session"]) => new_session(request, state),
@@ -132,7 +133,7 @@ fn new_order(form: &Pairs, state: &mut VendorState) -> Handled {
         return Err(error(400, "invalid_request", "currency is missing or not valid", state));
     }
     let body = form.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let (order, customer) = order(&body, state)?;
+    let (order, customer) = order(&body, 20, state)?;
     let mut made =
         json!({"id": state.random_id("ordeh_", 20), "order_id": order, "customer_id": customer, "status": "NEW"});
     if let (true, Some(made)) = (form.value(TOKEN_OPTION) == Some("true"), made.as_object_mut()) {
@@ -145,7 +146,7 @@ fn new_order(form: &Pairs, state: &mut VendorState) -> Handled {
 /// Creates an order and the payload with which the SDK opens its page.
 fn new_session(request: &Request, state: &mut VendorState) -> Handled {
     let body = request.json().filter(|_| request.content_type() == "application/json").unwrap_or_default();
-    let (order, customer) = order(&body, state)?;
+    let (order, customer) = order(&body, 17, state)?;
     let (page, action) = (body.get("payment_page_client_id"), body.get("action"));
     if page.is_none_or(|it| !it.is_string()) || action.is_none_or(|it| it != "paymentPage") {
         return Err(error(400, "invalid_request", "payment_page_client_id or action is not valid", state));
@@ -161,11 +162,11 @@ fn new_session(request: &Request, state: &mut VendorState) -> Handled {
     ))
 }
 
-/// The ids of the order and of the customer.
-fn order(body: &Value, state: &mut VendorState) -> Result<(String, String), Answer> {
+/// The ids of the order, of at most so many letters and digits, and of the customer.
+fn order(body: &Value, max: usize, state: &mut VendorState) -> Result<(String, String), Answer> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let (order, customer, amount) = (text("order_id"), text("customer_id"), text("amount"));
-    let valid = |order: &str| (1..=21).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let valid = |order: &str| (1..=max).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_alphanumeric());
     for (name, valid) in [
         ("order_id", valid(order)),
         ("amount", amount.parse::<f64>().is_ok_and(|amount| amount > 0.0)),
@@ -219,7 +220,7 @@ mod tests {
             ),
             (
                 "POST /customers".to_owned(),
-                format!("object_reference_id=c&{ASK}"),
+                format!("object_reference_id=customer1&{ASK}"),
                 "customer_client_auth_token",
                 "/juspay/client_auth_token",
             ),
@@ -250,6 +251,8 @@ mod tests {
             (&HEADERS[..1], "GET /customers/c", "", 401),
             (&HEADERS, "GET /customers/missing", "", 404),
             (&HEADERS, "POST /customers", "", 400),
+            (&HEADERS, "POST /customers", "object_reference_id=short", 400),
+            (&HEADERS, "POST /orders", "order_id=a12345678901234567890&amount=1&currency=INR&customer_id=c", 400),
             (&HEADERS, "POST /orders", "order_id=a_b&amount=1&currency=INR&customer_id=c", 400),
             (&HEADERS, "POST /orders", "order_id=a1&amount=1&currency=inr&customer_id=c", 400),
             (&HEADERS, "POST /orders", "order_id=a1&amount=1&customer_id=c", 400),

@@ -83,7 +83,12 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 }
 
 fn gpo_token(request: &Request, state: &mut VendorState) -> Handled {
-    let grant_type = GPO_TOKEN.check(request)?.grant_type;
+    let asked = GPO_TOKEN.check(request)?;
+    let grant_type = asked.grant_type;
+    // A client id of GPO is the id of a point of sale, which is digits.
+    if !asked.field("client_id").is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(failure(401));
+    }
     let token = state.random_id_of("", 32, HEX_DIGITS);
     let token = AccessToken { token, token_type: "bearer", lifetime_seconds: 43_199 };
     Ok(token.issue("gpo", json!({"grant_type": grant_type}), state))
@@ -123,6 +128,7 @@ mod tests {
         for (call, body, status) in [
             (GPO, "grant_type=client_credentials&client_id=1".to_owned(), 401),
             (GPO, format!("{PAIR}password"), 400),
+            (GPO, format!("{PAIR}client_credentials").replace("id=1", "id=b1"), 401),
             (GPO, format!("{PAIR}partner"), 400),
             (GPO, format!("{PAIR}partner&firm_id=f"), 200),
             (GPO, format!("{PAIR}trusted_merchant&email=e&ext_customer_id=c"), 200),

@@ -1,7 +1,8 @@
 //! Pine Labs Online: access tokens and checkout links.
 //!
-//! Written from the vendor's pages "Generate Token" and "Generate Checkout Link". The pages give no
-//! lifetime of a checkout token, so it does not expire here. The answer to a refund is invented.
+//! Written from PyPI pinelabs-python 0.2.1 (calls, members, repeated references) and the vendor's
+//! pages "Generate Token" and "Generate Checkout Link" (bounds). Neither gives a lifetime of a
+//! checkout token, so it does not expire here. The answer to a refund is invented.
 
 use serde_json::{Value, json};
 
@@ -113,8 +114,24 @@ fn order(body: &Value, state: &mut VendorState) -> Handled {
     if !(100..=100_000_000).contains(&value) || amount.get("currency").and_then(Value::as_str) != Some("INR") {
         return Err(wrong("order_amount"));
     }
-    let (token, order) = (state.random_id("", 64), state.random_id("v1-", 20));
-    state.issue(&token, "checkout_token", None, &[]);
+    let modes = ["REDIRECT", "IFRAME", "SDK"];
+    if body.get("integration_mode").is_some_and(|mode| !modes.iter().any(|known| mode == known)) {
+        return Err(wrong("integration_mode"));
+    }
+    let methods = ["CARD", "UPI", "POINTS", "NETBANKING", "WALLET", "CREDIT_EMI", "DEBIT_EMI", "BNPL"];
+    let asked = body.get("allowed_payment_methods").and_then(Value::as_array);
+    if asked.into_iter().flatten().any(|method| !methods.iter().any(|known| method == known)) {
+        return Err(wrong("allowed_payment_methods"));
+    }
+    // A reference that is known gives its order again.
+    let known = state.find_token("reference", reference);
+    let known = known.map(|known| (known.attribute("token").to_owned(), known.attribute("order").to_owned()));
+    let (token, order) = known.unwrap_or_else(|| {
+        let (token, order) = (state.random_id("", 64), state.random_id("v1-", 20));
+        let attributes = [("reference", reference), ("token", &*token), ("order", &*order)];
+        state.issue(&token, "checkout_token", None, &attributes);
+        (token, order)
+    });
     let url = format!("https://pluraluat.v2.pinepg.in/redirect/checkout?token={token}");
     let message = "Order Creation Successful.";
     let made = json!({"token": token, "order_id": order, "redirect_url": url, "response_code": 200, "response_message": message});
@@ -137,7 +154,12 @@ mod tests {
         let bearer = format!("Bearer {}", login["access_token"].as_str().unwrap());
         let bearer = [("authorization", bearer.as_str())];
         let order = r#"{"merchant_order_reference": "r-1", "order_amount": {"value": 500, "currency": "INR"}}"#;
-        let (_, order) = fake.ask(ORDERS, &bearer, order);
+        let (_, made) = fake.ask(ORDERS, &bearer, order);
+        let (_, again) = fake.ask(ORDERS, &bearer, order);
+        assert_eq!(made, again);
+        let odd = order.replace("}}", r#"}, "integration_mode": "POPUP"}"#);
+        assert_eq!(fake.ask(ORDERS, &bearer, &odd).0, 422, "{odd}");
+        let order = made;
         fake.check_token_use("checkout_token", &order["token"], &[], None);
         assert_eq!(fake.ask(ORDERS, &bearer, r#"{"merchant_order_reference": "r 1"}"#).0, 422);
         assert_eq!(fake.ask(ORDERS, &[], "{}").0, 401);

@@ -1,6 +1,7 @@
 //! PlacetoPay: checkout sessions.
 //!
-//! Written from the vendor's public redirection library.
+//! Written from the vendor's public PHP library (GitHub dnetix/redirection), with the SHA-256 digest of
+//! docs.placetopay.dev. The bounds on references and lives are from memory.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -123,13 +124,17 @@ fn authenticate(body: &Value, state: &VendorState) -> Result<(), Answer> {
 
 fn session(body: &Value, state: &mut VendorState) -> Handled {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let named = |pointer: &str| {
+        let reference = body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        (1..=32).contains(&reference.chars().count()) && !reference.contains(' ')
+    };
     let pays = body.pointer("/payment/amount/total").is_some_and(|total| total.is_number() || total.is_string())
         && text("/payment/amount/currency")
-        && text("/payment/reference");
+        && named("/payment/reference");
     let expires_at = body.get("expiration").and_then(Value::as_str).and_then(|it| it.parse::<Timestamp>().ok());
-    let expires_at = expires_at.map(Timestamp::as_second).filter(|end| *end >= state.now.saturating_add(240));
+    let expires_at = expires_at.map(Timestamp::as_second).filter(|end| *end >= state.now.saturating_add(300));
     let complete = ["/returnUrl", "/ipAddress", "/userAgent"].iter().all(|pointer| text(pointer));
-    let Some(expires_at) = expires_at.filter(|_| complete && (pays || text("/subscription/reference"))) else {
+    let Some(expires_at) = expires_at.filter(|_| complete && (pays || named("/subscription/reference"))) else {
         return Err(failure(400, state));
     };
     let (id, key) = (state.random_id_of("1", 6, b"0123456789"), state.random_id_of("", 32, HEX_DIGITS));
@@ -179,6 +184,7 @@ mod tests {
             (valid(), LOGIN, "another", 0, 401, "102"),
             (valid(), LOGIN, TRAN_KEY, -301, 401, "103"),
             (json!({}), LOGIN, TRAN_KEY, 0, 400, "válida"),
+            (json!({"subscription": {"reference": "r 1"}}), LOGIN, TRAN_KEY, 0, 400, "válida"),
         ] {
             let (got, answer) = ask(&mut Fake::new("placetopay"), purpose, login, key, seconds);
             assert_eq!(got, status);

@@ -1,7 +1,7 @@
 //! Rapyd: hosted pages.
 //!
-//! Written from <https://docs.rapyd.net/en/request-signatures.html> and the vendor's Python SDK.
-//! The page is not described: here a browser opens it with the page's id as `token`.
+//! Written from PyPI rapyd-sdk 1.0.12 (signature, members, bounds) and
+//! <https://docs.rapyd.net/en/create-checkout-page.html>. The page is not described: here a browser opens it with the page's id as `token`.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE};
 use serde_json::{Value, json};
@@ -115,6 +115,9 @@ fn page(request: &Request, state: &mut VendorState) -> Handled {
             return refuse("amount and currency are required.");
         }
         _ => {}
+    }
+    if text(&body, "/merchant_reference_id").chars().count() > 45 {
+        return refuse("merchant_reference_id is limited to 45 characters.");
     }
     let urls = body.as_object().into_iter().flatten().filter(|(name, _)| name.ends_with("_url"));
     if urls.filter_map(|(_, url)| url.as_str()).any(|url| url.contains("localhost")) {

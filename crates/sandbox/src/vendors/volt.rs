@@ -1,7 +1,8 @@
 //! Volt: access tokens, and embedded payments.
 //!
-//! Written from the vendor's pages on authentication and on the embedded checkout. The token of a
-//! payment and its use by the vendor's script are not published: both are invented.
+//! Written from the vendor's pages on authentication (`docs.volt.io/docs/first_payment/authenticate`)
+//! and on the embedded checkout (`docs-new.volt.io`, `post-dropin-payment`). The token of a payment
+//! and its use by the vendor's script are not published: both are invented.
 
 use serde_json::{Value, json};
 
@@ -71,12 +72,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if names.iter().any(|name| member(name).is_none_or(|value| value.is_empty())) {
                 return Err(failure(401, state));
             }
-            let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + 3_600}));
-            state.issue(&token, "access_token", Some(state.now + 3_600), &[]);
+            // The gateway gives a day, its predecessor an hour.
+            let lifetime = if request.content_type() == "application/json" { 86_400 } else { 3_600 };
+            let token = state.jwt("RS256", &json!({"iat": state.now, "exp": state.now + lifetime}));
+            state.issue(&token, "access_token", Some(state.now + lifetime), &[]);
             let refresh = state.random_id("def502", 200);
             Ok(Answer::json(
                 200,
-                &json!({"access_token": token, "token_type": "Bearer", "expires_in": 3_600, "refresh_token": refresh}),
+                &json!({"access_token": token, "token_type": "Bearer", "expires_in": lifetime, "refresh_token": refresh}),
             ))
         }
         ("POST", ["dropin"]) => {

@@ -1,6 +1,7 @@
 //! Xendit: payment sessions.
 //!
-//! Written from <https://docs.xendit.co/apidocs/create-session>.
+//! Written from <https://docs.xendit.co/apidocs/create-session>, and for the form of a session's key
+//! from npm xendit-components-web 0.0.24, which refuses any other.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -42,6 +43,10 @@ pub(super) static XENDIT: FakeVendor = FakeVendor {
         },
     ],
 };
+
+/// The key with which the SDK's frames encrypt card data: a made-up one on P-384.
+const PUBLIC_KEY: &str =
+    "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE42LeNsZES0W/bzHHQRcPRsAvjw79IYZwyz45eDuRH9RFSxrJMcUMMSfZ9qA0Ul7Pp/BeptG/GBXeYcaStgcaJUwZ30LncCa6xa8cSUTx5FT95OX5+i4LTVLUn8ofGi3b";
 
 const EXAMPLES: &[(&str, &str)] = &[
     (
@@ -138,7 +143,7 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         return Err(error(409, "DUPLICATE_ERROR", "The reference_id was used", None));
     }
     let (token, issued_as) = match mode.as_str() {
-        "COMPONENTS" => (state.random_id("session-", 40), "COMPONENTS"),
+        "COMPONENTS" => (sdk_key(request, state), "COMPONENTS"),
         _ => (state.random_id("", 12), "PAYMENT_LINK"),
     };
     state.issue(&token, issued_as, Some(state.now + 1_800), &[("type", &kind), ("reference", &reference)]);
@@ -161,6 +166,14 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         body.remove("components_configuration");
     }
     Ok(Answer::json(201, &body))
+}
+
+/// The id of the session, the gateway (`pd` for development, `pl` for production), the public key
+/// and its signature, with hyphens between.
+fn sdk_key(request: &Request, state: &mut VendorState) -> String {
+    let live = request.basic().is_some_and(|(key, _)| key.starts_with("xnd_production_"));
+    let (id, signature) = (state.random_id_of("", 40, HEX_DIGITS), BASE64_STANDARD.encode(state.bytes(96)));
+    format!("session-{id}-{}-{PUBLIC_KEY}-{signature}", if live { "pl" } else { "pd" })
 }
 
 #[cfg(test)]
@@ -188,6 +201,8 @@ mod tests {
         ] {
             let (status, session) = fake.ask(SESSIONS, &[KEY], &body(mode, kind, amount).to_string());
             assert_eq!(status, 201, "{session}");
+            let parts: Vec<&str> = session[token].as_str().unwrap().split('-').collect();
+            assert!(mode != "COMPONENTS" || parts.len() == 5 && parts[2] == "pd", "{session}");
             fake.check_token_use(grant, &session[token], &[], Some(1_800));
             assert_eq!(fake.ask(SESSIONS, &[KEY], &body(mode, kind, amount).to_string()).0, 409);
         }
