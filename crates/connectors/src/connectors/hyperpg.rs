@@ -17,8 +17,9 @@ const MAX_SESSION_ORDER_ID: usize = 17;
 /// The least length of a new customer's id (the same package, type of Customer).
 const MIN_CUSTOMER_ID: usize = 8;
 const SDK: Source = Source::sdk("npm expresscheckout-nodejs 1.0.0");
-const TOKEN_PAGE: Source =
-    Source::page("https://juspay.io/api-reference/docs/visa-agentic-transactions/authentication-using-client-auth-token");
+const TOKEN_PAGE: Source = Source::page(
+    "https://juspay.io/api-reference/docs/visa-agentic-transactions/authentication-using-client-auth-token",
+);
 /// The parameter that requests a client auth token.
 const GET_TOKEN: &str = "options.get_client_auth_token";
 const CUSTOMER_ID: Input = Input::text("customer_id").required();
@@ -142,7 +143,9 @@ fn customer_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>
 fn order_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let form = order(exchange, MAX_ORDER_ID)?.iter().fold(FormBody::new(), |form, (name, value)| form.field(name, value));
+            let form = order(exchange, MAX_ORDER_ID)?
+                .iter()
+                .fold(FormBody::new(), |form, (name, value)| form.field(name, value));
             let form = form.field(GET_TOKEN, "true");
             identified(credentials, exchange, Call::post(exchange.url("/orders")?))?.form(form).send()
         }

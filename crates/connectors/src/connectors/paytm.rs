@@ -53,9 +53,21 @@ impl Connector for Paytm {
             "The lifetime of an access token.",
         ],
         evidence: &[
-            Evidence::new("path, query, head and body of both calls, the lifetime of a transaction token", PAGE, "2026-11"),
-            Evidence::new("the result codes of the access token, and that its reference works once", ACCESS_PAGE, "2026-11"),
-            Evidence::new("hosts and path of initiateTransaction", Source::sdk("npm paytm-pg-node-sdk 1.0.6"), "2026-11"),
+            Evidence::new(
+                "path, query, head and body of both calls, the lifetime of a transaction token",
+                PAGE,
+                "2026-11",
+            ),
+            Evidence::new(
+                "the result codes of the access token, and that its reference works once",
+                ACCESS_PAGE,
+                "2026-11",
+            ),
+            Evidence::new(
+                "hosts and path of initiateTransaction",
+                Source::sdk("npm paytm-pg-node-sdk 1.0.6"),
+                "2026-11",
+            ),
             Evidence::new("the signature", Source::sdk("npm paytmchecksum 1.5.1"), "2026-11"),
         ],
         mode_shown: ModeShown::ByCredentials(
@@ -101,7 +113,11 @@ impl Connector for Paytm {
             .client_parameters(&[
                 MID,
                 IS_STAGING,
-                ClientParameter::new("reference_id", "the reference of the token", "referenceId of fetchPaymentOptions"),
+                ClientParameter::new(
+                    "reference_id",
+                    "the reference of the token",
+                    "referenceId of fetchPaymentOptions",
+                ),
             ])
             .minting_ends_earlier(MintingEndsEarlier::No("each call names a reference of its own (Paytm's page)")),
         ],

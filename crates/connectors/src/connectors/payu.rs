@@ -64,12 +64,9 @@ impl Connector for Payu {
                 Input::text("ext_customer_id").required(),
             ])
             .minting_ends_earlier(SAME_TOKEN),
-            server_grant("partner", "manage the shops of one firm (GPO)", LIFETIME, partner).inputs(&[
-                CLIENT_ID,
-                CLIENT_SECRET,
-                Input::text("firm_id").required(),
-            ])
-            .minting_ends_earlier(SAME_TOKEN),
+            server_grant("partner", "manage the shops of one firm (GPO)", LIFETIME, partner)
+                .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::text("firm_id").required()])
+                .minting_ends_earlier(SAME_TOKEN),
         ],
     };
 }

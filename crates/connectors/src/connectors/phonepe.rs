@@ -28,7 +28,8 @@ const SDK: Source = Source::sdk("PyPI phonepe-pg-sdk-python 3.0.1 and npm pg-sdk
 const ORDER_PAGE: Source = Source::page(
     "https://developer.phonepe.com/payment-gateway-custom-checkout/mobile-app-integration/api-reference/create-sdk-order",
 );
-const PHONEPE_ORDER: ClientParameter = ClientParameter::new("order_id", "PhonePe's order", "orderId of startTransaction");
+const PHONEPE_ORDER: ClientParameter =
+    ClientParameter::new("order_id", "PhonePe's order", "orderId of startTransaction");
 const MERCHANT_ORDER: ClientParameter =
     ClientParameter::new("merchant_order_id", "the merchant's name of the order", "nothing: it names the order");
 const EACH_CALL: MintingEndsEarlier = MintingEndsEarlier::No("each call names an order of its own (PhonePe's page)");
@@ -48,7 +49,9 @@ impl Connector for Phonepe {
             Evidence::new("the bounds of an order, and the unit of expireAt", ORDER_PAGE, "2026-11"),
             Evidence::new(
                 "expires_at, and that a token is for many calls",
-                Source::page("https://developer.phonepe.com/payment-gateway/mobile-app-integration/standard-checkout-mobile/api-reference/authorization"),
+                Source::page(
+                    "https://developer.phonepe.com/payment-gateway/mobile-app-integration/standard-checkout-mobile/api-reference/authorization",
+                ),
                 "2026-11",
             ),
         ],
@@ -74,7 +77,11 @@ impl Connector for Phonepe {
                 .client_parameters(&[
                     PHONEPE_ORDER,
                     MERCHANT_ORDER,
-                    ClientParameter::new("environment", "SANDBOX or PRODUCTION", "init({ environment }) of the mobile SDKs"),
+                    ClientParameter::new(
+                        "environment",
+                        "SANDBOX or PRODUCTION",
+                        "init({ environment }) of the mobile SDKs",
+                    ),
                     ClientParameter::new("merchant_id", "the merchant", "init({ merchantId }) of the mobile SDKs"),
                 ])
                 .minting_ends_earlier(EACH_CALL),
@@ -106,7 +113,9 @@ impl Connector for Phonepe {
                 client_credentials,
             )
             .inputs(&[CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION])
-            .minting_ends_earlier(MintingEndsEarlier::No("the SDKs go on with the older one (PyPI phonepe-pg-sdk-python 3.0.1)")),
+            .minting_ends_earlier(MintingEndsEarlier::No(
+                "the SDKs go on with the older one (PyPI phonepe-pg-sdk-python 3.0.1)",
+            )),
         ],
     };
 }

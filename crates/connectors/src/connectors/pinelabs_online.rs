@@ -62,7 +62,9 @@ impl Connector for PinelabsOnline {
                 ClientParameter::new("redirect_url", "the page of the checkout", "the address that the browser opens"),
                 ClientParameter::new("order_id", "Pine Labs' order", "nothing: it names the order"),
             ])
-            .minting_ends_earlier(MintingEndsEarlier::No("a new reference makes a new order (PyPI pinelabs-python 0.2.1)")),
+            .minting_ends_earlier(MintingEndsEarlier::No(
+                "a new reference makes a new order (PyPI pinelabs-python 0.2.1)",
+            )),
             server_grant(
                 "access_token",
                 "call all APIs: orders, payments, refunds, customers",

@@ -18,7 +18,8 @@ const SDK: Source = Source::sdk("PyPI rapyd-sdk 1.0.12");
 const PAGE: Source = Source::page("https://docs.rapyd.net/en/create-checkout-page.html");
 const REDIRECT_URL: &[ClientParameter] =
     &[ClientParameter::new("redirect_url", "the page", "the address that the browser opens")];
-const EACH_CALL: MintingEndsEarlier = MintingEndsEarlier::No("each call makes a page of its own (PyPI rapyd-sdk 1.0.12)");
+const EACH_CALL: MintingEndsEarlier =
+    MintingEndsEarlier::No("each call makes a page of its own (PyPI rapyd-sdk 1.0.12)");
 const COUNTRY: Input = Input::country("country").required();
 const COMPLETE_URL: Input = Input::url("complete_url");
 const CANCEL_URL: Input = Input::url("cancel_url");

@@ -10,8 +10,9 @@ const CLIENT_ID: Input = Input::text("client_id").required();
 const CLIENT_SECRET: Input = Input::secret("client_secret").required();
 /// About three months.
 const OAUTH_LIFETIME: Lifetime = Lifetime::Fixed(7_862_400);
-const TURBO: Source =
-    Source::page("https://razorpay.com/docs/payments/payment-gateway/ios-integration/custom/payment-methods/turbo-upi/integrate-ui");
+const TURBO: Source = Source::page(
+    "https://razorpay.com/docs/payments/payment-gateway/ios-integration/custom/payment-methods/turbo-upi/integrate-ui",
+);
 const SDK: Source = Source::sdk("npm razorpay 2.9.8");
 const KEY_ID: ClientParameter = ClientParameter::new(
     "key_id",
@@ -109,17 +110,13 @@ const OAUTH_CLIENT_CREDENTIALS: Grant<StepFn<Credentials>> = server_grant(
 .server_parameters(&["refresh_token"])
 .client_parameters(OAUTH_PARAMETERS);
 
-const OAUTH_REFRESH_TOKEN: Grant<StepFn<Credentials>> = server_grant(
-    "oauth_refresh_token",
-    "act for one sub-merchant who consented",
-    OAUTH_LIFETIME,
-    oauth_refresh_token,
-)
-.inputs(&[CLIENT_ID, CLIENT_SECRET, Input::secret("refresh_token").required()])
-.spends("refresh_token")
-.server_parameters(&["refresh_token"])
-.client_parameters(OAUTH_PARAMETERS)
-.lifetime_note("the answer has a new refresh token, which is the one to keep");
+const OAUTH_REFRESH_TOKEN: Grant<StepFn<Credentials>> =
+    server_grant("oauth_refresh_token", "act for one sub-merchant who consented", OAUTH_LIFETIME, oauth_refresh_token)
+        .inputs(&[CLIENT_ID, CLIENT_SECRET, Input::secret("refresh_token").required()])
+        .spends("refresh_token")
+        .server_parameters(&["refresh_token"])
+        .client_parameters(OAUTH_PARAMETERS)
+        .lifetime_note("the answer has a new refresh token, which is the one to keep");
 
 fn turbo_customer_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {

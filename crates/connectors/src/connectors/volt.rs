@@ -64,8 +64,13 @@ impl Connector for Volt {
                 .worst_case("authorise that payment at a bank of the holder", &[Bound::Amount, Bound::Object])
                 .client_parameters(&[ClientParameter::new("payment_id", "Volt's payment", "Volt's checkout script")])
                 .minting_ends_earlier(MintingEndsEarlier::No("each call makes a payment of its own (Volt's page)")),
-            server_grant("access_token", "pay, refund, pay out, read the account", Lifetime::Fixed(86_400), access_token)
-                .lifetime_note("the older gateway gave an hour; the answer says it"),
+            server_grant(
+                "access_token",
+                "pay, refund, pay out, read the account",
+                Lifetime::Fixed(86_400),
+                access_token,
+            )
+            .lifetime_note("the older gateway gave an hour; the answer says it"),
         ],
     };
 }

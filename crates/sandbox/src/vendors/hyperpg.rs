@@ -166,7 +166,8 @@ fn new_session(request: &Request, state: &mut VendorState) -> Handled {
 fn order(body: &Value, max: usize, state: &mut VendorState) -> Result<(String, String), Answer> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let (order, customer, amount) = (text("order_id"), text("customer_id"), text("amount"));
-    let valid = |order: &str| (1..=max).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let valid =
+        |order: &str| (1..=max).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_alphanumeric());
     for (name, valid) in [
         ("order_id", valid(order)),
         ("amount", amount.parse::<f64>().is_ok_and(|amount| amount > 0.0)),

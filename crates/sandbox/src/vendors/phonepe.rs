@@ -221,7 +221,11 @@ mod tests {
         let bearer = format!("O-Bearer {}", login["access_token"].as_str().unwrap());
         let auth = [("authorization", bearer.as_str())];
         let path = "POST /apis/pg-sandbox/checkout/v2/pay";
-        let flow = |more: &str| format!(r#"{{"merchantOrderId":"o-1","amount":100,"expireAfter":300,"paymentFlow":{{"type":"PG_CHECKOUT"{more}}}}}"#);
+        let flow = |more: &str| {
+            format!(
+                r#"{{"merchantOrderId":"o-1","amount":100,"expireAfter":300,"paymentFlow":{{"type":"PG_CHECKOUT"{more}}}}}"#
+            )
+        };
         assert_eq!(fake.ask(path, &auth, &flow("")).0, 400);
         let (status, made) = fake.ask(path, &auth, &flow(r#","merchantUrls":{"redirectUrl":"https://a.example"}"#));
         assert_eq!(status, 200, "{made}");

@@ -45,8 +45,7 @@ pub(super) static XENDIT: FakeVendor = FakeVendor {
 };
 
 /// The key with which the SDK's frames encrypt card data: a made-up one on P-384.
-const PUBLIC_KEY: &str =
-    "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE42LeNsZES0W/bzHHQRcPRsAvjw79IYZwyz45eDuRH9RFSxrJMcUMMSfZ9qA0Ul7Pp/BeptG/GBXeYcaStgcaJUwZ30LncCa6xa8cSUTx5FT95OX5+i4LTVLUn8ofGi3b";
+const PUBLIC_KEY: &str = "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE42LeNsZES0W/bzHHQRcPRsAvjw79IYZwyz45eDuRH9RFSxrJMcUMMSfZ9qA0Ul7Pp/BeptG/GBXeYcaStgcaJUwZ30LncCa6xa8cSUTx5FT95OX5+i4LTVLUn8ofGi3b";
 
 const EXAMPLES: &[(&str, &str)] = &[
     (
