@@ -25,7 +25,6 @@ const BOUNDS_MARGIN: i64 = 60;
 
 /// The result of a step function.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one step is alive at a time, and it is taken apart at once")]
 pub enum Step {
     /// The engine makes this call and asks again with its reply.
     Call(Call),
