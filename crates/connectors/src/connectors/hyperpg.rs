@@ -20,6 +20,10 @@ const SDK: Source = Source::sdk("npm expresscheckout-nodejs 1.0.0");
 const TOKEN_PAGE: Source = Source::page(
     "https://juspay.io/api-reference/docs/visa-agentic-transactions/authentication-using-client-auth-token",
 );
+const MERCHANT: ClientParameter =
+    ClientParameter::new("merchant_id", "the merchant", "merchantId in the payload of initiate");
+const ENVIRONMENT: ClientParameter =
+    ClientParameter::new("environment", "sandbox or prod", "environment in the payload of initiate");
 /// The parameter that requests a client auth token.
 const GET_TOKEN: &str = "options.get_client_auth_token";
 const CUSTOMER_ID: Input = Input::text("customer_id").required();
@@ -84,8 +88,13 @@ impl Connector for Hyperpg {
                 "2026-11",
             ),
             Evidence::new(
+                "the values with which a client initiates the SDK",
+                Source::sdk("npm hyper-sdk-types 0.0.10"),
+                "2026-11",
+            ),
+            Evidence::new(
                 "the lifetime of 15 minutes and the form of the expiry",
-                Source::page("https://juspay.io/in/docs/upi-tpap-sdk/android/miscellaneous/session-expiry"),
+                Source::page("https://juspay.io/in/docs/upi-tpap-sdk/cordova/miscellaneous/session-expiry"),
                 "2026-11",
             ),
         ],
@@ -105,13 +114,18 @@ impl Connector for Hyperpg {
                 "make each call of that customer: list, store and delete cards and wallets, and pay the customer's orders",
                 &[Bound::Customer],
             )
-            .client_source(TOKEN_PAGE),
+            .client_source(TOKEN_PAGE)
+            .client_parameters(&[MERCHANT, ENVIRONMENT]),
             client_grant("order_client_auth_token", "pay that one order in the SDK", LIFETIME, order_client_auth_token)
                 .by_default_with("amount")
                 .inputs(ORDER)
                 .worst_case("pay the order", &[Bound::Amount, Bound::Object])
                 .client_source(TOKEN_PAGE)
-                .client_parameters(&[ClientParameter::new("order_id", "the order", "orderId in the payload of process")]),
+                .client_parameters(&[
+                    MERCHANT,
+                    ENVIRONMENT,
+                    ClientParameter::new("order_id", "the order", "orderId in the payload of process"),
+                ]),
             client_grant(
                 "session_sdk_payload",
                 "open the hosted checkout SDK for that one order",
@@ -124,11 +138,15 @@ impl Connector for Hyperpg {
                 &[Bound::Amount, Bound::Object],
             )
             .client_source(Source::sdk("npm hyper-sdk-react 5.0.35, whose process takes the payload"))
-            .client_parameters(&[ClientParameter::new(
-                "sdk_payload",
-                "the payload of the session as JSON, with the token in it",
-                "process(payload) of HyperServices",
-            )]),
+            .client_parameters(&[
+                MERCHANT,
+                ENVIRONMENT,
+                ClientParameter::new(
+                    "sdk_payload",
+                    "the payload of the session as JSON, with the token in it",
+                    "HyperSdkReact.process(payload)",
+                ),
+            ]),
         ],
     };
 }
@@ -136,7 +154,10 @@ impl Connector for Hyperpg {
 fn customer_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => customer(credentials, exchange),
-        [reply, ..] => Ok(Step::Done(token(&reply.accept::<Answer>(refusal)?.juspay)?)),
+        [reply, ..] => {
+            let token = token(&reply.accept::<Answer>(refusal)?.juspay)?;
+            Ok(Step::Done(initiated(token, credentials, exchange)))
+        }
     }
 }
 
@@ -151,6 +172,7 @@ fn order_client_auth_token(credentials: &Credentials, exchange: &Exchange<'_>) -
         }
         [reply, ..] => {
             let token = token(&reply.accept::<Answer>(refusal)?.juspay)?;
+            let token = initiated(token, credentials, exchange);
             Ok(Step::Done(token.client("order_id", order_id(exchange, MAX_ORDER_ID)?)))
         }
     }
@@ -167,7 +189,8 @@ fn session_sdk_payload(credentials: &Credentials, exchange: &Exchange<'_>) -> Re
             let sdk = reply.accept::<Session>(refusal)?.sdk_payload;
             let auth = sdk.get("payload").and_then(|payload| ClientAuth::deserialize(payload).ok());
             let auth = auth.ok_or_else(|| Error::bad_reply("the SDK payload has no client auth token in it"))?;
-            Ok(Step::Done(token(&auth)?.client("sdk_payload", sdk.to_string())))
+            let token = initiated(token(&auth)?, credentials, exchange);
+            Ok(Step::Done(token.client("sdk_payload", sdk.to_string())))
         }
     }
 }
@@ -224,6 +247,12 @@ fn order_id<'a>(exchange: &'a Exchange<'_>, max: usize) -> Result<Cow<'a, str>> 
 
 fn token(auth: &ClientAuth) -> Result<Token> {
     Token::new(&auth.client_auth_token, "client_auth_token", Expiry::at_date(&auth.client_auth_token_expiry)?)
+}
+
+/// Adds the values with which a client initiates the SDK.
+fn initiated(token: Token, credentials: &Credentials, exchange: &Exchange<'_>) -> Token {
+    let environment = if exchange.mode == Mode::Live { "prod" } else { "sandbox" };
+    token.client("merchant_id", &credentials.merchant_id).client("environment", environment)
 }
 
 #[derive(Deserialize)]

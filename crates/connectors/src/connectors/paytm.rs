@@ -23,10 +23,15 @@ const PAGE: Source = Source::page("https://business.paytm.com/docs/api/initiate-
 const ACCESS_PAGE: Source = Source::page("https://business.paytm.com/docs/access-token-api");
 const CLIENT_SDK: Source = Source::sdk("npm paytmpayments-customuisdk-react-native 1.0.0");
 const MID: ClientParameter = ClientParameter::new("mid", "the merchant id", "initPaytmSDK(mid, …)");
+const ENVIRONMENT: ClientParameter = ClientParameter::new(
+    "environment",
+    "STAGE or PROD",
+    "env of paytm-blink-checkout-react and -angular, which take PROD without it",
+);
 const IS_STAGING: ClientParameter = ClientParameter::new(
     "is_staging",
     "true in the test environment, false in production",
-    "the argument isStaging of the mobile SDKs; in a browser it picks the host of the checkout's script",
+    "the argument isStaging of the mobile SDKs",
 );
 
 #[derive(Deserialize)]
@@ -47,20 +52,31 @@ impl Connector for Paytm {
         name: "Paytm",
         docs: "https://paytmpayments.com/docs/api/initiate-transaction-api",
         unconfirmed: &[
-            "The result codes 501 and 00000900, and that the token of an order asked for twice is the first one.",
+            "The result code 00000900, and that the token of an order asked for twice is the first one.",
             "The last 13 digits of a transaction token are the moment of its creation in milliseconds (vendor's examples).",
             "A reference of an access token has 10 to 20 characters.",
             "The lifetime of an access token.",
         ],
         evidence: &[
+            Evidence::new("path, query, head and body of a transaction, the bound of its order id", PAGE, "2026-11"),
             Evidence::new(
-                "path, query, head and body of both calls, the lifetime of a transaction token",
-                PAGE,
+                "query, head and body of an access token, and that its reference works once",
+                ACCESS_PAGE,
                 "2026-11",
             ),
             Evidence::new(
-                "the result codes of the access token, and that its reference works once",
-                ACCESS_PAGE,
+                "the result codes of an access token",
+                Source::page("https://paytmpayments.com/docs/api/ai-router-access-token-creation-api"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the 15 minutes of a transaction token",
+                Source::page("https://developer.paytm.com/docs/fetch-payment-options-api"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the environments of the browser's SDK",
+                Source::sdk("npm paytm-blink-checkout-react 0.0.4"),
                 "2026-11",
             ),
             Evidence::new(
@@ -97,6 +113,7 @@ impl Connector for Paytm {
                 .client_source(CLIENT_SDK)
                 .client_parameters(&[
                     MID,
+                    ENVIRONMENT,
                     IS_STAGING,
                     ClientParameter::new("order_id", "the order", "data.orderId of CheckoutJS.init"),
                     ClientParameter::new("amount", "the amount of the order", "data.amount of CheckoutJS.init"),
@@ -112,6 +129,7 @@ impl Connector for Paytm {
             .worst_case("ask for the payment options and the card BIN data of this merchant", &[Bound::Object])
             .client_parameters(&[
                 MID,
+                ENVIRONMENT,
                 IS_STAGING,
                 ClientParameter::new(
                     "reference_id",
@@ -186,7 +204,10 @@ fn first_expiry(reply: &Reply, token: &str) -> Option<Expiry> {
 /// Adds the values that every call of the client names.
 fn identified(token: Token, credentials: &Credentials, exchange: &Exchange<'_>) -> Token {
     let staging = exchange.mode == Mode::Test;
-    token.client("mid", &credentials.merchant_id).client("is_staging", staging.to_string())
+    token
+        .client("mid", &credentials.merchant_id)
+        .client("environment", if staging { "STAGE" } else { "PROD" })
+        .client("is_staging", staging.to_string())
 }
 
 /// Alphanumeric, at most 50 characters (page of the call), with @, -, _ and . by its examples.

@@ -6,7 +6,7 @@ use crate::prelude::*;
 const INDIA: Host = Host::named("india", "https://accounts.payu.in", "https://uat-accounts.payu.in");
 const LIFETIME: Lifetime = Lifetime::Fixed(43_199);
 const GPO_SCHEMA: Source = Source::schema("PayU GPO Europe REST API 2.1.0 (OpenAPI)");
-const INDIA_PAGE: Source = Source::page("docs.payu.in: Get Token API, Generate access token");
+const INDIA_PAGE: Source = Source::page("https://docs.payu.in/reference/get-token-api-payment-links");
 const SAME_TOKEN: MintingEndsEarlier = MintingEndsEarlier::No("GPO's pages: the same token comes back until it ends");
 const CLIENT_ID: Input = Input::text("client_id");
 const CLIENT_SECRET: Input = Input::secret("client_secret");

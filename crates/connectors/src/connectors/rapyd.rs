@@ -35,6 +35,7 @@ impl Connector for Rapyd {
         docs: "https://docs.rapyd.net/en/card-token-364784.html",
         unconfirmed: &[
             "page_expiration of a checkout page may be a duration in the SDK's words; a small number is read as one.",
+            "The path of a card page; the SDK's ends with a slash, which is signed too.",
             "The bounds on metadata, and on the reference and the life of a checkout page.",
         ],
         evidence: &[
