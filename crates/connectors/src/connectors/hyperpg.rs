@@ -89,7 +89,7 @@ impl Connector for Hyperpg {
             ),
             Evidence::new(
                 "the values with which a client initiates the SDK",
-                Source::sdk("npm hyper-sdk-types 0.0.10"),
+                Source::third_party("npm hyper-sdk-types 0.0.10"),
                 "2026-11",
             ),
             Evidence::new(

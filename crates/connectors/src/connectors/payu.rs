@@ -76,6 +76,10 @@ fn client_credentials(credentials: &Credentials, exchange: &Exchange<'_>) -> Res
         [] => {
             let form = client(credentials, exchange, "client_credentials");
             match (in_india(credentials, exchange), exchange.input.scopes.is_empty()) {
+                (true, true) if exchange.input.text("region").or(exchange.input.text("client_id")).is_none() => {
+                    let forms = "is no POS id of GPO, which is digits; PayU India wants scopes";
+                    Err(Error::invalid_credential("api_key", forms))
+                }
                 (true, true) => {
                     Err(Error::missing_inputs(&["scopes"], "PayU India gives a token for named scopes only"))
                 }
