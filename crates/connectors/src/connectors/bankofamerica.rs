@@ -13,9 +13,13 @@ impl Connector for BankOfAmerica {
         id: "bankofamerica",
         name: "Bank of America",
         docs: "https://developer.merchant-services.bankofamerica.com",
-        unconfirmed: &["That the bank's hosts serve /microform/v2/sessions and /flex/v2/sessions."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "That the bank's hosts serve /microform/v2/sessions, /flex/v2/sessions and /uc/v1/sessions.",
+            "That the bank takes the JWT of CyberSource's own hosts, and ends the HTTP signature with them.",
+            "Whether calls without message-level encryption are accepted after March 2027.",
+        ],
+        evidence: cybersource::EVIDENCE,
+        mode_shown: cybersource::MODE_SHOWN,
         hosts: &[Host::main(
             "https://api.merchant-services.bankofamerica.com",
             "https://apitest.merchant-services.bankofamerica.com",

@@ -5,13 +5,18 @@
 //! Bank of America, Wells Fargo and Barclaycard run on the same platform: they have the same
 //! credentials and grants.
 
-use http::Uri;
+mod signature;
+
 use serde::Serialize;
 
+use self::signature::Key;
 use crate::{meta::CredentialField, prelude::*};
 
 const LIFETIME: u32 = 900;
 const CARD_NETWORKS: [&str; 4] = ["VISA", "MASTERCARD", "AMEX", "DISCOVER"];
+
+/// How a request is signed. CyberSource ends the HTTP signature in March 2027.
+const AUTH: Input = Input::one_of("auth", &["jwt", "http_signature"]);
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -22,6 +27,46 @@ pub(super) struct Credentials {
 
 pub(super) const CREDENTIALS: &[CredentialField] =
     &[required("api_key").public(), required("merchant_account").public(), required("api_secret")];
+
+pub(super) const MODE_SHOWN: ModeShown = ModeShown::No(
+    "Keys of the test and of the live system have the same form: a UUID and 32 bytes in base64 (npm cybersource-rest-client 0.0.83).",
+);
+
+const SDK: Source = Source::sdk("npm cybersource-rest-client 0.0.83");
+
+pub(super) const EVIDENCE: &[Evidence] = &[
+    Evidence::new("paths, content types and members of the three requests", SDK, "2026-11"),
+    Evidence::new("header and claims of the request's JWT, recomputed with the package's own code", SDK, "2026-11"),
+    Evidence::new("members and order of the HTTP signature", SDK, "2026-11"),
+    Evidence::new(
+        "HS256 with the shared secret, method in lower case, at most 120 seconds",
+        Source::third_party("Drupal commerce_cybersource, issue 3587372"),
+        "2026-11",
+    ),
+    Evidence::new(
+        "end of the HTTP signature in March 2027",
+        Source::page("developer.cybersource.com, REST Getting Started, introduction"),
+        "2026-11",
+    ),
+];
+
+/// The members of a capture context that the page needs.
+const LIBRARY: &[ClientParameter] = &[
+    ClientParameter::new(
+        "client_library",
+        "the address of the script for this capture context",
+        "the src of the page's <script>",
+    ),
+    ClientParameter::new(
+        "client_library_integrity",
+        "the hash of that script",
+        "the integrity of the page's <script>, with crossorigin anonymous",
+    ),
+];
+
+/// One context has one encryption key of its own; no call ends another context.
+const NOT_ENDED: MintingEndsEarlier =
+    MintingEndsEarlier::No("each capture context has a key of its own (npm cybersource-rest-client 0.0.83)");
 
 pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     client_grant(
@@ -35,7 +80,41 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
         Input::origins("target_origins", 9).required(),
         Input::texts("allowed_card_networks"),
         Input::texts_of("allowed_payment_types", 2),
-    ]),
+        AUTH,
+    ])
+    .worst_case("turn a stolen card into a transient token, which only the merchant's backend can charge", BOUNDS)
+    .client_source(Source::page("developer.cybersource.com, Microform Integration v2, client-side setup"))
+    .client_parameters(LIBRARY)
+    .minting_ends_earlier(NOT_ENDED),
+    // The least that version 1 takes. Without `complete_mandate` the page tokenizes only.
+    client_grant(
+        "unified_checkout",
+        "run the payment widget for that amount on the given origins; with complete_mandate also pay or hold the amount",
+        Lifetime::Fixed(LIFETIME),
+        unified_checkout,
+    )
+    .inputs(&[
+        // Seven for nested frames (npm cybersource-rest-client 0.0.83).
+        Input::origins("target_origins", 7).required(),
+        Input::country("country").required(),
+        Input::text_of("locale", 16).required(),
+        Input::decimal("amount").required(),
+        Input::currency("currency").required(),
+        Input::texts("allowed_card_networks"),
+        Input::texts("allowed_payment_types"),
+        Input::text_of("client_version", 8),
+        Input::text_of("button_type", 64),
+        Input::object("capture_mandate"),
+        Input::object("complete_mandate"),
+        AUTH,
+    ])
+    .worst_case(
+        "try stolen cards against that amount; with complete_mandate each try is a payment that no backend confirms",
+        &[Bound::Amount, Bound::Origin],
+    )
+    .client_source(Source::page("developer.cybersource.com, Unified Checkout, Sessions API"))
+    .client_parameters(LIBRARY)
+    .minting_ends_earlier(NOT_ENDED),
     // CyberSource's Flex API guide: for server-side applications only, never in a client's code.
     // The token is not bound to an origin, and its key is good for one card.
     server_grant(
@@ -44,8 +123,12 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
         Lifetime::Fixed(LIFETIME),
         flex_session,
     )
-    .never_shared(),
+    .inputs(&[Input::object("fields"), AUTH])
+    .never_shared()
+    .minting_ends_earlier(NOT_ENDED),
 ];
+
+const BOUNDS: &[Bound] = &[Bound::Origin, Bound::SingleUse];
 
 pub(super) struct Cybersource;
 
@@ -56,9 +139,13 @@ impl Connector for Cybersource {
         id: "cybersource",
         name: "CyberSource",
         docs: "https://developer.cybersource.com/docs/cybs/en-us/digital-accept-flex/developer/all/rest/digital-accept-flex/microform-integ-v2.html",
-        unconfirmed: &["Answers that wrap the JWT into JSON, which are read as well."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "Answers that wrap the JWT into JSON, which are read as well.",
+            "The place of the script's address in a capture context of Unified Checkout version 1.",
+            "Whether calls without message-level encryption are accepted after March 2027.",
+        ],
+        evidence: EVIDENCE,
+        mode_shown: MODE_SHOWN,
         hosts: &[Host::main("https://api.cybersource.com", "https://apitest.cybersource.com")],
         credentials: CREDENTIALS,
         grants: GRANTS,
@@ -72,9 +159,31 @@ fn microform_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Resu
     }
 }
 
+fn unified_checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+    match exchange.replies {
+        [] => {
+            let input = exchange.input;
+            if exchange.mode == Mode::Live && input.texts("target_origins").iter().any(|it| it.starts_with("http:")) {
+                return Err(Error::invalid_input("target_origins", "Unified Checkout takes https only"));
+            }
+            // Client versions 0.x belong to the earlier call, which needs networks and types.
+            let earlier = input.text("client_version").is_some_and(|version| version.starts_with("0."));
+            if earlier && input.texts("allowed_payment_types").is_empty() {
+                return Err(Error::missing_inputs(&["allowed_payment_types"], "client versions 0.x need it"));
+            }
+            let path = if earlier { "/up/v1/capture-contexts" } else { "/uc/v1/sessions" };
+            post(credentials, exchange, path, &checkout(exchange, earlier)?)
+        }
+        [reply, ..] => capture_context(reply).map(Step::Done),
+    }
+}
+
 fn flex_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
-        [] => post(credentials, exchange, "/flex/v2/sessions", &flex()),
+        [] => {
+            let fields = exchange.input.value("fields").cloned().unwrap_or_else(card_fields);
+            post(credentials, exchange, "/flex/v2/sessions", &json!({ "fields": fields }))
+        }
         [reply, ..] => capture_context(reply).map(Step::Done),
     }
 }
@@ -82,36 +191,16 @@ fn flex_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
 fn post(credentials: &Credentials, exchange: &Exchange<'_>, path: &str, body: &impl Serialize) -> Result<Step> {
     let body = serde_json::to_vec(body)
         .map_err(|_| Error::new(Kind::Internal, "a request body could not be written as JSON"))?;
-    let uri = exchange.url(path)?;
-    let date = exchange.http_date()?;
-    let digest = format!("SHA-256={}", encoding::base64(crypto::sha256(&[&body])));
-    let signature = signature(credentials, &uri, &date, &digest)?;
-    Call::post(uri)
-        .header("accept", "application/jwt")
-        .header("date", &date)
-        .header("digest", &digest)
-        .secret_header("v-c-merchant-id", credentials.merchant_account.expose())
-        .secret_header("signature", &signature)
-        .body(body, "application/json;charset=utf-8")
-        .repeatable()
-        .send()
-}
-
-/// <https://developer.cybersource.com/docs/cybs/en-us/platform/developer/all/rest/rest-getting-started/restgs-http-message-intro.html>
-fn signature(credentials: &Credentials, uri: &Uri, date: &str, digest: &str) -> Result<String> {
-    let key = encoding::base64_decode(credentials.api_secret.expose())
+    let secret = encoding::base64_decode(credentials.api_secret.expose())
         .ok_or_else(|| Error::invalid_credential("api_secret", "must be the shared secret in base64, as issued"))?;
-    let host = uri.authority().map_or("", |authority| authority.as_str());
-    let path = uri.path_and_query().map_or("", |path| path.as_str());
-    let merchant = credentials.merchant_account.expose();
-    let signed = format!(
-        "host: {host}\ndate: {date}\nrequest-target: post {path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
-    );
-    Ok(format!(
-        "keyid=\"{}\", algorithm=\"HmacSHA256\", headers=\"host date request-target digest v-c-merchant-id\", signature=\"{}\"",
-        credentials.api_key.expose(),
-        encoding::base64(crypto::hmac_sha256(key, &[signed.as_bytes()]))
-    ))
+    let key =
+        Key { id: credentials.api_key.expose(), merchant: credentials.merchant_account.expose(), secret: &secret };
+    let uri = exchange.url(path)?;
+    let call = match exchange.input.text(AUTH.name) {
+        Some("http_signature") => signature::with_http_signature(&key, exchange, uri, path, &body)?,
+        _ => signature::with_jwt(&key, exchange, uri, path, &body),
+    };
+    call.header("accept", "application/jwt").body(body, "application/json;charset=utf-8").repeatable().send()
 }
 
 #[derive(Serialize)]
@@ -138,25 +227,58 @@ fn microform<'a>(exchange: &'a Exchange<'_>) -> Microform<'a> {
     Microform { target_origins, client_version: "v2", allowed_card_networks, allowed_payment_types }
 }
 
+/// The body of a session of Unified Checkout. What is left out is as the Business Center has it.
+fn checkout(exchange: &Exchange<'_>, earlier: bool) -> Result<Value> {
+    let input = exchange.input;
+    let mut networks = input.texts("allowed_card_networks");
+    if earlier && networks.is_empty() {
+        networks.extend(CARD_NETWORKS);
+    }
+    let types = input.texts("allowed_payment_types");
+    let amount = json!({
+        "totalAmount": input.required_decimal("amount")?,
+        "currency": input.required_text("currency")?.to_ascii_uppercase(),
+    });
+    Ok(encoding::sparse(json!({
+        "targetOrigins": input.texts("target_origins"),
+        "clientVersion": input.text("client_version"),
+        "allowedCardNetworks": (!networks.is_empty()).then_some(networks),
+        "allowedPaymentTypes": (!types.is_empty()).then_some(types),
+        "country": input.required_text("country")?.to_ascii_uppercase(),
+        "locale": input.required_text("locale")?,
+        "buttonType": input.text("button_type"),
+        "captureMandate": input.value("capture_mandate"),
+        "completeMandate": input.value("complete_mandate"),
+        "data": { "orderInformation": { "amountDetails": amount } },
+    })))
+}
+
 /// A field in this list is required unless its `required` is false.
-fn flex() -> Value {
+fn card_fields() -> Value {
     let optional = json!({ "required": false });
-    json!({ "fields": { "paymentInformation": { "card": {
+    json!({ "paymentInformation": { "card": {
         "number": {}, "securityCode": optional, "expirationMonth": {}, "expirationYear": {}, "type": optional,
-    } } } })
+    } } })
 }
 
 fn capture_context(reply: &Reply) -> Result<Token> {
     reply.succeed(refusal)?;
     let text = reply.text()?.trim();
     let jwt = match serde_json::from_str(text) {
-        Ok(Answer::Text(jwt)) => jwt,
-        Ok(Answer::Object { capture_context, key_id }) => capture_context.or(key_id).unwrap_or_default(),
+        Ok(Value::String(jwt)) => jwt,
+        Ok(Value::Object(answer)) if answer.contains_key("encryptedResponse") => {
+            return Err(Error::bad_reply("this merchant has response encryption switched on for this call"));
+        }
+        Ok(answer) => ["/captureContext", "/keyId"]
+            .iter()
+            .find_map(|at| encoding::text_at(&answer, at))
+            .unwrap_or_default()
+            .to_owned(),
         Err(_) => text.to_owned(),
     };
     let claims: Claims = encoding::jwt_claims(&jwt)?;
-    let expiry = match claims.exp {
-        Some(exp) => Expiry::at_epoch(exp)?,
+    let expiry = match Expiry::inside_jwt(&jwt)? {
+        Some(expiry) => expiry,
         None => Expiry::after_reply(reply, LIFETIME)?,
     };
     let mut token = Token::new(&jwt, "capture_context", expiry)?;
@@ -171,30 +293,23 @@ fn capture_context(reply: &Reply) -> Result<Token> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
-enum Answer {
-    Text(String),
-    // Either may be null.
-    Object { capture_context: Option<String>, key_id: Option<String> },
-}
-
-#[derive(Deserialize)]
 struct Claims {
-    exp: Option<Seconds>,
-    #[serde(default, deserialize_with = "encoding::null_as_default")]
+    #[serde(default, deserialize_with = "encoding::lenient")]
     ctx: Vec<Context>,
 }
 
 #[derive(Deserialize)]
 struct Context {
-    #[serde(default, deserialize_with = "encoding::null_as_default")]
+    #[serde(default, deserialize_with = "encoding::lenient")]
     data: Library,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Library {
+    #[serde(default, deserialize_with = "encoding::lenient")]
     client_library: Option<String>,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     client_library_integrity: Option<String>,
 }
 

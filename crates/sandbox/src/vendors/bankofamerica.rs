@@ -7,10 +7,14 @@ use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub(super) static BANKOFAMERICA: FakeVendor = FakeVendor {
     name: "bankofamerica",
-    examples: EXAMPLES,
     clients: &[
         TokenUse {
             grant: "microform_session",
+            allowed: |client| cybersource::tokenize("bankofamerica", client),
+            forbidden: |client| cybersource::refund("bankofamerica", client),
+        },
+        TokenUse {
+            grant: "unified_checkout",
             allowed: |client| cybersource::tokenize("bankofamerica", client),
             forbidden: |client| cybersource::refund("bankofamerica", client),
         },
@@ -22,6 +26,3 @@ pub(super) static BANKOFAMERICA: FakeVendor = FakeVendor {
     ],
     ..PLATFORM
 };
-
-const EXAMPLES: &[(&str, &str)] =
-    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];

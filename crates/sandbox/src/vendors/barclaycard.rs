@@ -7,10 +7,14 @@ use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub(super) static BARCLAYCARD: FakeVendor = FakeVendor {
     name: "barclaycard",
-    examples: EXAMPLES,
     clients: &[
         TokenUse {
             grant: "microform_session",
+            allowed: |client| cybersource::tokenize("barclaycard", client),
+            forbidden: |client| cybersource::refund("barclaycard", client),
+        },
+        TokenUse {
+            grant: "unified_checkout",
             allowed: |client| cybersource::tokenize("barclaycard", client),
             forbidden: |client| cybersource::refund("barclaycard", client),
         },
@@ -22,6 +26,3 @@ pub(super) static BARCLAYCARD: FakeVendor = FakeVendor {
     ],
     ..PLATFORM
 };
-
-const EXAMPLES: &[(&str, &str)] =
-    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];

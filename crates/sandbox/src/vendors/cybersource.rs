@@ -1,8 +1,9 @@
-//! CyberSource: capture contexts of Microform, Flex API sessions, and the tokens that pages and
-//! apps make with them.
+//! CyberSource: capture contexts of Microform and Unified Checkout, Flex API sessions, and the tokens
+//! that pages and apps make with them.
 //!
-//! Written from the vendor's REST SDK and <https://developer.cybersource.com>. Bank of America,
-//! Barclaycard and Wells Fargo are the same platform under other names: their fakes use this one.
+//! Written from the vendor's REST SDK (npm cybersource-rest-client 0.0.83: paths, members, claims of
+//! the request's JWT) and <https://developer.cybersource.com>. Bank of America, Barclaycard and
+//! Wells Fargo are the same platform under other names: their fakes use this one.
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,11 @@ pub(super) const PLATFORM: FakeVendor = FakeVendor {
             forbidden: |client| refund("cybersource", client),
         },
         TokenUse {
+            grant: "unified_checkout",
+            allowed: |client| tokenize("cybersource", client),
+            forbidden: |client| refund("cybersource", client),
+        },
+        TokenUse {
             grant: "flex_session",
             allowed: |client| tokenize("cybersource", client),
             forbidden: |client| refund("cybersource", client),
@@ -50,8 +56,14 @@ pub(super) const PLATFORM: FakeVendor = FakeVendor {
 
 pub(super) static CYBERSOURCE: FakeVendor = PLATFORM;
 
-const EXAMPLES: &[(&str, &str)] =
-    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[
+    ("microform_session", r#"{"target_origins": ["https://shop.example"]}"#),
+    (
+        "unified_checkout",
+        r#"{"target_origins": ["https://shop.example"], "country": "US", "locale": "en_US", "amount": "21.00", "currency": "USD"}"#,
+    ),
+    ("flex_session", "{}"),
+];
 
 fn decoded(part: Option<&str>) -> Value {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(part.unwrap_or_default()).unwrap_or_default();
@@ -117,6 +129,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 "clientLibraryIntegrity": format!("sha256-{}", BASE64_STANDARD.encode(sha256(b"microform"))), "targetOrigins": origins});
             Ok(capture_context(json!([{"data": library, "type": "mf-2.1.0"}]), state))
         }
+        ["uc", "v1", "sessions"] | ["up", "v1", "capture-contexts"] => {
+            signed(request, state)?;
+            let earlier = request.path.starts_with("/up/");
+            let origins = checkout(&request.json().unwrap_or_default(), earlier)?;
+            let library = json!({"clientLibrary": "https://apitest.cybersource.com/uc/v1/assets/1.1.0/UnifiedCheckout.js",
+                "clientLibraryIntegrity": format!("sha256-{}", BASE64_STANDARD.encode(sha256(b"unified checkout"))), "targetOrigins": origins});
+            Ok(capture_context(json!([{"data": library, "type": "gda-1.1.0"}]), state))
+        }
         ["flex", "v2", "sessions"] => {
             signed(request, state)?;
             let body = request.json().unwrap_or_default();
@@ -143,27 +163,82 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
 }
 
-/// The target origins of a complete request for Microform.
-fn microform(body: &Value) -> Result<Value, Answer> {
-    let texts = |name: &str| body.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+fn texts(body: &Value, name: &str) -> Vec<Value> {
+    body.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// The target origins, at most so many.
+fn origins(body: &Value, most: usize) -> Result<Value, Answer> {
     let is_origin = |it: &Value| {
         let (scheme, host) = it.as_str().and_then(|it| it.split_once("://")).unwrap_or_default();
         !host.is_empty()
             && !host.contains(['/', '*'])
             && (scheme == "https" || scheme == "http" && host.starts_with("localhost"))
     };
-    let origins = texts("targetOrigins");
-    if !(1..=9).contains(&origins.len()) || !origins.iter().all(is_origin) {
-        return Err(invalid("targetOrigins", "must be 1 to 9 origins with https"));
+    let origins = texts(body, "targetOrigins");
+    if !(1..=most).contains(&origins.len()) || !origins.iter().all(is_origin) {
+        return Err(invalid("targetOrigins", "must be origins with https, and not too many"));
     }
+    Ok(json!(origins))
+}
+
+/// The target origins of a complete request for Microform.
+fn microform(body: &Value) -> Result<Value, Answer> {
+    let origins = origins(body, 9)?;
     if !body.get("clientVersion").and_then(Value::as_str).is_some_and(|it| it.starts_with("v2")) {
         return Err(invalid("clientVersion", "is required"));
     }
-    let types = texts("allowedPaymentTypes");
-    if (types.is_empty() || types.contains(&json!("CARD"))) && texts("allowedCardNetworks").is_empty() {
+    let types = texts(body, "allowedPaymentTypes");
+    if (types.is_empty() || types.contains(&json!("CARD"))) && texts(body, "allowedCardNetworks").is_empty() {
         return Err(invalid("allowedCardNetworks", "at least one is required"));
     }
-    Ok(json!(origins))
+    Ok(origins)
+}
+
+/// The target origins of a complete request for Unified Checkout. The earlier call wants a client
+/// version 0.x, networks and types.
+fn checkout(body: &Value, earlier: bool) -> Result<Value, Answer> {
+    const MEMBERS: &[&str] = &[
+        "clientVersion",
+        "targetOrigins",
+        "allowedCardNetworks",
+        "allowedPaymentTypes",
+        "paymentConfigurations",
+        "appearance",
+        "country",
+        "locale",
+        "buttonType",
+        "captureMandate",
+        "completeMandate",
+        "transientTokenResponseOptions",
+        "data",
+    ];
+    let origins = origins(body, 7)?;
+    let text = |place: &str| body.pointer(place).and_then(Value::as_str).unwrap_or_default();
+    if let Some(name) = body.as_object().and_then(|it| it.keys().find(|name| !MEMBERS.contains(&name.as_str()))) {
+        return Err(invalid(name, "is not a field"));
+    }
+    let capitals = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    if !capitals(text("/country"), 2) {
+        return Err(invalid("country", "must be an ISO 3166 code"));
+    }
+    if !text("/locale").split_once('_').is_some_and(|(language, country)| language.len() == 2 && capitals(country, 2)) {
+        return Err(invalid("locale", "must be a language and a country, as in en_US"));
+    }
+    let amount = text("/data/orderInformation/amountDetails/totalAmount").parse::<f64>();
+    if amount.is_err() || !capitals(text("/data/orderInformation/amountDetails/currency"), 3) {
+        return Err(invalid("data.orderInformation.amountDetails", "needs totalAmount and currency"));
+    }
+    let version = text("/clientVersion");
+    let fits = if earlier { version.starts_with("0.") } else { !version.starts_with("0.") };
+    if !fits || (version.is_empty() && body.get("clientVersion").is_some()) {
+        return Err(invalid("clientVersion", "does not belong to this call"));
+    }
+    let least = |name: &str| earlier && texts(body, name).is_empty();
+    if let Some(name) = ["allowedCardNetworks", "allowedPaymentTypes"].into_iter().find(|name| least(name)) {
+        return Err(invalid(name, "at least one is required"));
+    }
+    Ok(origins)
 }
 
 /// A JWT with a one-time key; both expire after 15 minutes.
@@ -176,27 +251,58 @@ fn capture_context(ctx: Value, state: &mut VendorState) -> Answer {
     Answer::of(201, "application/jwt", state.jwt("RS256", &claims))
 }
 
-/// Checks an HTTP signature over the named headers, in their order, as they were sent.
+/// Checks the JWT of the request, or the HTTP signature that CyberSource takes until March 2027.
 fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
+    let valid = match request.bearer() {
+        Some(jwt) => has_jwt(request, jwt, state.now),
+        None => has_http_signature(request, state.now),
+    };
+    valid.then_some(()).ok_or_else(|| failure(401))
+}
+
+/// A JWT over the request: HS256 with the shared secret, for two minutes at most.
+fn has_jwt(request: &Request, jwt: &str, now: i64) -> bool {
+    let Some((signed, signature)) = jwt.rsplit_once('.') else { return false };
+    let (header, claims) = (decoded(signed.split('.').next()), decoded(signed.split('.').nth(1)));
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    let moment = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let key = BASE64_STANDARD.decode(SECRET).unwrap_or_default();
+    header == json!({"typ": "JWT", "alg": "HS256", "kid": KEY_ID})
+        && signature == BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256(&key, signed.as_bytes()))
+        && text("digest") == BASE64_STANDARD.encode(sha256(&request.body))
+        && text("digest-algorithm") == "SHA-256"
+        && (moment("iat")..=moment("iat").saturating_add(120)).contains(&moment("exp"))
+        && (moment("iat").saturating_sub(120)..=moment("exp")).contains(&now)
+        && request.header("host").is_some_and(|host| text("request-host") == host)
+        && text("request-resource-path") == request.path
+        && text("request-method") == "post"
+        && text("iss") == MERCHANT
+        && text("v-c-merchant-id") == MERCHANT
+        && !text("jti").is_empty()
+        && text("v-c-jwt-version") == "2"
+        && request.content_type() == "application/json"
+}
+
+/// An HTTP signature over the named headers, in their order, as they were sent. The spelling
+/// `(request-target)` ended in 2024.
+fn has_http_signature(request: &Request, now: i64) -> bool {
     let parts = request.header("signature").unwrap_or_default().split(", ").filter_map(|part| part.split_once('='));
     let parts: BTreeMap<&str, &str> = parts.map(|(name, value)| (name, value.trim_matches('"'))).collect();
     let names: Vec<&str> = parts.get("headers").map(|names| names.split(' ').collect()).unwrap_or_default();
     let line = |name: &&str| match *name {
-        "request-target" | "(request-target)" => format!("{name}: post {}", request.target),
+        "request-target" => format!("{name}: post {}", request.path),
         name => format!("{name}: {}", request.header(name).unwrap_or_default()),
     };
     let text = names.iter().map(line).collect::<Vec<_>>().join("\n");
     let key = BASE64_STANDARD.decode(SECRET).unwrap_or_default();
-    let valid = parts.get("keyid") == Some(&KEY_ID)
+    parts.get("keyid") == Some(&KEY_ID)
         && parts.get("algorithm") == Some(&"HmacSHA256")
-        && ["host", "date", "digest", "v-c-merchant-id"].iter().all(|name| names.contains(name))
-        && names.iter().any(|name| name.trim_matches(['(', ')']) == "request-target")
+        && ["host", "date", "digest", "v-c-merchant-id", "request-target"].iter().all(|name| names.contains(name))
         && request.header("v-c-merchant-id") == Some(MERCHANT)
         && request.header("digest") == Some(&format!("SHA-256={}", BASE64_STANDARD.encode(sha256(&request.body))))
-        && request.header("date").and_then(http_date).is_some_and(|date| is_fresh(date, state.now))
+        && request.header("date").and_then(http_date).is_some_and(|date| is_fresh(date, now))
         && request.content_type() == "application/json"
-        && parts.get("signature") == Some(&BASE64_STANDARD.encode(hmac_sha256(&key, text.as_bytes())).as_str());
-    valid.then_some(()).ok_or_else(|| failure(401))
+        && parts.get("signature") == Some(&BASE64_STANDARD.encode(hmac_sha256(&key, text.as_bytes())).as_str())
 }
 
 #[cfg(test)]
@@ -206,9 +312,8 @@ mod tests {
 
     fn ask(fake: &mut Fake, path: &str, body: &str, merchant: &str, date: &str) -> Answer {
         let digest = format!("SHA-256={}", BASE64_STANDARD.encode(sha256(body.as_bytes())));
-        let name = fake.vendor.name;
         let text = format!(
-            "host: a\ndate: {date}\nrequest-target: post /{name}{path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
+            "host: a\ndate: {date}\nrequest-target: post {path}\ndigest: {digest}\nv-c-merchant-id: {merchant}"
         );
         let signature = BASE64_STANDARD.encode(hmac_sha256(BASE64_STANDARD.decode(SECRET).unwrap(), text.as_bytes()));
         let signature = format!(
@@ -224,9 +329,26 @@ mod tests {
         fake.send(&format!("POST {path}"), &headers, body)
     }
 
+    /// The same with a JWT, whose claims are those of the vendor's SDK with these changes.
+    fn ask_with_jwt(fake: &mut Fake, path: &str, body: &str, changes: Value) -> Answer {
+        let now = fake.state.now;
+        let mut claims = json!({"digest": BASE64_STANDARD.encode(sha256(body.as_bytes())), "digest-algorithm": "SHA-256",
+            "iat": now, "exp": now + 120, "request-host": "a", "request-resource-path": path, "request-method": "post",
+            "iss": MERCHANT, "jti": "1", "v-c-jwt-version": "2", "v-c-merchant-id": MERCHANT});
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let header = json!({"typ": "JWT", "alg": "HS256", "kid": KEY_ID});
+        let [header, claims] = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let key = BASE64_STANDARD.decode(SECRET).unwrap();
+        let jwt = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256(key, signed.as_bytes())));
+        fake.send(&format!("POST {path}"), &[("host", "a"), ("authorization", &format!("Bearer {jwt}"))], body)
+    }
+
     const NOW: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
     const MICROFORM: &str =
         r#"{"targetOrigins": ["https://a.example"], "clientVersion": "v2", "allowedCardNetworks": ["VISA"]}"#;
+    const CHECKOUT: &str = r#"{"targetOrigins": ["https://a.example"], "country": "US", "locale": "en_US",
+        "data": {"orderInformation": {"amountDetails": {"totalAmount": "21.00", "currency": "USD"}}}}"#;
     const FLEX: &str = r#"{"fields": {"paymentInformation": {"card": {"number": {}}}}}"#;
 
     #[test]
@@ -234,11 +356,13 @@ mod tests {
         for name in ["cybersource", "bankofamerica", "barclaycard", "wellsfargo"] {
             for (path, body, grant) in [
                 ("/microform/v2/sessions", MICROFORM, "microform_session"),
+                ("/uc/v1/sessions", CHECKOUT, "unified_checkout"),
                 ("/flex/v2/sessions", FLEX, "flex_session"),
             ] {
                 let mut fake = Fake::new(name);
                 let made = ask(&mut fake, path, body, MERCHANT, NOW);
                 assert_eq!(made.status, 201, "{}", made.body);
+                assert_eq!(ask_with_jwt(&mut fake, path, body, json!({})).status, 201);
                 fake.check_token_use(grant, &json!(made.body), &[], Some(900));
             }
         }
@@ -254,5 +378,22 @@ mod tests {
         assert_eq!(ask(&mut fake, path, &MICROFORM.replace("https", "http"), MERCHANT, NOW).status, 400);
         assert_eq!(ask(&mut fake, "/flex/v1/keys", FLEX, MERCHANT, NOW).status, 404);
         assert_eq!(fake.send(&format!("POST {path}"), &[], MICROFORM).status, 401);
+        let now = fake.state.now;
+        for changes in [
+            json!({"digest": "SHA-256=x"}),
+            json!({"exp": now + 121}),
+            json!({"iat": now - 121, "exp": now - 1}),
+            json!({"request-host": "b"}),
+            json!({"request-resource-path": "/cybersource/microform/v2/sessions"}),
+            json!({"request-method": "POST"}),
+            json!({"v-c-merchant-id": "another"}),
+            json!({"v-c-jwt-version": "1"}),
+        ] {
+            assert_eq!(ask_with_jwt(&mut fake, path, MICROFORM, changes.clone()).status, 401, "{changes}");
+        }
+        for wrong in [CHECKOUT.replace("en_US", "en"), CHECKOUT.replace("\"US\"", "\"USA\""), "{}".into()] {
+            assert_eq!(ask_with_jwt(&mut fake, "/uc/v1/sessions", &wrong, json!({})).status, 400, "{wrong}");
+        }
+        assert_eq!(ask_with_jwt(&mut fake, "/up/v1/capture-contexts", CHECKOUT, json!({})).status, 400);
     }
 }

@@ -7,10 +7,14 @@ use crate::{token_use::TokenUse, vendor::FakeVendor};
 
 pub(super) static WELLSFARGO: FakeVendor = FakeVendor {
     name: "wellsfargo",
-    examples: EXAMPLES,
     clients: &[
         TokenUse {
             grant: "microform_session",
+            allowed: |client| cybersource::tokenize("wellsfargo", client),
+            forbidden: |client| cybersource::refund("wellsfargo", client),
+        },
+        TokenUse {
+            grant: "unified_checkout",
             allowed: |client| cybersource::tokenize("wellsfargo", client),
             forbidden: |client| cybersource::refund("wellsfargo", client),
         },
@@ -22,6 +26,3 @@ pub(super) static WELLSFARGO: FakeVendor = FakeVendor {
     ],
     ..PLATFORM
 };
-
-const EXAMPLES: &[(&str, &str)] =
-    &[("microform_session", r#"{"target_origins": ["https://shop.example"]}"#), ("flex_session", "{}")];
