@@ -43,9 +43,9 @@ pub(crate) fn parse(text: &str, variables: &Value) -> Option<(String, Vec<Field>
     reader.tokens.is_empty().then_some((kind, fields))
 }
 
-/// The selected members of a value.
+/// The selected members of a value; null has none.
 pub(crate) fn select(value: &Value, fields: &[Field]) -> Result<Value, UnknownField> {
-    if fields.is_empty() {
+    if fields.is_empty() || value.is_null() {
         return Ok(value.clone());
     }
     let selected = fields.iter().map(|field| {

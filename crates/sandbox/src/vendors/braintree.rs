@@ -1,8 +1,8 @@
-//! Braintree's GraphQL API: client tokens.
+//! Braintree's GraphQL API and its gateway: client tokens, and what the browser's SDK asks first.
 //!
-//! Written from the vendor's published schema and
-//! <https://developer.paypal.com/braintree/graphql/>. A refusal has status 200 and `errors`. The
-//! fake does not have the XML gateway.
+//! Written from the vendor's published schema, npm braintree 3.40.0 (the gateway's call, OAuth access
+//! tokens) and npm braintree-web 3.144.0 (the client configuration). A refusal of GraphQL has status
+//! 200 and `errors`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -15,7 +15,14 @@ use crate::{
     vendor_state::VendorState,
 };
 
-const EXAMPLES: &[(&str, &str)] = &[("client_token", "{}")];
+const MERCHANT: &str = "sandboxmerchant";
+const CLIENT_API: &str = "https://api.sandbox.braintreegateway.com:443/merchants/sandboxmerchant/client_api";
+const ASSETS: &str = "https://assets.braintreegateway.com";
+
+const EXAMPLES: &[(&str, &str)] = &[
+    ("client_token", "{}"),
+    ("gateway_client_token", r#"{"merchant_id": "sandboxmerchant", "customer_id": "c", "verify_card": true}"#),
+];
 
 pub(super) static BRAINTREE: FakeVendor = FakeVendor {
     name: "braintree",
@@ -25,19 +32,23 @@ pub(super) static BRAINTREE: FakeVendor = FakeVendor {
     serve,
     failure,
     examples: EXAMPLES,
-    clients: &[TokenUse {
-        grant: "client_token",
-        allowed: |client| {
-            let query = "mutation Tokenize($input: TokenizeCreditCardInput!) { tokenizeCreditCard(input: $input) { paymentMethod { id usage } } }";
-            let card = json!({"number": "4111111111111111", "expirationYear": "2030", "expirationMonth": "12"});
-            client_call("tokenize a card", query, &json!({"input": {"creditCard": card}}), client)
-        },
-        forbidden: |client| {
-            let query = "mutation Refund($input: RefundTransactionInput!) { refundTransaction(input: $input) { refund { id } } }";
-            client_call("refund a transaction", query, &json!({"input": {"transactionId": "some-transaction"}}), client)
-        },
-    }],
+    clients: &[
+        TokenUse { grant: "client_token", allowed: tokenize_a_card, forbidden: refund },
+        TokenUse { grant: "gateway_client_token", allowed: tokenize_a_card, forbidden: refund },
+    ],
 };
+
+fn tokenize_a_card(client: &ClientToken) -> ClientCall {
+    let query = "mutation Tokenize($input: TokenizeCreditCardInput!) { tokenizeCreditCard(input: $input) { paymentMethod { id usage } } }";
+    let card = json!({"number": "4111111111111111", "expirationYear": "2030", "expirationMonth": "12"});
+    client_call("tokenize a card", query, &json!({"input": {"creditCard": card}}), client)
+}
+
+fn refund(client: &ClientToken) -> ClientCall {
+    let query =
+        "mutation Refund($input: RefundTransactionInput!) { refundTransaction(input: $input) { refund { id } } }";
+    client_call("refund a transaction", query, &json!({"input": {"transactionId": "some-transaction"}}), client)
+}
 
 /// A call of the SDKs: the fingerprint inside the client token is the bearer token.
 fn client_call(title: &'static str, query: &str, variables: &Value, client: &ClientToken) -> ClientCall {
@@ -77,11 +88,13 @@ fn failure(status: u16, state: &mut VendorState) -> Answer {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
-    if (request.method.as_str(), request.path.as_str()) != ("POST", "/graphql") {
-        return Err(Answer::text(404, "Not Found"));
+    // A merchant sends a key pair or an OAuth access token, a client a fingerprint.
+    let merchant = merchant(request);
+    match (request.method.as_str(), request.segments().as_slice()) {
+        ("POST", ["graphql"]) => {}
+        ("POST", ["merchants", id, "client_token"]) => return gateway(request, id, merchant.as_deref(), state),
+        _ => return Err(Answer::text(404, "Not Found")),
     }
-    // A merchant sends a key pair, a client a fingerprint.
-    let merchant = request.basic().filter(|(public, private)| !public.is_empty() && !private.is_empty());
     if merchant.is_none() && request.bearer().is_none_or(|token| state.active(token, &["client_token"]).is_err()) {
         return Err(failure(401, state));
     }
@@ -105,7 +118,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let made = match (kind, field.name.as_str(), &merchant) {
         ("query", "ping", _) => json!("pong"),
         ("mutation", "tokenizeCreditCard", _) => tokenize(field, state)?,
-        ("mutation", "createClientToken", Some((public_key, _))) => client_token(field, public_key, state)?,
+        ("query", "clientConfiguration", _) => configuration(),
+        ("mutation", "createClientToken", Some(merchant)) => client_token(request, field, merchant, state)?,
         ("mutation", "refundTransaction", Some(_)) => {
             json!({"refund": {"id": state.random_id("", 12), "status": "SUBMITTED_FOR_SETTLEMENT"}})
         }
@@ -134,7 +148,73 @@ fn known(value: &Value, kind: &str, members: &[&str], state: &mut VendorState) -
     unknown.map_or(Ok(()), |name| Err(error(200, None, None, &message(name), state)))
 }
 
-fn client_token(field: &Field, public_key: &str, state: &mut VendorState) -> Result<Value, Answer> {
+/// The public key, or the merchant of an OAuth access token of the sandbox.
+fn merchant(request: &Request) -> Option<String> {
+    let of_keys = request.basic().filter(|(public, private)| !public.is_empty() && !private.is_empty());
+    let of_token = || request.bearer()?.strip_prefix("access_token$sandbox$")?.split_once('$');
+    of_keys.map(|(public, _)| public).or_else(|| of_token().map(|(merchant, _)| merchant.to_owned()))
+}
+
+/// The first question of the browser's SDK. What this merchant does not have is null.
+fn configuration() -> Value {
+    let mut answer = json!({"environment": "SANDBOX", "merchantId": MERCHANT, "clientApiUrl": CLIENT_API,
+        "assetsUrl": ASSETS, "analyticsUrl": "https://origin-analytics-sand.sandbox.braintree-api.com/sandboxmerchant",
+        "creditCard": {"supportedCardBrands": ["VISA", "MASTERCARD"], "challenges": [], "threeDSecureEnabled": false,
+            "threeDSecure": null},
+        "supportedFeatures": ["TOKENIZE_CREDIT_CARDS"]});
+    let absent = [
+        "applePayWeb",
+        "fastlane",
+        "googlePay",
+        "ideal",
+        "masterpass",
+        "openBanking",
+        "paypal",
+        "unionPay",
+        "usBankAccount",
+        "venmo",
+        "visaCheckout",
+        "braintreeApi",
+    ];
+    if let Some(members) = answer.as_object_mut() {
+        members.extend(absent.map(|name| (name.to_owned(), Value::Null)));
+    }
+    answer
+}
+
+/// The gateway's own call: JSON or XML in, XML out. The fake reads JSON only, as the Node SDK sends.
+fn gateway(request: &Request, id: &str, merchant: Option<&str>, state: &mut VendorState) -> Handled {
+    let xml = |status, text: &str| Answer::of(status, "application/xml", text.to_owned());
+    let refuse = |status, code: &str, message: &str| {
+        let errors = format!(
+            "<errors><errors type=\"array\"><error><code>{code}</code><message>{message}</message></error></errors></errors>"
+        );
+        Err(xml(status, &format!("<api-error-response>{errors}<message>{message}</message></api-error-response>")))
+    };
+    let Some(merchant) = merchant else { return Err(Answer::of(401, "application/xml", String::new())) };
+    if request.header("x-apiversion").is_none() || request.header("accept") != Some("application/xml") {
+        return Err(Answer::of(426, "application/xml", String::new()));
+    }
+    if id != MERCHANT {
+        return Err(Answer::of(403, "application/xml", String::new()));
+    }
+    let body = request.json().unwrap_or_default();
+    let asked = body.get("client_token").cloned().unwrap_or_default();
+    let text = |name: &str| asked.get(name).and_then(Value::as_str);
+    if asked.get("version").and_then(Value::as_i64).is_none_or(|version| !(1..=3).contains(&version)) {
+        return refuse(422, "92806", "Version is invalid");
+    }
+    if asked.get("options").is_some() && text("customer_id").is_none() {
+        return refuse(422, "92801", "Options need a customer id");
+    }
+    if text("customer_id").is_some_and(|customer| customer.contains("missing")) {
+        return refuse(422, "92804", "Customer specified by customer_id does not exist");
+    }
+    let token = issue(request, text("merchant_account_id"), text("customer_id"), merchant, state);
+    Ok(xml(201, &format!("<?xml version=\"1.0\"?>\n<client-token>\n  <value>{token}</value>\n</client-token>\n")))
+}
+
+fn client_token(request: &Request, field: &Field, merchant: &str, state: &mut VendorState) -> Result<Value, Answer> {
     let empty = Value::Null;
     let input = field.arguments.get("input").unwrap_or(&empty);
     known(input, "CreateClientTokenInput", &["clientMutationId", "clientToken"], state)?;
@@ -160,22 +240,33 @@ fn client_token(field: &Field, public_key: &str, state: &mut VendorState) -> Res
         let message = "Customer specified by customer_id does not exist";
         return Err(error(200, Some("VALIDATION"), Some("92804"), message, state));
     }
+    let token = issue(request, account.as_deref(), customer.as_deref(), merchant, state);
+    Ok(json!({"clientToken": token, "clientMutationId": member(input, "clientMutationId")}))
+}
+
+/// A new client token, whose addresses are this sandbox's where the SDK calls it.
+fn issue(
+    request: &Request,
+    account: Option<&str>,
+    customer: Option<&str>,
+    merchant: &str,
+    state: &mut VendorState,
+) -> String {
     let expires_at = state.now.saturating_add(86_400);
-    let claims = json!({"exp": expires_at, "jti": state.random_id("", 36), "sub": "sandboxmerchant",
+    let claims = json!({"exp": expires_at, "jti": state.random_id("", 36), "sub": MERCHANT,
         "iss": "https://api.sandbox.braintreegateway.com",
-        "merchant": {"public_id": "sandboxmerchant", "verify_card_by_default": false}, "rights": ["manage_vault"],
+        "merchant": {"public_id": MERCHANT, "verify_card_by_default": false}, "rights": ["manage_vault"],
         "scope": ["Braintree:Vault"], "options": {"merchant_account_id": account, "customer_id": customer}});
     let fingerprint = state.jwt("ES256", &claims);
-    let attributes = [("customer", customer.as_deref().unwrap_or_default()), ("public_key", public_key)];
+    let attributes = [("customer", customer.unwrap_or_default()), ("public_key", merchant)];
     state.issue(&fingerprint, "client_token", Some(expires_at), &attributes);
-    let api = "https://api.sandbox.braintreegateway.com:443/merchants/sandboxmerchant/client_api";
-    let graph = json!({"url": "https://payments.sandbox.braintree-api.com/graphql", "date": "2018-05-08",
-        "features": ["tokenize_credit_cards"]});
+    let graph = request.header("host").map(|host| format!("http://{host}/braintree/graphql"));
+    let graph = graph.unwrap_or_else(|| "https://payments.sandbox.braintree-api.com/graphql".to_owned());
     let token = json!({"version": 2, "authorizationFingerprint": fingerprint, "environment": "sandbox",
-        "merchantId": "sandboxmerchant", "configUrl": format!("{api}/v1/configuration"), "clientApiUrl": api,
-        "assetsUrl": "https://assets.braintreegateway.com", "graphQL": graph});
-    let token = BASE64_STANDARD.encode(token.to_string());
-    Ok(json!({"clientToken": token, "clientMutationId": member(input, "clientMutationId")}))
+        "merchantId": MERCHANT, "configUrl": format!("{CLIENT_API}/v1/configuration"), "clientApiUrl": CLIENT_API,
+        "assetsUrl": ASSETS,
+        "graphQL": {"url": graph, "date": "2018-05-08", "features": ["tokenize_credit_cards"]}});
+    BASE64_STANDARD.encode(token.to_string())
 }
 
 fn tokenize(field: &Field, state: &mut VendorState) -> Result<Value, Answer> {
@@ -259,6 +350,42 @@ mod tests {
             assert_eq!(answer["errors"][0]["extensions"]["errorClass"].as_str(), class, "{query} {input}: {answer}");
             assert!(answer["errors"][0]["message"].is_string() && answer["data"].is_null());
         }
+    }
+
+    #[test]
+    fn the_gateway_answers_in_xml() {
+        let mut fake = Fake::new("braintree");
+        let call = "POST /merchants/sandboxmerchant/client_token";
+        let headers = [HEADERS[0], ("x-apiversion", "6"), ("accept", "application/xml")];
+        let body = r#"{"client_token": {"version": 2, "customer_id": "c", "options": {"verify_card": true}}}"#;
+        let answer = fake.send(call, &headers, body);
+        let token = answer.body.split_once("<value>").and_then(|(_, rest)| rest.split_once("</value>")).unwrap().0;
+        fake.check_token_use("gateway_client_token", &json!(token), &[], Some(86_400));
+        let oauth = [("authorization", "Bearer access_token$sandbox$sandboxmerchant$1"), headers[1], headers[2]];
+        for (call, headers, body, status) in [
+            (call, &oauth[..], body, 201),
+            (call, &headers[1..], body, 401),
+            (call, &headers[..1], body, 426),
+            ("POST /merchants/another/client_token", &headers, body, 403),
+            (call, &headers, r#"{"client_token": {"version": 9}}"#, 422),
+            (call, &headers, r#"{"client_token": {"version": 2, "options": {"verify_card": true}}}"#, 422),
+        ] {
+            assert_eq!(fake.send(call, headers, body).status, status, "{call} {headers:?} {body}");
+        }
+    }
+
+    /// npm braintree-web 3.144.0 sends this first, with the fingerprint.
+    #[test]
+    fn a_client_gets_its_configuration() {
+        let mut fake = Fake::new("braintree");
+        fake.state.issue("f", "client_token", None, &[]);
+        let query = "query ClientConfiguration { clientConfiguration { environment creditCard { challenges threeDSecure { cardinalSongbirdUrl } } venmo { merchantId } supportedFeatures } }";
+        let headers = [("authorization", "Bearer f"), ("braintree-version", "2018-05-10")];
+        let body = json!({"query": query, "operationName": "ClientConfiguration"}).to_string();
+        let (_, answer) = fake.ask("POST /graphql", &headers, &body);
+        let made = &answer["data"]["clientConfiguration"];
+        assert_eq!((&made["environment"], &made["venmo"]), (&json!("SANDBOX"), &Value::Null), "{answer}");
+        assert_eq!(made["creditCard"], json!({"challenges": [], "threeDSecure": null}));
     }
 
     #[test]
