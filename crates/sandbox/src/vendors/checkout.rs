@@ -1,7 +1,8 @@
 //! Checkout.com: payment sessions of Flow, access tokens, and cardholder tokens of Issuing.
 //!
-//! Written from the vendor's pages on Flow, OAuth and Issuing. The calls of Flow are not public:
-//! one invented endpoint replaces them.
+//! Written from PyPI checkout-sdk 4.8.1 (members of a session), npm checkout-sdk-node 5.2.1 (paths) and
+//! the vendor's pages on OAuth and Issuing. The calls of Flow are not public: one invented endpoint
+//! replaces them.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -91,7 +92,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("GET", ["issuing", "cards", id, "credentials"]) => {
             let token = request.bearer().unwrap_or_default();
-            state.active(token, &["cardholder_access_token"]).map_err(|_| Answer::text(401, ""))?;
+            let kinds = ["cardholder_access_token", "single_use_cardholder_token"];
+            let issued = state.active(token, &kinds).map_err(|_| Answer::text(401, ""))?;
+            issued.used = issued.kind == "single_use_cardholder_token";
             Ok(Answer::json(200, &json!({"id": id, "number": "4242424242424242"})))
         }
         ("POST", ["payments", _, "refunds"]) => {
@@ -108,6 +111,43 @@ fn key(request: &Request) -> Result<(), Answer> {
         _ => Err(Answer::text(401, "")),
     }
 }
+
+/// The members of a session's request (PyPI checkout-sdk 4.8.1).
+const MEMBERS: &[&str] = &[
+    "amount",
+    "currency",
+    "billing",
+    "success_url",
+    "failure_url",
+    "payment_type",
+    "billing_descriptor",
+    "reference",
+    "description",
+    "customer",
+    "shipping",
+    "recipient",
+    "processing",
+    "instruction",
+    "processing_channel_id",
+    "payment_method_configuration",
+    "items",
+    "amount_allocations",
+    "risk",
+    "display_name",
+    "metadata",
+    "locale",
+    "3ds",
+    "sender",
+    "capture",
+    "capture_on",
+    "expires_on",
+    "enabled_payment_methods",
+    "disabled_payment_methods",
+    "customer_retry",
+    "ip_address",
+    "authorization_type",
+    "payment_plan",
+];
 
 fn payment_session(request: &Request, state: &mut VendorState) -> Handled {
     key(request)?;
@@ -131,6 +171,12 @@ fn payment_session(request: &Request, state: &mut VendorState) -> Handled {
         None => state.now.saturating_add(3600),
         Some(moment) => moment.map_or(0, Timestamp::as_second),
     };
+    if text("/reference").is_some_and(|reference| reference.chars().count() > 80) {
+        return Err(refused("reference_invalid", state));
+    }
+    if let Some(name) = body.as_object().and_then(|it| it.keys().find(|name| !MEMBERS.contains(&name.as_str()))) {
+        return Err(refused(&format!("{name}_unknown"), state));
+    }
     if expires_on <= state.now {
         return Err(refused("expires_on_invalid", state));
     }
@@ -172,7 +218,11 @@ fn cardholder_token(request: &Request, state: &mut VendorState) -> Handled {
         return Err(oauth_error("unsupported_grant_type"));
     }
     given("cardholder_id").filter(|id| id.starts_with("crh_")).ok_or_else(|| oauth_error("invalid_request"))?;
-    issue("cardholder_access_token", "issuing:card-management-read", state)
+    match given("single_use") {
+        Some("true") => issue("single_use_cardholder_token", "issuing:card-management-read", state),
+        Some("false") | None => issue("cardholder_access_token", "issuing:card-management-read", state),
+        Some(_) => Err(oauth_error("invalid_request")),
+    }
 }
 
 fn issue(kind: &'static str, scope: &str, state: &mut VendorState) -> Handled {
