@@ -1,5 +1,5 @@
-//! Square: a code that pairs a Terminal, a seller's short-lived OAuth token, and the code of the
-//! retired Reader SDK.
+//! Square: a token for the Mobile Payments SDK, a code that pairs a Terminal, and a seller's
+//! short-lived OAuth token.
 //! <https://developer.squareup.com/reference/square/devices-api/create-device-code>
 
 use crate::prelude::*;
@@ -12,6 +12,11 @@ pub(super) struct Credentials {
     refresh_token: Option<Secret>,
 }
 
+/// The permissions that the Mobile Payments SDK needs, and no others.
+const MOBILE_PAYMENTS: [&str; 3] = ["MERCHANT_PROFILE_READ", "PAYMENTS_WRITE", "PAYMENTS_WRITE_IN_PERSON"];
+const USE_JWT: Input = Input::flag("use_jwt");
+const SDK: Source = Source::sdk("npm square 46.0.0");
+
 pub(super) struct Square;
 
 impl Connector for Square {
@@ -21,12 +26,28 @@ impl Connector for Square {
         id: "square",
         name: "Square",
         docs: "https://developer.squareup.com/reference/square/devices-api/create-device-code",
-        unconfirmed: &[
-            "The test host and the prefixes of application ids.",
-            "Whether mobile_authorization_code still answers: Square retired it with the Reader SDK at the end of 2025.",
+        unconfirmed: &["The members message and type of refusals that come without a list of errors."],
+        evidence: &[
+            Evidence::new(
+                "device codes and OAuth: members, bounds and errors",
+                Source::schema("Square's OpenAPI file, version 2026-09-16"),
+                "2026-11",
+            ),
+            Evidence::new("hosts, paths, use_jwt, status of a token, forms of application ids", SDK, "2026-11"),
+            Evidence::new(
+                "short-lived tokens of reduced scope are for browsers and apps",
+                Source::page("developer.squareup.com/docs/auth"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "permissions and arguments of the Mobile Payments SDK",
+                Source::page("developer.squareup.com/docs/mobile-payments-sdk/android/configure-authorize"),
+                "2026-11",
+            ),
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        mode_shown: ModeShown::ByCredentials(
+            "application_id of the sandbox begins with sandbox-sq0idb-, a live one with sq0idp-; other credentials show nothing (npm square 46.0.0).",
+        ),
         hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
         credentials: &[
             optional("access_token"),
@@ -36,39 +57,59 @@ impl Connector for Square {
         ],
         grants: &[
             client_grant(
+                "mobile_payments_token",
+                "authorize the Mobile Payments SDK for a day: take and refund payments as the seller, read the seller's profile",
+                Lifetime::Fixed(86_400),
+                mobile_payments_token,
+            )
+            .inputs(&[Input::text_of("location_id", 50).required(), USE_JWT])
+            .worst_case("take, cancel and refund payments of the seller at every location, and read the seller's profile", &[])
+            .client_source(Source::page("developer.squareup.com/docs/auth and /docs/mobile-payments-sdk"))
+            .client_parameters(&[
+                ClientParameter::new(
+                    "location_id",
+                    "the location that payments are for",
+                    "authorizationManager.authorize(accessToken, locationId)",
+                ),
+                ClientParameter::new(
+                    "application_id",
+                    "the id of the application",
+                    "MobilePaymentsSdk.initialize(applicationId, …)",
+                ),
+            ])
+            .minting_ends_earlier(NOT_ENDED),
+            client_grant(
                 "device_code",
-                "pair one Square Terminal by typing the code on it",
+                "sign in one Square Terminal at the seller's location by typing the code on it",
                 Lifetime::Fixed(300),
                 device_code,
             )
-            .by_default()
-            .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)]),
-            client_grant(
-                "mobile_authorization_code",
-                "authorize the retired Reader SDK once, for in-person payments at that location; live only",
-                Lifetime::Fixed(3600),
-                mobile_authorization_code,
-            )
-            .inputs(&[Input::text_of("location_id", 191).required()]),
+            .inputs(&[Input::text_of("location_id", 50), Input::text_of("name", 128)])
+            .worst_case("sign in a Terminal of their own, so that later checkouts with amount and note reach it", DEVICE)
+            .client_source(Source::page("developer.squareup.com, Terminal API: the seller types the code on the device"))
+            .server_parameters(&["device_code_id"])
+            .minting_ends_earlier(MintingEndsEarlier::No("each code is an object of its own (npm square 46.0.0)")),
             server_grant(
                 "oauth_refresh",
                 "call what the seller granted, or fewer scopes of it",
                 Lifetime::Fixed(86_400),
                 oauth_refresh,
             )
+            .inputs(&[USE_JWT])
             .scopes(Scopes::Any)
-            .server_parameters(&["refresh_token"]),
+            .server_parameters(&["refresh_token"])
+            .lifetime_note("without application_secret (PKCE) the refresh token works once: keep the one that comes back")
+            .minting_ends_earlier(NOT_ENDED),
         ],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        match credentials.application_id.as_ref()?.expose() {
-            id if id.starts_with("sandbox-") => Some(Mode::Test),
-            id if id.starts_with("sq0idp-") => Some(Mode::Live),
-            _ => None,
-        }
+        Mode::of_key(credentials.application_id.as_ref()?.expose(), &["sandbox-"], &["sq0idp-"])
     }
 }
+
+const DEVICE: &[Bound] = &[Bound::Object, Bound::SingleUse];
+const NOT_ENDED: MintingEndsEarlier = MintingEndsEarlier::No("Square's OAuth reference: earlier access tokens live on");
 
 fn device_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
@@ -84,40 +125,59 @@ fn device_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Ste
         [reply, ..] => {
             let expiry = Expiry::at_date(&text(reply, "/device_code/pair_by")?)?;
             let token = Token::new(&text(reply, "/device_code/code")?, "device_code", expiry)?;
-            Ok(Step::Done(token.client("device_code_id", text(reply, "/device_code/id")?)))
+            Ok(Step::Done(match text(reply, "/device_code/id") {
+                Ok(id) => token.server("device_code_id", id),
+                Err(_) => token,
+            }))
         }
     }
 }
 
-fn mobile_authorization_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
+/// A token of the three permissions. The second call asks Square which ones it has.
+fn mobile_payments_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
-        [] => Call::post(exchange.url("/mobile/authorization-code")?)
-            .bearer(needed(&credentials.access_token, "access_token", exchange.grant)?)
-            .json(&json!({ "location_id": exchange.input.required_text("location_id")? }))
-            .repeatable()
-            .send(),
-        [reply, ..] => {
+        [] => {
+            // A refresh token of the PKCE flow works once: its successor would be lost.
+            needed(&credentials.application_secret, "application_secret", exchange.grant)?;
+            token_call(credentials, exchange, &MOBILE_PAYMENTS)
+        }
+        [reply] => {
+            let token = text(reply, "/access_token")?;
+            if reply.json::<Value>()?.get("short_lived") != Some(&json!(true)) {
+                return Err(Error::bad_reply("Square's token is not short-lived"));
+            }
+            Call::post(exchange.url("/oauth2/token/status")?).bearer(&token).repeatable().send()
+        }
+        [reply, status, ..] => {
+            text(status, "/client_id")?;
+            let status: Status = status.json()?;
+            if let Some(scope) = status.scopes.iter().find(|it| !MOBILE_PAYMENTS.contains(&it.as_str())) {
+                return Err(Error::bad_reply(format!("Square's token has the scope {scope}, which no app may hold")));
+            }
             let expiry = Expiry::at_date(&text(reply, "/expires_at")?)?;
-            Ok(Step::Done(Token::new(&text(reply, "/authorization_code")?, "authorization_code", expiry)?))
+            let mut token = Token::new(&text(reply, "/access_token")?, "bearer", expiry)?
+                .client("location_id", exchange.input.required_text("location_id")?)
+                .client("application_id", needed(&credentials.application_id, "application_id", exchange.grant)?);
+            token.scopes = status.scopes;
+            Ok(Step::Done(match status.expires_at {
+                Some(end) => token.ends_by(Expiry::at_date(&end)?),
+                None => token,
+            }))
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Status {
+    scopes: Vec<String>,
+    expires_at: Option<String>,
 }
 
 fn oauth_refresh(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
-            let scopes = &exchange.input.scopes;
-            let body = encoding::sparse(json!({
-                "client_id": needed(&credentials.application_id, "application_id", exchange.grant)?,
-                // The PKCE flow has none.
-                "client_secret": credentials.application_secret.as_ref().map(Secret::expose),
-                "grant_type": "refresh_token",
-                "refresh_token": needed(&credentials.refresh_token, "refresh_token", exchange.grant)?,
-                "short_lived": true,
-                "scopes": (!scopes.is_empty()).then_some(scopes),
-            }));
-            // Not repeatable: the use of a refresh token of the PKCE flow makes it invalid.
-            Call::post(exchange.url("/oauth2/token")?).json(&body).send()
+            let scopes: Vec<&str> = exchange.input.scopes.iter().map(String::as_str).collect();
+            token_call(credentials, exchange, &scopes)
         }
         [reply, ..] => {
             let expiry = Expiry::at_date(&text(reply, "/expires_at")?)?;
@@ -128,6 +188,23 @@ fn oauth_refresh(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<S
             }))
         }
     }
+}
+
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, scopes: &[&str]) -> Result<Step> {
+    let secret = credentials.application_secret.as_ref().map(Secret::expose);
+    let body = encoding::sparse(json!({
+        "client_id": needed(&credentials.application_id, "application_id", exchange.grant)?,
+        // The PKCE flow has none.
+        "client_secret": secret,
+        "grant_type": "refresh_token",
+        "refresh_token": needed(&credentials.refresh_token, "refresh_token", exchange.grant)?,
+        "short_lived": true,
+        "scopes": (!scopes.is_empty()).then_some(scopes),
+        "use_jwt": exchange.input.flag(USE_JWT.name),
+    }));
+    let call = Call::post(exchange.url("/oauth2/token")?).json(&body);
+    // Not repeatable in the PKCE flow: the use of its refresh token makes it invalid.
+    if secret.is_some() { call.repeatable().send() } else { call.send() }
 }
 
 /// A credential that only some grants need.
@@ -147,14 +224,17 @@ fn text(reply: &Reply, pointer: &str) -> Result<String> {
     }
 }
 
+/// A list of errors, or a message with a type from the OAuth endpoints.
 /// <https://developer.squareup.com/docs/build-basics/general-considerations/handling-errors>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = reply.refusal(&["/errors/0/code"], &["/errors/0/detail"], &["/errors/0/category"]);
+    let refusal =
+        reply.refusal(&["/errors/0/code", "/type"], &["/errors/0/detail", "/message"], &["/errors/0/category"]);
     let kind = match refusal.reason.as_deref() {
         Some("AUTHENTICATION_ERROR") if reply.status != 403 => Some(Kind::CredentialsRejected),
         Some("INVALID_REQUEST_ERROR") if reply.is_success() => Some(Kind::RequestRejected),
         Some("RATE_LIMIT_ERROR") => Some(Kind::RateLimited),
         Some("API_ERROR") => Some(Kind::Unavailable),
+        None if reply.is_success() => Some(Kind::RequestRejected),
         _ => None,
     };
     refusal.kind(kind)

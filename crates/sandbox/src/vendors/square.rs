@@ -1,8 +1,8 @@
-//! Square: device codes, mobile authorization codes and OAuth.
+//! Square: device codes and OAuth.
 //!
-//! Written from the vendor's OpenAPI file and
-//! <https://developer.squareup.com/docs/oauth-api/overview>. The calls by which a Terminal and the
-//! Reader SDK send their codes are not public: two endpoints for them are invented.
+//! Written from npm square 46.0.0 (types of its requests and answers) and
+//! <https://developer.squareup.com/docs/oauth-api/overview>. The call by which a Terminal sends its
+//! code is not public: an endpoint for it is invented.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) static SQUARE: FakeVendor = FakeVendor {
     name: "square",
-    credentials: r#"{"access_token": "EAAAsandbox", "application_id": "sandbox-sq0idp-sandbox", "application_secret": "sandbox-sq0csp-sandbox", "refresh_token": "EQAAsandbox"}"#,
+    credentials: r#"{"access_token": "EAAAsandbox", "application_id": "sandbox-sq0idb-sandbox", "application_secret": "sandbox-sq0csb-sandbox", "refresh_token": "EQAAsandbox"}"#,
     secrets: &["client_secret", "refresh_token"],
     request_id: None,
     serve,
@@ -32,18 +32,20 @@ pub(super) static SQUARE: FakeVendor = FakeVendor {
             forbidden: refund,
         },
         TokenUse {
-            grant: "mobile_authorization_code",
+            grant: "mobile_payments_token",
             allowed: |client| {
-                let call = ClientCall::new("authorize the Reader SDK", "POST", "/square/reader/authorize");
-                call.json(&json!({"code": client.token}))
+                let payment = json!({"source_id": "CASH", "idempotency_key": "1"});
+                ClientCall::new("take a payment", "POST", "/square/v2/payments").bearer(&client.token).json(&payment)
             },
-            forbidden: refund,
+            forbidden: |client| {
+                ClientCall::new("list bank accounts", "GET", "/square/v2/bank-accounts").bearer(&client.token)
+            },
         },
     ],
 };
 
 const EXAMPLES: &[(&str, &str)] =
-    &[("device_code", "{}"), ("mobile_authorization_code", r#"{"location_id": "LSANDBOX"}"#), ("oauth_refresh", "{}")];
+    &[("device_code", "{}"), ("mobile_payments_token", r#"{"location_id": "LSANDBOX"}"#), ("oauth_refresh", "{}")];
 
 fn refund(client: &ClientToken) -> ClientCall {
     ClientCall::new("refund a payment", "POST", "/square/v2/refunds").bearer(&client.token).json(&json!({}))
@@ -88,14 +90,6 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 }
             }
         }
-        ("POST", ["mobile", "authorization-code"]) => {
-            seller(request, state)?;
-            text("/location_id").ok_or_else(|| invalid("BAD_REQUEST", "location_id is missing"))?;
-            let code = state.random_id("sq0acp-", 40);
-            let end = state.now.saturating_add(3600);
-            state.issue(&code, "mobile_authorization_code", Some(end), &[]);
-            Ok(Answer::json(200, &json!({"authorization_code": code, "expires_at": date(end)})))
-        }
         ("POST", ["oauth2", "token"]) => {
             if text("/grant_type") != Some("refresh_token") {
                 return Err(invalid("BAD_REQUEST", "grant_type must be refresh_token"));
@@ -105,19 +99,46 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let refresh_token = if text("/client_secret").is_some() { given.to_owned() } else { next(given, state)? };
             let short = body.get("short_lived") == Some(&Value::Bool(true));
             let end = state.now.saturating_add(if short { 86_400 } else { 30 * 86_400 });
-            let token = state.random_id("EAAA", 60);
-            state.issue(&token, "access_token", Some(end), &[]);
+            let scopes = body.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
+            let scopes: Vec<&str> = if body.get("scopes").is_some() {
+                scopes.iter().filter_map(Value::as_str).filter(|it| GRANTED.contains(it)).collect()
+            } else {
+                GRANTED.to_vec()
+            };
+            let token = match body.get("use_jwt") {
+                Some(Value::Bool(true)) => state.jwt("RS256", &json!({"exp": end})),
+                Some(Value::Bool(false)) | None => state.random_id("EAAA", 60),
+                Some(_) => return Err(invalid("EXPECTED_BOOLEAN", "use_jwt must be true or false")),
+            };
+            state.issue(&token, "access_token", Some(end), &[("scopes", &scopes.join(" "))]);
             Ok(Answer::json(
                 200,
                 &json!({"access_token": token, "token_type": "bearer", "expires_at": date(end),
                     "merchant_id": "MSANDBOX", "refresh_token": refresh_token, "short_lived": short}),
             ))
         }
-        ("POST", [place @ ("terminal" | "reader"), "pair" | "authorize"]) => {
-            let kind = if *place == "terminal" { "device_code" } else { "mobile_authorization_code" };
+        ("POST", ["oauth2", "token", "status"]) => {
+            let token = request.bearer().unwrap_or_default();
+            let issued = state.active(token, &["access_token"]).map_err(|_| failure(401))?;
+            let scopes: Vec<&str> = issued.attribute("scopes").split_whitespace().collect();
+            let end = date(issued.expires_at.unwrap_or_default());
+            Ok(Answer::json(
+                200,
+                &json!({"scopes": scopes, "expires_at": end, "client_id": "sandbox-sq0idb-sandbox", "merchant_id": "MSANDBOX"}),
+            ))
+        }
+        ("POST", ["terminal", "pair"]) => {
             let code = text("/code").unwrap_or_default();
-            state.active(code, &[kind]).map_err(|_| failure(401))?.used = true;
+            state.active(code, &["device_code"]).map_err(|_| failure(401))?.used = true;
             Ok(Answer::json(200, &json!({"status": "PAIRED"})))
+        }
+        ("POST", ["v2", "payments"]) => {
+            permitted(request, "PAYMENTS_WRITE", state)?;
+            Ok(Answer::json(200, &json!({"payment": {"id": state.random_id("", 20), "status": "COMPLETED"}})))
+        }
+        ("GET", ["v2", "bank-accounts"]) => {
+            permitted(request, "BANK_ACCOUNTS_READ", state)?;
+            Ok(Answer::json(200, &json!({"bank_accounts": []})))
         }
         ("POST", ["v2", "refunds"]) => {
             seller(request, state)?;
@@ -125,6 +146,24 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         _ => Err(error(404, "INVALID_REQUEST_ERROR", "NOT_FOUND", "API endpoint is invalid.")),
     }
+}
+
+/// The permissions that the seller granted to the application.
+const GRANTED: &[&str] = &[
+    "MERCHANT_PROFILE_READ",
+    "PAYMENTS_READ",
+    "PAYMENTS_WRITE",
+    "PAYMENTS_WRITE_IN_PERSON",
+    "BANK_ACCOUNTS_READ",
+    "DEVICE_CREDENTIAL_MANAGEMENT",
+];
+
+/// Refuses every token but one of this fake with this permission.
+fn permitted(request: &Request, scope: &str, state: &mut VendorState) -> Result<(), Answer> {
+    let token = request.bearer().unwrap_or_default();
+    let issued = state.active(token, &["access_token"]).map_err(|_| failure(401))?;
+    let has = issued.attribute("scopes").split_whitespace().any(|it| it == scope);
+    has.then_some(()).ok_or_else(|| failure(403))
 }
 
 /// The seller's token: any unknown token, or a valid access token of this fake, but no code.
@@ -177,8 +216,6 @@ mod tests {
         let (status, answer) = fake.ask(CODES, &[KEY], &body.replace("}}", r#", "name": "x"}}"#));
         assert_eq!((status, &answer["errors"][0]["code"]), (400, &"IDEMPOTENCY_KEY_REUSED".into()));
         assert_eq!(fake.ask(CODES, &[], body).0, 401);
-        let (_, answer) = fake.ask("POST /mobile/authorization-code", &[KEY], r#"{"location_id": "L"}"#);
-        fake.check_token_use("mobile_authorization_code", &answer["authorization_code"], &[], Some(3600));
     }
 
     #[test]
@@ -191,6 +228,17 @@ mod tests {
             fake.state.now += seconds;
             assert_eq!(fake.ask("POST /v2/refunds", &[("authorization", &bearer)], "{}").0, status);
         }
+    }
+
+    #[test]
+    fn scopes_limit_a_token() {
+        let mut fake = Fake::new("square");
+        let body = r#"{"client_id": "a", "client_secret": "b", "grant_type": "refresh_token", "refresh_token": "c", "short_lived": true, "scopes": ["PAYMENTS_WRITE", "ORDERS_READ"]}"#;
+        let (_, answer) = fake.ask("POST /oauth2/token", &[], body);
+        let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+        let (_, status) = fake.ask("POST /oauth2/token/status", &[("authorization", &bearer)], "");
+        assert_eq!(status["scopes"], serde_json::json!(["PAYMENTS_WRITE"]));
+        fake.check_token_use("mobile_payments_token", &answer["access_token"], &[], Some(86_400));
     }
 
     #[test]
