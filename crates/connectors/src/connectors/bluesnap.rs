@@ -5,6 +5,8 @@ use crate::prelude::*;
 
 const PATH: &str = "/services/2/payment-fields-tokens";
 const LIFETIME: u32 = 3600;
+const SCRIPT_LIVE: &str = "https://pay.bluesnap.com/web-sdk/5/bluesnap.js";
+const SCRIPT_TEST: &str = "https://sandpay.bluesnap.com/web-sdk/5/bluesnap.js";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -22,16 +24,39 @@ impl Connector for Bluesnap {
         name: "BlueSnap",
         docs: "https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token",
         unconfirmed: &[
-            "The query parameter shopperId.",
+            "The place and the names of the 3-D Secure parameters.",
             "Status 403 for a caller whose address is not on the account's list.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, shopperId, Basic, the token in Location, hosts",
+                Source::third_party("PyPI bluesnap 1.2025.4.6"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "lifetime of 60 minutes, use in the browser",
+                Source::page("developers.bluesnap.com, Hosted Payment Fields"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "members of refusals, statuses 429 and 503 for too many calls",
+                Source::page("developers.bluesnap.com, JSON API, messages and error handling"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "addresses of the browser's script",
+                Source::third_party("npm @bigcommerce/checkout-sdk, BlueSnap Direct"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "Credentials of the sandbox and live ones have the same form; the host decides (PyPI bluesnap 1.2025.4.6).",
+        ),
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
         credentials: &[required("username").public(), required("password")],
         grants: &[client_grant(
             "payment_fields_token",
-            "attach one set of card data from the browser, for the backend to use once",
+            "attach one set of card data from the browser, for the backend to use once; with shopper_id also see that shopper's masked cards",
             Lifetime::Fixed(LIFETIME),
             payment_fields_token,
         )
@@ -40,7 +65,18 @@ impl Connector for Bluesnap {
             Input::text("shopper_id"),
             Input::flag("authentication_required_3ds"),
             Input::flag("challenge_requested_3ds"),
-        ])],
+        ])
+        .worst_case(
+            "bind a stolen card to this token, and with shopper_id see that shopper's masked cards; only the backend can charge",
+            &[Bound::SingleUse],
+        )
+        .client_source(Source::page("developers.bluesnap.com, Hosted Payment Fields: bluesnap.hostedPaymentFieldsCreate({ token })"))
+        .client_parameters(&[ClientParameter::new(
+            "script_url",
+            "the script of the environment that made the token",
+            "the src of the page's <script>, before bluesnap.hostedPaymentFieldsCreate({ token })",
+        )])
+        .minting_ends_earlier(MintingEndsEarlier::No("each call makes a token of its own (developers.bluesnap.com)"))],
     };
 }
 
@@ -70,11 +106,17 @@ fn payment_fields_token(credentials: &Credentials, exchange: &Exchange<'_>) -> R
                 .and_then(|(_, id)| id.split(['?', '#', '/']).next())
                 .ok_or_else(|| Error::bad_reply("BlueSnap's answer has no token in its Location"))?;
             let token = Token::new(token, "pf_token", Expiry::after_reply(reply, LIFETIME)?)?;
-            Ok(Step::Done(token.client("environment", exchange.mode.label())))
+            let script = if exchange.mode == Mode::Live { SCRIPT_LIVE } else { SCRIPT_TEST };
+            Ok(Step::Done(token.client("script_url", script)))
         }
     }
 }
 
+/// A list of messages, or the members of one without a list.
 fn refusal(reply: &Reply) -> Refusal {
-    reply.refusal(&["/message/0/code"], &["/message/0/description"], &["/message/0/errorName"])
+    reply.refusal(
+        &["/message/0/code", "/code"],
+        &["/message/0/description", "/description", "/message"],
+        &["/message/0/errorName", "/errorName"],
+    )
 }

@@ -4,6 +4,8 @@
 use crate::prelude::*;
 
 const LIFETIME: u32 = 900;
+/// The longest `ssl_invoice_number`, in characters (Converge integration guide, input fields). It may
+/// repeat.
 const MAX_INVOICE_NUMBER: usize = 25;
 /// The transaction type that makes a card token only, so it has no amount.
 const TOKENIZE: &str = "ccgettoken";
@@ -37,9 +39,25 @@ impl Connector for Elavon {
         id: "elavon",
         name: "Elavon Converge",
         docs: "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/integration_methods/lightbox",
-        unconfirmed: &["The lifetime of 15 minutes.", "The meaning of the error codes 4000, 4025 and 5000."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &[
+            "The lifetime of 15 minutes: other programs state it, no page of Elavon's that was found.",
+            "The meaning of the error codes 4000, 4025 and 5000.",
+        ],
+        evidence: &[
+            Evidence::new(
+                "path, hosts, fields of the form, the token as plain text",
+                Source::third_party("Elavon's PHP samples in jenielmangahis/subsmart, converge/lightbox and converge/checkoutjs"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "transaction types, fields, use in the browser",
+                Source::page("developer.elavon.com, Converge integration guide, Lightbox"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "Demo and live accounts have ids and PINs of the same form; the host decides (Elavon's PHP samples).",
+        ),
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
         credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
         grants: &[client_grant(
@@ -49,7 +67,18 @@ impl Connector for Elavon {
             transaction_token,
         )
         .by_default()
-        .inputs(OPTIONS)],
+        .inputs(OPTIONS)
+        .worst_case(
+            "make that one transaction with a stolen card, or without an amount turn stolen cards into tokens (card testing)",
+            &[Bound::Amount, Bound::SingleUse],
+        )
+        .client_source(Source::page("developer.elavon.com, Converge, Lightbox: PayWithConverge.open({ ssl_txn_auth_token })"))
+        .client_parameters(&[ClientParameter::new(
+            "payment_page_url",
+            "the hosted payment page for this token",
+            "a redirect of the payer's browser; Lightbox and Checkout.js take the token itself as ssl_txn_auth_token",
+        )])
+        .minting_ends_earlier(MintingEndsEarlier::No("each token is for one form (Converge integration guide, Lightbox)"))],
     };
 }
 
@@ -91,7 +120,7 @@ fn transaction(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<For
         .field("ssl_transaction_type", kind)
         .maybe("ssl_amount", amount.as_deref())
         .maybe("ssl_add_token", input.text("ssl_add_token").or((kind == TOKENIZE).then_some("Y")))
-        .maybe("ssl_invoice_number", Some(exchange.reference).filter(|it| it.chars().count() <= MAX_INVOICE_NUMBER));
+        .field("ssl_invoice_number", &exchange.reference_within(MAX_INVOICE_NUMBER, "-_."));
     let done = ["ssl_transaction_type", "ssl_amount", "ssl_add_token"];
     let others = OPTIONS.iter().map(|option| option.name).filter(|name| !done.contains(name));
     Ok(others.fold(form, |form, name| form.maybe(name, input.text(name))))

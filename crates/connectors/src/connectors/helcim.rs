@@ -22,18 +22,35 @@ impl Connector for Helcim {
         name: "Helcim",
         docs: "https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session",
         unconfirmed: &[
-            "That a card verification takes amount 0.",
-            "The optional members of the body.",
+            "That a card verification takes amount 0: other programs send it.",
             "Status 429 for too many calls.",
         ],
+        evidence: &[
+            Evidence::new(
+                "path, header, required members, lifetime of 60 minutes of both tokens",
+                Source::page("devdocs.helcim.com, HelcimPay.js Initialization"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "customerCode, hideExistingPaymentDetails, setAsDefaultPaymentMethod, customerRequest, invoiceRequest",
+                Source::page("devdocs.helcim.com, Managing payment details, Managing customers and invoices"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "displayContactFields as 0 or 1, confirmationScreen as true or false",
+                Source::third_party("several public programs that call helcim-pay/initialize"),
+                "2026-11",
+            ),
+        ],
         // One host for both modes: the API token decides.
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        mode_shown: ModeShown::No(
+            "Test accounts have API tokens of the same form on the same host (devdocs.helcim.com).",
+        ),
         hosts: &[Host::main(HOST, HOST)],
         credentials: &[required("api_key")],
         grants: &[client_grant(
             "helcim_pay_checkout",
-            "run that one HelcimPay.js session: verify and store a card, or pay or hold the given amount",
+            "run that one HelcimPay.js session, on pages that are not on localhost: verify and store a card, or pay or hold the amount; with customer_code for that customer",
             Lifetime::Fixed(LIFETIME),
             helcim_pay_checkout,
         )
@@ -56,6 +73,12 @@ impl Connector for Helcim {
             Input::object("customer_request"),
             Input::object("invoice_request"),
         ])
+        .worst_case(
+            "verify and store stolen cards (card testing) or pay that amount with them; with hide_existing_payment_details false pay with the customer's saved cards",
+            &[Bound::Amount, Bound::Object],
+        )
+        .client_source(Source::page("devdocs.helcim.com, Overview of HelcimPay.js: appendHelcimPayIframe(checkoutToken)"))
+        .minting_ends_earlier(MintingEndsEarlier::No("each call makes a session of its own (devdocs.helcim.com)"))
         .server_parameters(&["secret_token"])],
     };
 }
@@ -87,13 +110,17 @@ fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     };
     let value = |name: &str, value: &Value| match (name, value) {
         ("tax_amount", _) => json!(number(name)),
-        ("confirmation_screen" | "display_contact_fields", flag) => flag.clone(),
+        ("confirmation_screen", flag) => flag.clone(),
         (_, Value::Bool(flag)) => json!(u8::from(*flag)),
         (_, value) => value.clone(),
     };
     // Every member has the name of its input, in the vendor's spelling.
     let mut body: Map<String, Value> =
         input.iter().map(|(name, given)| (encoding::camel_case(name), value(name, given))).collect();
+    // Helcim shows the customer's saved cards to anybody who has the token unless it is told not to.
+    if input.text("customer_code").is_some() {
+        body.entry("hideExistingPaymentDetails").or_insert(json!(1));
+    }
     body.insert("paymentType".into(), json!(payment_type));
     body.insert("amount".into(), amount);
     Ok(body)
@@ -115,5 +142,7 @@ fn refusal(reply: &Reply) -> Refusal {
         Some(Value::Object(fields)) => fields.iter().map(|(name, it)| format!("{name}: {}", text(it))).collect(),
         Some(value) => vec![text(value)],
     };
-    Refusal::new(Some(reply.status.to_string()), (!texts.is_empty()).then(|| texts.join("; ")))
+    let texts: Vec<String> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let message = (!texts.is_empty()).then(|| texts.join("; "));
+    Refusal::new(Some(reply.status.to_string()), message.or_else(|| reply.refusal(&[], &["/message"], &[]).message))
 }

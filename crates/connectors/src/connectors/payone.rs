@@ -4,8 +4,11 @@
 use crate::prelude::*;
 
 const CONTENT_TYPE: &str = "application/json";
-/// The longest `x-request-id`, in characters.
+/// The longest `x-request-id`, in characters: our own bound, as PAYONE's SDKs state none. It may
+/// repeat: it is for PAYONE's logs.
 const MAX_REQUEST_ID: usize = 128;
+/// The body of PAYONE's own SDKs.
+const BODY: &str = "{}";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -26,9 +29,23 @@ impl Connector for Payone {
         unconfirmed: &[
             "The greatest difference that the platform accepts between the Date header and its clock.",
             "The HTTP statuses of refusals.",
+            "The live host: the SDKs name the test host only.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, headers, body, signed text, members of the answer, lifetime of 10 minutes",
+                Source::sdk("PyPI pcp_serversdk_python 1.15.0"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "mode of the tokenizer, which is live unless told",
+                Source::sdk("PAYONE-GmbH/PCP-client-javascript-SDK, credit card tokenizer"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "Keys of both platforms have the same form; the host decides (PyPI pcp_serversdk_python 1.15.0).",
+        ),
         hosts: &[Host::main("https://api.commerce.payone.com", "https://api.preprod.commerce.payone.com")],
         credentials: &[required("api_key"), required("api_secret"), required("merchant_id").public()],
         grants: &[client_grant(
@@ -37,7 +54,14 @@ impl Connector for Payone {
             Lifetime::Fixed(600),
             authentication_token,
         )
-        .by_default()],
+        .by_default()
+        .worst_case("turn stolen cards into payment tokens as this merchant (card testing needs the backend)", &[])
+        .client_source(Source::sdk("PyPI pcp_serversdk_python 1.15.0: for client-side SDKs such as the card tokenizer"))
+        .client_parameters(&[ClientParameter::new(
+            "mode",
+            "test or live, as the tokenizer names it",
+            "PCPCreditCardTokenizer.create({ token, mode })",
+        )])],
     };
 }
 
@@ -46,28 +70,27 @@ fn authentication_token(credentials: &Credentials, exchange: &Exchange<'_>) -> R
         [] => token_call(credentials, exchange),
         [reply, ..] => {
             let answer: Answer = reply.accept(refusal)?;
-            Ok(Step::Done(Token::new(&answer.token, "JWT", Expiry::at_date(&answer.expiration_date)?)?))
+            let token = Token::new(&answer.token, "JWT", Expiry::at_date(&answer.expiration_date)?)?;
+            Ok(Step::Done(token.client("mode", exchange.mode.label())))
         }
     }
 }
 
-/// The call has no body. It still sends a content type, as the signature is over it.
+/// The signature covers the content type and PAYONE's own path: an operator's base URL may have a
+/// path before it, which PAYONE does not see. The body is not signed.
 fn token_call(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let merchant = Exchange::segment(&credentials.merchant_id);
-    let uri = exchange.url(&format!("/v1/{merchant}/authentication-tokens"))?;
+    let path = format!("/v1/{merchant}/authentication-tokens");
     let date = exchange.http_date()?;
-    let path = uri.path_and_query().map_or("", |path| path.as_str());
     let signed = format!("POST\n{CONTENT_TYPE}\n{date}\n{path}\n");
     let signature = encoding::base64(crypto::hmac_sha256(credentials.api_secret.expose(), &[signed.as_bytes()]));
-    let call = Call::post(uri)
+    Call::post(exchange.url(&path)?)
         .header("date", &date)
         .secret_header("authorization", &format!("GCS v1HMAC:{}:{signature}", credentials.api_key.expose()))
-        .body("", CONTENT_TYPE)
-        .repeatable();
-    match exchange.reference_of(MAX_REQUEST_ID, "-_") {
-        Ok(reference) => call.header("x-request-id", reference).send(),
-        Err(_) => call.send(),
-    }
+        .header("x-request-id", &exchange.reference_within(MAX_REQUEST_ID, "-_"))
+        .body(BODY, CONTENT_TYPE)
+        .repeatable()
+        .send()
 }
 
 #[derive(Deserialize)]
@@ -78,5 +101,9 @@ struct Answer {
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    reply.refusal(&["/errors/0/errorCode"], &["/errors/0/message"], &["/errors/0/id"])
+    reply.refusal(
+        &["/errors/0/errorCode", "/errors/0/id", "/errorId"],
+        &["/errors/0/message", "/message"],
+        &["/errors/0/id", "/errors/0/propertyName"],
+    )
 }

@@ -1,7 +1,7 @@
 //! BlueSnap: tokens of Hosted Payment Fields.
 //!
-//! Written from
-//! <https://developers.bluesnap.com/v8976-Tools/docs/create-hosted-payment-fields-token>.
+//! Written from PyPI bluesnap 1.2025.4.6 (path, shopperId, Location) and
+//! <https://developers.bluesnap.com/v8976-JSON/docs/error-handling-overview>.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn failure(status: u16) -> Answer {
     match status {
         401 => Answer::of(401, "text/html", "<html><body>401 Unauthorized</body></html>".to_owned()),
         403 => Answer::text(403, "Forbidden"),
-        429 => Answer::text(429, "Too many requests"),
+        429 => Answer::text(429, "Client request rate is too high"),
         500.. => error(status, "SYSTEM_ERROR", "10001", "A general failure occurred"),
         _ => error(status, "INVALID_PARAMETER", "10000", "The request was refused"),
     }

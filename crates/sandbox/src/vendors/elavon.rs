@@ -1,6 +1,7 @@
 //! Elavon Converge: transaction tokens of hosted payments.
 //!
-//! Written from the vendor's developer guide: requests are forms, answers are plain text.
+//! Written from Elavon's PHP samples for Lightbox and Checkout.js (path, fields, the answer as plain
+//! text) and its developer guide (types, bounds).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 

@@ -1,6 +1,8 @@
 //! Helcim: checkout sessions of HelcimPay.js.
 //!
-//! Written from <https://devdocs.helcim.com/docs/initialize-a-helcimpayjs-checkout-session>.
+//! Written from <https://devdocs.helcim.com/docs/helcimpayjs-initialization>,
+//! <https://devdocs.helcim.com/docs/managing-payment-details>, and for the types of the optional
+//! members from public programs that make the call.
 
 use serde_json::{Value, json};
 
@@ -60,7 +62,9 @@ const MEMBERS: &[(&str, Fits)] = &[
     ("hideExistingPaymentDetails", bit),
     ("setAsDefaultPaymentMethod", bit),
     ("confirmationScreen", Value::is_boolean),
-    ("displayContactFields", Value::is_boolean),
+    ("displayContactFields", bit),
+    ("terminalId", Value::is_number),
+    ("digitalWallet", Value::is_string),
     ("customStyling", Value::is_object),
     ("customerRequest", Value::is_object),
     ("invoiceRequest", Value::is_object),

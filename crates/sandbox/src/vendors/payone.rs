@@ -1,6 +1,6 @@
 //! PAYONE Commerce Platform: authentication tokens, and the tokenizer that they start.
 //!
-//! Written from the vendor's PCP server libraries.
+//! Written from PyPI pcp_serversdk_python 1.15.0: the signed text, the path and the body are its own.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
@@ -63,6 +63,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match request.segments().as_slice() {
         ["v1", merchant, "authentication-tokens"] => {
             signed(request, state)?;
+            if request.json().is_none_or(|body| !body.is_object()) {
+                return Err(failure(400));
+            }
             if *merchant != MERCHANT {
                 return Err(failure(403));
             }
@@ -96,7 +99,7 @@ fn signed(request: &Request, state: &VendorState) -> Result<(), Answer> {
     let header = |name| request.header(name).unwrap_or_default();
     let own = request.headers.iter().filter(|(name, _)| name.starts_with("x-gcs-"));
     let own: String = own.map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-    let text = format!("{}\n{}\n{}\n{own}{}\n", request.method, header("content-type"), header("date"), request.target);
+    let text = format!("{}\n{}\n{}\n{own}{}\n", request.method, header("content-type"), header("date"), request.path);
     let want =
         format!("GCS v1HMAC:{API_KEY}:{}", BASE64_STANDARD.encode(hmac_sha256(SECRET.as_bytes(), text.as_bytes())));
     let fresh = http_date(header("date")).is_some_and(|date| is_fresh(date, state.now));
@@ -110,12 +113,12 @@ mod tests {
 
     fn ask(fake: &mut Fake, merchant: &str, date: &str, secret: &str) -> (u16, serde_json::Value) {
         let path = format!("/v1/{merchant}/authentication-tokens");
-        let text = format!("POST\napplication/json\n{date}\nx-gcs-a:b\n/payone{path}\n");
+        let text = format!("POST\napplication/json\n{date}\nx-gcs-a:b\n{path}\n");
         let authorization =
             format!("GCS v1HMAC:{API_KEY}:{}", BASE64_STANDARD.encode(hmac_sha256(secret.as_bytes(), text.as_bytes())));
         let headers =
             [("content-type", "application/json"), ("date", date), ("x-gcs-a", "b"), ("authorization", &authorization)];
-        fake.ask(&format!("POST {path}"), &headers, "")
+        fake.ask(&format!("POST {path}"), &headers, "{}")
     }
 
     #[test]
