@@ -249,19 +249,20 @@ struct Contents {
 
 #[derive(Deserialize, Default)]
 struct Answer {
+    #[serde(default, deserialize_with = "encoding::lenient")]
     data: Option<Data>,
     errors: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
 struct Data {
-    #[serde(rename = "createClientToken")]
+    #[serde(rename = "createClientToken", default, deserialize_with = "encoding::lenient")]
     create_client_token: Option<Payload>,
 }
 
 #[derive(Deserialize)]
 struct Payload {
-    #[serde(rename = "clientToken")]
+    #[serde(rename = "clientToken", default, deserialize_with = "encoding::lenient")]
     client_token: Option<String>,
 }
 

@@ -271,7 +271,7 @@ fn capture_context(reply: &Reply) -> Result<Token> {
         }
         Ok(answer) => ["/captureContext", "/keyId"]
             .iter()
-            .find_map(|at| encoding::text_at(&answer, at))
+            .find_map(|at| encoding::text_at(&answer, at).filter(|text| text.split('.').count() == 3))
             .unwrap_or_default()
             .to_owned(),
         Err(_) => text.to_owned(),

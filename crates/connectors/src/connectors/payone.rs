@@ -56,7 +56,7 @@ impl Connector for Payone {
         )
         .by_default()
         .worst_case("turn stolen cards into payment tokens as this merchant (card testing needs the backend)", &[])
-        .client_source(Source::sdk("PyPI pcp_serversdk_python 1.15.0: for client-side SDKs such as the card tokenizer"))
+        .client_source(Source::sdk("PAYONE-GmbH/PCP-client-javascript-SDK: config.token is the JWT from the backend"))
         .client_parameters(&[ClientParameter::new(
             "mode",
             "test or live, as the tokenizer names it",

@@ -46,7 +46,7 @@ impl Connector for Square {
             ),
         ],
         mode_shown: ModeShown::ByCredentials(
-            "application_id of the sandbox begins with sandbox-sq0idb-, a live one with sq0idp-; other credentials show nothing (npm square 46.0.0).",
+            "The application_id of the sandbox begins with sandbox-sq0idb-, a live one with sq0idp-; other credentials show nothing (npm square 46.0.0).",
         ),
         hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
         credentials: &[
