@@ -26,14 +26,17 @@ impl Connector for Square {
         id: "square",
         name: "Square",
         docs: "https://developer.squareup.com/reference/square/devices-api/create-device-code",
-        unconfirmed: &["The members message and type of refusals that come without a list of errors."],
+        unconfirmed: &[
+            "The members message and type of refusals that come without a list of errors.",
+            "That a mobile payments token has no other permission: Square says that it has what was asked for and granted, and the answer does not list it.",
+        ],
         evidence: &[
             Evidence::new(
                 "device codes and OAuth: members, bounds and errors",
                 Source::schema("Square's OpenAPI file, version 2026-09-16"),
                 "2026-11",
             ),
-            Evidence::new("hosts, paths, use_jwt, status of a token, forms of application ids", SDK, "2026-11"),
+            Evidence::new("hosts, paths, use_jwt, forms of application ids", SDK, "2026-11"),
             Evidence::new(
                 "short-lived tokens of reduced scope are for browsers and apps",
                 Source::page("developer.squareup.com/docs/auth"),
@@ -133,7 +136,8 @@ fn device_code(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Ste
     }
 }
 
-/// A token of the three permissions. The second call asks Square which ones it has.
+/// A token of the three permissions: Square gives what is asked for and granted, and lists it
+/// nowhere in the answer.
 fn mobile_payments_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     match exchange.replies {
         [] => {
@@ -141,36 +145,17 @@ fn mobile_payments_token(credentials: &Credentials, exchange: &Exchange<'_>) -> 
             needed(&credentials.application_secret, "application_secret", exchange.grant)?;
             token_call(credentials, exchange, &MOBILE_PAYMENTS)
         }
-        [reply] => {
-            let token = text(reply, "/access_token")?;
+        [reply, ..] => {
+            let expiry = Expiry::at_date(&text(reply, "/expires_at")?)?;
             if reply.json::<Value>()?.get("short_lived") != Some(&json!(true)) {
                 return Err(Error::bad_reply("Square's token is not short-lived"));
             }
-            Call::post(exchange.url("/oauth2/token/status")?).bearer(&token).repeatable().send()
-        }
-        [reply, status, ..] => {
-            text(status, "/client_id")?;
-            let status: Status = status.json()?;
-            if let Some(scope) = status.scopes.iter().find(|it| !MOBILE_PAYMENTS.contains(&it.as_str())) {
-                return Err(Error::bad_reply(format!("Square's token has the scope {scope}, which no app may hold")));
-            }
-            let expiry = Expiry::at_date(&text(reply, "/expires_at")?)?;
-            let mut token = Token::new(&text(reply, "/access_token")?, "bearer", expiry)?
+            let token = Token::new(&text(reply, "/access_token")?, "bearer", expiry)?
                 .client("location_id", exchange.input.required_text("location_id")?)
                 .client("application_id", needed(&credentials.application_id, "application_id", exchange.grant)?);
-            token.scopes = status.scopes;
-            Ok(Step::Done(match status.expires_at {
-                Some(end) => token.ends_by(Expiry::at_date(&end)?),
-                None => token,
-            }))
+            Ok(Step::Done(token))
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Status {
-    scopes: Vec<String>,
-    expires_at: Option<String>,
 }
 
 fn oauth_refresh(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
