@@ -24,6 +24,7 @@ mod oauth;
 mod pem;
 mod prelude;
 mod registry;
+mod retired;
 mod secret;
 mod token;
 mod unavailable;
@@ -45,6 +46,7 @@ pub use input::{
 pub use jiff::Timestamp;
 pub use meta::{CredentialField, Host, Meta, Mode, optional, required};
 pub use registry::{BoundConnector, Registration, entry};
+pub use retired::retired;
 pub use secret::Secret;
 pub use token::Token;
 pub use unavailable::{UNAVAILABLE, why_not};

@@ -10,6 +10,8 @@ mod laws;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod reply_members;
+#[cfg(test)]
 mod specs;
 #[cfg(test)]
 mod support;

@@ -12,6 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+/// The files of a connector's fixtures that are no cases.
+const NOT_CASES: [&str; 5] = ["backend.json", "checked_form.json", "credentials.json", "modes.json", "spec.json"];
+
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW: i64 = 1_767_225_600;
 const IDEMPOTENCY_KEY: &str = "00000000-0000-4000-8000-000000000001";
@@ -307,7 +310,7 @@ fn read(folder: &str) -> Vec<Scene> {
         let credentials = credentials(entry);
         for path in files(&connector.join(folder)) {
             let file = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() || ["checked_form.json", "credentials.json", "modes.json", "spec.json"].contains(&file) {
+            if path.is_dir() || NOT_CASES.contains(&file) {
                 continue;
             }
             let name = path.strip_prefix(fixtures()).unwrap().display().to_string();
@@ -318,6 +321,15 @@ fn read(folder: &str) -> Vec<Scene> {
         }
     }
     scenes
+}
+
+/// JSON pointers to the members of replies that are the backend's, by the vendor's documents.
+pub(crate) fn backend_members(entry: &Registration) -> Vec<String> {
+    let path = fixtures().join(entry.meta.id).join("backend.json");
+    match path.exists() {
+        true => serde_json::from_slice(&bytes(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+        false => Vec::new(),
+    }
 }
 
 /// The made-up credentials of a connector's fixtures.

@@ -7,9 +7,8 @@ use crate::prelude::*;
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1800, max: 86_400 };
 
 const LIBRARY: Source = Source::sdk("GitHub dnetix/redirection (PHP library)");
-/// The page's address has the id in it too, so it is no secret of the backend.
-const PARAMETERS: &[ClientParameter] =
-    &[ClientParameter::new("request_id", "PlacetoPay's session", "nothing: the backend asks with it for the result")];
+/// The backend asks with it for the result. The page does not need it, though its address has it.
+const SERVER_PARAMETERS: &[&str] = &["request_id"];
 const EACH_CALL: MintingEndsEarlier = MintingEndsEarlier::No("each call makes a session of its own (PHP library)");
 const RETURN_URL: Input = Input::url("return_url").required();
 const IP_ADDRESS: Input = Input::text_of("ip_address", 46).required();
@@ -57,7 +56,7 @@ impl Connector for Placetopay {
                     &[Bound::Object],
                 )
                 .client_source(LIBRARY)
-                .client_parameters(PARAMETERS)
+                .server_parameters(SERVER_PARAMETERS)
                 .minting_ends_earlier(EACH_CALL),
             client_grant("payment_session", "pay that one amount on the hosted page", LIFETIME, payment_session)
                 .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()])
@@ -66,7 +65,7 @@ impl Connector for Placetopay {
                     &[Bound::Amount, Bound::Object],
                 )
                 .client_source(LIBRARY)
-                .client_parameters(PARAMETERS)
+                .server_parameters(SERVER_PARAMETERS)
                 .minting_ends_earlier(EACH_CALL),
         ],
     };
@@ -102,7 +101,7 @@ fn session(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
         return Err(Error::bad_reply("PlacetoPay's answer has no session in it"));
     };
     let token = Token::new(&process_url, "process_url", Expiry::at_epoch(exchange.expires_at())?)?;
-    Ok(Step::Done(token.client("request_id", request_id.to_string())))
+    Ok(Step::Done(token.server("request_id", request_id.to_string())))
 }
 
 fn post(

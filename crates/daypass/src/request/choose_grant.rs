@@ -1,7 +1,7 @@
 //! The choice of the grant. A CLIENT request never gets a grant with full API access. The request
 //! check uses it.
 
-use connectors::{Audience, DefaultWhen, Error, FieldViolation, Grant, Kind, Meta, Result};
+use connectors::{Audience, DefaultWhen, Error, FieldViolation, Grant, Kind, Meta, Result, retired};
 
 /// The grant of a request: the named one, else the default of the audience.
 ///
@@ -22,7 +22,12 @@ pub(super) fn choose_grant(
 fn named(meta: &'static Meta, name: &str, audience: Audience) -> Result<&'static Grant> {
     let Some(grant) = meta.grants.iter().find(|grant| grant.name == name) else {
         let known: Vec<&str> = meta.grants.iter().map(|grant| grant.name).collect();
-        return Err(Error::invalid_input("grant", format!("{} has {}", meta.name, known.join(", "))));
+        let known = format!("{} has {}", meta.name, known.join(", "));
+        let words = match retired(meta.id, name) {
+            Some(instead) => format!("this grant is gone: {instead}; {known}"),
+            None => known,
+        };
+        return Err(Error::invalid_input("grant", words));
     };
     match (grant.audience, audience) {
         (Audience::Server, Audience::Client) => Err(server_token_not_asked_for(meta, grant.name)),
