@@ -1,6 +1,7 @@
-//! Mollie: sessions, payments and Apple Pay sessions.
+//! Mollie: sessions, payments, Apple Pay sessions and OAuth tokens.
 //!
-//! Written from the vendor's `OpenAPI` document and <https://docs.mollie.com/reference/overview>.
+//! Written from the types of the vendor's clients mollie-api-typescript 1.12.28 and
+//! @mollie/api-client 4.6.0.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     dates::timestamp,
     http::{Answer, Handled, Request},
+    oauth::{AccessToken, ClientAuth, TokenEndpoint, TokenRequestError},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
     vendor_state::{Idempotent, VendorState},
@@ -15,8 +17,8 @@ use crate::{
 
 pub(super) static MOLLIE: FakeVendor = FakeVendor {
     name: "mollie",
-    credentials: r#"{"api_key": "test_SandboxSandboxSandboxSandbox", "profile_token": "pfl_Sandbox"}"#,
-    secrets: &[],
+    credentials: r#"{"api_key": "test_SandboxSandboxSandboxSandbox", "profile_token": "pfl_Sandbox", "client_id": "app_Sandbox", "client_secret": "sandboxSecret", "refresh_token": "refresh_Sandbox"}"#,
+    secrets: &["refresh_token"],
     request_id: None,
     serve,
     failure: |status, _| failure(status),
@@ -53,6 +55,7 @@ const ORDER: &str =
 const EXAMPLES: &[(&str, &str)] = &[
     ("session", ORDER),
     ("payment", ORDER),
+    ("oauth_refresh", "{}"),
     (
         "apple_pay_session",
         r#"{"validation_url": "https://apple-pay-gateway-cert.apple.com/paymentservices/paymentSession", "domain": "shop.example"}"#,
@@ -98,6 +101,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             state.active(id, &["apple_pay_session"]).map_err(|_| gone())?.used = true;
             Ok(Answer::json(200, &json!({"validated": true})))
         }
+        ("POST", ["oauth2", "tokens"]) => oauth_token(request, state),
         ("POST", ["v2", path @ ..]) => {
             let key = request.bearer().filter(|key| !state.was_issued(key)).unwrap_or_default();
             let kind = KeyKind::of(key).ok_or_else(|| failure(401))?;
@@ -112,6 +116,42 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         _ => Err(failure(404)),
     }
+}
+
+static TOKEN: TokenEndpoint = TokenEndpoint {
+    client_auth: ClientAuth::Basic,
+    grant_types: &[("refresh_token", &["refresh_token"]), ("authorization_code", &["code"])],
+    refuse: |fault| match fault {
+        TokenRequestError::Client => failure(401),
+        TokenRequestError::MissingField(name) => error(400, "Bad Request", "A field is missing", Some(name)),
+        _ => crate::oauth::error(400, "unsupported_grant_type", "The grant type is not supported"),
+    },
+};
+
+/// The refresh token stays the same and can be used again.
+fn oauth_token(request: &Request, state: &mut VendorState) -> Handled {
+    let asked = TOKEN.check(request)?;
+    if !asked.client_id.starts_with("app_") {
+        return Err(failure(401));
+    }
+    let refresh = asked.field("refresh_token").unwrap_or("refresh_Sandbox");
+    if !refresh.starts_with("refresh_") {
+        return Err(crate::oauth::error(400, "invalid_grant", "The refresh token is not valid"));
+    }
+    let own = json!({"refresh_token": refresh, "scope": "payments.read payments.write"});
+    let token = AccessToken { token: state.random_id("access_", 30), token_type: "bearer", lifetime_seconds: 3_600 };
+    Ok(token.issue("oauth", own, state))
+}
+
+/// The methods of a payment.
+const METHODS: &str = "alma applepay bacs bancomatpay bancontact banktransfer belfius billie billink bizum blik \
+    creditcard directdebit eps giftcard ideal in3 kbc klarna mbway mobilepay multibanco mybank paybybank paypal \
+    paysafecard pointofsale przelewy24 riverty satispay swish trustly twint vipps voucher";
+
+/// Whether a payment's method is one name or a list of names.
+fn is_method(method: &Value) -> bool {
+    let known = |name: &Value| METHODS.split_whitespace().any(|known| name.as_str() == Some(known));
+    method.as_array().map_or_else(|| known(method), |names| !names.is_empty() && names.iter().all(known))
 }
 
 /// The kind of a key, by its prefix.
@@ -149,7 +189,7 @@ fn create(path: &[&str], kind: KeyKind, request: &Request, state: &mut VendorSta
         text("profileId")?;
     }
     let date = |seconds: i64| timestamp(seconds).to_string().replace('Z', "+00:00");
-    let mut made = json!({"mode": kind.mode(), "status": "open", "createdAt": date(state.now), "expiresAt": date(state.now + 900)});
+    let mut made = json!({"mode": kind.mode(), "status": "open", "createdAt": date(state.now)});
     let mut put = |name: &str, value: Value| made.as_object_mut().map(|made| made.insert(name.to_owned(), value));
     match path {
         ["payments", _, "refunds"] => {
@@ -171,6 +211,9 @@ fn create(path: &[&str], kind: KeyKind, request: &Request, state: &mut VendorSta
             text("description")?;
             text("redirectUrl")?;
             let amount = body.get("amount").and_then(cents).ok_or_else(|| invalid("amount"))?;
+            if body.get("metadata").is_some_and(|metadata| metadata.to_string().len() > 1_024) {
+                return Err(invalid("metadata"));
+            }
             if path == ["sessions"] {
                 let lines = body.get("lines").and_then(Value::as_array).ok_or_else(|| invalid("lines"))?;
                 let sum: i64 = lines.iter().filter_map(|line| cents(line.get("totalAmount")?)).sum();
@@ -179,10 +222,15 @@ fn create(path: &[&str], kind: KeyKind, request: &Request, state: &mut VendorSta
                 }
                 let id = state.random_id("sess_", 10);
                 let token = BASE64_STANDARD.encode(json!({"id": id, "secret": state.random_id("", 30)}).to_string());
+                // The types of the newest client have no end of an open session.
                 state.issue(&token, "session", Some(state.now + 900), &[]);
                 put("id", json!(id));
                 put("clientAccessToken", json!(token));
             } else {
+                if body.get("method").is_some_and(|method| !is_method(method)) {
+                    return Err(invalid("method"));
+                }
+                put("expiresAt", json!(date(state.now + 900)));
                 let id = state.random_id("", 10);
                 state.issue(&id, "payment", Some(state.now + 900), &[]);
                 let page = format!("https://www.mollie.com/checkout/select-method/{id}");
@@ -231,9 +279,20 @@ mod tests {
             (&[][..], payment.to_string(), 401),
             (&[KEY], payment.to_string().replace("10.00", "10"), 422),
             (&[KEY], "{}".to_owned(), 422),
+            (&[KEY], payment.to_string().replacen('{', r#"{"method": "cash", "#, 1), 422),
+            (&[KEY], payment.to_string().replacen('{', r#"{"method": ["ideal", "kbc"], "#, 1), 201),
             (&[("authorization", "Bearer access_madeUp")], payment.to_string(), 422),
         ] {
             assert_eq!(fake.ask("POST /v2/payments", headers, &body).0, status, "{body}");
+        }
+        let pair = [("authorization", "Basic YXBwXzE6cw==")];
+        for (headers, form, status) in [
+            (&pair[..], "grant_type=refresh_token&refresh_token=refresh_1", 200),
+            (&[], "grant_type=refresh_token&refresh_token=refresh_1", 401),
+            (&pair, "grant_type=refresh_token&refresh_token=other", 400),
+            (&pair, "grant_type=client_credentials", 400),
+        ] {
+            assert_eq!(fake.ask("POST /oauth2/tokens", headers, form).0, status, "{form}");
         }
         let key = ("idempotency-key", "k");
         let first = fake.ask("POST /v2/payments", &[KEY, key], &payment.to_string());
