@@ -32,8 +32,37 @@ const INPUTS: &[Input] = &[
 /// The inputs of a new billing request.
 const REQUEST: &[&str] = &["mandate_request", "payment_request", "customer_id"];
 
+const CLIENT: &[ClientParameter] = &[
+    ClientParameter::new(
+        "billing_request_flow_id",
+        "the id of the flow",
+        "GoCardlessDropin.create({ billingRequestFlowID })",
+    ),
+    ClientParameter::new(
+        "environment",
+        "live or sandbox, the environment of the flow",
+        "GoCardlessDropin.create({ environment })",
+    ),
+    ClientParameter::new(
+        "authorisation_url",
+        "GoCardless' hosted page for this flow",
+        "the address to which the page sends the payer, where it has no drop-in",
+    ),
+    ClientParameter::new(
+        "billing_request_id",
+        "the id of the billing request, with which the backend reads the result or cancels it",
+        "no client SDK; GET /billing_requests/{id} with the access token",
+    ),
+];
+
 const fn flow_grant(name: &'static str, allows: &'static str, step: StepFn<Credentials>) -> Grant<StepFn<Credentials>> {
-    client_grant(name, allows, Lifetime::Fixed(604_800), step).inputs(INPUTS).metadata(3, 50, 500)
+    client_grant(name, allows, Lifetime::Fixed(604_800), step)
+        .inputs(INPUTS)
+        // At most 3 pairs, keys of 50 and values of 500 characters, by
+        // <https://developer.gocardless.com/api-reference/#billing-requests-billing-requests>.
+        .metadata(3, 50, 500)
+        .client_parameters(CLIENT)
+        .lifetime_note("GoCardless fixes seven days; to end a flow earlier, cancel its billing request")
 }
 
 pub(super) struct Gocardless;
@@ -47,10 +76,29 @@ impl Connector for Gocardless {
         docs: "https://developer.gocardless.com/api-reference/#billing-requests-billing-request-flows",
         unconfirmed: &[
             "That a flow lives 7 days; the answer says its end.",
+            "What a session token allows, and whether it can end before its flow.",
             "The mandate of a request in which the caller names none: Bacs, as in the vendor's example.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "paths, members, header names of both creates and of initialise; conflicts of idempotency keys",
+                Source::sdk("gocardless-nodejs 10.1.2 (npm)"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the drop-in takes the flow's id and the environment",
+                Source::sdk("@gocardless/react-dropin 0.3.6 (npm)"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "access tokens begin with live_ or sandbox_",
+                Source::third_party("reports to the vendor's PHP library: gocardless-pro-php#14 and #54"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "Access tokens begin with live_ or sandbox_ (reports to gocardless-pro-php); older ones have no prefix.",
+        ),
         hosts: &[Host::main("https://api.gocardless.com", "https://api-sandbox.gocardless.com")],
         credentials: &[required("api_key")],
         grants: &[
@@ -59,14 +107,30 @@ impl Connector for Gocardless {
                 "complete that billing request in the drop-in or on the hosted pages",
                 billing_request_flow,
             )
-            .by_default(),
+            .by_default()
+            .worst_case(
+                "see the payer's details that are known or prefilled, and put a bank account of its own on that mandate",
+                &[Bound::Object, Bound::Customer],
+            )
+            .client_source(Source::sdk("@gocardless/react-dropin 0.3.6 (npm)"))
+            .minting_ends_earlier(MintingEndsEarlier::No(
+                "gocardless-nodejs 10.1.2: each call makes a billing request and a flow of its own",
+            )),
             flow_grant(
                 "billing_request_flow_session",
                 "complete that billing request from a front end of one's own",
                 billing_request_flow_session,
+            )
+            .worst_case(
+                "see the payer's details that are known or prefilled, and put a bank account of its own on that mandate",
+                &[Bound::Object, Bound::Customer],
             ),
         ],
     };
+
+    fn mode(credentials: &Credentials) -> Option<Mode> {
+        Mode::of_key(credentials.api_key.expose(), &["sandbox_"], &["live_"])
+    }
 }
 
 fn billing_request_flow(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
@@ -185,6 +249,10 @@ fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
     let names = INPUTS.iter().map(|input| (input.name, input.name));
     let names: Vec<_> = names.filter(|(name, _)| *name != "billing_request_id" && !REQUEST.contains(name)).collect();
     input.copy_into(&mut members, &names);
+    // Whoever holds the flow must not change details that were given for somebody else.
+    if ["customer_id", "prefilled_customer"].iter().any(|name| input.value(name).is_some()) {
+        members.entry("lock_customer_details").or_insert(json!(true));
+    }
     members.insert("links".into(), json!({ "billing_request": request }));
     Ok(members)
 }
@@ -208,6 +276,7 @@ struct Flow {
     id: String,
     authorisation_url: String,
     expires_at: String,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     session_token: Option<String>,
 }
 
@@ -222,5 +291,6 @@ fn duplicate_of(reply: &Reply) -> Option<String> {
 /// <https://developer.gocardless.com/api-reference/#overview-errors>
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/error/errors", &["field", "message"]);
-    reply.refusal(&["/error/errors/0/reason", "/error/type"], &["/error/message"], &[]).reason(faults)
+    let codes = ["/error/errors/0/reason", "/error/type", "/error"];
+    reply.refusal(&codes, &["/error/message", "/error_description", "/message"], &[]).reason(faults)
 }

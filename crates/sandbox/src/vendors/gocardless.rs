@@ -1,6 +1,7 @@
 //! GoCardless: billing requests and their flows.
 //!
-//! Written from <https://developer.gocardless.com/api-reference/>.
+//! Written from the types and paths of the vendor's client gocardless-nodejs 10.1.2, and
+//! <https://developer.gocardless.com/api-reference/>.
 
 use serde_json::{Value, json};
 
@@ -164,7 +165,8 @@ fn flow(status: u16, id: &str, session: Option<&str>, state: &mut VendorState) -
     Ok(Answer::json(status, &json!({"billing_request_flows": flow})))
 }
 
-const REQUEST: &str = "mandate_request payment_request metadata links";
+const REQUEST: &str = "mandate_request payment_request metadata links fallback_enabled instalment_schedule_request \
+    payment_context_code payment_purpose_code purpose_code subscription_request";
 const FLOW: &str = "redirect_uri exit_uri links auto_fulfil language lock_bank_account lock_currency lock_customer_details \
     prefilled_customer prefilled_bank_account show_redirect_buttons show_success_redirect_button skip_success_screen \
     customer_details_captured";
