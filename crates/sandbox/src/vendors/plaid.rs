@@ -1,6 +1,6 @@
 //! Plaid: Link tokens, session tokens and OAuth.
 //!
-//! Written from the vendor's OpenAPI file of version 2020-09-14 and
+//! Written from the types of the vendor's client plaid 47.0.0 (OpenAPI file 2020-09-14_1.740.1) and
 //! <https://plaid.com/docs/errors/>.
 
 use serde_json::{Value, json};
@@ -110,6 +110,10 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             let lifetime_seconds = link_lifetime(&body).map_err(|error| match error {
                 LinkError::Missing(name) => missing(name, state),
                 LinkError::Invalid(name) => invalid(name, state),
+                LinkError::Unknown(name) => {
+                    let message = format!("the following fields are not recognized by this endpoint: {name}");
+                    error(400, "INVALID_REQUEST", "UNKNOWN_FIELDS", &message, state)
+                }
             })?;
             let mut answer = link_token(lifetime_seconds, state);
             if let (Some(members), Some(_)) = (answer.as_object_mut(), body.get("hosted_link")) {
@@ -135,15 +139,29 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
 const LANGUAGES: &str = "da nl en et fr de hi it lv lt no pl pt ro es sv vi";
 const COUNTRIES: &str = "US GB ES NL FR IE CA DE IT PL DK NO SE EE LT LV PT BE AT FI";
 
+/// The members of a request for a link token.
+const LINK_MEMBERS: &str = "client_id secret client_name language country_codes user user_id products \
+    required_if_supported_products optional_products additional_consented_products webhook access_token access_tokens \
+    link_customization_name appearance_mode redirect_uri android_package_name institution_data card_switch \
+    account_filters eu_config institution_id payment_configuration payment_initiation employment income_verification \
+    base_report credit_partner_insights cra_options consumer_report_permissible_purpose auth transfer update \
+    identity_verification statements third_party_user_token investments investments_auth hosted_link transactions \
+    cashflow_report cra_enabled identity financekit_supported enable_multi_item_link user_token";
+
 /// A faulty member of a request for a link token.
 enum LinkError {
     Missing(&'static str),
     Invalid(&'static str),
+    Unknown(String),
 }
 
 /// The lifetime of the link token in seconds.
 fn link_lifetime(body: &Value) -> Result<i64, LinkError> {
     let text = |place: &str| body.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let known = |name: &String| LINK_MEMBERS.split_whitespace().any(|known| known == name);
+    if let Some(name) = body.as_object().and_then(|members| members.keys().find(|name| !known(name))) {
+        return Err(LinkError::Unknown(name.clone()));
+    }
     text("/client_name").ok_or(LinkError::Missing("client_name"))?;
     let language = text("/language").ok_or(LinkError::Missing("language"))?;
     if !LANGUAGES.split(' ').any(|known| known == language) {
@@ -209,6 +227,7 @@ mod tests {
             (KEYS, LINK.replace("en", "eo"), "MISSING_FIELDS"),
             (KEYS, LINK.replace(r#""en""#, r#""eo""#), "INVALID_FIELD"),
             (KEYS, LINK.replace("US", "XX"), "INVALID_FIELD"),
+            (KEYS, LINK.replace("\"products\"", "\"colour\": 1, \"products\""), "UNKNOWN_FIELDS"),
             (KEYS, LINK.replace("products", "optional_products"), "MISSING_FIELDS"),
         ] {
             let (status, answer) = Fake::new("plaid").ask("POST /link/token/create", headers, &body);
