@@ -11,6 +11,21 @@ pub(super) struct Credentials {
 }
 
 const LOGIN_AS: Input = Input::text("login_as");
+/// A date such as 2026-08-21. Without it, the version of the account applies.
+const API_VERSION: Input = Input::text_of("api_version", 10);
+const ENV: ClientParameter = ClientParameter::new(
+    "env",
+    "demo for the sandbox, prod for live payments",
+    "init({ env }) of @airwallex/components-sdk, whose own default is prod",
+);
+const CURRENCY: ClientParameter = ClientParameter::new(
+    "currency",
+    "the currency in capital letters",
+    "createElement('dropIn', { currency }) of @airwallex/components-sdk",
+);
+/// The most characters of a merchant's order id that are sent. Airwallex publishes no bound; 36 is
+/// the length of the UUIDs of its examples.
+const MAX_ORDER_ID: usize = 36;
 
 pub(super) struct Airwallex;
 
@@ -24,24 +39,57 @@ impl Connector for Airwallex {
         unconfirmed: &[
             "The lifetime of a customer's client secret (the answer's own expired_time counts).",
             "That a client secret serves only its own customer or payment intent.",
-            "The bounds on the metadata of a payment intent.",
+            "The bounds on the metadata and on merchant_order_id of a payment intent.",
+            "That earlier client secrets and access tokens live on.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "paths, headers, members of login, customer secrets and payment intents; words of errors",
+                Source::sdk("@airwallex/node-sdk 2.1.0-beta.5 (npm)"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the browser takes client secrets of intents and customers; its words for the environments",
+                Source::sdk("@airwallex/components-sdk 1.35.2 (npm)"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "members of a payment intent, the host of the sandbox",
+                Source::page("https://www.airwallex.com/docs/payments/get-started/using-payments-intent-api"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "Keys and client ids have no prefix that tells demo from live (@airwallex/node-sdk).",
+        ),
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
         credentials: &[required("api_key"), required("client_id").public()],
         grants: &[
             client_grant(
                 "customer_client_secret",
-                "list and add that customer's payment methods and consents",
+                "list, add, verify, disable and delete that customer's payment methods and consents",
                 Lifetime::Fixed(3600),
                 customer_client_secret,
             )
             .by_default_with("customer_id")
-            .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS]),
+            .inputs(&[Input::text("customer_id").required(), Input::currency("currency"), LOGIN_AS, API_VERSION])
+            .worst_case(
+                "see that customer's saved payment methods and consents, add its own and disable those",
+                &[Bound::Customer],
+            )
+            .client_source(Source::sdk("@airwallex/components-sdk 1.35.2 (npm), client_secret"))
+            .client_parameters(&[
+                ENV,
+                CURRENCY,
+                ClientParameter::new(
+                    "customer_id",
+                    "the id of the customer",
+                    "createElement('dropIn', { customer_id }) of @airwallex/components-sdk",
+                ),
+            ]),
             client_grant(
                 "payment_intent_client_secret",
-                "confirm that one payment",
+                "confirm that one payment; with customer_id also list and disable that customer's saved consents",
                 Lifetime::Fixed(3600),
                 payment_intent_client_secret,
             )
@@ -53,10 +101,28 @@ impl Connector for Airwallex {
                 Input::text("descriptor"),
                 Input::text("merchant_order_id"),
                 LOGIN_AS,
+                API_VERSION,
             ])
-            .metadata(50, 100, 500),
+            .metadata(50, 100, 500)
+            .worst_case(
+                "pay that intent; with customer_id also see and disable that customer's saved consents",
+                &[Bound::Amount, Bound::Object],
+            )
+            .client_source(Source::sdk("@airwallex/components-sdk 1.35.2 (npm), client_secret"))
+            .client_parameters(&[
+                ENV,
+                CURRENCY,
+                ClientParameter::new(
+                    "payment_intent_id",
+                    "the id of the payment intent",
+                    "createElement('dropIn', { intent_id }) of @airwallex/components-sdk",
+                ),
+            ])
+            .minting_ends_earlier(MintingEndsEarlier::No(
+                "@airwallex/node-sdk 2.1.0-beta.5: each call makes an intent of its own",
+            )),
             server_grant("access_token", "call every API that the key allows", Lifetime::Fixed(1800), access_token)
-                .inputs(&[LOGIN_AS]),
+                .inputs(&[LOGIN_AS, API_VERSION]),
         ],
     };
 }
@@ -69,7 +135,7 @@ fn customer_client_secret(credentials: &Credentials, exchange: &Exchange<'_>) ->
         [login] => {
             let customer = Exchange::segment(customer_id);
             let url = exchange.url(&format!("/api/v1/pa/customers/{customer}/generate_client_secret"))?;
-            Call::get(url).bearer(bearer(login)?.expose()).send()
+            versioned(exchange, Call::get(url))?.bearer(bearer(login)?.expose()).send()
         }
         [login, reply, ..] => {
             let made: CustomerSecret = reply.accept(refusal)?;
@@ -89,7 +155,7 @@ fn payment_intent_client_secret(credentials: &Credentials, exchange: &Exchange<'
         [] => login(credentials, exchange),
         [login] => {
             let url = exchange.url("/api/v1/pa/payment_intents/create")?;
-            Call::post(url)
+            versioned(exchange, Call::post(url))?
                 .json(&payment_intent(exchange, &currency)?)
                 .repeatable()
                 .bearer(bearer(login)?.expose())
@@ -116,7 +182,7 @@ fn access_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
 }
 
 fn login(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
-    let call = Call::post(exchange.url("/api/v1/authentication/login")?)
+    let call = versioned(exchange, Call::post(exchange.url("/api/v1/authentication/login")?))?
         .secret_header("x-client-id", credentials.client_id.expose())
         .secret_header("x-api-key", credentials.api_key.expose())
         .json(&json!({}))
@@ -125,6 +191,15 @@ fn login(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
         Some(account) => call.header("x-login-as", account).send(),
         None => call.send(),
     }
+}
+
+fn versioned(exchange: &Exchange<'_>, call: Call) -> Result<Call> {
+    let Some(version) = exchange.input.text("api_version") else { return Ok(call) };
+    let is_date = |date: &jiff::civil::Date| date.to_string() == version;
+    if !version.parse().is_ok_and(|date| is_date(&date)) {
+        return Err(Error::invalid_input("api_version", "must be a date such as 2026-08-21"));
+    }
+    Ok(call.header("x-api-version", version))
 }
 
 fn bearer(login: &Reply) -> Result<Secret> {
@@ -141,7 +216,8 @@ fn payment_intent(exchange: &Exchange<'_>, currency: &str) -> Result<Map<String,
     let amount: Option<f64> = input.required_decimal("amount")?.parse().ok();
     body.insert("amount".into(), json!(amount));
     body.insert("currency".into(), json!(currency));
-    body.insert("merchant_order_id".into(), json!(input.text("merchant_order_id").unwrap_or(exchange.reference)));
+    let order_id = exchange.reference_within(MAX_ORDER_ID, "-_");
+    body.insert("merchant_order_id".into(), json!(input.text("merchant_order_id").unwrap_or(&order_id)));
     body.insert("request_id".into(), json!(exchange.idempotency_key));
     if !input.metadata.is_empty() {
         body.insert("metadata".into(), json!(input.metadata));
@@ -176,7 +252,8 @@ struct Intent {
     client_secret: String,
 }
 
+/// Airwallex' own form, and the words that its client falls back to (`error_description`, `error`).
 /// <https://www.airwallex.com/docs/api#/Errors>
 fn refusal(reply: &Reply) -> Refusal {
-    reply.refusal(&["/code"], &["/message"], &["/source"])
+    reply.refusal(&["/code"], &["/message", "/error_description", "/error"], &["/source", "/details"])
 }

@@ -1,7 +1,7 @@
 //! Airwallex: login tokens, and the client secrets of customers and payment intents.
 //!
-//! Written from the vendor's API reference and its Android SDK. The lifetime of a customer's secret
-//! is not published: one hour is invented.
+//! Written from the paths and types of the vendor's client @airwallex/node-sdk 2.1.0-beta.5, and its
+//! Android SDK. The lifetime of a customer's secret is not published: one hour is invented.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     http::{Answer, Handled, Request},
     token_use::{ClientCall, ClientToken, TokenUse},
     vendor::FakeVendor,
-    vendor_state::VendorState,
+    vendor_state::{Idempotent, VendorState},
 };
 
 pub(super) static AIRWALLEX: FakeVendor = FakeVendor {
@@ -74,6 +74,9 @@ fn unauthorized() -> Answer {
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     let Some(path) = request.path.strip_prefix("/api/v1/") else { return Err(missing()) };
+    if request.header("x-api-version").is_some_and(|version| version.parse::<jiff::civil::Date>().is_err()) {
+        return Err(error(400, "validation_error", "x-api-version is not a version"));
+    }
     match (request.method.as_str(), path.split('/').collect::<Vec<_>>().as_slice()) {
         ("POST", ["authentication", "login"]) => {
             request.header("x-client-id").and(request.header("x-api-key")).ok_or_else(unauthorized)?;
@@ -94,7 +97,14 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         ("POST", ["pa", "payment_intents", "create"]) => {
             login(request, state)?;
-            intent(&request.json().unwrap_or_default(), state)
+            let body = request.json().unwrap_or_default();
+            // The same request id gives the first answer again.
+            let key = body.get("request_id").and_then(Value::as_str).map(str::to_owned);
+            let make = |state: &mut VendorState| intent(&body, state).unwrap_or_else(|refusal| refusal);
+            match state.idempotent(key, 86_400, request, make) {
+                Idempotent::First(answer) | Idempotent::Replay(answer) => Ok(answer),
+                Idempotent::Conflict => Err(error(400, "duplicate_request", "The request_id was used before")),
+            }
         }
         ("GET", ["pa", "payment_consents"]) => {
             client(request, "customer", request.query.value("customer_id").unwrap_or_default(), state)?;
@@ -128,12 +138,22 @@ fn client(request: &Request, kind: &'static str, id: &str, state: &mut VendorSta
     if issued.attribute("id") == id { Ok(()) } else { Err(error(403, "forbidden", "The secret is for another object")) }
 }
 
+/// The members of a payment intent that is created.
+const INTENT: &str = "additional_info amount connected_account_id currency customer customer_id descriptor \
+    device_data external_recurring_data funds_split_data merchant_order_id metadata order payment_consent payment_method \
+    payment_method_options request_id return_url risk_control_options";
+
 fn intent(body: &Value, state: &mut VendorState) -> Handled {
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let known = |name: &String| INTENT.split_whitespace().any(|known| known == name);
+    let unknown = body.as_object().into_iter().flat_map(|members| members.keys()).find(|name| !known(name));
     let wrong = |name: &str| {
         let body = json!({"code": "validation_error", "message": format!("{name} is wrong"), "source": name});
         Answer::json(400, &body)
     };
+    if let Some(name) = unknown {
+        return Err(wrong(name));
+    }
     body.get("amount").and_then(Value::as_f64).filter(|amount| *amount > 0.0).ok_or_else(|| wrong("amount"))?;
     text("currency").filter(|currency| currency.len() == 3).ok_or_else(|| wrong("currency"))?;
     text("merchant_order_id").ok_or_else(|| wrong("merchant_order_id"))?;
@@ -186,5 +206,7 @@ mod tests {
         assert_eq!(fake.ask("POST /api/v1/authentication/login", &KEYS[..1], "{}").0, 401);
         assert_eq!(fake.ask("GET /api/v1/pa/customers/cus_1/generate_client_secret", &KEYS, "").0, 401);
         assert_eq!(fake.ask("POST /authentication/login", &KEYS, "{}").0, 404);
+        let headers = [KEYS[0], KEYS[1], ("x-api-version", "newest")];
+        assert_eq!(fake.ask("POST /api/v1/authentication/login", &headers, "{}").0, 400);
     }
 }
