@@ -4,9 +4,13 @@
 
 use crate::prelude::*;
 
+const DOCS: &str = "https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/";
 const LIFETIME: Lifetime = Lifetime::Fixed(172_800);
-/// The longest reference that Klarna takes, in characters.
+/// The longest `merchant_reference1` in characters, by the vendor's OpenAPI document, which has no
+/// bound on the characters themselves.
 const MAX_REFERENCE: usize = 255;
+/// The characters besides letters and digits that are sent as they are.
+const PLAIN: &str = " !#$%&'()*+,-./:;=?@[]^_{|}~";
 /// The host of Europe, and the main one.
 const EUROPE: Host = Host::main("https://api.klarna.com", "https://api.playground.klarna.com");
 const NORTH_AMERICA: Host = Host::named("na", "https://api-na.klarna.com", "https://api-na.playground.klarna.com");
@@ -42,14 +46,36 @@ impl Connector for Klarna {
     const META: Meta<StepFn<Credentials>> = Meta {
         id: "klarna",
         name: "Klarna",
-        docs: "https://docs.klarna.com/klarna-payments/integrate-with-klarna-payments/step-1-initiate-a-payment/",
-        unconfirmed: &[
-            "The hosts of the Oceania region.",
-            "The statuses 401 and 429.",
-            "Playground usernames begin with PK and digits.",
+        docs: DOCS,
+        unconfirmed: &["The status 429.", "Playground usernames begin with PK and digits."],
+        evidence: &[
+            Evidence::new(
+                "path, members of the request and reply, lengths, errors",
+                Source::schema("Klarna Payments API, OpenAPI document"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "Basic authentication, 48 hours or until the order, the words of the widget",
+                Source::page(DOCS),
+                "2026-11",
+            ),
+            Evidence::new(
+                "API keys klarna_live_ and klarna_test_, status 401",
+                Source::page(
+                    "https://docs.klarna.com/acquirer/klarna/get-started/integration-resilience/authentication/",
+                ),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the hosts of the three regions",
+                Source::page("https://docs.klarna.com/acquirer/klarna/get-started/integration-resilience/api-urls/"),
+                "2026-11",
+            ),
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        mode_shown: ModeShown::ByCredentials(
+            "API keys, which are given as the password, begin with klarna_live_ or klarna_test_ (docs.klarna.com, \
+             Authentication); usernames of the playground begin with PK.",
+        ),
         hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
         credentials: &[required("username").public(), required("password")],
         grants: &[client_grant(
@@ -59,12 +85,28 @@ impl Connector for Klarna {
             payments_session,
         )
         .by_default()
-        .inputs(INPUTS)],
+        .inputs(INPUTS)
+        .server_parameters(&["session_id"])
+        .worst_case(
+            "authorize this purchase in its own name, and see the order's lines and amount; an order still needs the \
+             merchant's server",
+            &[Bound::Amount, Bound::Object],
+        )
+        .client_source(Source::page(DOCS))
+        .client_parameters(&[ClientParameter::new(
+            "payment_method_categories",
+            "the identifiers of the categories that this purchase can be paid with, separated by commas",
+            "Klarna.Payments.load({ payment_method_category }) and authorize(…), one of them",
+        )])
+        .minting_ends_earlier(MintingEndsEarlier::No("docs.klarna.com: a session stays open for 48 hours"))
+        .lifetime_note("Klarna fixes 48 hours; the session ends earlier when its order is placed")],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        let digits = credentials.username.strip_prefix("PK")?;
-        digits.starts_with(|first: char| first.is_ascii_digit()).then_some(Mode::Test)
+        let digits = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+        let playground = credentials.username.strip_prefix("PK").is_some_and(digits);
+        Mode::of_key(credentials.password.expose(), &["klarna_test_"], &["klarna_live_"])
+            .or(playground.then_some(Mode::Test))
     }
 }
 
@@ -84,12 +126,14 @@ fn payments_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Resul
         }
         [reply, ..] => {
             let session: Session = reply.accept(refusal)?;
-            let categories: Vec<String> =
-                session.payment_method_categories.into_iter().filter_map(|category| category.identifier).collect();
+            let categories = session.payment_method_categories.iter();
+            let categories: Vec<&str> =
+                categories.filter_map(|category| encoding::text_at(category, "/identifier")).collect();
+            let end = session.expires_at.map(|date| Expiry::at_date(&date)).transpose()?;
             let token = Token::new(&session.client_token, "client_token", Expiry::after_reply(reply, exchange.ttl())?)?
-                .client("session_id", session.session_id)
+                .server("session_id", session.session_id)
                 .client("payment_method_categories", categories.join(","));
-            Ok(Step::Done(token))
+            Ok(Step::Done(end.into_iter().fold(token, Token::ends_by)))
         }
     }
 }
@@ -102,9 +146,7 @@ fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
     for name in ["purchase_country", "purchase_currency"] {
         body.insert(name.into(), json!(exchange.input.required_text(name)?.to_ascii_uppercase()));
     }
-    if exchange.reference.chars().count() <= MAX_REFERENCE {
-        body.insert("merchant_reference1".into(), json!(exchange.reference));
-    }
+    body.insert("merchant_reference1".into(), json!(exchange.reference_within(MAX_REFERENCE, PLAIN)));
     Ok(body)
 }
 
@@ -112,15 +154,14 @@ fn session(exchange: &Exchange<'_>) -> Result<Map<String, Value>> {
 struct Session {
     session_id: String,
     client_token: String,
-    #[serde(default, deserialize_with = "encoding::null_as_default")]
-    payment_method_categories: Vec<Category>,
+    #[serde(default, deserialize_with = "encoding::lenient")]
+    payment_method_categories: Vec<Value>,
+    expires_at: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Category {
-    identifier: Option<String>,
-}
-
+/// The form of Klarna Payments (`error_messages`), and that of Klarna's newer APIs
+/// (`error_message`).
 fn refusal(reply: &Reply) -> Refusal {
-    reply.refusal(&["/error_code"], &["/error_messages"], &["/correlation_id"])
+    let messages = ["/error_messages", "/error_message", "/message"];
+    reply.refusal(&["/error_code", "/error_type"], &messages, &["/correlation_id", "/error_id"])
 }

@@ -107,6 +107,10 @@ fn session(request: &Request, state: &mut VendorState) -> Handled {
         ("order_amount", amount.is_some()),
         ("order_lines", sum.is_some() && sum == amount),
         ("intent", one_of("intent", &["buy", "tokenize", "buy_and_tokenize"])),
+        (
+            "merchant_reference1",
+            body.get("merchant_reference1").is_none_or(|it| it.as_str().is_some_and(|it| it.chars().count() <= 255)),
+        ),
         ("acquiring_channel", one_of("acquiring_channel", &["ECOMMERCE", "IN_STORE", "TELESALES"])),
     ];
     if let Some((name, _)) = fault.iter().find(|(_, valid)| !valid) {
