@@ -1,7 +1,9 @@
 //! Wise: access tokens for servers.
 //!
-//! Written from the vendor's OpenAPI file of `POST /oauth/token`. `GET /v2/profiles` checks the
-//! token only.
+//! Written from the vendor's OpenAPI file of `POST /oauth/token` and
+//! <https://docs.wise.com/guides/product/account-setup/refreshing-access>: a refresh ends the access
+//! token before. A code works once, but those of the examples, so that the playground can repeat
+//! them. `GET /v2/profiles` checks the token only.
 
 use serde_json::json;
 
@@ -44,7 +46,11 @@ fn failure(status: u16) -> Answer {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
-    match (request.method.as_str(), request.path.as_str()) {
+    let quarter = request.segments().first().is_some_and(|first| {
+        first.split_once('Q').is_some_and(|(year, quarter)| year.len() == 4 && "1234".contains(quarter))
+    });
+    let path = if quarter { request.path.get(7..).unwrap_or_default() } else { request.path.as_str() };
+    match (request.method.as_str(), path) {
         ("POST", "/oauth/token") => token(request, state),
         ("GET", "/v2/profiles") => {
             let token = request.bearer().unwrap_or_default();
@@ -80,15 +86,34 @@ fn token(request: &Request, state: &mut VendorState) -> Handled {
     if asked.form().value("client_id").is_some_and(|id| id != asked.client_id) {
         return Err(error(401, "invalid_grant", "Invalid user credentials."));
     }
+    let code = asked.field("code").or(asked.field("registration_code")).unwrap_or_default();
+    if state.was_issued(&format!("code {code}")) {
+        return Err(error(400, "invalid_grant", "The code was used before"));
+    }
+    if !code.is_empty() && !code.starts_with("sandbox-") {
+        state.issue(&format!("code {code}"), "code", None, &[]);
+    }
+    let refresh = asked.field("refresh_token").map_or_else(|| state.random_id("", 32), str::to_owned);
+    if let Some(earlier) = state.find_token("refresh", &refresh) {
+        earlier.used = true;
+        earlier.attributes.clear();
+    }
     let token = state.random_id_of("", 32, HEX_DIGITS);
     let date = |seconds| timestamp(seconds).to_string();
-    let mut own = json!({"expires_at": date(state.now.saturating_add(LIFETIME_SECONDS)), "scope": "transfers"});
-    if let (Some(members), false) = (own.as_object_mut(), asked.grant_type == "client_credentials") {
-        members.insert("refresh_token".to_owned(), json!(state.random_id("", 32)));
+    let end = state.now.saturating_add(LIFETIME_SECONDS);
+    let mut own = json!({"expires_at": date(end), "scope": "transfers"});
+    let of_user = asked.grant_type != "client_credentials";
+    if let (Some(members), true) = (own.as_object_mut(), of_user) {
+        members.insert("refresh_token".to_owned(), json!(refresh));
         members.insert("created_at".to_owned(), json!(date(state.now)));
     }
-    let token = AccessToken { token, token_type: "bearer", lifetime_seconds: LIFETIME_SECONDS };
-    Ok(token.issue("access_token", own, state))
+    let issued = AccessToken { token: token.clone(), token_type: "bearer", lifetime_seconds: LIFETIME_SECONDS };
+    let answer = issued.issue("access_token", own, state);
+    // The newest token of a refresh token is the one that the next refresh ends.
+    if of_user {
+        state.issue(&token, "access_token", Some(end), &[("refresh", &refresh)]);
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -106,6 +131,25 @@ mod tests {
         for (seconds, status) in [(43_198, 200), (1, 401)] {
             fake.state.now += seconds;
             assert_eq!(fake.ask("GET /v2/profiles", &[("authorization", &bearer)], "").0, status);
+        }
+    }
+
+    #[test]
+    fn a_refresh_ends_the_token_before_and_a_code_works_once() {
+        let mut fake = Fake::new("wise");
+        let form = "grant_type=authorization_code&client_id=a&code=c&redirect_uri=d";
+        let (_, first) = fake.ask("POST /2026Q4/oauth/token", &[PAIR], form);
+        assert_eq!(fake.ask("POST /oauth/token", &[PAIR], form).1["error"], "invalid_grant");
+        let refresh = first["refresh_token"].as_str().unwrap();
+        let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+        let mut newest = first.clone();
+        for _ in 0..3 {
+            let (_, next) = fake.ask("POST /oauth/token", &[PAIR], &form);
+            for (token, status) in [(&newest, 401), (&next, 200)] {
+                let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+                assert_eq!(fake.ask("GET /v2/profiles", &[("authorization", &bearer)], "").0, status);
+            }
+            newest = next;
         }
     }
 
