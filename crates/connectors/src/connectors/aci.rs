@@ -5,7 +5,32 @@
 use crate::prelude::*;
 
 const LIFETIME: u32 = 1800;
+/// ACI takes a `merchantTransactionId` of 8 to 255 characters (API reference of the platform).
+const REFERENCE_LENGTH: (usize, usize) = (8, 255);
+/// The characters besides letters and digits that are sent as they are.
+const PLAIN: &str = " !#$%&'()*+,-./:;=?@[]^_{|}~";
+const GUIDE: &str = "https://hyperpay.docs.oppwa.com/node/37";
+/// True where it is absent: with it, the page can check the script that it loads.
 const INTEGRITY: Input = Input::flag("integrity");
+const CLIENT: &[ClientParameter] = &[
+    ClientParameter::new(
+        "environment",
+        "TEST or LIVE",
+        "the provider mode of the mobile SDK: Connect.ProviderMode of Android, OPPProviderMode of iOS",
+    ),
+    ClientParameter::new(
+        "script_url",
+        "the address of the widget for this checkout",
+        "the src of the script element on the page (COPYandPAY)",
+    ),
+    ClientParameter::new(
+        "integrity",
+        "the hash of the script (Subresource Integrity)",
+        "the attribute integrity of that script element, next to crossorigin=\"anonymous\"",
+    ),
+];
+const CHECKOUT_OF_ITS_OWN: MintingEndsEarlier =
+    MintingEndsEarlier::No("COPYandPAY guide: each call prepares a checkout of its own");
 const TEST_MODE: Input = Input::one_of("test_mode", &["EXTERNAL", "INTERNAL"]);
 /// Inputs that are objects, and the prefix of their fields in the form.
 const OBJECTS: [(&str, &str); 3] =
@@ -28,10 +53,22 @@ impl Connector for Aci {
         docs: "https://docs.oppwa.com/integrations/widget/registration-tokens",
         unconfirmed: &[
             "The status and code of a refused key (401, 800.900.300).",
-            "The form field integrity and the member of that name in the answer.",
+            "The bounds on merchantTransactionId.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new("path, form fields, the script and its integrity", Source::page(GUIDE), "2026-11"),
+            Evidence::new(
+                "a checkout ends after 30 minutes",
+                Source::page("https://hyperpay.docs.oppwa.com/support/widget"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "integrity=true and its answer",
+                Source::third_party("a reseller's changelog of the same platform"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("Access tokens and entity ids have no prefix (COPYandPAY guide); the host decides."),
         hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
         credentials: &[required("api_key"), required("entity_id").public()],
         grants: &[
@@ -42,7 +79,11 @@ impl Connector for Aci {
                 registration_checkout,
             )
             .by_default()
-            .inputs(&[INTEGRITY, TEST_MODE]),
+            .inputs(&[INTEGRITY, TEST_MODE])
+            .worst_case("store cards on this registration, which tells whether a stolen card works", &[Bound::Object])
+            .client_source(Source::page(GUIDE))
+            .client_parameters(CLIENT)
+            .minting_ends_earlier(CHECKOUT_OF_ITS_OWN),
             client_grant("payment_checkout", "pay that one amount", Lifetime::Fixed(LIFETIME), payment_checkout)
                 .inputs(&[
                     Input::decimal("amount").required(),
@@ -54,7 +95,11 @@ impl Connector for Aci {
                     Input::object("standing_instruction"),
                     INTEGRITY,
                     TEST_MODE,
-                ]),
+                ])
+                .worst_case("pay that amount", &[Bound::Amount, Bound::Object])
+                .client_source(Source::page(GUIDE))
+                .client_parameters(CLIENT)
+                .minting_ends_earlier(CHECKOUT_OF_ITS_OWN),
         ],
     };
 }
@@ -96,8 +141,11 @@ fn checkout_id(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
         return Err(reply.refuse(refusal(reply)));
     }
     let id = answer.id.ok_or_else(|| Error::bad_reply("ACI's answer has no checkout id in it"))?;
+    let host = exchange.hosts.first().map_or("", |host| host.of(exchange.mode));
+    let script = format!("{host}/v1/paymentWidgets.js?checkoutId={}", Exchange::segment(&id));
     let token = Token::new(&id, "checkoutId", Expiry::after_reply(reply, LIFETIME)?)?
-        .client("environment", exchange.mode.label());
+        .client("environment", if exchange.mode == Mode::Test { "TEST" } else { "LIVE" })
+        .client("script_url", script);
     Ok(Step::Done(match answer.integrity {
         Some(hash) => token.client("integrity", hash),
         None => token,
@@ -109,14 +157,15 @@ fn checkout(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<FormBo
     if exchange.mode == Mode::Live && exchange.input.text("test_mode").is_some() {
         return Err(Error::invalid_input("test_mode", "is for test mode only"));
     }
-    // ACI takes a transaction id of 8 to 255 characters, or none.
-    let reference = Some(exchange.reference).filter(|reference| (8..=255).contains(&reference.chars().count()));
-    Ok(FormBody::new().field("entityId", &credentials.entity_id).maybe("merchantTransactionId", reference))
+    let (least, most) = REFERENCE_LENGTH;
+    let reference = format!("{:-<least$}", exchange.reference_within(most, PLAIN));
+    Ok(FormBody::new().field("entityId", &credentials.entity_id).field("merchantTransactionId", &reference))
 }
 
 /// Adds the fields of `integrity` and `test_mode`, which every checkout may have.
 fn with_switches(exchange: &Exchange<'_>, form: FormBody) -> FormBody {
-    form.maybe("integrity", if_true(exchange, "integrity")).maybe("testMode", exchange.input.text("test_mode"))
+    let integrity = exchange.input.flag("integrity").unwrap_or(true);
+    form.maybe("integrity", integrity.then_some("true")).maybe("testMode", exchange.input.text("test_mode"))
 }
 
 /// The value of a form field that is sent only where the flag is true.
@@ -140,6 +189,7 @@ fn dotted(form: FormBody, name: &str, value: &Value) -> FormBody {
 struct Answer {
     result: Outcome,
     id: Option<String>,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     integrity: Option<String>,
 }
 
@@ -151,7 +201,7 @@ struct Outcome {
 /// <https://docs.oppwa.com/reference/resultCodes>
 fn refusal(reply: &Reply) -> Refusal {
     let faults = encoding::faults_at(&reply.lenient(), "/result/parameterErrors", &["name", "message"]);
-    let refusal = reply.refusal(&["/result/code"], &["/result/description"], &[]).reason(faults);
+    let refusal = reply.refusal(&["/result/code"], &["/result/description", "/message"], &[]).reason(faults);
     let code = refusal.code.as_deref();
     let within = |prefixes: &[&str]| code.is_some_and(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)));
     let kind = if within(&["800.900.3"]) {

@@ -1,6 +1,6 @@
 //! ACI: checkouts of COPYandPAY.
 //!
-//! Written from <https://docs.oppwa.com/integrations/widget/registration-tokens> and the vendor's
+//! Written from <https://hyperpay.docs.oppwa.com/node/37>, a guide on the vendor's own pages, and its
 //! list of result codes.
 
 use serde_json::{Value, json};
@@ -91,6 +91,13 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["v1", "checkouts"]) => {
             merchant(request, state)?;
             checkout(&request.form(), state)
+        }
+        ("GET", ["v1", "paymentWidgets.js"]) => {
+            let id = request.query.value("checkoutId").unwrap_or_default();
+            match state.active(id, &["registration_checkout", "payment_checkout"]) {
+                Ok(_) => Ok(Answer::of(200, "text/javascript", "/* the widget */".to_owned())),
+                Err(_) => Err(refused(404, "200.300.404", "No session found for the requested id", None, state)),
+            }
         }
         ("POST", ["v1", "checkouts", id, action @ ("registration" | "payment")]) => {
             let kind = if *action == "payment" { "payment_checkout" } else { "registration_checkout" };
