@@ -10,6 +10,17 @@ pub(super) struct Credentials {
     merchant_account_id: String,
 }
 
+const CLIENT: &[ClientParameter] = &[
+    ClientParameter::new("customer_id", "the id of the customer in this session", "new Session({ customerId })"),
+    ClientParameter::new("client_api_url", "the address of the Client API", "new Session({ clientApiUrl })"),
+    ClientParameter::new("asset_url", "the address of the products' images", "new Session({ assetUrl })"),
+    ClientParameter::new(
+        "region",
+        "the region of the account: EU, US, AMS or PAR",
+        "only the first versions of the SDK took it, in place of the addresses",
+    ),
+];
+
 pub(super) struct Worldline;
 
 impl Connector for Worldline {
@@ -19,9 +30,32 @@ impl Connector for Worldline {
         id: "worldline",
         name: "Worldline",
         docs: "https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/sessions.html",
-        unconfirmed: &["The live host and the numbers of the errors."],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &["The numbers of the errors.", "The limit on the number of stored tokens in a request is ours."],
+        evidence: &[
+            Evidence::new(
+                "path, headers, the text that is signed, members of the request",
+                Source::sdk("connect-sdk-nodejs 5.2.0 (npm)"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the live host",
+                Source::sdk("connect-sdk-go, default configuration and its list of changes"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the browser takes session id, customer id and both addresses",
+                Source::sdk("connect-sdk-client-js 6.0.6 (npm)"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "a client session is valid for two hours",
+                Source::page("Worldline Connect Client API reference, Authentication"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No(
+            "API key ids are hexadecimal in both environments (connect-sdk-nodejs); the host decides.",
+        ),
         hosts: &[Host::main(
             "https://api.connect.worldline-solutions.com",
             "https://api.preprod.connect.worldline-solutions.com",
@@ -34,7 +68,17 @@ impl Connector for Worldline {
             client_session,
         )
         .by_default()
-        .inputs(&[Input::texts("tokens"), Input::object("payment_product_filters")])],
+        .inputs(&[Input::texts("tokens"), Input::object("payment_product_filters")])
+        .worst_case(
+            "list payment products, look up card numbers' issuers, encrypt card data, and see the masked data of the \
+             stored tokens that were given",
+            &[Bound::Customer],
+        )
+        .client_source(Source::sdk("connect-sdk-client-js 6.0.6 (npm)"))
+        .client_parameters(CLIENT)
+        .minting_ends_earlier(MintingEndsEarlier::No(
+            "connect-sdk-nodejs 5.2.0: each call makes a session of its own",
+        ))],
     };
 }
 
@@ -66,6 +110,8 @@ fn client_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<
     }
 }
 
+/// The path that is signed is Worldline's own, without a path of the operator's base URL: a proxy
+/// takes that away again.
 /// <https://apireference.connect.worldline-solutions.com/s2sapi/v1/en_US/java/authentication.html>
 fn authorization(credentials: &Credentials, idempotence_key: &str, date: &str, path: &str) -> String {
     let signed = format!("POST\napplication/json\n{date}\nx-gcs-idempotence-key:{idempotence_key}\n{path}\n");
@@ -80,9 +126,11 @@ struct Session {
     customer_id: String,
     client_api_url: String,
     asset_url: String,
+    #[serde(default, deserialize_with = "encoding::lenient")]
     region: Option<String>,
 }
 
 fn refusal(reply: &Reply) -> Refusal {
-    reply.refusal(&["/errors/0/code"], &["/errors/0/message"], &["/errors/0/id"])
+    let codes = ["/errors/0/code", "/errors/0/id", "/errorId"];
+    reply.refusal(&codes, &["/errors/0/message", "/errors/0/propertyName", "/message"], &["/errors/0/id"])
 }

@@ -1,6 +1,7 @@
 //! Worldline Connect: client sessions.
 //!
-//! Written from the pages "Authentication" of the vendor's Server and Client API references.
+//! Written from the request schema and the signature of the vendor's client connect-sdk-nodejs 5.2.0,
+//! and the paths that connect-sdk-client-js 6.0.6 calls.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -66,8 +67,8 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         ("POST", ["v1", merchant, "sessions"]) => {
             signed(request)?;
             let body = request.json().filter(Value::is_object).ok_or_else(|| failure(400))?;
-            if body.get("tokens").is_some_and(|tokens| !tokens.is_array()) {
-                return Err(error(400, "21000020", "VALUE_OF_FIELD_INVALID", "tokens must be a list"));
+            if let Some(name) = faulty_member(&body) {
+                return Err(error(400, "21000020", "VALUE_OF_FIELD_INVALID", &format!("{name} is not valid")));
             }
             let key = request.header("x-gcs-idempotence-key").map(str::to_owned);
             match state.idempotent(key, 86_400, request, |state| session(merchant, state)) {
@@ -77,7 +78,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
                 }
             }
         }
-        ("GET", ["client", "v1", customer, "products"]) => {
+        ("GET", ["client", "v1", customer, asked @ ..]) => {
             let token = request.header("authorization").and_then(|it| it.strip_prefix("GCS v1Client:"));
             let session =
                 state.active(token.unwrap_or_default(), &["client_session"]).map_err(|reason| match reason {
@@ -89,7 +90,15 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if session.attribute("customer") != *customer {
                 return Err(failure(403));
             }
-            Ok(Answer::json(200, &json!({"paymentProducts": [{"id": 1, "paymentMethod": "card"}]})))
+            match asked {
+                ["products"] => Ok(Answer::json(200, &json!({"paymentProducts": [product()]}))),
+                ["products", "1"] => Ok(Answer::json(200, &product())),
+                ["crypto", "publickey"] => Ok(Answer::json(
+                    200,
+                    &json!({"keyId": "86b64e4e-f43e-4a27-9863-9bbd5b499f82", "publicKey": PUBLIC_KEY}),
+                )),
+                _ => Err(failure(404)),
+            }
         }
         ("POST", ["v1", _, "payments", id, "refund"]) => {
             signed(request)?;
@@ -97,6 +106,47 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         _ => Err(failure(404)),
     }
+}
+
+/// A made-up RSA key, with which the client's SDK encrypts card data. Its private half is nowhere.
+const PUBLIC_KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAzt/xW/+P49ejo0mkYqyI9tk6fY6mEMkqzcv73bc3w2g2Y0wIo3xUJ/s3\
+    7hTuEJdOLWsxjjLwp5gKv65fXlyTbQ4RvPI/mL5W+aqDhWeoHQ8y5zk1EVBsj0FdwoxHbIjjBfr5eICYV6E/ZVtZ8i5rFA7hEj0l\
+    vJ6Eq459RtI/39sUTm88+QG4y0aaBeIss31W10QYxKRZRR1uroAnTjvR60AW7xlFkPPlbdSaFTse4yzTw2tqgqSKGWSq7BNCBkge\
+    KDW0Vu71KrkxO5SpY7UhYWFTV0phVq5XlD7WL6NX1XEeXZUA++n0mCyjMztDS3okh3K5VyMrdIuiRMooCknRPQIDAQAB";
+
+/// A card product in the shape that the client's SDK reads.
+fn product() -> Value {
+    let card_number = json!({"id": "cardNumber", "type": "numericstring",
+        "dataRestrictions": {"isRequired": true, "validators": {"luhn": {}, "length": {"minLength": 13, "maxLength": 19}}},
+        "displayHints": {"displayOrder": 0, "label": "Card number", "formElement": {"type": "text"},
+            "mask": "{{9999}} {{9999}} {{9999}} {{9999}} {{999}}", "alwaysShow": false, "obfuscate": false,
+            "preferredInputType": "IntegerKeyboard"}});
+    json!({"id": 1, "paymentMethod": "card", "paymentProductGroup": "cards", "usesRedirectionTo3rdParty": false,
+        "allowsRecurring": true, "allowsTokenization": true, "autoTokenized": false, "fields": [card_number],
+        "displayHints": {"displayOrder": 0, "label": "VISA", "logo": "pp_logo_1_v1.png"}})
+}
+
+/// The first member of a request for a session that the schema does not allow.
+fn faulty_member(body: &Value) -> Option<&str> {
+    let list_of =
+        |value: &Value, is_item: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(is_item));
+    let is_filter = |filter: &Value| {
+        filter.as_object().is_some_and(|members| {
+            members.iter().all(|(name, value)| match name.as_str() {
+                "groups" => list_of(value, Value::is_string),
+                "products" => list_of(value, Value::is_i64),
+                _ => false,
+            })
+        })
+    };
+    let is_valid = |name: &str, value: &Value| match name {
+        "tokens" => list_of(value, Value::is_string),
+        "paymentProductFilters" => value.as_object().is_some_and(|filters| {
+            filters.iter().all(|(name, filter)| ["exclude", "restrictTo"].contains(&name.as_str()) && is_filter(filter))
+        }),
+        _ => false,
+    };
+    body.as_object()?.iter().find(|(name, value)| !is_valid(name, value)).map(|(name, _)| name.as_str())
 }
 
 /// Checks the signature over method, content type, date, `X-GCS-` headers and path.
@@ -141,7 +191,28 @@ mod tests {
         assert_eq!(status, 200);
         assert_eq!(fake.ask("POST /v1/1234/sessions", SIGNED, "{}").1, session);
         let customer = session["customerId"].as_str().unwrap();
+        let bearer = format!("GCS v1Client:{}", session["clientSessionId"].as_str().unwrap());
+        for path in ["products", "products/1", "crypto/publickey"] {
+            let call = format!("GET /client/v1/{customer}/{path}?countryCode=NL");
+            assert_eq!(fake.ask(&call, &[("authorization", &bearer)], "").0, 200, "{path}");
+        }
         fake.check_token_use("client_session", &session["clientSessionId"], &[customer], Some(7200));
+    }
+
+    #[test]
+    fn a_member_that_the_schema_has_not_is_refused() {
+        for (body, valid) in [
+            (
+                r#"{"tokens": ["a"], "paymentProductFilters": {"restrictTo": {"groups": ["cards"], "products": [1]}}}"#,
+                true,
+            ),
+            (r#"{"tokens": [1]}"#, false),
+            (r#"{"paymentProductFilters": {"restrictTo": {"products": ["1"]}}}"#, false),
+            (r#"{"paymentProductFilters": {"only": {}}}"#, false),
+            (r#"{"colour": "red"}"#, false),
+        ] {
+            assert_eq!(super::faulty_member(&serde_json::from_str(body).unwrap()).is_none(), valid, "{body}");
+        }
     }
 
     #[test]
