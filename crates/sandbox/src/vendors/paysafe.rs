@@ -1,6 +1,7 @@
 //! Paysafe's Payments API: customers and their single-use tokens.
 //!
-//! Written from the vendor's API reference.
+//! Written from the vendor's plugin paysafe-checkout-woocommerce (paths, the look-up of a customer)
+//! and public samples of Paysafe Checkout.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -76,11 +77,22 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             if text("merchantCustomerId").is_empty() {
                 return Err(invalid("merchantCustomerId"));
             }
+            let own = format!("{user}\n{}", text("merchantCustomerId"));
+            if state.find_token("merchantCustomerId", &own).is_some() {
+                return Err(error(409, "7505", "The merchantCustomerId is taken.", None));
+            }
             let id = state.random_id_of("", 32, HEX_DIGITS);
+            state.issue(&id, "customer", None, &[("merchantCustomerId", &own), ("id", &id)]);
             Ok(Answer::json(
                 201,
                 &json!({"id": id, "status": "ACTIVE", "merchantCustomerId": text("merchantCustomerId")}),
             ))
+        }
+        ("GET", ["customers"]) => {
+            let asked = request.query.value("merchantCustomerId").unwrap_or_default();
+            let customer = state.find_token("merchantCustomerId", &format!("{user}\n{asked}"));
+            let id = customer.ok_or_else(|| failure(404))?.attribute("id");
+            Ok(Answer::json(200, &json!({"id": id, "status": "ACTIVE", "merchantCustomerId": asked})))
         }
         ("POST", ["customers", customer, "singleusecustomertokens"]) => single_use_token(customer, &user, &body, state),
         ("POST", ["settlements", _, "refunds"]) => Ok(Answer::json(201, &json!({"status": "PENDING"}))),
@@ -141,6 +153,11 @@ mod tests {
         assert_eq!(fake.ask(MAKE, &[PAIR], BODY).1["error"]["code"], "5031");
         let (status, body) = fake.ask("POST /paymenthub/v1/customers", &[PAIR], r#"{"merchantCustomerId": "own"}"#);
         assert!(status == 201 && body["id"].is_string());
+        let again = fake.ask("POST /paymenthub/v1/customers", &[PAIR], r#"{"merchantCustomerId": "own"}"#);
+        assert_eq!((again.0, again.1["error"]["code"].as_str()), (409, Some("7505")));
+        let found = fake.ask("GET /paymenthub/v1/customers?merchantCustomerId=own", &[PAIR], "");
+        assert_eq!((found.0, &found.1["id"]), (200, &body["id"]));
+        assert_eq!(fake.ask("GET /paymenthub/v1/customers?merchantCustomerId=other", &[PAIR], "").0, 404);
     }
 
     #[test]
