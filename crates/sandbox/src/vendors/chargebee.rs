@@ -144,9 +144,10 @@ fn page(kind: &'static str, request: &Request, state: &mut VendorState) -> Handl
         "checkout_new" => PLAN,
         _ => SOURCES,
     };
+    // A list has an index after its name.
     let known = |name: &str| {
-        let name = name.trim_end_matches(|last: char| last.is_ascii_digit() || last == ']').trim_end_matches('[');
-        parameters.split_whitespace().any(|known| known.trim_end_matches(']') == name)
+        let list = name.rsplit_once('[').filter(|(_, index)| index.bytes().all(|it| it.is_ascii_digit() || it == b']'));
+        parameters.split_whitespace().any(|known| known == list.map_or(name, |(list, _)| list))
     };
     if let Some((name, _)) = form.0.iter().find(|(name, _)| !known(name)) {
         return Err(wrong(name, "is not a parameter of this call"));

@@ -203,6 +203,7 @@ mod tests {
         let (status, made) = ask(&mut fake, None, NOW, URI, body);
         assert_eq!(status, 200, "{made}");
         fake.check_token_use("onramp_session_token", &made["token"], &[], Some(300));
+        let mut fake = Fake::new("coinbase");
         let call = "POST /platform/v2/onramp/sessions";
         let onramp = r#"{"destinationAddress": "0x1", "purchaseCurrency": "USDC", "destinationNetwork": "base"}"#;
         let (status, made) = ask_at(&mut fake, call, None, NOW, SESSION_URI, onramp);

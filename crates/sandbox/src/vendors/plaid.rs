@@ -107,7 +107,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
         }
         _ if !keys("/client_id", "/secret") => Err(missing("client_id, secret", state)),
         "/link/token/create" => {
-            let lifetime_seconds = link_lifetime(&body).map_err(|error| match error {
+            let lifetime_seconds = link_lifetime(&body).map_err(|fault| match fault {
                 LinkError::Missing(name) => missing(name, state),
                 LinkError::Invalid(name) => invalid(name, state),
                 LinkError::Unknown(name) => {
@@ -224,7 +224,8 @@ mod tests {
         for (headers, body, code) in [
             (&[][..], LINK.to_owned(), "MISSING_FIELDS"),
             (&[("plaid-client-id", "a"), ("plaid-secret", "wrong")], LINK.to_owned(), "INVALID_API_KEYS"),
-            (KEYS, LINK.replace("en", "eo"), "MISSING_FIELDS"),
+            (KEYS, LINK.replace("client_name", "client_title"), "UNKNOWN_FIELDS"),
+            (KEYS, LINK.replace(r#""client_name": "Shop", "#, ""), "MISSING_FIELDS"),
             (KEYS, LINK.replace(r#""en""#, r#""eo""#), "INVALID_FIELD"),
             (KEYS, LINK.replace("US", "XX"), "INVALID_FIELD"),
             (KEYS, LINK.replace("\"products\"", "\"colour\": 1, \"products\""), "UNKNOWN_FIELDS"),
