@@ -63,8 +63,8 @@ impl Connector for Aci {
                 "2026-11",
             ),
             Evidence::new(
-                "integrity=true and its answer",
-                Source::third_party("a reseller's changelog of the same platform"),
+                "integrity=true and its answer; the whole answer of a checkout",
+                Source::third_party("https://docs.cardcorp.com/changelog/pci-dss-4x, a reseller of the same platform"),
                 "2026-11",
             ),
         ],
