@@ -108,7 +108,7 @@ const GRANTS: &[Grant<StepFn<Credentials>>] = &[
             WEBHOOK_URL,
         ])
         .metadata_json(20, 40, 500)
-        .worst_case("pay for that order, once for each card that it tries", &[Bound::Amount, Bound::Object])
+        .worst_case("pay for that order, or try cards on it", &[Bound::Amount, Bound::Object])
         .client_source(Source::page("https://docs.mollie.com/docs/custom-checkout-components"))
         .client_parameters(&[ClientParameter::new(
             "session_id",
@@ -139,7 +139,7 @@ const GRANTS: &[Grant<StepFn<Credentials>>] = &[
             "pay that payment on Mollie's page, and see its description and amount",
             &[Bound::Amount, Bound::Object],
         )
-        .client_source(Source::page("https://docs.mollie.com/reference/create-payment"))
+        .client_source(Source::page("https://docs.mollie.com/docs/hosted-checkout"))
         .client_parameters(&[ClientParameter::new(
             "payment_id",
             "the id of the payment, with which the backend reads the result",

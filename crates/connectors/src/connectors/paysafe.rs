@@ -47,7 +47,7 @@ impl Connector for Paysafe {
         docs: DOCS,
         unconfirmed: &[
             "The member timeToLiveSeconds in this answer; without it, 15 minutes are taken.",
-            "The meaning of the error codes 5279, 5270, 1200 and 7505.",
+            "The meaning of the error codes 5031, 5279, 5270, 1200 and 7505.",
             "The name paymentTypes: all samples have it, while the vendor's WooCommerce plugin names paymentType.",
             "The 255 characters of merchantRefNum.",
         ],
@@ -114,7 +114,16 @@ fn single_use_customer_token(credentials: &Credentials, exchange: &Exchange<'_>)
             [made, rest @ ..] => (id_of(made)?, true, rest),
         },
     };
-    let [reply, ..] = rest else { return token_call(credentials, exchange, &customer) };
+    let reply = match rest {
+        [] => {
+            let reference = exchange.object_reference(MAX_REFERENCE, PLAIN);
+            return token_call(credentials, exchange, &customer, &reference);
+        }
+        // An earlier call used the reference, and its answer was lost with its token.
+        [used] if is_used(used) => return token_call(credentials, exchange, &customer, &exchange.nonce.uuid()),
+        [used, reply, ..] if is_used(used) => reply,
+        [reply, ..] => reply,
+    };
     let granted: Granted = reply.accept(refusal)?;
     let seconds = granted.time_to_live_seconds.unwrap_or(Seconds(LIFETIME.into()));
     let token =
@@ -125,6 +134,11 @@ fn single_use_customer_token(credentials: &Credentials, exchange: &Exchange<'_>)
         Some(key) => token.client("public_api_key", key),
         None => token,
     }))
+}
+
+/// Whether the `merchantRefNum` of the call was used before.
+fn is_used(reply: &Reply) -> bool {
+    reply.status == 409 && encoding::text_at(&reply.lenient(), "/error/code") == Some("5031")
 }
 
 /// Whether a customer of this `merchantCustomerId` is there already.
@@ -146,10 +160,9 @@ fn id_of(reply: &Reply) -> Result<String> {
 }
 
 /// The call may not be repeated: Paysafe takes each reference once.
-fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, customer: &str) -> Result<Step> {
+fn token_call(credentials: &Credentials, exchange: &Exchange<'_>, customer: &str, reference: &str) -> Result<Step> {
     let types = exchange.input.value("payment_types").cloned().unwrap_or(json!(["CARD"]));
     let path = format!("{PATH}/{}/singleusecustomertokens", Exchange::segment(customer));
-    let reference = exchange.object_reference(MAX_REFERENCE, PLAIN);
     let body = json!({ "merchantRefNum": reference, "paymentTypes": types });
     call(credentials, Call::post(exchange.url(&path)?)).json(&body).send()
 }
