@@ -59,6 +59,11 @@ pub(super) fn customer_session(form: &Pairs, mode: Mode, state: &mut VendorState
     if !form.has("customer") && !form.has("customer_account") {
         check(form, "customer components", &["customer"])?;
     }
+    if form.has("customer") && form.has("customer_account") {
+        let message = "You may only specify one of these parameters: customer, customer_account.";
+        return Err(invalid(None, message, "customer_account"));
+    }
+    exists(form, "customer_account", "acct_")?;
     let components = [
         "active_entitlements",
         "buy_button",
@@ -88,6 +93,7 @@ pub(super) fn customer_session(form: &Pairs, mode: Mode, state: &mut VendorState
     let (secret, expires_at) = (state.random_id("cuss_secret_", 50), state.now.saturating_add(1_800));
     let customer = form.value("customer");
     state.issue(&secret, "customer_session", Some(expires_at), &[("customer", customer.unwrap_or_default())]);
-    Ok(json!({"object": "customer_session", "client_secret": secret, "customer": customer, "created": state.now,
+    Ok(json!({"object": "customer_session", "client_secret": secret, "customer": customer,
+        "customer_account": form.value("customer_account"), "created": state.now,
         "expires_at": expires_at, "livemode": mode.is_live(), "components": answered}))
 }

@@ -18,6 +18,10 @@ pub(super) fn unauthorized(code: Option<&str>, message: &str) -> Answer {
     error(401, "invalid_request_error", code, message, None)
 }
 
+pub(super) fn unrecognized_path(method: &str, path: &str) -> Answer {
+    error(404, "invalid_request_error", None, &format!("Unrecognized request URL ({method}: {path})."), None)
+}
+
 pub(super) fn failure(status: u16) -> Answer {
     let refused = |code, message| error(status, "invalid_request_error", code, message, None);
     match status {

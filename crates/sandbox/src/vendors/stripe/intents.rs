@@ -18,6 +18,7 @@ pub(super) fn setup_intent(form: &Pairs, mode: Mode, state: &mut VendorState) ->
         payment_method_data payment_method_options payment_method_types return_url single_use usage use_stripe_sdk";
     check(form, known, &[])?;
     one_of(form, "usage", &["off_session", "on_session"])?;
+    one_of(form, "automatic_payment_methods[allow_redirects]", &["always", "never"])?;
     Ok(intent("seti_", "setup_intent", form, mode, state))
 }
 
@@ -38,6 +39,7 @@ pub(super) fn payment_intent(form: &Pairs, mode: Mode, state: &mut VendorState) 
     if form.value("currency").is_some_and(|it| it.len() != 3) {
         return Err(invalid(None, "Invalid currency: three letters are expected", "currency"));
     }
+    one_of(form, "automatic_payment_methods[allow_redirects]", &["always", "never"])?;
     Ok(intent("pi_", "payment_intent", form, mode, state))
 }
 

@@ -1,4 +1,4 @@
-//! Stripe: requests to it and its six grants.
+//! Stripe: requests to it and its grants.
 //!
 //! Written from its OpenAPI document, its fixtures of 2026, the types of its npm package `stripe`
 //! 23.1.0 and <https://docs.stripe.com/api>. The SDKs also call endpoints that Stripe does not
@@ -13,6 +13,7 @@ use crate::{
     vendor_state::{Idempotent, VendorState},
 };
 
+mod accounts;
 mod caller;
 mod checkout;
 mod customers;
@@ -20,6 +21,7 @@ mod errors;
 mod intents;
 mod mode;
 mod params;
+mod shared_payment;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ mod token_uses;
 mod versions;
 
 use caller::{Caller, caller};
-use errors::{error, failure, invalid, masked, refused_key, unauthorized};
+use errors::{error, failure, invalid, masked, refused_key, unauthorized, unrecognized_path};
 use mode::Mode;
 use params::check;
 use token_uses::TOKEN_USES;
@@ -37,9 +39,14 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("checkout_session_setup", "{}"),
     ("ephemeral_key", r#"{"customer":"cus_1"}"#),
     ("customer_session", r#"{"customer":"cus_1","components":{"payment_element":{"enabled":true}}}"#),
+    ("account_session", r#"{"account":"acct_1","components":{"payments":{"enabled":true}}}"#),
     ("setup_intent", "{}"),
-    ("terminal_connection_token", "{}"),
+    ("terminal_connection_token", r#"{"location":"tml_1"}"#),
     ("payment_intent", r#"{"amount":1000,"currency":"EUR"}"#),
+    (
+        "shared_payment_issued_token",
+        r#"{"payment_method":"pm_1","seller_details":{"network_business_profile":"profile_1"},"max_amount":1000,"currency":"USD"}"#,
+    ),
 ];
 
 pub(super) static STRIPE: FakeVendor = FakeVendor {
@@ -91,6 +98,7 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             state.active(secret, &["customer_session"]).map_err(|reason| refused_key(reason, secret))?;
             Ok(Answer::json(200, &json!({"object": "elements_session", "customer": {"payment_methods": []}})))
         }
+        (Caller::Public, "POST", ["v1", "account_sessions", "claim"]) => claim(request, state),
         (Caller::Secret(_), ..) => Err(unrecognized(request)),
         (Caller::Public, ..) => Err(unauthorized(
             Some("secret_key_required"),
@@ -118,8 +126,7 @@ fn check_headers(request: &Request) -> Result<(), Answer> {
 }
 
 fn unrecognized(request: &Request) -> Answer {
-    let message = format!("Unrecognized request URL ({}: {}).", request.method, request.path);
-    error(404, "invalid_request_error", None, &message, None)
+    unrecognized_path(&request.method, &request.path)
 }
 
 /// Creates an object, once per key and idempotency key.
@@ -172,6 +179,15 @@ fn confirm(kind: &'static str, id: &str, request: &Request, state: &mut VendorSt
     Ok(Answer::json(200, &json!({"id": id, "object": kind, "status": status})))
 }
 
+/// Opens an Account Session in a page: its secret works once.
+fn claim(request: &Request, state: &mut VendorState) -> Handled {
+    let form = request.form();
+    let secret = form.value("client_secret").unwrap_or_default();
+    let token = state.active(secret, &["account_session"]).map_err(|reason| refused_key(reason, secret))?;
+    token.used = true;
+    Ok(Answer::json(200, &json!({"object": "account_session.claim", "account": token.attribute("account")})))
+}
+
 /// Revokes a token by the id of its object.
 fn revoke(id: &str, status: &str, state: &mut VendorState) -> Handled {
     let missing = || {
@@ -199,6 +215,8 @@ fn create(
         ["v1", "ephemeral_keys"] => customers::ephemeral_key(form, request, mode, state),
         ["v1", "checkout", "sessions"] => checkout::checkout_session(form, version, mode, state),
         ["v1", "customer_sessions"] => customers::customer_session(form, mode, state),
+        ["v1", "account_sessions"] => accounts::account_session(form, mode, state),
+        ["v1", "shared_payment", "issued_tokens"] => shared_payment::issued_token(form, version, mode, state),
         ["v1", "setup_intents"] => intents::setup_intent(form, mode, state),
         ["v1", "payment_intents"] => intents::payment_intent(form, mode, state),
         ["v1", "terminal", "connection_tokens"] => terminal::connection_token(form, mode, state),

@@ -7,6 +7,8 @@ use crate::testing::{Fake, NOW};
 const KEY: (&str, &str) = ("authorization", "Bearer sk_test_madeup");
 const OLD: (&str, &str) = ("stripe-version", "2025-06-30.basil");
 const SESSIONS: &str = "POST /v1/checkout/sessions";
+const PREVIEW: (&str, &str) = ("stripe-version", "2026-08-26.preview");
+const SHARED: &str = "payment_method=pm_1&seller_details[network_business_profile]=p&usage_limits[currency]=usd&usage_limits[max_amount]=5";
 const SETUP: &str =
     "mode=setup&ui_mode=embedded_page&allowed_payment_method_types[0]=card&redirect_on_completion=never";
 
@@ -31,6 +33,11 @@ fn a_token_of_every_grant_allows_its_call() {
     fake.state.now = NOW;
     let session = made(&mut fake, "customer_sessions", "customer=cus_1&components[payment_element][enabled]=true");
     fake.check_token_use("customer_session", &session["client_secret"], &[], Some(1_800));
+    fake.state.now = NOW;
+    let session = made(&mut fake, "account_sessions", "account=acct_1&components[payments][enabled]=true");
+    let features = &session["components"]["payments"]["features"];
+    assert_eq!((&features["refund_management"], &features["capture_payments"]), (&json!(true), &json!(true)));
+    fake.check_token_use("account_session", &session["client_secret"], &[], None);
     let intent = made(&mut fake, "setup_intents", "usage=off_session&automatic_payment_methods[enabled]=true");
     fake.check_token_use("setup_intent", &intent["client_secret"], &[], None);
     let intent = made(&mut fake, "payment_intents", "amount=100&currency=eur");
@@ -94,6 +101,40 @@ fn faulty_requests_are_refused() {
             "parameter_unknown",
             "components[no][enabled]",
         ),
+        (
+            "POST /v1/customer_sessions",
+            &[KEY],
+            "customer=cus_1&customer_account=acct_1&components[pricing_table][enabled]=true",
+            400,
+            "",
+            "customer_account",
+        ),
+        ("POST /v1/account_sessions", &[KEY], "account=acct_1", 400, "parameter_missing", "components"),
+        (
+            "POST /v1/account_sessions",
+            &[KEY],
+            "account=acct_missing&components[payments][enabled]=true",
+            403,
+            "account_invalid",
+            "",
+        ),
+        (
+            "POST /v1/account_sessions",
+            &[KEY],
+            "account=acct_1&components[payments][enabled]=true&components[payments][features][send_money]=true",
+            400,
+            "parameter_unknown",
+            "components[payments][features][send_money]",
+        ),
+        ("POST /v1/shared_payment/issued_tokens", &[KEY], SHARED, 404, "", ""),
+        (
+            "POST /v1/shared_payment/issued_tokens",
+            &[KEY, PREVIEW],
+            "payment_method=pm_1",
+            400,
+            "parameter_missing",
+            "seller_details",
+        ),
         ("POST /v1/setup_intents", &[KEY], "usage=often", 400, "", "usage"),
         ("POST /v1/payment_intents", &[KEY], "amount=1", 400, "parameter_missing", "currency"),
         ("POST /v1/payment_intents", &[KEY], "amount=0&currency=eur", 400, "parameter_invalid_integer", "amount"),
@@ -106,6 +147,17 @@ fn faulty_requests_are_refused() {
         assert_eq!((got, member("code"), member("param")), (status, code, param), "{call} {body}: {answer}");
         assert!(!member("message").is_empty() && member("type") == "invalid_request_error", "{call} {body}");
     }
+}
+
+#[test]
+fn a_shared_payment_token_is_issued_in_a_preview_version() {
+    let mut fake = Fake::new("stripe");
+    let body = format!("{SHARED}&usage_limits[expires_at]={}", NOW + 600);
+    let (status, token) = fake.ask("POST /v1/shared_payment/issued_tokens", &[KEY, PREVIEW], &body);
+    assert_eq!(
+        (status, &token["status"], &token["usage_limits"]["expires_at"]),
+        (200, &json!("active"), &json!(NOW + 600))
+    );
 }
 
 #[test]

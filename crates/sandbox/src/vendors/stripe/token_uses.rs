@@ -1,4 +1,4 @@
-//! The calls of clients with the tokens of Stripe's six grants.
+//! The calls of clients with the tokens of Stripe's grants.
 
 use crate::token_use::{ClientCall, ClientToken, TokenUse};
 
@@ -21,6 +21,14 @@ pub(super) const TOKEN_USES: &[TokenUse] = &[
         allowed: |client| {
             let path = format!("/stripe/v1/elements/sessions?customer_session_client_secret={}", client.token);
             ClientCall { method: "GET", ..page("list the customer's saved cards", path) }
+        },
+        forbidden: refund,
+    },
+    TokenUse {
+        grant: "account_session",
+        allowed: |client| {
+            page("open the account's payments in a page", "/stripe/v1/account_sessions/claim".to_owned())
+                .form(&[("client_secret", &client.token)])
         },
         forbidden: refund,
     },
