@@ -1,8 +1,12 @@
-//! PayPal: access tokens, client tokens and ID tokens.
+//! PayPal: access tokens, client tokens, ID tokens and setup tokens of the vault.
 //!
-//! Written from <https://developer.paypal.com/api/rest/authentication/> and the vendor's guides to
-//! SDK v6 and v5. No page gives the lifetime of an ID token: one hour is invented. The endpoints of
-//! clients check the token only.
+//! Written from <https://developer.paypal.com/api/rest/authentication/>, the vendor's guides to SDK
+//! v6 and v5, and for the vault from the types of the npm package `@paypal/paypal-server-sdk` 2.5.0.
+//! The third scope of a client token is from the tests of PayPal's plugin for Shopware. No page
+//! gives the lifetime of an ID token (one hour is invented) or of a setup token (three days are).
+//! The endpoints of clients check the token only.
+
+mod vault;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -15,8 +19,13 @@ use crate::{
     vendor_state::{HEX_DIGITS, Issued, VendorState},
 };
 
-const EXAMPLES: &[(&str, &str)] =
-    &[("client_token", "{}"), ("identity_client_token", "{}"), ("id_token", "{}"), ("access_token", "{}")];
+const EXAMPLES: &[(&str, &str)] = &[
+    ("client_token", r#"{"domains": ["shop.example"]}"#),
+    ("identity_client_token", "{}"),
+    ("id_token", "{}"),
+    ("vault_setup_token", "{}"),
+    ("access_token", "{}"),
+];
 
 pub(super) static PAYPAL: FakeVendor = FakeVendor {
     name: "paypal",
@@ -58,6 +67,15 @@ pub(super) static PAYPAL: FakeVendor = FakeVendor {
                 let path = "/paypal/v3/vault/payment-tokens?customer_id=somebody-else";
                 ClientCall::new("list another customer's methods", "GET", path).bearer(&client.token)
             },
+        },
+        TokenUse {
+            grant: "vault_setup_token",
+            allowed: |client| {
+                let path = format!("/paypal/v3/vault/setup-tokens/{}/fill", client.token);
+                let card = json!({"payment_source": {"card": {"number": "4111111111111111", "expiry": "2030-01"}}});
+                ClientCall::new("put a card on the setup token", "POST", path).json(&card)
+            },
+            forbidden: refund,
         },
     ],
 };
@@ -104,6 +122,18 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
             holder(request, &["access_token", "client_token", "identity_client_token"], state)?;
             Ok(Answer::json(200, &json!({"id": id, "status": "APPROVED"})))
         }
+        ("POST", ["v3", "vault", "setup-tokens"]) => {
+            holder(request, &["access_token"], state)?;
+            vault::setup_token(request, state)
+        }
+        // Invented: the page's card fields fill a setup token in.
+        ("POST", ["v3", "vault", "setup-tokens", id, "fill"]) => match state.active(id, &["vault_setup_token"]) {
+            Ok(token) => {
+                token.used = true;
+                Ok(Answer::json(200, &json!({"id": id, "status": "APPROVED"})))
+            }
+            Err(_) => Err(error(404, "RESOURCE_NOT_FOUND", "The specified resource does not exist.", state)),
+        },
         ("GET", ["v3", "vault", "payment-tokens"]) => {
             let token = holder(request, &["access_token", "id_token"], state)?;
             let asked = request.query.value("customer_id").unwrap_or(token.attribute("customer"));
@@ -133,7 +163,8 @@ fn holder(request: &Request, kinds: &[&str], state: &mut VendorState) -> Result<
 }
 
 const CLIENT_SCOPE: &str = "https://uri.paypal.com/services/payments/orders/client_sdk_orders_api \
-    https://uri.paypal.com/services/payments/client-payments-eligibility";
+    https://uri.paypal.com/services/payments/client-payments-eligibility \
+    https://uri.paypal.com/services/pricing/exchange-currency/read";
 const SERVER_SCOPE: &str = "https://uri.paypal.com/services/invoicing https://uri.paypal.com/services/vault/payment-tokens/readwrite \
     https://uri.paypal.com/services/payments/refund openid";
 
@@ -292,6 +323,35 @@ mod tests {
             fake.ask("POST /v1/identity/generate-token", &[("authorization", &server)], "{\"customer_id\": \"c1\"}");
         assert_eq!((status, &identity["expires_in"]), (200, &json!(3_600)));
         fake.check_token_use("identity_client_token", &identity["client_token"], &[], Some(3_600));
+    }
+
+    #[test]
+    fn a_setup_token_takes_one_source() {
+        let mut fake = Fake::new("paypal");
+        let server = bearer(&mut fake);
+        let headers = [("authorization", server.as_str()), ("paypal-request-id", "k")];
+        let make = |fake: &mut Fake, headers: &[(&str, &str)], body: &str| {
+            fake.ask("POST /v3/vault/setup-tokens", headers, body)
+        };
+        let card = r#"{"payment_source": {"card": {}}}"#;
+        let (status, token) = make(&mut fake, &headers, card);
+        assert_eq!((status, &token["status"]), (201, &json!("CREATED")));
+        assert_eq!(make(&mut fake, &headers, card), (200, token.clone()), "repeated");
+        fake.check_token_use("vault_setup_token", &token["id"], &[], None);
+        let wallet = r#"{"payment_source": {"paypal": {"usage_type": "MERCHANT", "experience_context":
+            {"return_url": "https://a.example", "cancel_url": "https://a.example"}}}}"#;
+        let (status, token) = make(&mut fake, &headers[..1], wallet);
+        assert_eq!((status, &token["links"][1]["rel"]), (201, &json!("approve")));
+        for body in [
+            "{}",
+            r#"{"payment_source": {"card": {}, "venmo": {}}}"#,
+            &wallet.replace("cancel_url", "other_url"),
+            &wallet.replace("paypal", "venmo"),
+        ] {
+            let (status, refusal) = make(&mut fake, &headers[..1], body);
+            assert_eq!((status, refusal["details"][0]["issue"].is_string()), (422, true), "{body}");
+        }
+        assert_eq!(make(&mut fake, &[PAIR], card).0, 401);
     }
 
     #[test]
