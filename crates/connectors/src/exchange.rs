@@ -218,6 +218,14 @@ impl Exchange<'_> {
         )
     }
 
+    /// The same for a field that takes any characters, at most `max` of them.
+    pub fn reference_up_to(&self, max: usize) -> Cow<'_, str> {
+        match self.reference.chars().count() <= max {
+            true => Cow::Borrowed(self.reference),
+            false => self.reference_within(max, ""),
+        }
+    }
+
     /// The name of an object that the call creates at the connector (an order, a payment), where
     /// the connector refuses the same name twice: [`Exchange::reference_within`] for the first
     /// token of a reference, a digest of reference and generation for each later one.
