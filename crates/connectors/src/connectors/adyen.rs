@@ -3,8 +3,19 @@
 
 use crate::prelude::*;
 
-/// Adyen's bound on the return URL, in characters.
+/// Adyen's bound on the return URL, in characters (`CreateCheckoutSessionRequest` v72).
 const MAX_RETURN_URL: usize = 1024;
+
+/// The bound on `reference` in characters: that of the merchant reference in Adyen's reports. The
+/// schema v72 has none.
+const MAX_REFERENCE: usize = 80;
+
+/// The web SDK's words for Adyen's live platforms (npm package @adyen/adyen-web 6.45.2,
+/// `core/Environment/constants.js`).
+const REGIONS: &[&str] = &["live", "live-us", "live-au", "live-apse", "live-in", "live-nea"];
+
+/// The end of a live host's label, which some callers give with the prefix.
+const LABEL_END: &str = "-checkout-live";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -12,6 +23,7 @@ pub(super) struct Credentials {
     merchant_account: String,
 }
 
+// 24 hours is the vendor's bound (schema v72). It publishes no least lifetime; the minute is ours.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 86_400 };
 const SESSION: &[Input] = &[
     Input::minor_units("amount").required(),
@@ -26,12 +38,32 @@ const SESSION: &[Input] = &[
     Input::one_of("shopper_interaction", &["Ecommerce", "ContAuth", "Moto", "POS"]),
     Input::one_of("recurring_processing_model", &["CardOnFile", "Subscription", "UnscheduledCardOnFile"]),
     Input::one_of("store_payment_method_mode", &["askForConsent", "disabled", "enabled"]),
+    // These two are for the client and not sent to Adyen.
+    Input::one_of("region", REGIONS),
+    Input::text("client_key"),
 ];
 /// The inputs of a session whose amount is zero. No input can make it a session that moves money.
 const ZERO_VALUE: &[Input] = match SESSION {
     [_amount, others @ ..] => others,
     [] => &[],
 };
+
+const ADYEN_WEB: Source = Source::sdk("npm package @adyen/adyen-web 6.45.2");
+const PARAMETERS: &[ClientParameter] = &[
+    ClientParameter::new("session_id", "the session's id", "AdyenCheckout({ session: { id, sessionData } })"),
+    ClientParameter::new(
+        "environment",
+        "test, or the live platform: live or the region that the request or the operator's defaults give",
+        "AdyenCheckout({ environment })",
+    ),
+    ClientParameter::new(
+        "client_key",
+        "the merchant's public client key, where the request or the operator's defaults give it",
+        "AdyenCheckout({ clientKey })",
+    ),
+];
+const EACH_ITS_OWN: MintingEndsEarlier =
+    MintingEndsEarlier::No("Adyen's Checkout API v72: each call makes a session of its own");
 
 pub(super) struct Adyen;
 
@@ -42,9 +74,23 @@ impl Connector for Adyen {
         id: "adyen",
         name: "Adyen",
         docs: "https://docs.adyen.com/api-explorer/Checkout/72/post/sessions",
-        unconfirmed: &[],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        unconfirmed: &["The bound of 80 characters on reference; the schema has none."],
+        evidence: &[
+            Evidence::new(
+                "paths, members and bounds of the request and the reply",
+                Source::schema("Adyen's Checkout OpenAPI document v72"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the whole request for test and for live, recorded",
+                Source::sdk("npm package @adyen/api-library 32.1.0"),
+                "2026-11",
+            ),
+            Evidence::new("what the page takes, the words of environment, the form of client keys", ADYEN_WEB, "2026-11"),
+        ],
+        mode_shown: ModeShown::No(
+            "API keys of test and live have the same form; the hosts differ (Adyen's Checkout OpenAPI document v72).",
+        ),
         hosts: &[Host::main(
             "https://{endpoint_prefix}-checkout-live.adyenpayments.com",
             "https://checkout-test.adyen.com",
@@ -59,8 +105,25 @@ impl Connector for Adyen {
             )
             .by_default()
             .inputs(ZERO_VALUE)
-            .metadata(20, 20, 80),
-            client_grant("session", "make that one payment", LIFETIME, session).inputs(SESSION).metadata(20, 20, 80),
+            .metadata(20, 20, 80)
+            .worst_case(
+                "verify cards, stolen ones included (card testing); with a shopper_reference, see that shopper's stored \
+                 cards (last four digits, expiry)",
+                &[Bound::Object, Bound::Customer, Bound::Amount],
+            )
+            .client_source(ADYEN_WEB)
+            .client_parameters(PARAMETERS)
+            .minting_ends_earlier(EACH_ITS_OWN),
+            client_grant("session", "make that one payment", LIFETIME, session)
+                .inputs(SESSION)
+                .metadata(20, 20, 80)
+                .worst_case(
+                    "pay that amount, also with the shopper's stored cards as far as the issuer lets, and see those cards",
+                    &[Bound::Object, Bound::Customer, Bound::Amount],
+                )
+                .client_source(ADYEN_WEB)
+                .client_parameters(PARAMETERS)
+                .minting_ends_earlier(EACH_ITS_OWN),
         ],
     };
 }
@@ -80,12 +143,17 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
 }
 
 fn post(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Result<Step> {
+    check_client_key(exchange)?;
     // The live host serves several APIs, so its path names the one that is meant.
-    let path = match exchange.mode {
-        Mode::Live => "/checkout/v72/sessions",
-        Mode::Test => "/v72/sessions",
+    let url = match (exchange.mode, exchange.input.text("endpoint_prefix")) {
+        (Mode::Live, Some(prefix)) => {
+            let prefix = prefix.strip_suffix(LABEL_END).unwrap_or(prefix);
+            exchange.url_with_label(prefix, "/checkout/v72/sessions")?
+        }
+        (Mode::Live, None) => exchange.url("/checkout/v72/sessions")?,
+        (Mode::Test, _) => exchange.url("/v72/sessions")?,
     };
-    Call::post(exchange.url(path)?)
+    Call::post(url)
         .secret_header("x-api-key", credentials.api_key.expose())
         .header("idempotency-key", exchange.idempotency_key)
         .json(&body(credentials, exchange, amount)?)
@@ -98,8 +166,32 @@ fn session_data(exchange: &Exchange<'_>, reply: &Reply) -> Result<Step> {
     let expiry = Expiry::at_date(&session.expires_at)?;
     let token = Token::new(&session.session_data, "session_data", expiry)?
         .client("session_id", encoding::not_blank(session.id)?)
-        .client("environment", exchange.mode.label());
+        .client("environment", environment(exchange));
+    let token = match exchange.input.text("client_key") {
+        Some(key) => token.client("client_key", key),
+        None => token,
+    };
     Ok(Step::Done(token))
+}
+
+/// The SDK's word for the platform. A region is a live one.
+fn environment<'a>(exchange: &Exchange<'a>) -> &'a str {
+    match exchange.mode {
+        Mode::Test => "test",
+        Mode::Live => exchange.input.text("region").unwrap_or("live"),
+    }
+}
+
+/// The web SDK refuses a client key of the other mode, by its first word.
+fn check_client_key(exchange: &Exchange<'_>) -> Result<()> {
+    let Some(key) = exchange.input.text("client_key") else { return Ok(()) };
+    match Mode::of_key(key, &["test_"], &["live_"]) {
+        Some(mode) if mode != exchange.mode => {
+            Err(Error::invalid_input("client_key", format!("is a client key for {} mode", mode.label())))
+        }
+        Some(_) => Ok(()),
+        None => Err(Error::invalid_input("client_key", "must begin with test_ or live_")),
+    }
 }
 
 fn body(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Result<Map<String, Value>> {
@@ -110,6 +202,9 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Resu
     }
     if input.text("shopper_reference").is_some_and(|reference| reference.chars().count() < 3) {
         return Err(Error::invalid_input("shopper_reference", "Adyen takes 3 to 256 characters"));
+    }
+    if input.text("country_code").is_some_and(|country| country.eq_ignore_ascii_case("UK")) {
+        return Err(Error::invalid_input("country_code", "UK is no country code; the United Kingdom's is GB"));
     }
     let store_mode = store_mode(exchange)?;
     let expires_at = exchange.expires_on()?;
@@ -131,7 +226,8 @@ fn body(credentials: &Credentials, exchange: &Exchange<'_>, amount: i64) -> Resu
     }
     body.insert("merchantAccount".into(), json!(credentials.merchant_account));
     body.insert("amount".into(), json!({ "currency": currency, "value": amount }));
-    body.insert("reference".into(), json!(exchange.reference));
+    // Adyen takes a reference twice, so a later token of it has the same one.
+    body.insert("reference".into(), json!(exchange.reference_up_to(MAX_REFERENCE)));
     body.insert("returnUrl".into(), json!(return_url));
     body.insert("expiresAt".into(), json!(expires_at.to_string()));
     if let Some(country) = input.text("country_code") {
@@ -171,5 +267,8 @@ struct Session {
 /// Adyen's APIs have two forms: their own, and that of RFC 9457 with `title` and `detail`.
 /// <https://docs.adyen.com/development-resources/error-codes>
 fn refusal(reply: &Reply) -> Refusal {
-    reply.refusal(&["/errorCode"], &["/message", "/detail", "/title"], &["/errorType"])
+    let faults = encoding::faults_at(&reply.lenient(), "/invalidFields", &["name", "message"]);
+    let refusal = reply.refusal(&["/errorCode"], &["/message", "/detail", "/title"], &["/errorType"]);
+    let category = refusal.reason.clone();
+    refusal.reason(faults.or(category))
 }

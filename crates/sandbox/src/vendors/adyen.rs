@@ -2,7 +2,8 @@
 //!
 //! Written from the vendor's OpenAPI documents v68 to v72 and
 //! <https://docs.adyen.com/development-resources/error-codes>. The vendor lists no error code for
-//! most invalid members: they get 702 here.
+//! most invalid members: they get 702 here. The calls of the shopper's page are those of the npm
+//! package `@adyen/adyen-web` 6.45.2 (`core/Services/sessions`); no document describes their answers.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz};
@@ -136,15 +137,21 @@ fn shop(id: &str, action: &str, request: &Request, state: &mut VendorState) -> H
         TokenError::Expired => error(401, "000", "The session has expired", "security"),
         TokenError::Unknown | TokenError::Used => unauthorized(),
     })?;
-    if session.attribute("id") != id {
+    if session.attribute("id") != id || request.query.value("clientKey").is_none_or(|key| !key.starts_with("test_")) {
         return Err(unauthorized());
     }
     if action == "setup" {
         let methods = json!([{"type": "scheme", "name": "Cards", "brands": ["visa", "mc"]}]);
-        return Ok(Answer::json(
-            200,
-            &json!({"id": id, "sessionData": data, "paymentMethods": {"paymentMethods": methods}}),
-        ));
+        // The SDK starts only where it knows the country.
+        let mut answer: Value = serde_json::from_str(session.attribute("asked")).unwrap_or_default();
+        if let Some(answer) = answer.as_object_mut() {
+            answer.entry("countryCode").or_insert(json!("NL"));
+            answer.insert("id".to_owned(), json!(id));
+            answer.insert("sessionData".to_owned(), json!(data));
+            answer.insert("configuration".to_owned(), json!({"enableStoreDetails": false}));
+            answer.insert("paymentMethods".to_owned(), json!({"paymentMethods": methods}));
+        }
+        return Ok(Answer::json(200, &answer));
     }
     session.used = true;
     Ok(Answer::json(200, &json!({"sessionData": data, "resultCode": "Authorised"})))
@@ -191,7 +198,13 @@ fn session(version: u8, request: &Request, state: &mut VendorState) -> Handled {
     let id = state.random_id_of("CS", 16, b"0123456789ABCDEF");
     let hosted = text(&body, "mode") == Some("hosted");
     let data = format!("Ab02b4c0!{}", BASE64_STANDARD.encode(state.bytes(1_200)));
-    state.issue(&data, "session", Some(expires_at), &[("id", &id)]);
+    let asked: Map<String, Value> = ["amount", "countryCode", "returnUrl", "shopperLocale"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), body.get(name)?.clone())))
+        .chain([("expiresAt".to_owned(), json!(in_amsterdam(expires_at)))])
+        .collect();
+    let asked = Value::Object(asked).to_string();
+    state.issue(&data, "session", Some(expires_at), &[("id", &id), ("asked", &asked)]);
     let own = [("id", id.clone()), ("expiresAt", in_amsterdam(expires_at))];
     body.extend(own.map(|(name, value)| (name.to_owned(), json!(value))));
     body.entry("mode").or_insert_with(|| json!("embedded"));
@@ -231,7 +244,13 @@ fn check_members(body: &Map<String, Value>) -> Result<(), Answer> {
     if text(body, "merchantAccount").is_none_or(|account| account.contains("missing")) {
         return Err(error(403, "901", "Invalid Merchant Account", "security"));
     }
-    text(body, "reference").ok_or_else(|| invalid("130", "Required field 'reference' is not provided."))?;
+    let reference = text(body, "reference");
+    if reference.ok_or_else(|| invalid("130", "Required field 'reference' is not provided."))?.chars().count() > 80 {
+        return Err(invalid("702", "'reference' has at most 80 characters"));
+    }
+    if text(body, "countryCode").is_some_and(|country| country == "UK" || country.len() != 2) {
+        return Err(invalid("702", "'countryCode' is not a country code of ISO 3166-1"));
+    }
     let url = text(body, "returnUrl").ok_or_else(|| invalid("14_030", "Return URL is missing."))?;
     if url.chars().count() > 1_024 || !url.contains("://") {
         return Err(invalid("702", "'returnUrl' is not a URL of at most 1024 characters"));
@@ -308,6 +327,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_learns_what_the_session_is_for() {
+        let mut fake = Fake::new("adyen");
+        let (_, session) = fake.ask(SESSIONS, &[KEY], &body(json!({"countryCode": "FR"})));
+        let path = format!("POST /checkoutshopper/v1/sessions/{}/setup", session["id"].as_str().unwrap());
+        let data = json!({"sessionData": session["sessionData"], "browserInfo": {}}).to_string();
+        let (status, answer) = fake.ask(&format!("{path}?clientKey=test_A"), &[], &data);
+        assert_eq!((status, &answer["countryCode"], &answer["amount"]["currency"]), (200, &json!("FR"), &json!("EUR")));
+        assert_eq!(fake.ask(&path, &[], &data).0, 401, "no client key");
+    }
+
+    #[test]
     fn an_api_key_may_refund() {
         assert_eq!(Fake::new("adyen").ask("POST /v72/payments/P/refunds", &[KEY], "{}").0, 201);
     }
@@ -343,6 +373,8 @@ mod tests {
             (SESSIONS, &[KEY], body(json!({"amount": {"currency": "EUR", "value": "1"}})), 422, "137"),
             (SESSIONS, &[KEY], body(json!({"merchantAccount": null})), 403, "901"),
             (SESSIONS, &[KEY], body(json!({"reference": null})), 422, "130"),
+            (SESSIONS, &[KEY], body(json!({"reference": "r".repeat(81)})), 422, "702"),
+            (SESSIONS, &[KEY], body(json!({"countryCode": "UK"})), 422, "702"),
             (SESSIONS, &[KEY], body(json!({"returnUrl": null})), 422, "14_030"),
             (SESSIONS, &[KEY], body(json!({"returnUrl": format!("https://{}", "a".repeat(1_017))})), 422, "702"),
             (SESSIONS, &[KEY], body(json!({"shopperReference": "ab"})), 422, "702"),
