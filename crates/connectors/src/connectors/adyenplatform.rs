@@ -8,6 +8,8 @@ pub(super) struct Credentials {
     api_key: Secret,
 }
 
+const PLATFORM_WEB: Source = Source::sdk("npm package @adyen/adyen-platform-experience-web 1.12.1");
+
 pub(super) struct Adyenplatform;
 
 impl Connector for Adyenplatform {
@@ -21,13 +23,28 @@ impl Connector for Adyenplatform {
             "That the token is a JWT with an exp claim; where it is not, the answer carries no expiry.",
             "Status 429 for too many calls.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, members of the request and the reply, products and types of resources",
+                Source::schema("Adyen's SessionAuthenticationService OpenAPI document v1"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the same as types, and both hosts",
+                Source::sdk("npm package @adyen/api-library 32.1.0"),
+                "2026-11",
+            ),
+            Evidence::new("what the page takes, the words of environment", PLATFORM_WEB, "2026-11"),
+        ],
+        mode_shown: ModeShown::No(
+            "API keys of test and live have the same form; the hosts differ (npm package @adyen/api-library 32.1.0).",
+        ),
         hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
         credentials: &[required("api_key")],
         grants: &[client_grant(
             "session",
-            "use the components of the given roles on the given resources, from one origin",
+            "use the components of the given roles on the given resources, from one origin; by role that is to see owners, \
+             transactions and payouts, and to add or delete payout bank accounts with immediate effect",
             Lifetime::InReply,
             session,
         )
@@ -36,7 +53,22 @@ impl Connector for Adyenplatform {
             Input::origin("allowOrigin").required(),
             Input::one_of("product", &["onboarding", "platform", "bank"]).required(),
             Input::object("policy").required(),
-        ])],
+        ])
+        .worst_case(
+            "do all that the roles say for the given resources: see owners, balances, transactions and payouts; with a \
+             transfer instrument role add or delete payout bank accounts with immediate effect",
+            &[Bound::Object, Bound::Origin],
+        )
+        .client_source(PLATFORM_WEB)
+        .client_parameters(&[
+            ClientParameter::new(
+                "session_id",
+                "the session's id, which goes with the token",
+                "AdyenPlatformExperience({ onSessionCreate: async () => ({ id, token }) })",
+            ),
+            ClientParameter::new("environment", "test or live", "AdyenPlatformExperience({ environment })"),
+        ])
+        .lifetime_note("the token's own exp says its end; where it has none, do not count on an expiry")],
     };
 }
 
@@ -56,9 +88,10 @@ fn session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
                 Ok(claims) if claims.contains_key("exp") => Expiry::of_jwt(&session.token)?,
                 _ => Expiry::Unpublished,
             };
-            Ok(Step::Done(
-                Token::new(&session.token, "session", expiry)?.client("session_id", encoding::not_blank(session.id)?),
-            ))
+            let token = Token::new(&session.token, "session", expiry)?
+                .client("session_id", encoding::not_blank(session.id)?)
+                .client("environment", exchange.mode.label());
+            Ok(Step::Done(token))
         }
     }
 }
@@ -91,6 +124,8 @@ fn refusal(reply: &Reply) -> Refusal {
     let detail = encoding::text_at(&answer, "/detail").map(str::to_owned);
     let reason: Vec<String> =
         detail.into_iter().chain(encoding::faults_at(&answer, "/invalidFields", &["name", "message"])).collect();
-    Refusal::new(encoding::text_at(&answer, "/errorCode"), encoding::text_at(&answer, "/title"))
-        .reason((!reason.is_empty()).then(|| reason.join("; ")))
+    // Adyen's older form has a message and no title.
+    let words = reply.refusal(&["/errorCode"], &["/title", "/message"], &["/errorType"]);
+    let category = words.reason.clone();
+    words.reason(Some(reason.join("; ")).filter(|reason| !reason.is_empty()).or(category))
 }

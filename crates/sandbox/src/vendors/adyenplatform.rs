@@ -1,6 +1,7 @@
 //! Adyen for Platforms: sessions of the authentication service.
 //!
-//! Written from the vendor's OpenAPI document v1.
+//! Written from the vendor's OpenAPI document v1 and the types of the npm package
+//! `@adyen/api-library` 32.1.0. Both call the token a JWT or a text; its hour is invented.
 
 use serde_json::{Value, json};
 
