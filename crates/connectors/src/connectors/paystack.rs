@@ -18,6 +18,11 @@ const INPUTS: &[Input] = &[
     Input::text("label"),
 ];
 
+/// Our own bound on the reference, in characters.
+const MAX_REFERENCE: usize = 255;
+
+const INLINE_JS: Source = Source::sdk("npm package @paystack/inline-js 2.22.2 (resumeTransaction)");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -35,9 +40,19 @@ impl Connector for Paystack {
         unconfirmed: &[
             "The text and status with which a reference is refused the second time.",
             "The bounds on metadata; the vendor takes any JSON object.",
+            "The bound of 255 characters on reference; the vendor states its characters only.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, members of the request, of the reply and of errors, host",
+                Source::schema("Paystack's OpenAPI document 1.0.0 (transaction/initialize)"),
+                "2026-11",
+            ),
+            Evidence::new("which value the page takes", INLINE_JS, "2026-11"),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "Keys begin with sk_test_ or sk_live_ (https://paystack.com/docs/api/authentication/).",
+        ),
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
         credentials: &[required("api_key")],
         grants: &[client_grant(
@@ -48,15 +63,31 @@ impl Connector for Paystack {
         )
         .by_default()
         .inputs(INPUTS)
-        .metadata_json(50, 255, 10_000)],
+        .metadata_json(50, 255, 10_000)
+        .worst_case(
+            "pay that transaction once, and see its e-mail address and amount on the page",
+            &[Bound::Amount, Bound::Object, Bound::SingleUse],
+        )
+        .client_source(INLINE_JS)
+        .client_parameters(&[
+            ClientParameter::new(
+                "authorization_url",
+                "Paystack's page for this transaction, in place of its popup",
+                "the browser's address",
+            ),
+            ClientParameter::new(
+                "reference",
+                "the transaction's reference, by which the merchant's server verifies it",
+                "the popup's onSuccess(transaction) names the same",
+            ),
+        ])
+        .lifetime_note(
+            "the account's payment session timeout ends the checkout (GET /integration/payment_session_timeout)",
+        )],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
-        match credentials.api_key.expose().split('_').collect::<Vec<_>>().as_slice() {
-            ["sk", "test", ..] => Some(Mode::Test),
-            ["sk", "live", ..] => Some(Mode::Live),
-            _ => None,
-        }
+        Mode::of_key(credentials.api_key.expose(), &["sk_test_", "pk_test_"], &["sk_live_", "pk_live_"])
     }
 }
 
@@ -89,10 +120,9 @@ fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
     if let Some(currency) = input.text("currency") {
         body.insert("currency".into(), json!(currency.to_ascii_uppercase()));
     }
-    // Without a reference, Paystack makes one and its answer names it.
-    if let Ok(reference) = exchange.reference_of(255, "-.=") {
-        body.insert("reference".into(), json!(reference));
-    }
+    // Paystack takes letters, digits, - . = (its OpenAPI document) and refuses a reference the second
+    // time, so a later token of ours has another one.
+    body.insert("reference".into(), json!(exchange.object_reference(MAX_REFERENCE, "-.=")));
     if !input.metadata.is_empty() {
         body.insert("metadata".into(), input.metadata_json().into());
     }
@@ -102,7 +132,7 @@ fn transaction(exchange: &Exchange<'_>) -> Map<String, Value> {
 #[derive(Deserialize)]
 struct Answer {
     status: bool,
-    #[serde(default, deserialize_with = "encoding::null_as_default")]
+    #[serde(default, deserialize_with = "encoding::lenient")]
     data: Value,
 }
 
@@ -115,7 +145,7 @@ struct Transaction {
 
 /// <https://paystack.com/docs/api/errors/>
 fn refusal(reply: &Reply) -> Refusal {
-    let refusal = reply.refusal(&["/code"], &["/message"], &["/meta/nextStep"]);
+    let refusal = reply.refusal(&["/code", "/type"], &["/message"], &["/meta/nextStep"]);
     let kind = match refusal.code.as_deref() {
         Some("invalid_Key") => Some(Kind::CredentialsRejected),
         _ => reply.is_success().then_some(Kind::RequestRejected),

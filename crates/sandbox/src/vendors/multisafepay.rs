@@ -1,6 +1,7 @@
 //! `MultiSafepay`: API tokens for Payment Components.
 //!
-//! Written from the vendor's PHP SDK and <https://docs.multisafepay.com/docs/payment-components>.
+//! Written from the vendor's PHP SDK and its repository `payment-components-examples`. The lifetime
+//! is not published: ten minutes, as its plugin for Magento keeps a token for nine.
 
 use serde_json::json;
 
