@@ -24,8 +24,19 @@ impl Connector for Deutschebank {
              X-RequestDate, X-RandomValue): the document names the parts only, the rest is what an open-source router sends.",
             "Refusals with rc and message, or as in RFC 6749: the document has cause and description.",
         ],
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
+        evidence: &[
+            Evidence::new(
+                "path, headers X-RequestDate and X-RandomValue, members of the request, the reply and errors",
+                Source::schema("the bank's OpenAPI document Merchant-Server II REST Security API 1.0.0"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the signature, and the test host",
+                Source::third_party("an open-source payments router, connector deutschebank"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::No("No document describes the form of client ids; the hosts differ."),
         hosts: &[Host::main("https://merch.directpos.de", "https://testmerch.directpos.de")],
         credentials: &[required("client_id"), required("client_key"), optional("merchant_id").public()],
         grants: &[server_grant(

@@ -4,6 +4,12 @@
 
 use crate::prelude::*;
 
+/// The bound on `orderreference` in characters; longer ones may be cut (3DS API field specification).
+const MAX_REFERENCE: usize = 25;
+
+const JWT_GENERATOR: Source = Source::sdk("npm package @trustpayments/jwt-generator 2.0.135");
+const JWT_PAGE: Source = Source::page("https://help.trustpayments.com/hc/en-us/articles/4402694206353-JSON-Web-Token");
+
 /// The gateway takes the JWT for so many seconds from `iat`.
 const LIFETIME: u32 = 3600;
 
@@ -23,13 +29,27 @@ impl Connector for Trustpayments {
         docs: "https://help.trustpayments.com/hc/en-us/articles/4402694206353-JSON-Web-Token",
         unconfirmed: &[
             "The gateway takes a JWT for 60 minutes from iat.",
-            "The address of the JavaScript library.",
             "ACCOUNTCHECK with amount 0 for tokenizing a card without a payment.",
         ],
+        evidence: &[
+            Evidence::new("claims iat, iss and payload, HS256", JWT_GENERATOR, "2026-11"),
+            Evidence::new("members of the payload, algorithms, amounts in base units", JWT_PAGE, "2026-11"),
+            Evidence::new(
+                "the length of orderreference",
+                Source::page("https://help.trustpayments.com/hc/en-us/articles/6743917116945-3DS-API-Field-Specification"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "the address of the JavaScript library",
+                Source::third_party("several public shops that load st.js"),
+                "2026-11",
+            ),
+        ],
+        mode_shown: ModeShown::ByCredentials(
+            "Site references of test sites begin with test_ (help page JSON Web Token, test_site12345); others show none.",
+        ),
         // Never called: the page loads the library from it. Regions other than Europe have hosts of
         // their own.
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://cdn.eu.trustpayments.com", "https://cdn.eu.trustpayments.com")],
         credentials: &[required("site_reference").public(), optional("username"), optional("password")],
         grants: &[client_grant(
@@ -45,7 +65,18 @@ impl Connector for Trustpayments {
             Input::currency("currencyiso3a").required(),
             Input::minor_units("baseamount"),
         ])
-        .scopes(Scopes::OneOf(&["THREEDQUERY", "AUTH", "ACCOUNTCHECK"]))],
+        .scopes(Scopes::OneOf(&["THREEDQUERY", "AUTH", "ACCOUNTCHECK"]))
+        .worst_case(
+            "run the listed requests on this site with this amount, several times within the hour and with stolen cards \
+             (card testing)",
+            &[Bound::Amount, Bound::Object],
+        )
+        .client_source(JWT_PAGE)
+        .client_parameters(&[
+            ClientParameter::new("library_url", "the address of the JavaScript library (Europe)", "<script src>"),
+            ClientParameter::new("livestatus", "0 for test, 1 for live", "SecureTrading({ jwt, livestatus })"),
+        ])
+        .minting_ends_earlier(MintingEndsEarlier::No("it is signed here; the gateway keeps no earlier one"))],
     };
 
     fn mode(credentials: &Credentials) -> Option<Mode> {
@@ -69,7 +100,7 @@ fn jwt(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
             "accounttypedescription": "ECOM",
             "baseamount": amount.to_string(),
             "currencyiso3a": input.required_text("currencyiso3a")?.to_ascii_uppercase(),
-            "orderreference": exchange.reference,
+            "orderreference": exchange.reference_up_to(MAX_REFERENCE),
             "requesttypedescriptions": requests,
             "sitereference": credentials.site_reference,
         },

@@ -20,6 +20,8 @@ pub(super) struct Credentials {
     transaction_key: Secret,
 }
 
+const GLOBALPAYMENTS_JS: Source = Source::sdk("npm package @globalpayments/js 4.1.26 (types/tools/configure.d.ts)");
+
 pub(super) struct Tsys;
 
 impl Connector for Tsys {
@@ -29,13 +31,24 @@ impl Connector for Tsys {
         id: "tsys",
         name: "TSYS",
         docs: "https://github.com/globalpayments/php-sdk",
-        unconfirmed: &[
-            "A manifest is good for the day that it names; the day is counted in UTC.",
-            "The addresses of the page library.",
+        unconfirmed: &["A manifest is good for the day that it names; the day is counted in UTC."],
+        evidence: &[
+            Evidence::new(
+                "parts, padding, cipher and MAC of the manifest",
+                Source::third_party("a public PHP program, TSEP_Manifest, beside Global Payments' PHP library"),
+                "2026-11",
+            ),
+            Evidence::new(
+                "addresses of the page library for test and live",
+                Source::third_party("several public pages that load jsView"),
+                "2026-11",
+            ),
+            Evidence::new("that a page holds device id and manifest", GLOBALPAYMENTS_JS, "2026-11"),
         ],
+        mode_shown: ModeShown::No(
+            "Device ids and keys of test and live have the same form; the hosts differ (Global Payments' PHP library).",
+        ),
         // Never called: the page loads the library from it.
-        evidence: &[],
-        mode_shown: ModeShown::No(""),
         hosts: &[Host::main("https://gateway.transit-pass.com", "https://stagegw.transnox.com")],
         credentials: &[required("device_id").public(), required("transaction_key"), optional("developer_id")],
         grants: &[client_grant(
@@ -45,7 +58,25 @@ impl Connector for Tsys {
             tsep_manifest,
         )
         .by_default()
-        .inputs(&[Input::text_of("merchant_id", 20).required(), Input::minor_units("amount")])],
+        .inputs(&[Input::text_of("merchant_id", 20).required(), Input::minor_units("amount")])
+        .worst_case(
+            "tokenize cards as this device until midnight UTC, stolen ones included (card testing)",
+            &[Bound::Object],
+        )
+        .client_source(GLOBALPAYMENTS_JS)
+        .client_parameters(&[
+            ClientParameter::new(
+                "device_id",
+                "the device that the manifest is for",
+                "configure({ deviceId, manifest })",
+            ),
+            ClientParameter::new(
+                "library_url",
+                "the address of the page library without the manifest",
+                "<script src=\"library_url?token\">",
+            ),
+        ])
+        .minting_ends_earlier(MintingEndsEarlier::No("it is made here; equal inputs give equal manifests all day"))],
     };
 }
 

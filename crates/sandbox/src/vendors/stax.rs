@@ -1,6 +1,7 @@
 //! Stax: ephemeral authentication tokens.
 //!
-//! Written from <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1>.
+//! Written from <https://docs.staxpayments.com/reference/ephemeral-authentication-tokens-1> and the
+//! vendor's `OpenAPI` document 0.1.
 
 use serde_json::json;
 

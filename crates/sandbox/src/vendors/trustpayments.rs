@@ -1,8 +1,8 @@
 //! Trust Payments: the JWT of the JavaScript library.
 //!
-//! Written from the help page "JSON Web Token". There is no token call. The endpoint of the library
-//! is not described: the invented one takes the JWT and the request types, and refuses with the
-//! published error codes and status 400.
+//! Written from the help pages "JSON Web Token" and "3DS API Field Specification". There is no token
+//! call. The endpoint of the library is not described: the invented one takes the JWT and the request
+//! types, and refuses with the published error codes and status 400. The library itself is a stub.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -46,6 +46,10 @@ fn error(status: u16, code: &str, message: &str) -> Answer {
 }
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
+    if (request.method.as_str(), request.path.as_str()) == ("GET", "/js/latest/st.js") {
+        let script = "window.SecureTrading = (config) => ({ Components() {}, updateJWT(jwt) { config.jwt = jwt; } });";
+        return Ok(Answer::of(200, "text/javascript", script.to_owned()));
+    }
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/jwt/") {
         return Err(error(404, "60034", "No such path"));
     }
@@ -63,6 +67,9 @@ fn serve(request: &Request, state: &mut VendorState) -> Handled {
     }
     if text(&payload, "/baseamount").parse::<u64>().is_err() {
         return Err(error(400, "30000", "Invalid field: baseamount"));
+    }
+    if text(&payload, "/orderreference").chars().count() > 25 || text(&payload, "/sitereference").len() > 50 {
+        return Err(error(400, "30000", "Invalid field: orderreference"));
     }
     let list = |value: &Value, at: &str| value.pointer(at).and_then(Value::as_array).cloned().unwrap_or_default();
     let allowed = list(&payload, "/requesttypedescriptions");
@@ -103,11 +110,15 @@ mod tests {
     fn a_jwt_runs_its_request_types_for_an_hour() {
         let payload = json!({"accounttypedescription": "ECOM", "currencyiso3a": "GBP", "sitereference": "test_1",
             "baseamount": "0", "requesttypedescriptions": ["ACCOUNTCHECK"]});
+        let mut long = payload.clone();
+        long["orderreference"] = json!("r".repeat(26));
+        assert_eq!(Fake::new("trustpayments").send("GET /js/latest/st.js", &[], "").status, 200);
         Fake::new("trustpayments").check_token_use("jwt", &jwt(SECRET, NOW, &payload), &[], Some(3_600));
         for (token, code) in [
             (jwt("other", NOW, &payload), "10300"),
             (jwt(SECRET, NOW + 1, &payload), "10300"),
             (jwt(SECRET, NOW, &json!({"requesttypedescriptions": ["ACCOUNTCHECK"]})), "30000"),
+            (jwt(SECRET, NOW, &long), "30000"),
         ] {
             let body = json!({"jwt": token, "request": [{"requesttypedescriptions": ["ACCOUNTCHECK"]}]}).to_string();
             let (status, answer) = Fake::new("trustpayments").ask("POST /jwt/", &[], &body);

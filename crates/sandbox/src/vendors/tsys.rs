@@ -1,7 +1,9 @@
 //! TSYS TransIT: the manifest of the TSEP page.
 //!
-//! Written from Global Payments' PHP library. There is no token call: a browser loads the library
-//! of the page with the manifest. The manifest is valid on its day; the fake takes the day in UTC.
+//! Written from a public PHP program (`TSEP_Manifest`) and pages that load the library, not from the
+//! library that the connector follows. There is no token call: a browser loads the library of the
+//! page with the manifest. The manifest is valid on its day; the fake takes the day in UTC. The
+//! address without a manifest answers with a script that only says so; that is invented.
 
 use aes::{
     Aes128,
@@ -52,6 +54,10 @@ fn error(status: u16) -> Answer {
 
 fn serve(request: &Request, state: &mut VendorState) -> Handled {
     match (request.method.as_str(), request.segments().as_slice()) {
+        ("GET", ["transit-tsep-web", "jsView", _]) if !request.target.contains('?') => {
+            let script = "console.error('TSEP: the address lacks its manifest');";
+            Ok(Answer::of(200, "text/javascript", script.to_owned()))
+        }
         ("GET", ["transit-tsep-web", "jsView", device]) => {
             let manifest = request.target.split_once('?').map_or("", |(_, manifest)| manifest);
             let today = timestamp(state.now).strftime("%m%d%Y").to_string();

@@ -62,14 +62,10 @@ fn checkout_session_setup(credentials: &Credentials, exchange: &Exchange<'_>) ->
 fn checkout_session(exchange: &Exchange<'_>) -> Result<FormBody> {
     let input = exchange.input;
     let ui_mode = ui_mode(exchange)?;
-    let reference = match exchange.reference.chars().count() <= MAX_REFERENCE {
-        true => exchange.reference.into(),
-        false => exchange.reference_within(MAX_REFERENCE, ""),
-    };
     let form = FormBody::new()
         .field("mode", "setup")
         .field("ui_mode", ui_mode)
-        .field("client_reference_id", &reference)
+        .field("client_reference_id", &exchange.reference_up_to(MAX_REFERENCE))
         .field("expires_at", &exchange.expires_at().to_string())
         .maybe("customer", input.text("customer"))
         .maybe("currency", input.text("currency").map(str::to_ascii_lowercase).as_deref());
