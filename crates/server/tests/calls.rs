@@ -102,7 +102,11 @@ async fn every_grant_with_its_inputs() {
         (stripe().data(json!({"grant": "setup_intent"})), "setup_intent", false),
         (stripe().data(json!({"grant": "setup_intent", "payment_method_types": ["card"]})), "setup_intent", false),
         (stripe().data(old_intent), "setup_intent", false),
-        (stripe().data(json!({"grant": "terminal_connection_token"})), "terminal_connection_token", false),
+        (
+            stripe().data(json!({"grant": "terminal_connection_token", "location": "tml_1"})),
+            "terminal_connection_token",
+            false,
+        ),
         (stripe().data(intent), "payment_intent", false),
         (TokenRequest::adyen().data(adyen), "session_zero_value", true),
         (

@@ -114,7 +114,10 @@ fn inputs_have_the_types_that_the_grant_declares() {
 #[test]
 fn explain_prints_the_call_without_secrets() {
     let credentials = r#"{"Paypal":{"client_id":"public-id","client_secret":"canary-secret"}}"#;
-    let shown = daypass(&["explain", "paypal", "--test"], &[("DAYPASS_CREDENTIALS", credentials)]);
+    let shown = daypass(
+        &["explain", "paypal", "--test", "--input=domains=[\"shop.example\"]"],
+        &[("DAYPASS_CREDENTIALS", credentials)],
+    );
     let text = said(&shown);
     assert!(text.contains("POST https://api-m.sandbox.paypal.com/v1/oauth2/token"), "{text}");
     assert!(text.contains("authorization: [REDACTED]") && text.contains("response_type=client_token"), "{text}");
@@ -129,7 +132,7 @@ fn file_and_environment_merge_for_each_spelling_of_a_connector() {
     let credentials = r#"{"client_id":"i","client_secret":"s-canary"}"#;
     for (mode, host) in [("--live", "https://f1/"), ("--test", "https://e2/")] {
         let shown = daypass(
-            &["explain", "paypal", mode, "--config", file.to_str().unwrap()],
+            &["explain", "paypal", mode, "--config", file.to_str().unwrap(), "--input=grant=id_token"],
             &[("DAYPASS_CREDENTIALS", credentials), ("DAYPASS_CONNECTORS__PAY_PAL__TEST_BASE_URL", "https://e2")],
         );
         assert!(said(&shown).contains(host), "{shown:?}");

@@ -57,7 +57,11 @@ impl TestRequest {
         Self::paypal("id", "secret", json!({"audience": "server"}))
     }
 
-    pub(crate) fn paypal(id: &str, secret: &str, data: Value) -> Self {
+    /// The default grant, PayPal's client token, needs a domain.
+    pub(crate) fn paypal(id: &str, secret: &str, mut data: Value) -> Self {
+        if data == json!({}) {
+            data = json!({"domains": ["default.example"]});
+        }
         Self::of_credentials(json!({"Paypal": {"client_id": id, "client_secret": secret}}), data)
     }
 
@@ -67,9 +71,9 @@ impl TestRequest {
         Self::of_credentials(json!({"Stripe": {"api_key": "sk_test_1234567890"}}), data)
     }
 
-    /// Stripe's connection token, which has no published lifetime.
+    /// Stripe's setup intent, which lives until it is used.
     pub(crate) fn without_end() -> Self {
-        Self { data: json!({"grant": "terminal_connection_token"}), ..Self::absolute() }
+        Self { data: json!({"grant": "setup_intent"}), ..Self::absolute() }
     }
 
     pub(crate) fn reference(mut self, reference: impl Into<String>) -> Self {

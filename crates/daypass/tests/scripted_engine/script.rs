@@ -100,7 +100,7 @@ impl Script {
                 json!({"id": "e", "object": "ephemeral_key", "expires": expires,
                     "secret": text(expires * 1000 - ahead - START_MS)})
             }
-            "/v1/terminal/connection_tokens" => json!({"secret": text(i64::MAX)}),
+            "/v1/setup_intents" => json!({"id": "seti", "client_secret": text(i64::MAX)}),
             _ => {
                 let form = String::from_utf8_lossy(&call.body).into_owned();
                 let scope = if form.contains("client_token") {

@@ -305,6 +305,7 @@ impl TokenRequest<'_> {
 
     pub(crate) fn paypal() -> Self {
         Self::of(Connector::PAYPAL, "paypal", json!({"Paypal": {"client_id": "id-1", "client_secret": "secret-1"}}))
+            .data(json!({"domains": ["shop.example"]}))
     }
 
     pub(crate) fn braintree() -> Self {
