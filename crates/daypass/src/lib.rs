@@ -34,7 +34,7 @@ pub use request::{
 };
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};
 pub use store::{
-    Fingerprint, FingerprintError, Forgotten, LeaseOutcome, Owner, Store, StoreError, StoreKey, StoredValue,
+    Fingerprint, FingerprintError, Forgotten, LeaseOutcome, Owner, Put, Store, StoreError, StoreKey, StoredValue,
     fallback::FallbackStore,
     memory::MemoryStore,
     redis::{OpenError, RedisStore},

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{
     clock::Clock,
     store::{
-        Fingerprint, Forgotten, LeaseOutcome, Owner, Store, StoreError, StoreKey, StoredValue,
+        Fingerprint, Forgotten, LeaseOutcome, Owner, Put, Store, StoreError, StoreKey, StoredValue,
         redis::{Offered, OpenError, RedisStore},
         remembered::Remembered,
     },
@@ -70,6 +70,14 @@ impl FallbackStore {
 impl Store for FallbackStore {
     async fn wait_until_up(&self, limit: Duration) -> bool {
         self.shared.wait_until_up(limit).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_complete(&self) -> bool {
+        self.shared.is_complete()
     }
 
     async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
@@ -164,6 +172,25 @@ impl Store for FallbackStore {
         }
         self.here.refused.release(key, owner).await?;
         Ok(put.unwrap_or(true))
+    }
+
+    async fn put_all_and_release(&self, owner: Owner, put: Put, also: Vec<Put>) -> Result<bool, StoreError> {
+        let since = self.here.times_forgotten();
+        let taken = self.shared.put_all_and_release(owner, put.clone(), also.clone()).await;
+        let key = put.key;
+        if taken != Ok(false) {
+            for put in also.into_iter().chain([put]) {
+                self.remember(since, taken, put.key, put.value, put.life);
+            }
+        }
+        self.here.refused.release(key, owner).await?;
+        Ok(taken.unwrap_or(true))
+    }
+
+    async fn remove(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        self.here.remove(keys);
+        let _ = self.shared.remove(keys).await;
+        Ok(())
     }
 
     async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     clock::Clock,
-    store::{Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Store, StoreError, StoreKey, StoredValue},
+    store::{Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue},
 };
 
 /// Most bytes of values. A token takes about a KiB.
@@ -196,6 +196,19 @@ impl Store for MemoryStore {
             leases.remove(&key);
         }
         Ok(ours)
+    }
+
+    async fn put_all_and_release(&self, owner: Owner, put: Put, also: Vec<Put>) -> Result<bool, StoreError> {
+        let ours = self.put_and_release(put.key, owner, put.value, put.life).await?;
+        if ours {
+            also.into_iter().for_each(|put| self.insert(put.key, put.value, put.life));
+        }
+        Ok(ours)
+    }
+
+    async fn remove(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        keys.iter().for_each(|key| MemoryStore::remove(self, *key));
+        Ok(())
     }
 
     async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError> {

@@ -84,6 +84,17 @@ pub struct Forgotten {
     pub unconfirmed: Vec<String>,
 }
 
+/// A value that is put together with another one.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Its key.
+    pub key: StoreKey,
+    /// The sealed value.
+    pub value: Vec<u8>,
+    /// The time until it disappears.
+    pub life: Duration,
+}
+
 /// How often a waiting caller checks whether another owner's lease has ended.
 const POLL_EVERY: Duration = Duration::from_millis(25);
 
@@ -104,6 +115,17 @@ pub trait Store: Send + Sync + 'static {
     /// Waits until the store answers, for this long at most; returns whether it does.
     async fn wait_until_up(&self, limit: Duration) -> bool {
         let _ = limit;
+        true
+    }
+
+    /// Whether several nodes use it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether it holds what every node has put. A shared store that does not answer now, with the
+    /// memory of one node in its place, is not complete.
+    fn is_complete(&self) -> bool {
         true
     }
 
@@ -146,6 +168,27 @@ pub trait Store: Send + Sync + 'static {
         value: Vec<u8>,
         life: Duration,
     ) -> Result<bool, StoreError>;
+
+    /// The same, and these further values where the first one was put. A store that can do both at
+    /// once replaces this method.
+    async fn put_all_and_release(&self, owner: Owner, put: Put, also: Vec<Put>) -> Result<bool, StoreError> {
+        let ours = self.put_and_release(put.key, owner, put.value, put.life).await?;
+        if ours {
+            for put in also {
+                self.put(put.key, put.value, put.life).await?;
+            }
+        }
+        Ok(ours)
+    }
+
+    /// Removes the values of these keys. A store without removal replaces each by an empty value,
+    /// which counts as absent.
+    async fn remove(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        for key in keys {
+            self.put(*key, Vec::new(), Duration::from_millis(1)).await?;
+        }
+        Ok(())
+    }
 
     /// Releases the lease without a value.
     async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError>;

@@ -75,6 +75,14 @@ impl Remembered {
         self.refused.remove_all(fingerprint)
     }
 
+    /// Removes the remembered values of these keys.
+    pub(super) fn remove(&self, keys: &[StoreKey]) {
+        for key in keys {
+            self.taken.remove(*key);
+            self.refused.remove(*key);
+        }
+    }
+
     /// The remembered values of these keys.
     pub(super) fn find(&self, keys: &[StoreKey]) -> Vec<StoredValue> {
         let at = |key: &StoreKey| {

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::store::{
-    Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Store, StoreError, StoreKey, StoredValue,
+    Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue,
     redis::{
         link::{Link, Trouble},
         runner::Runner,
@@ -140,6 +140,14 @@ impl Store for RedisStore {
         timeout(limit, up).await.is_ok()
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_complete(&self) -> bool {
+        self.0.link.up.load(Ordering::Relaxed)
+    }
+
     async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
         let names: Arc<[String]> = keys.iter().map(value_key).collect();
         let rows: Vec<Row> = self
@@ -243,18 +251,36 @@ impl Store for RedisStore {
         value: Vec<u8>,
         life: Duration,
     ) -> Result<bool, StoreError> {
+        self.put_all_and_release(owner, Put { key, value, life }, Vec::new()).await
+    }
+
+    async fn put_all_and_release(&self, owner: Owner, put: Put, also: Vec<Put>) -> Result<bool, StoreError> {
+        let lease = lease_key(&put.key);
+        let puts: Arc<[Put]> = std::iter::once(put).chain(also).collect();
         self.0
             .run(move |link, mut connection| {
-                let value = value.clone();
+                let (lease, puts) = (lease.clone(), puts.clone());
                 async move {
                     let mut call = link.scripts.put_and_release.prepare_invoke();
-                    call.key(value_key(&key))
-                        .key(lease_key(&key))
-                        .arg(hex::encode(owner))
-                        .arg(value)
-                        .arg(milliseconds(life));
+                    call.key(lease).arg(hex::encode(owner));
+                    for put in puts.iter() {
+                        call.key(value_key(&put.key)).arg(&put.value).arg(milliseconds(put.life));
+                    }
                     as_bool(call.invoke_async(&mut connection).await)
                 }
+            })
+            .await
+    }
+
+    async fn remove(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        let names: Vec<String> = keys.iter().map(value_key).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.0
+            .run(move |_, mut connection| {
+                let names = names.clone();
+                async move { connection.del::<_, ()>(names).await }
             })
             .await
     }

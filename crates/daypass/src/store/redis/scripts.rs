@@ -54,14 +54,17 @@ const ACQUIRE_LEASE: &str = "
     redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
     return {-1, '', 0}";
 
-/// Puts the value if the owner still holds the lease, or if the lease is gone (evicted or expired)
-/// and there is no other value.
+/// Puts the value under the second of KEYS, and further values under the keys after it, if the
+/// owner still holds the lease (the first of KEYS), or if the lease is gone (evicted or expired)
+/// and there is no other value. ARGV: the owner, then value and lifetime of each key.
 const PUT_AND_RELEASE: &str = "
-    local holder, value = redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])
+    local holder, value = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
     if value == ARGV[2] then return 1 end
     if holder == ARGV[1] or (not holder and not value) then
-        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-        redis.call('DEL', KEYS[2])
+        for nth = 2, #KEYS do
+            redis.call('SET', KEYS[nth], ARGV[2 * nth - 2], 'PX', ARGV[2 * nth - 1])
+        end
+        redis.call('DEL', KEYS[1])
         return 1
     end
     return 0";
