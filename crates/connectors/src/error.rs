@@ -27,6 +27,10 @@ pub enum Kind {
     PolicyDenied,
     /// The reference was used before, with another request.
     ReferenceReused,
+    /// The token would live longer than the operator allows.
+    LivesTooLong,
+    /// The exchange would send a secret again that works once.
+    SecretUsedUp,
 
     // The connector says no.
     /// The connector does not know these credentials.
@@ -62,7 +66,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::UnknownConnector,
         Self::UnsupportedGrant,
@@ -72,6 +76,8 @@ impl Kind {
         Self::ServerTokenNotAskedFor,
         Self::PolicyDenied,
         Self::ReferenceReused,
+        Self::LivesTooLong,
+        Self::SecretUsedUp,
         Self::CredentialsRejected,
         Self::PermissionDenied,
         Self::RequestRejected,
@@ -98,6 +104,8 @@ impl Kind {
             Self::ServerTokenNotAskedFor => "SERVER_TOKEN_NOT_ASKED_FOR",
             Self::PolicyDenied => "POLICY_DENIED",
             Self::ReferenceReused => "REFERENCE_REUSED",
+            Self::LivesTooLong => "LIVES_TOO_LONG",
+            Self::SecretUsedUp => "SECRET_USED_UP",
             Self::CredentialsRejected => "CREDENTIALS_REJECTED",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::RequestRejected => "REQUEST_REJECTED",
@@ -124,7 +132,9 @@ impl Kind {
             | Self::Unauthenticated
             | Self::ServerTokenNotAskedFor
             | Self::PolicyDenied
-            | Self::ReferenceReused => Fault::Caller,
+            | Self::ReferenceReused
+            | Self::LivesTooLong
+            | Self::SecretUsedUp => Fault::Caller,
             Self::CredentialsRejected
             | Self::PermissionDenied
             | Self::RequestRejected

@@ -197,7 +197,8 @@ pub struct Grant<S = ()> {
 }
 
 impl<S: Copy> Grant<S> {
-    pub(crate) const fn new(
+    /// A grant with these facts and nothing else.
+    pub const fn new(
         name: &'static str,
         audience: Audience,
         allows: &'static str,

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use connectors::{Call, Result, Step};
+use connectors::{Call, Registration, Result, Step};
 use tokio::time::Instant;
 
 use crate::{
@@ -52,6 +52,21 @@ impl<V: HttpSend> Engine<V> {
         report: &mut CallReport,
     ) -> Result<IssuedToken> {
         let registration = request.registration()?;
+        self.create_access_token_of(registration, request, deadline, report).await
+    }
+
+    /// The same for this connector, whatever the request names: also for one that is not on the
+    /// list, as in tests.
+    ///
+    /// # Errors
+    /// As [`Engine::create_access_token`].
+    pub async fn create_access_token_of(
+        &self,
+        registration: &'static Registration,
+        request: IncomingRequest<'_>,
+        deadline: Instant,
+        report: &mut CallReport,
+    ) -> Result<IssuedToken> {
         report.connector = Some(registration.meta.id);
         let wants_new = request.fresh;
         let request = Arc::new(TokenRequest::check(request, registration, &self.settings)?);
@@ -70,6 +85,7 @@ impl<V: HttpSend> Engine<V> {
         let answer = self.cache.get_or_fetch(&query, &mut connector_use).await;
         (report.attempts, report.connector_time) = (connector_use.attempts, connector_use.time);
         let answer = answer?;
+        query.request.client_limit.check(&answer.token)?;
         report.replayed = answer.replayed;
         Ok(answer.token)
     }

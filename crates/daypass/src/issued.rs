@@ -3,7 +3,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use connectors::{Audience, Result, Token};
+use connectors::{Audience, Result, Timestamp, Token};
 use tokio::time::Instant;
 
 use crate::report::ConnectorUse;
@@ -34,7 +34,42 @@ impl IssuedToken {
 }
 
 /// Runs the exchange of one request until the deadline. It can be called more than once.
-pub(crate) type Exchange = Arc<dyn Fn(Instant) -> Pin<Box<dyn Future<Output = Exchanged> + Send>> + Send + Sync>;
+pub(crate) type Exchange =
+    Arc<dyn Fn(Instant, Issuance) -> Pin<Box<dyn Future<Output = Exchanged> + Send>> + Send + Sync>;
+
+/// The values that are the same for all exchanges for one token, also for a caller's retry.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuance {
+    /// A UUID.
+    pub idempotency_key: String,
+    /// How many tokens the place of this one had before.
+    pub generation: u32,
+    /// When the first of the exchanges began.
+    pub began: Timestamp,
+    /// The time since then, at the start of this exchange.
+    pub age: Duration,
+}
+
+/// The knowledge that an exchange leaves about its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No call was sent.
+    NotSent,
+    /// A token.
+    Issued,
+    /// A token that had already ended.
+    Ended,
+    /// The connector refused the request.
+    Refused,
+    /// The connector asked for fewer calls, and did not look at the request.
+    TurnedAway,
+    /// The connector failed (5xx): the token may exist.
+    Failed,
+    /// A reply that cannot be read, which an expired token's may be.
+    Unreadable,
+    /// No reply: the token may exist.
+    Unknown,
+}
 
 /// The outcome of one exchange with a connector.
 #[derive(Clone)]
@@ -43,11 +78,13 @@ pub(crate) struct Exchanged {
     pub result: Result<IssuedToken>,
     /// The calls that the exchange made.
     pub connector_use: ConnectorUse,
+    /// The knowledge about the token.
+    pub outcome: Outcome,
 }
 
 impl Exchanged {
     /// An outcome for which no call was made.
     pub(crate) fn without_call(result: Result<IssuedToken>) -> Self {
-        Self { result, connector_use: ConnectorUse::default() }
+        Self { result, connector_use: ConnectorUse::default(), outcome: Outcome::NotSent }
     }
 }

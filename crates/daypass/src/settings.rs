@@ -66,6 +66,11 @@ fn time_fault(name: &str, milliseconds: u64) -> Option<String> {
     (!(1..=MAX_MS).contains(&milliseconds)).then(|| format!("{name}: must be from 1 to {MAX_MS} milliseconds (a day)"))
 }
 
+/// The fault of a lifetime that no token has, in words for the operator.
+fn life_fault(name: &str, seconds: u32) -> Option<String> {
+    (seconds == 0).then(|| format!("{name}: must be at least 1 second"))
+}
+
 impl Limits {
     /// Most of anything that is counted.
     pub const MAX_COUNT: usize = 1_000_000;
@@ -106,15 +111,23 @@ pub struct Policy {
     pub server_tokens: bool,
     /// If not empty: only these connectors.
     pub connectors: BTreeSet<String>,
+    /// The longest life of a CLIENT token, in seconds.
+    pub client_token_max_seconds: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { server_tokens: true, connectors: BTreeSet::new() }
+        Self { server_tokens: true, connectors: BTreeSet::new(), client_token_max_seconds: Self::CLIENT_TOKEN_SECONDS }
     }
 }
 
 impl Policy {
+    /// The longest life of a CLIENT token unless the operator says otherwise: a day, in seconds. A
+    /// purchase does not take longer, and a stolen token is of no use after it.
+    pub const CLIENT_TOKEN_SECONDS: u32 = 86_400;
+    /// The limit that no token reaches.
+    pub const NO_LIMIT: u32 = u32::MAX;
+
     /// The reason why a token may not be handed out; `None` where it may.
     pub fn denies(&self, connector: &str, audience: Audience) -> Option<&'static str> {
         if !self.connectors.is_empty() && !self.connectors.contains(connector) {
@@ -137,6 +150,8 @@ pub struct ConnectorSettings {
     pub attempt_timeout_ms: Option<u64>,
     /// Time for making a connection, in place of the common limit. Milliseconds.
     pub connect_timeout_ms: Option<u64>,
+    /// The longest life of a CLIENT token, in place of the common limit. Seconds.
+    pub client_token_max_seconds: Option<u32>,
     /// Other hosts than the connector's own: `base_url`, `test_base_url`, `<host>_base_url`,
     /// `test_<host>_base_url`.
     #[serde(flatten)]
@@ -147,6 +162,7 @@ impl Settings {
     /// All faults of the settings, in words for the operator.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.limits.faults();
+        faults.extend(life_fault("policy.client_token_max_seconds", self.policy.client_token_max_seconds));
         for name in self.policy.connectors.iter().filter(|name| connectors::find(name).is_none()) {
             faults.push(format!("policy.connectors: no connector named {name} gives tokens"));
         }
@@ -172,6 +188,9 @@ impl Settings {
             faults.extend(
                 times.iter().filter_map(|(key, time)| time_fault(&format!("connectors.{name}.{key}"), (*time)?)),
             );
+            let life = settings.client_token_max_seconds;
+            faults
+                .extend(life.and_then(|life| life_fault(&format!("connectors.{name}.client_token_max_seconds"), life)));
         }
         faults
     }
@@ -180,6 +199,12 @@ impl Settings {
     pub fn attempt_timeout(&self, id: &str) -> Duration {
         let own = self.connector(id).and_then(|settings| settings.attempt_timeout_ms);
         Duration::from_millis(own.unwrap_or(self.limits.attempt_timeout_ms))
+    }
+
+    /// The longest life of a CLIENT token of this connector, in seconds.
+    pub fn client_token_max_seconds(&self, id: &str) -> u32 {
+        let own = self.connector(id).and_then(|settings| settings.client_token_max_seconds);
+        own.unwrap_or(self.policy.client_token_max_seconds)
     }
 
     /// Connection time limits of single connectors, by `host[:port]` of each of their base URLs.

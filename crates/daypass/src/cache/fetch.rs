@@ -1,7 +1,11 @@
 //! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once
 //! for all callers that wait for the token.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use connectors::{Error, Kind};
 use moka::sync::Cache;
@@ -10,14 +14,16 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cache::{
         events::CacheEvent,
-        keys::{CacheKeys, reference_reused},
+        issuance::ends_earlier,
+        keys::{CacheKeys, exchanges_secret, reference_reused},
+        mint::Minted,
         query::{Freshness, Query},
         record::Content,
         refresh::{Jitter, is_due},
         sealed_store::{Kept, SealedStore},
     },
-    issued::Exchanged,
-    store::{LeaseOutcome, Owner, StoreError, StoreKey, StoredValue},
+    issued::{Exchanged, IssuedToken},
+    store::{LeaseOutcome, Owner, Put, StoreError, StoreKey, StoredValue},
 };
 
 /// How long a rejection of credentials is remembered.
@@ -32,6 +38,8 @@ pub(super) struct Fetcher {
     pub sealed: SealedStore,
     /// The errors of rejected credentials, each until a moment on the monotonic clock.
     rejected: Cache<[u8; 32], (Error, Duration)>,
+    /// The connectors that were warned about.
+    warned: Mutex<BTreeSet<&'static str>>,
 }
 
 /// The result of a fetch.
@@ -69,12 +77,17 @@ enum Lease {
 impl Fetcher {
     pub(super) fn new(sealed: SealedStore) -> Self {
         let rejected = Cache::builder().max_capacity(MAX_REJECTIONS).time_to_live(REMEMBER_REJECTION).build();
-        Self { sealed, rejected }
+        Self { sealed, rejected, warned: Mutex::default() }
     }
 
     /// Forgets which credentials were rejected.
     pub(super) fn forget_rejections(&self) {
         self.rejected.invalidate_all();
+    }
+
+    /// Whether this is the first warning about a connector.
+    pub(super) fn is_first_warning(&self, connector: &'static str) -> bool {
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(connector)
     }
 
     /// A stored token, or a new one that is stored.
@@ -92,14 +105,23 @@ impl Fetcher {
             Lease::Skipped => None,
         };
         let rejection = self.remembered_rejection(keys).filter(|_| query.freshness == Freshness::CacheOk);
-        let exchanged = match (rejection, lease) {
-            (Some(error), _) => Exchanged::without_call(Err(error)),
-            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, (query.exchange)(query.deadline)).await,
-            (None, None) => (query.exchange)(query.deadline).await,
+        let Minted { exchanged, record } = match (rejection, lease) {
+            (Some(error), _) => Minted { exchanged: Exchanged::without_call(Err(error)), record: None },
+            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, self.mint(query)).await,
+            (None, None) => self.mint(query).await,
         };
         match &exchanged.result {
+            // Each call gets one of its own.
+            Ok(_) if query.request.grant.single_use => {}
             Ok(token) => {
-                let kept = self.sealed.keep(token, keys, lease).await;
+                let also = self.put_with(query, token, record).await;
+                let kept = self.sealed.keep(token, keys, lease, also).await;
+                if let Kept::Theirs = kept
+                    && ends_earlier(&query.request)
+                {
+                    let result = Err(self.drop_both(query).await);
+                    return fetched(Exchanged { result, ..exchanged });
+                }
                 // The lease had passed to another node, and that node was first: all nodes hand out
                 // the same token.
                 if let Kept::Theirs = kept
@@ -114,6 +136,9 @@ impl Fetcher {
                     let until = self.sealed.clock.elapsed() + REMEMBER_REJECTION;
                     self.rejected.insert(keys.credentials, (error.clone(), until));
                 }
+                if let Some(Put { key, value, life }) = record {
+                    let _ = self.sealed.store.put(key, value, life).await;
+                }
                 if let Some(owner) = lease {
                     let _ = self.sealed.store.release(keys.store_key(), owner).await;
                 }
@@ -122,10 +147,25 @@ impl Fetcher {
         fetched(exchanged)
     }
 
+    /// The records that are put together with a new token.
+    async fn put_with(&self, query: &Query, token: &IssuedToken, record: Option<Put>) -> Vec<Put> {
+        let mut also: Vec<Put> = record.into_iter().collect();
+        if ends_earlier(&query.request) {
+            also.extend(self.sealed.successors(token, &query.request, &query.keys));
+        } else if query.freshness == Freshness::ForceNew {
+            also.extend(self.sealed.copy_of_replaced(&query.keys).await);
+        }
+        also
+    }
+
     /// Acquires the lease, or finds that there is a stored token.
     async fn acquire_lease(&self, query: &Query, owner: Owner) -> Lease {
         let (store, key) = (&self.sealed.store, query.keys.store_key());
+        if query.request.grant.single_use {
+            return Lease::Skipped;
+        }
         let (read_first, wait_until, not_due_by) = match query.freshness {
+            Freshness::ForceNew if ends_earlier(&query.request) => return self.lease_to_replace(query, owner).await,
             Freshness::ForceNew => return Lease::Skipped,
             Freshness::CacheOk => (query.keys.token(), query.deadline, None),
             Freshness::BackgroundRefresh => (&[][..], Instant::now(), Some(Jitter::MAX)),
@@ -154,11 +194,42 @@ impl Fetcher {
         }
     }
 
+    /// Acquires the lease for a token that ends the stored one. Where another node makes one in the
+    /// meantime, that is new enough.
+    async fn lease_to_replace(&self, query: &Query, owner: Owner) -> Lease {
+        let (store, key) = (&self.sealed.store, query.keys.store_key());
+        match store.acquire_lease(&[], key, owner, LEASE, Instant::now()).await {
+            Ok(LeaseOutcome::Acquired) => return Lease::Acquired,
+            Err(StoreError) => return Lease::Skipped,
+            Ok(LeaseOutcome::Found(_) | LeaseOutcome::TimedOut) => {}
+        }
+        let before = store.get(query.keys.token()).await.unwrap_or_default();
+        match store.acquire_lease(&[], key, owner, LEASE, query.deadline).await {
+            Ok(LeaseOutcome::Acquired) => {}
+            Err(StoreError) => return Lease::Skipped,
+            Ok(LeaseOutcome::Found(_) | LeaseOutcome::TimedOut) => return Lease::TimedOut,
+        }
+        let after = store.get(query.keys.token()).await.unwrap_or_default();
+        let mut new = after.iter().filter(|after| !before.iter().any(|before| before.value == after.value));
+        match new.find_map(|stored| self.hit(query, stored, None)) {
+            Some(hit) => {
+                let _ = store.release(key, owner).await;
+                Lease::Hit(Box::new(hit))
+            }
+            None => Lease::Acquired,
+        }
+    }
+
     /// The stored value as the result of a fetch, if it may be handed out. With `not_due_by`, a
     /// token that is due for a refresh with this jitter is no hit.
     fn hit(&self, query: &Query, stored: &StoredValue, not_due_by: Option<Jitter>) -> Option<Fetched> {
         let record = self.sealed.open(stored)?;
         let request = record.request;
+        // The place of a secret also holds tokens for other inputs, and notes of predecessors.
+        let one_secret = query.request.grant.is_shared() && exchanges_secret(&query.request);
+        if one_secret && (request != query.keys.request || matches!(record.content, Content::ReferenceNote)) {
+            return None;
+        }
         let fetched = |result, source| Some(Fetched { request, exchanged: Exchanged::without_call(result), source });
         let Content::Token(record) = record.content else {
             // A SERVER token was issued for this reference.

@@ -1,12 +1,20 @@
 //! The keys under which a request's token is stored. They are keyed hashes over every field of the
 //! credentials, so that a field that a connector gains is in them at once. Secret inputs count as
 //! credentials.
+//!
+//! Where a new token ends the one before it, or where the exchange uses a secret up, one secret has
+//! one key: the value counts and not the place where it was given, and nothing else of the request
+//! is in the key.
 
 use connectors::{Error, InputKind, Kind, Mode, Result};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
-    cache::keyring::{HashInput, Keyring},
+    cache::{
+        issuance::ends_earlier,
+        keyring::{HashInput, Keyring},
+    },
     request::validated::TokenRequest,
     store::{Fingerprint, StoreKey},
 };
@@ -22,6 +30,8 @@ pub(crate) struct CacheKeys {
     /// The store keys of a shared SERVER token, one for each key of the ring. Empty where each
     /// reference has its own token.
     pub shared: Vec<StoreKey>,
+    /// The store keys of the token's issuance, one for each key of the ring.
+    pub issuance: Vec<StoreKey>,
     /// The digest of everything that was asked for, without the reference. Two calls with one
     /// reference are the same call where it is equal. It does not depend on the ring, whose keys
     /// change.
@@ -31,12 +41,8 @@ pub(crate) struct CacheKeys {
 impl CacheKeys {
     /// The keys of a request.
     pub(crate) fn of(request: &TokenRequest, ring: &Keyring) -> Self {
-        let credentials = credentials_of(request);
-        let credentials = |purpose: &str| {
-            let input = HashInput::of(purpose).part(request.meta.id);
-            let input = input.parts(credentials.iter().map(|(name, _)| name));
-            input.parts(credentials.iter().map(|(_, value)| value.as_bytes()))
-        };
+        let fields = credentials_of(request);
+        let credentials = |purpose: &str| hash_fields(purpose, request, &fields);
         let urls = |input: HashInput, mode: Mode| input.parts(request.bases.of_mode(mode).iter());
         let fingerprints: Vec<Fingerprint> = ring
             .digests(&credentials("fingerprint"))
@@ -50,11 +56,26 @@ impl CacheKeys {
         let rejection = urls(credentials("credentials").part(request.mode.label()), request.mode);
         // A CLIENT grant's token belongs to one reference, also where a backend asks for the values
         // that came with it.
-        let shared = request.grant.is_shared().then(|| asked_for(request, credentials("shared")));
+        let shared = is_shared(request).then(|| match exchanges_secret(request) {
+            true => one_secret(request, &fields),
+            false => asked_for(request, credentials("shared")),
+        });
+        let reference = store_keys(reference);
+        let shared = shared.map(store_keys).unwrap_or_default();
+        let token = if shared.is_empty() { &reference } else { &shared };
+        let issuance = match request.grant.spends.and_then(|name| given(request, name)) {
+            Some(secret) => {
+                let spent = HashInput::of("spent").part(request.meta.id).part(request.mode.label());
+                let spent = urls(spent, request.mode).part(secret.as_bytes());
+                ring.digests(&spent).map(apart).collect()
+            }
+            None => token.iter().map(|key| derived("issuance", key, &[])).map(apart).collect(),
+        };
         Self {
             credentials: ring.digest(&rejection),
-            reference: store_keys(reference),
-            shared: shared.map(store_keys).unwrap_or_default(),
+            issuance,
+            reference,
+            shared,
             request: asked_for(request, HashInput::of("request")).unkeyed_digest(),
             fingerprints,
         }
@@ -67,9 +88,24 @@ impl CacheKeys {
 
     /// The store key of a new token.
     pub(crate) fn store_key(&self) -> StoreKey {
+        self.first_of(self.token())
+    }
+
+    /// The store key of a new record of the issuance.
+    pub(super) fn issuance_key(&self) -> StoreKey {
+        self.first_of(&self.issuance)
+    }
+
+    /// The store keys of a shared token that was replaced, by its tag.
+    pub(super) fn replaced(&self, tag: Tag) -> Vec<StoreKey> {
+        let key = |key: &StoreKey| StoreKey { digest: derived("replaced", key, &tag), ..*key };
+        self.shared.iter().map(key).collect()
+    }
+
+    fn first_of(&self, keys: &[StoreKey]) -> StoreKey {
         // A ring has a key, so there is a first one.
         let unused = StoreKey { fingerprint: Fingerprint([0; 8]), digest: self.request };
-        self.token().first().copied().unwrap_or(unused)
+        keys.first().copied().unwrap_or(unused)
     }
 
     /// Checks that a record with this digest was made for the same request.
@@ -86,12 +122,72 @@ pub(super) fn reference_reused() -> Error {
     )
 }
 
-/// The credentials and the secret inputs, sorted by name.
+/// Names a token within its place.
+pub(super) type Tag = [u8; 8];
+
+/// Whether references get one token.
+pub(super) fn is_shared(request: &TokenRequest) -> bool {
+    request.grant.is_shared() && !request.grant.single_use
+}
+
+/// Whether the token's place is that of a secret.
+pub(super) fn exchanges_secret(request: &TokenRequest) -> bool {
+    ends_earlier(request) || request.grant.spends.is_some()
+}
+
+/// The store key, by the current key of the ring, of the token that a secret exchanges for: one
+/// that came with another token, to be given as this field of the credentials or input.
+pub(super) fn successor(request: &TokenRequest, name: &str, secret: &str, ring: &Keyring) -> StoreKey {
+    let fields = request.credentials.fields().iter().filter(|(field, _)| *field != name);
+    let mut fields: Vec<_> = fields.map(|(name, value)| (name.as_str(), Zeroizing::new(value.to_string()))).collect();
+    fields.push((name, Zeroizing::new(Value::from(secret).to_string())));
+    fields.sort_by_key(|(name, _)| *name);
+    let [a, b, c, d, e, f, g, h, ..] = ring.digest(&hash_fields("fingerprint", request, &fields));
+    let fingerprint = Fingerprint([a, b, c, d, e, f, g, h]);
+    StoreKey { fingerprint, digest: ring.digest(&one_secret(request, &fields)) }
+}
+
+type Fields<'a> = [(&'a str, Zeroizing<String>)];
+
+fn hash_fields(purpose: &str, request: &TokenRequest, fields: &Fields<'_>) -> HashInput {
+    let input = HashInput::of(purpose).part(request.meta.id);
+    let input = input.parts(fields.iter().map(|(name, _)| name));
+    input.parts(fields.iter().map(|(_, value)| value.as_bytes()))
+}
+
+fn one_secret(request: &TokenRequest, fields: &Fields<'_>) -> HashInput {
+    let input = hash_fields("one secret", request, fields).part(request.mode.label());
+    input.parts(request.bases.of_mode(request.mode).iter())
+}
+
+/// A key that belongs to another one.
+fn derived(purpose: &str, key: &StoreKey, more: &[u8]) -> [u8; 32] {
+    HashInput::of(purpose).part(key.digest).part(more).unkeyed_digest()
+}
+
+/// A key that is not forgotten together with the credentials.
+fn apart(digest: [u8; 32]) -> StoreKey {
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    StoreKey { fingerprint: Fingerprint([a, b, c, d, e, f, g, h]), digest }
+}
+
+/// The secret of this name: the input, else the credential.
+fn given<'a>(request: &'a TokenRequest, name: &str) -> Option<&'a str> {
+    let credential = || request.credentials.fields().get(name).and_then(Value::as_str);
+    request.inputs.text(name).or_else(credential)
+}
+
+fn is_secret_input(request: &TokenRequest, name: &str) -> bool {
+    request.grant.inputs.iter().any(|input| input.name == name && input.kind == InputKind::Secret)
+}
+
+/// The credentials and the secret inputs, sorted by name. Where the value of a secret counts, an
+/// input takes the place of the credential of its name.
 fn credentials_of(request: &TokenRequest) -> Vec<(&str, Zeroizing<String>)> {
-    let is_secret =
-        |name: &str| request.grant.inputs.iter().any(|input| input.name == name && input.kind == InputKind::Secret);
-    let inputs = request.inputs.iter().filter(|(name, _)| is_secret(name));
-    let fields = request.credentials.fields().iter().map(|(name, value)| (name.as_str(), value)).chain(inputs);
+    let inputs = || request.inputs.iter().filter(|(name, _)| is_secret_input(request, name));
+    let replaced = |name: &str| exchanges_secret(request) && inputs().any(|(input, _)| input == name);
+    let fields = request.credentials.fields().iter().map(|(name, value)| (name.as_str(), value));
+    let fields = fields.filter(|(name, _)| !replaced(name)).chain(inputs());
     let mut fields: Vec<_> = fields.map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
     fields.sort_by_key(|(name, _)| *name);
     fields
@@ -99,8 +195,10 @@ fn credentials_of(request: &TokenRequest) -> Vec<(&str, Zeroizing<String>)> {
 
 /// Adds everything that was asked for, without the reference and the credentials.
 fn asked_for(request: &TokenRequest, input: HashInput) -> HashInput {
-    let inputs: Vec<String> =
-        request.inputs.iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]).collect();
+    // The place of a secret that is exchanged does not matter.
+    let left_out = |name: &str| exchanges_secret(request) && is_secret_input(request, name);
+    let inputs = request.inputs.iter().filter(|(name, _)| !left_out(name));
+    let inputs: Vec<String> = inputs.flat_map(|(name, value)| [name.to_owned(), value.to_string()]).collect();
     input
         .part(request.mode.label())
         .part(request.grant.name)

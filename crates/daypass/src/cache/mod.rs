@@ -3,8 +3,10 @@
 
 mod events;
 mod fetch;
+mod issuance;
 pub(crate) mod keyring;
 mod keys;
+mod mint;
 pub(crate) mod query;
 mod record;
 mod refresh;
@@ -22,11 +24,11 @@ use crate::{
         events::CacheEvent,
         fetch::{Fetched, Fetcher, Source},
         keyring::Keyring,
-        keys::CacheKeys,
+        keys::{CacheKeys, exchanges_secret, is_shared},
         query::{Freshness, Query},
-        record::Content,
+        record::{Content, tag},
         refresh::{Jitter, is_due},
-        sealed_store::{KEEP_WITHOUT_EXPIRY, ReferenceUse, SealedStore},
+        sealed_store::{KEEP_WITHOUT_EXPIRY, Noted, ReferenceUse, SealedStore},
         single_flight::{Role, SingleFlight, Waiter},
     },
     clock::Clock,
@@ -49,11 +51,14 @@ const MAX_REFRESHES: u64 = 100_000;
 /// The token cache of one node.
 pub(crate) struct TokenCache {
     fetcher: Arc<Fetcher>,
-    /// A caller that wants a new token must not receive a stored one: the freshness is in the key.
-    in_flight: SingleFlight<(StoreKey, Freshness), Fetched>,
+    in_flight: SingleFlight<FlightKey, Fetched>,
     /// Until when, on the monotonic clock, a token is not refreshed again.
     refreshed: Cache<StoreKey, Duration>,
 }
+
+/// The key of a fetch. A caller that wants a new token must not receive a stored one: the freshness
+/// is in the key. So is what sets apart fetches of one place (see [`flight_key`]).
+type FlightKey = (StoreKey, Freshness, [u8; 32]);
 
 /// The cache's answer to one caller.
 pub(crate) struct Answer {
@@ -65,8 +70,8 @@ pub(crate) struct Answer {
 /// The stored values for a query.
 enum Lookup {
     Hit(Answer),
-    /// For how long the note of the reference stands, where there is one.
-    Miss(Option<Duration>),
+    /// The note of the reference, where there is one.
+    Miss(Option<Noted>),
 }
 
 impl TokenCache {
@@ -86,7 +91,7 @@ impl TokenCache {
     ///
     /// `connector_use` receives what the exchange took, where this call started it.
     pub(crate) async fn get_or_fetch(&self, query: &Query, connector_use: &mut ConnectorUse) -> Result<Answer> {
-        let shared = query.request.grant.is_shared();
+        let shared = is_shared(&query.request);
         // A caller that can join a fetch does not ask the store: many callers for one token cause
         // one read.
         let noted = match shared && !self.in_flight.contains(&flight_key(query)) {
@@ -131,34 +136,49 @@ impl TokenCache {
     async fn look_up(&self, query: &Query) -> Result<Lookup> {
         let (sealed, keys) = (self.sealed(), &query.keys);
         let mut stored = sealed.look(keys).await;
-        let noted =
-            stored.note.take().map(|(note, left)| keys.same_request(&note.request).map(|()| left)).transpose()?;
+        let noted = match stored.note.take() {
+            None => None,
+            Some((note, left)) => {
+                keys.same_request(&note.request)?;
+                Some(Noted { left, tag: note.tag })
+            }
+        };
+        let one_secret = exchanges_secret(&query.request);
         if query.freshness == Freshness::CacheOk
             && let Some((record, left)) = stored.token
+            && (!one_secret || record.request == keys.request)
             && let Content::Token(record) = record.content
-            && let lifetime = record.lifetime()
+            && let (lifetime, tag) = (record.lifetime(), record.tag())
             && let Some(token) = sealed.issue(record, left, &query.request)
         {
             CacheEvent::Hit.count();
-            if is_due(lifetime, token.left.unwrap_or(left), Jitter::random()) {
+            if !one_secret
+                && let Some(other) = noted.and_then(|noted| noted.tag).filter(|noted| *noted != tag)
+                && let Some(token) = sealed.replaced(keys, other, &query.request).await
+            {
+                return Ok(Lookup::Hit(Answer { token, replayed: true }));
+            }
+            // A token that costs another one, or a secret, is not made ahead.
+            if !one_secret && is_due(lifetime, token.left.unwrap_or(left), Jitter::random()) {
                 self.refresh(query);
             }
-            let replayed = sealed.note_use(keys, noted, left).await? == ReferenceUse::Repeated;
+            let replayed = sealed.note_use(keys, noted, left, tag).await? == ReferenceUse::Repeated;
             return Ok(Lookup::Hit(Answer { token, replayed }));
         }
         Ok(Lookup::Miss(noted))
     }
 
     /// One caller's answer from the result of a fetch.
-    async fn answer(&self, query: &Query, fetched: Fetched, role: Role, noted: Option<Duration>) -> Result<Answer> {
+    async fn answer(&self, query: &Query, fetched: Fetched, role: Role, noted: Option<Noted>) -> Result<Answer> {
         let token = fetched.exchanged.result?;
         let received_before = fetched.source == Source::Store || role == Role::Joined;
-        if !query.request.grant.is_shared() {
+        if !is_shared(&query.request) {
             query.keys.same_request(&fetched.request)?;
             return Ok(Answer { token, replayed: received_before });
         }
         let left = token.left.unwrap_or(KEEP_WITHOUT_EXPIRY);
-        let repeated = self.sealed().note_use(&query.keys, noted, left).await? == ReferenceUse::Repeated;
+        let tag = tag(token.token.value.expose());
+        let repeated = self.sealed().note_use(&query.keys, noted, left, tag).await? == ReferenceUse::Repeated;
         let replayed = repeated && query.freshness == Freshness::CacheOk && received_before;
         Ok(Answer { token, replayed })
     }
@@ -223,14 +243,22 @@ impl TokenCache {
     }
 }
 
-fn flight_key(query: &Query) -> (StoreKey, Freshness) {
-    (query.keys.store_key(), query.freshness)
+/// Calls that may share a fetch have one key: not calls for single-use tokens, and not calls that
+/// exchange one secret for tokens of different inputs.
+fn flight_key(query: &Query) -> FlightKey {
+    let mut apart = [0; 32];
+    if query.request.grant.single_use {
+        let _ = getrandom::fill(&mut apart);
+    } else if exchanges_secret(&query.request) {
+        apart = query.keys.request;
+    }
+    (query.keys.store_key(), query.freshness, apart)
 }
 
 fn count(query: &Query, fetched: &Fetched, role: Role) {
     let event = match (role, fetched.source) {
         (Role::Joined, _) => CacheEvent::Coalesced,
-        (Role::Started, Source::Store) if query.request.grant.is_shared() => CacheEvent::Hit,
+        (Role::Started, Source::Store) if is_shared(&query.request) => CacheEvent::Hit,
         (Role::Started, Source::Store) => CacheEvent::Replay,
         (Role::Started, Source::Exchange) => CacheEvent::Miss,
     };

@@ -8,7 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::{
-    cache::keyring::Keyring,
+    cache::{
+        keyring::{HashInput, Keyring},
+        keys::Tag,
+    },
     issued::IssuedToken,
     request::validated::TokenRequest,
     store::{StoreKey, StoredValue},
@@ -21,6 +24,12 @@ pub(super) struct Record {
     pub request: [u8; 32],
     #[serde(rename = "pass")]
     pub content: Content,
+    /// In the note of a reference: the token that it received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Tag>,
+    /// In the place of a secret: the place of the token that the secret came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<StoreKey>,
 }
 
 /// The content of a record. In JSON, the token or `null`.
@@ -60,8 +69,13 @@ impl<'de> Deserialize<'de> for Content {
 
 impl Record {
     /// The note that a reference was used.
-    pub(super) fn note(request: [u8; 32]) -> Self {
-        Self { request, content: Content::ReferenceNote }
+    pub(super) fn note(request: [u8; 32], tag: Tag) -> Self {
+        Self { request, content: Content::ReferenceNote, tag: Some(tag), predecessor: None }
+    }
+
+    /// The note that a secret came with the token of another place.
+    pub(super) fn successor(request: [u8; 32], predecessor: StoreKey) -> Self {
+        Self { request, content: Content::ReferenceNote, tag: None, predecessor: Some(predecessor) }
     }
 
     /// A token with this remaining lifetime.
@@ -80,7 +94,7 @@ impl Record {
             life_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
             status: issued.status,
         };
-        Self { request, content: Content::Token(token) }
+        Self { request, content: Content::Token(token), tag: None, predecessor: None }
     }
 
     /// The record, sealed for this key.
@@ -96,7 +110,18 @@ impl Record {
     }
 }
 
+/// Names a token within its place.
+pub(super) fn tag(token: &str) -> Tag {
+    let [a, b, c, d, e, f, g, h, ..] = HashInput::of("tag").part(token).unkeyed_digest();
+    [a, b, c, d, e, f, g, h]
+}
+
 impl TokenRecord {
+    /// The tag of the token.
+    pub(super) fn tag(&self) -> Tag {
+        tag(&self.token)
+    }
+
     /// The token's whole lifetime, from the moment when it was stored.
     pub(super) fn lifetime(&self) -> Duration {
         Duration::from_millis(self.life_ms)
@@ -104,11 +129,15 @@ impl TokenRecord {
 
     /// The token. Its remaining lifetime is the shorter of the store's time and the wall clock's.
     pub(super) fn issue(self, left: Duration, now: Timestamp, request: &TokenRequest) -> Option<IssuedToken> {
-        let left = match self.expires_at {
-            None => None,
+        let (left, expires_at) = match self.expires_at {
+            None => (None, None),
             Some(expires_at) => {
                 let by_wall_clock = expires_at.checked_mul(1000)?.checked_sub(now.as_millisecond())?;
-                Some(left.min(Duration::from_millis(u64::try_from(by_wall_clock).ok()?)))
+                let left = left.min(Duration::from_millis(u64::try_from(by_wall_clock).ok()?));
+                // The wall clock may have been set back since the token was made.
+                let left_ms = i64::try_from(left.as_millis()).ok()?;
+                let by_store = now.as_millisecond().checked_add(left_ms)?.div_euclid(1000);
+                (Some(left), Some(expires_at.min(by_store)))
             }
         };
         let server = self.server_parameters.into_iter();
@@ -116,7 +145,7 @@ impl TokenRecord {
             further_ends: Vec::new(),
             value: Secret::from(self.token.as_str()),
             token_type: self.token_type,
-            expiry: self.expires_at.and_then(|at| Expiry::at_epoch(at).ok()).unwrap_or(Expiry::Unpublished),
+            expiry: expires_at.and_then(|at| Expiry::at_epoch(at).ok()).unwrap_or(Expiry::Unpublished),
             scopes: self.scopes,
             client_parameters: self.client_parameters.into_iter().map(|(name, value)| (name.into(), value)).collect(),
             server_parameters: server.map(|(name, value)| (name.into(), Secret::from(value.as_str()))).collect(),
@@ -125,7 +154,7 @@ impl TokenRecord {
             token,
             grant: request.grant.name,
             audience: request.audience,
-            expires_at: self.expires_at,
+            expires_at,
             left,
             status: self.status,
         })

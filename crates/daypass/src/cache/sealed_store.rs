@@ -1,21 +1,21 @@
 //! Records in the store: sealed on the way in, opened on the way out. The cache and the fetch use
 //! it; it uses the store and the keyring.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use connectors::Result;
+use connectors::{InputKind, Result, Secret};
 
 use crate::{
     cache::{
         events::CacheEvent,
         keyring::Keyring,
-        keys::CacheKeys,
-        record::{Record, TokenRecord},
+        keys::{CacheKeys, Tag, successor},
+        record::{Content, Record, TokenRecord},
     },
     clock::Clock,
     issued::IssuedToken,
     request::validated::TokenRequest,
-    store::{Owner, Store, StoreError, StoreKey, StoredValue},
+    store::{Owner, Put, Store, StoreError, StoreKey, StoredValue},
 };
 
 /// A stored token with this much life or less is not handed out: it could expire on its way to the
@@ -39,11 +39,26 @@ pub(super) struct Look {
     pub token: Option<(Record, Duration)>,
 }
 
-/// Whether a reference was used for the same request before.
+/// An earlier note of a reference, for the same request.
+#[derive(Clone, Copy)]
+pub(super) struct Noted {
+    /// For how long it stands.
+    pub left: Duration,
+    /// The token that the reference received.
+    pub tag: Option<Tag>,
+}
+
+/// Whether a reference received this token before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReferenceUse {
     First,
     Repeated,
+}
+
+impl Noted {
+    fn is_for(self, tag: Tag) -> bool {
+        self.tag.is_none_or(|noted| noted == tag)
+    }
 }
 
 /// The token that all nodes hand out after a fetch.
@@ -75,50 +90,110 @@ impl SealedStore {
         Look { note: first(&keys.reference), token: first(&keys.shared) }
     }
 
-    /// Notes that a reference was used for a request, for as long as its token lives.
+    /// Notes that a reference received a token, for as long as the token lives.
     ///
-    /// `noted` is how long an earlier note of the same request still stands, where one was read.
+    /// `noted` is an earlier note of the same request, where one was read.
     ///
     /// # Errors
     /// The reference was used for another request.
     pub(super) async fn note_use(
         &self,
         keys: &CacheKeys,
-        noted: Option<Duration>,
+        noted: Option<Noted>,
         left: Duration,
+        tag: Tag,
     ) -> Result<ReferenceUse> {
         let Some(key) = keys.reference.first().copied() else { return Ok(ReferenceUse::First) };
-        if noted.is_some_and(|noted| noted + MARGIN >= left) {
+        let received = |noted: Noted| if noted.is_for(tag) { ReferenceUse::Repeated } else { ReferenceUse::First };
+        if noted.is_some_and(|noted| noted.is_for(tag) && noted.left + MARGIN >= left) {
             return Ok(ReferenceUse::Repeated);
         }
-        let Some(note) = Record::note(keys.request).seal(&self.keyring, key) else {
+        let Some(note) = Record::note(keys.request, tag).seal(&self.keyring, key) else {
             return Ok(ReferenceUse::First);
         };
         if noted.is_none() {
             let before = self.store.put_if_absent(&keys.reference, key, note.clone(), left).await;
-            match before.map(|before| before.map(|before| self.open(&before))) {
-                Ok(Some(Some(record))) => {
-                    return keys.same_request(&record.request).map(|()| ReferenceUse::Repeated);
+            match before.map(|before| before.map(|before| (before.left, self.open(&before)))) {
+                Ok(Some((left, Some(record)))) => {
+                    keys.same_request(&record.request)?;
+                    let noted = Noted { left, tag: record.tag };
+                    if noted.is_for(tag) {
+                        return Ok(ReferenceUse::Repeated);
+                    }
                 }
                 // The value cannot be read: it is replaced below.
-                Ok(Some(None)) => {}
+                Ok(Some((_, None))) => {}
                 Ok(None) | Err(StoreError) => return Ok(ReferenceUse::First),
             }
         }
         let _ = self.store.put(key, note, left).await;
-        Ok(if noted.is_some() { ReferenceUse::Repeated } else { ReferenceUse::First })
+        Ok(noted.map_or(ReferenceUse::First, received))
+    }
+
+    /// The token that a reference received and that was replaced since, while it lives.
+    pub(super) async fn replaced(&self, keys: &CacheKeys, tag: Tag, request: &TokenRequest) -> Option<IssuedToken> {
+        let stored = self.store.get(&keys.replaced(tag)).await.ok()?;
+        stored.iter().find_map(|stored| match self.open(stored)?.content {
+            Content::Token(record) => self.issue(record, stored.left, request),
+            Content::ReferenceNote => None,
+        })
+    }
+
+    /// A copy of the shared token that is about to be replaced, for the references that have it.
+    pub(super) async fn copy_of_replaced(&self, keys: &CacheKeys) -> Option<Put> {
+        let stored = self.store.get(&keys.shared).await.ok()?;
+        stored.iter().filter(|stored| stored.left > MARGIN).find_map(|stored| {
+            let record = self.open(stored)?;
+            let Content::Token(token) = &record.content else { return None };
+            let key = keys.replaced(token.tag()).first().copied()?;
+            Some(Put { key, value: record.seal(&self.keyring, key)?, life: stored.left })
+        })
+    }
+
+    /// Notes in the places of the secrets that came with a token: who exchanges one ends the token.
+    pub(super) fn successors(&self, token: &IssuedToken, request: &TokenRequest, keys: &CacheKeys) -> Vec<Put> {
+        let is_taken = |name: &str| {
+            let mut inputs = request.meta.grants.iter().flat_map(|grant| grant.inputs);
+            request.meta.credentials.iter().any(|field| field.name == name)
+                || inputs.any(|input| input.name == name && input.kind == InputKind::Secret)
+        };
+        let life = token.left.unwrap_or(KEEP_WITHOUT_EXPIRY);
+        let secrets = token.token.server_parameters.iter().filter(|(name, _)| is_taken(name));
+        let note = |(name, secret): &(Cow<'static, str>, Secret)| {
+            let key = successor(request, name, secret.expose(), &self.keyring);
+            let note = Record::successor(keys.request, keys.store_key());
+            // The same secret again: the place holds the token itself.
+            (key != keys.store_key()).then_some(Put { key, value: note.seal(&self.keyring, key)?, life })
+        };
+        secrets.filter_map(note).collect()
     }
 
     /// Stores a new token, if it lives long enough to be handed out again, and releases the lease.
-    pub(super) async fn keep(&self, token: &IssuedToken, keys: &CacheKeys, lease: Option<Owner>) -> Kept {
+    /// `also` is put in any case, unless another node was first.
+    pub(super) async fn keep(
+        &self,
+        token: &IssuedToken,
+        keys: &CacheKeys,
+        lease: Option<Owner>,
+        also: Vec<Put>,
+    ) -> Kept {
         let (key, left) = (keys.store_key(), token.left.unwrap_or(KEEP_WITHOUT_EXPIRY));
         let record = Record::token(keys.request, token, left);
         let sealed = if left > MARGIN { record.seal(&self.keyring, key) } else { None };
         let put = match (sealed, lease) {
-            (Some(sealed), Some(owner)) => self.store.put_and_release(key, owner, sealed, left).await,
-            (Some(sealed), None) => self.store.put(key, sealed, left).await.map(|()| true),
-            (None, Some(owner)) => self.store.release(key, owner).await.map(|()| true),
-            (None, None) => Ok(true),
+            (Some(value), Some(owner)) => {
+                self.store.put_all_and_release(owner, Put { key, value, life: left }, also).await
+            }
+            (sealed, lease) => {
+                let token = sealed.map(|value| Put { key, value, life: left });
+                for put in also.into_iter().chain(token) {
+                    let _ = self.store.put(put.key, put.value, put.life).await;
+                }
+                match lease {
+                    Some(owner) => self.store.release(key, owner).await.map(|()| true),
+                    None => Ok(true),
+                }
+            }
         };
         match put {
             Ok(false) => Kept::Theirs,

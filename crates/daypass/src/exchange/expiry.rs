@@ -31,7 +31,8 @@ impl LastReply {
     }
 }
 
-/// The token as the caller receives it.
+/// The token as the caller receives it. `age` is the time since the first exchange for it, before
+/// this one began: the connector may have repeated the reply of that one.
 ///
 /// # Errors
 /// The token has expired, or is about to.
@@ -39,11 +40,12 @@ pub(super) fn issue(
     mut token: Token,
     request: &TokenRequest,
     last_reply: Option<LastReply>,
+    age: Duration,
     clock: &dyn Clock,
 ) -> Result<IssuedToken> {
     let (now, elapsed) = (clock.now(), clock.elapsed());
     let ends = std::iter::once(&token.expiry).chain(&token.further_ends);
-    let left_ms = ends.clone().filter_map(|end| left_of(*end, last_reply, now, elapsed)).min();
+    let left_ms = ends.clone().filter_map(|end| left_of(*end, last_reply, age, now, elapsed)).min();
     if left_ms.is_some_and(|left| left < LEAST_LEFT_MS) {
         return Err(Error::bad_reply("the connector gave a token that has already expired"));
     }
@@ -64,12 +66,18 @@ pub(super) fn issue(
 }
 
 /// The milliseconds that are left of one end; `None` where it is no end.
-fn left_of(end: Expiry, last_reply: Option<LastReply>, now: Timestamp, elapsed: Duration) -> Option<i64> {
+fn left_of(
+    end: Expiry,
+    last_reply: Option<LastReply>,
+    age: Duration,
+    now: Timestamp,
+    elapsed: Duration,
+) -> Option<i64> {
     match end {
         Expiry::UntilUsed | Expiry::Unpublished => None,
         Expiry::After(_, seconds) => {
             let since_sent = last_reply.map_or(Duration::ZERO, |last| elapsed.saturating_sub(last.first_sent));
-            Some(seconds.saturating_mul(1000) - milliseconds(since_sent))
+            Some(seconds.saturating_mul(1000) - milliseconds(since_sent + age))
         }
         Expiry::At(moment) => {
             let by_our_clock = moment.as_millisecond() - now.as_millisecond();

@@ -18,12 +18,12 @@ use crate::{
     clock::Clock,
     exchange::{
         expiry::LastReply,
-        host::{Hosts, breaker::Outcome},
+        host::{Hosts, breaker},
         redact::Secrets,
         retry::Attempt,
         transport::{HttpSend, TransportError},
     },
-    issued::{self, Exchanged, IssuedToken},
+    issued::{self, Exchanged, Issuance, Outcome},
     report::ConnectorUse,
     request::validated::TokenRequest,
     settings::Settings,
@@ -54,6 +54,8 @@ struct Running<'a> {
     deadline: Instant,
     connector_use: ConnectorUse,
     last_reply: Option<LastReply>,
+    /// Whether the connector may have received a call.
+    sent: bool,
 }
 
 /// The moment of a call's first attempt, on both clocks. An attempt without a reply may have done
@@ -67,8 +69,8 @@ struct FirstSent {
 /// The values that stay the same in all steps of one exchange, and the replies so far.
 struct Conversation<'a> {
     request: &'a TokenRequest,
-    began: Timestamp,
-    idempotency_key: String,
+    now: Timestamp,
+    issuance: Issuance,
     replies: Vec<Reply>,
 }
 
@@ -80,28 +82,43 @@ impl<V: HttpSend> Exchanger<V> {
 
     /// The exchange of a request as a function, which can be called more than once.
     pub(crate) fn exchange_of(self: Arc<Self>, request: Arc<TokenRequest>) -> issued::Exchange {
-        Arc::new(move |deadline| {
+        Arc::new(move |deadline, issuance| {
             let (exchanger, request) = (self.clone(), request.clone());
-            Box::pin(async move { exchanger.exchange(&request, deadline).await })
+            Box::pin(async move { exchanger.exchange(&request, issuance, deadline).await })
         })
     }
 
     /// The first step of the exchange of a request, without any call.
     pub(crate) fn first_step(&self, request: &TokenRequest) -> Result<Step> {
-        Conversation::begin(request, self.clock.now())?.step()
+        let now = self.clock.now();
+        let idempotency_key = Nonce(random()?).uuid();
+        let issuance = Issuance { idempotency_key, generation: 0, began: now, age: Duration::ZERO };
+        Conversation { request, now, issuance, replies: Vec::new() }.step()
     }
 
-    async fn exchange(&self, request: &TokenRequest, deadline: Instant) -> Exchanged {
+    async fn exchange(&self, request: &TokenRequest, issuance: Issuance, deadline: Instant) -> Exchanged {
         let deadline = deadline.checked_sub(TIME_TO_REPORT).unwrap_or(deadline);
-        let mut running = Running { request, deadline, connector_use: ConnectorUse::default(), last_reply: None };
-        let token = self.converse(&mut running).await;
-        let result = token.and_then(|token| self.issue(token, &running));
-        Exchanged { result, connector_use: running.connector_use }
+        let connector_use = ConnectorUse::default();
+        let mut running = Running { request, deadline, connector_use, last_reply: None, sent: false };
+        let age = issuance.age;
+        let token = self.converse(&mut running, issuance).await;
+        let (result, outcome) = match token {
+            Ok(token) => match expiry::issue(token, request, running.last_reply, age, &*self.clock) {
+                Ok(issued) => (Ok(issued), Outcome::Issued),
+                Err(error) => (Err(error), Outcome::Ended),
+            },
+            Err(error) => {
+                let outcome = if running.sent { outcome_of(&error) } else { Outcome::NotSent };
+                (Err(error), outcome)
+            }
+        };
+        Exchanged { result, connector_use: running.connector_use, outcome }
     }
 
     /// The calls of the exchange, from the first one to the token.
-    async fn converse(&self, running: &mut Running<'_>) -> Result<Token> {
-        let mut conversation = Conversation::begin(running.request, self.clock.now())?;
+    async fn converse(&self, running: &mut Running<'_>, issuance: Issuance) -> Result<Token> {
+        let (request, now) = (running.request, self.clock.now());
+        let mut conversation = Conversation { request, now, issuance, replies: Vec::new() };
         let mut secrets = Secrets::of(running.request);
         while conversation.replies.len() < MAX_CALLS {
             match conversation.step().map_err(|error| secrets.redact(error))? {
@@ -137,9 +154,12 @@ impl<V: HttpSend> Exchanger<V> {
         host.count_call();
         let first_sent = FirstSent { wall: self.clock.now(), elapsed: self.clock.elapsed() };
         for number in 1.. {
-            let attempt = Attempt { number, repeatable: call.repeatable };
+            // A secret that works once is sent once, whatever the call allows.
+            let repeatable = call.repeatable && request.grant.spends.is_none();
+            let attempt = Attempt { number, repeatable };
             let (result, took) = self.attempt(call, first_sent, running).await;
-            permit.record(outcome(&result, took));
+            permit.record(host_outcome(&result, took));
+            running.sent |= !matches!(result, Err(TransportError::NotSent(_)));
             let pause = match &result {
                 Ok(reply) => attempt.pause_after_reply(reply),
                 Err(error) => attempt.pause_after_error(error),
@@ -183,18 +203,9 @@ impl<V: HttpSend> Exchanger<V> {
         }
         (result, took)
     }
-
-    /// The token with the expiry for the response.
-    fn issue(&self, token: Token, running: &Running<'_>) -> Result<IssuedToken> {
-        expiry::issue(token, running.request, running.last_reply, &*self.clock)
-    }
 }
 
-impl<'a> Conversation<'a> {
-    fn begin(request: &'a TokenRequest, began: Timestamp) -> Result<Self> {
-        Ok(Self { request, began, idempotency_key: Nonce(random()?).uuid(), replies: Vec::new() })
-    }
-
+impl Conversation<'_> {
     /// The next step. Each attempt asks again: only the nonce differs.
     fn step(&self) -> Result<Step> {
         let request = self.request;
@@ -205,18 +216,29 @@ impl<'a> Conversation<'a> {
             bases: request.bases.of_mode(request.mode),
             reference: &request.reference,
             input: &request.inputs,
-            now: self.began,
-            began: self.began,
+            now: self.now,
+            began: self.issuance.began,
             nonce: Nonce(random()?),
-            idempotency_key: &self.idempotency_key,
-            generation: 0,
+            idempotency_key: &self.issuance.idempotency_key,
+            generation: self.issuance.generation,
             replies: &self.replies,
         })
     }
 }
 
+/// The knowledge about the token after an error.
+fn outcome_of(error: &Error) -> Outcome {
+    match (&error.refusal, error.kind) {
+        (_, Kind::RateLimited) => Outcome::TurnedAway,
+        (_, Kind::Unavailable) if error.refusal.is_some() => Outcome::Failed,
+        (Some(_), _) => Outcome::Refused,
+        (None, Kind::BadReply) => Outcome::Unreadable,
+        (None, _) => Outcome::Unknown,
+    }
+}
+
 /// The outcome of an attempt for its host.
-fn outcome(result: &std::result::Result<Reply, TransportError>, took: Duration) -> Outcome {
+fn host_outcome(result: &std::result::Result<Reply, TransportError>, took: Duration) -> breaker::Outcome {
     let failed = match result {
         Ok(reply) => reply.status >= 500,
         Err(error) => match error.kind() {
@@ -224,7 +246,7 @@ fn outcome(result: &std::result::Result<Reply, TransportError>, took: Duration) 
             kind => kind == Kind::Unavailable,
         },
     };
-    if failed { Outcome::Failure } else { Outcome::Success }
+    if failed { breaker::Outcome::Failure } else { breaker::Outcome::Success }
 }
 
 fn random() -> Result<[u8; 32]> {

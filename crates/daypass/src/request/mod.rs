@@ -3,6 +3,7 @@
 
 pub(crate) mod base_urls;
 mod choose_grant;
+pub(crate) mod client_limit;
 pub(crate) mod connector_id;
 pub(crate) mod credentials;
 mod feature_data;

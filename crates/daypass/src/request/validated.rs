@@ -9,6 +9,7 @@ use crate::{
         IncomingRequest,
         base_urls::BaseUrls,
         choose_grant::choose_grant,
+        client_limit::ClientLimit,
         credentials::RawCredentials,
         feature_data::{FeatureData, read_object},
     },
@@ -36,6 +37,8 @@ pub struct TokenRequest {
     pub inputs: Inputs,
     /// The base URLs of its calls.
     pub bases: BaseUrls,
+    /// The operator's limit for the life of the token.
+    pub(crate) client_limit: ClientLimit,
 }
 
 impl std::fmt::Debug for TokenRequest {
@@ -81,11 +84,13 @@ impl TokenRequest {
             }
         }
         let metadata = read_object(request.metadata, "metadata")?;
-        let inputs = Inputs::check(grant, values, asked.scopes, asked.ttl_seconds, &metadata)?;
+        let mut inputs = Inputs::check(grant, values, asked.scopes, asked.ttl_seconds, &metadata)?;
         let bases = BaseUrls::new(meta, &own.base_urls)
             .map_err(|_| Error::new(Kind::Internal, "the connector's configured hosts are not valid"))?;
+        let client_limit = ClientLimit::of(meta, grant, settings.client_token_max_seconds(meta.id));
+        client_limit.apply(meta, grant, &mut inputs)?;
         let reference = request.reference.into();
-        Ok(Self { reference, meta, bound, credentials, grant, audience, mode, inputs, bases })
+        Ok(Self { reference, meta, bound, credentials, grant, audience, mode, inputs, bases, client_limit })
     }
 
     /// The credentials and secret inputs, each as it is.

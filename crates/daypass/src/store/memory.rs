@@ -207,7 +207,7 @@ impl Store for MemoryStore {
     }
 
     async fn remove(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
-        keys.iter().for_each(|key| MemoryStore::remove(self, *key));
+        keys.iter().for_each(|key| Self::remove(self, *key));
         Ok(())
     }
 

@@ -8,12 +8,13 @@ mod remembered;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::Instant;
 
 /// The key of a stored value. It begins with the fingerprint of the credentials, so that all values
 /// of one set of credentials can be forgotten together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StoreKey {
     /// The fingerprint of the credentials.
     pub fingerprint: Fingerprint,
@@ -22,7 +23,7 @@ pub struct StoreKey {
 }
 
 /// A keyed hash of a connector's credentials. Logs show it in their place.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 8]);
 
 /// A text that is no fingerprint.

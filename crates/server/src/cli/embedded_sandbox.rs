@@ -3,12 +3,13 @@
 
 use std::{io, net::SocketAddr};
 
-use daypass::canonical_id;
+use daypass::{Policy, canonical_id};
 use sandbox::Sandbox;
 
 use crate::config::Config;
 
-/// Starts a sandbox and sends the calls to all connectors to it, test and live.
+/// Starts a sandbox and sends the calls to all connectors to it, test and live. Its tokens are worth
+/// nothing, so the limit for the life of CLIENT tokens does not apply.
 ///
 /// # Errors
 /// The sandbox cannot listen.
@@ -17,9 +18,11 @@ pub(super) async fn start(config: &mut Config) -> io::Result<Sandbox> {
     for fake in sandbox::VENDORS.iter().copied() {
         let settings = config.connectors.entry(canonical_id(fake.name)).or_default();
         settings.base_urls.clear();
+        settings.client_token_max_seconds = None;
         for key in ["base_url", "test_base_url"] {
             settings.base_urls.insert(key.into(), sandbox.base_url(fake.name));
         }
     }
+    config.policy.client_token_max_seconds = Policy::NO_LIMIT;
     Ok(sandbox)
 }

@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     if let Some(sandbox) = &sandbox {
         logs::announce(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
+        logs::announce(format_args!("policy.client_token_max_seconds does not apply to tokens of the sandbox"));
     }
     server.serve(signal).await?;
     Ok(())

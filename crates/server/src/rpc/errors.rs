@@ -40,7 +40,7 @@ pub(crate) const fn mapping(kind: Kind) -> KindMapping {
         Kind::InvalidRequest | Kind::UnknownConnector | Kind::MissingInput => Code(ErrorCode::InvalidArgument),
         Kind::UnsupportedGrant => Code(ErrorCode::Unimplemented),
         Kind::InvalidCredentials | Kind::Unauthenticated => Code(ErrorCode::Unauthenticated),
-        Kind::ServerTokenNotAskedFor => Code(ErrorCode::FailedPrecondition),
+        Kind::ServerTokenNotAskedFor | Kind::LivesTooLong | Kind::SecretUsedUp => Code(ErrorCode::FailedPrecondition),
         Kind::PolicyDenied => Code(ErrorCode::PermissionDenied),
         Kind::ReferenceReused => Code(ErrorCode::AlreadyExists),
         Kind::CredentialsRejected | Kind::PermissionDenied => Status(OperationStatus::AUTHENTICATION_FAILED),
@@ -67,6 +67,8 @@ pub(crate) const fn guidance(kind: Kind) -> &'static str {
         Kind::ServerTokenNotAskedFor => "Ask for audience \"server\", from a backend only.",
         Kind::PolicyDenied => "Ask the operator of this service.",
         Kind::ReferenceReused => "Use a new merchant_access_token_id for another request.",
+        Kind::LivesTooLong => "Ask the operator of this service to raise the limit that the message names.",
+        Kind::SecretUsedUp => "Get a new code or refresh token.",
         Kind::CredentialsRejected => {
             "Check the connector's credentials, and that they belong to this mode (test or live)."
         }
