@@ -6,6 +6,8 @@ mod cache;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod fake_vendor;
+#[cfg(test)]
 mod fault_server;
 #[cfg(test)]
 mod faults;
@@ -16,11 +18,15 @@ mod host_limits;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod minting;
+#[cfg(test)]
 mod redis_server;
 #[cfg(test)]
 mod repeated_secrets;
 #[cfg(test)]
 mod scripted_engine;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

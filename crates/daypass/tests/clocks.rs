@@ -102,7 +102,13 @@ fn lifetimes_around_the_margin() {
             // one second shorter.
             let unsure = absolute && [1, 6].contains(&lives);
             if !unsure {
-                assert_eq!((given, calls), (if made { 2 } else { 0 }, if kept { 1 } else { 2 }), "{absolute} {lives}");
+                // A token that has ended may be an old reply: the same call asks for another one.
+                let expected = match (made, kept) {
+                    (false, _) => (0, if absolute { 4 } else { 2 }),
+                    (true, false) => (2, 2),
+                    (true, true) => (2, 1),
+                };
+                assert_eq!((given, calls), expected, "{absolute} {lives}");
             }
         }
     }

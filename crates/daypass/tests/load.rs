@@ -16,10 +16,10 @@ use connectors::Kind;
 use serde_json::json;
 
 /// Pseudo-random numbers, the same for the same seed (xorshift64*).
-struct Seeded(u64);
+pub(crate) struct Seeded(pub u64);
 
 impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::redis_server::{Answer, RedisServer};
 use daypass::{
-    FallbackStore, Fingerprint, Forgotten, LeaseOutcome, MemoryStore, Owner, RedisStore, Store, StoreKey, StoredValue,
-    SystemClock,
+    FallbackStore, Fingerprint, Forgotten, LeaseOutcome, MemoryStore, Owner, Put, RedisStore, Store, StoreKey,
+    StoredValue, SystemClock,
 };
 use tokio::time::Instant;
 
@@ -68,6 +68,8 @@ pub(crate) async fn suite(store: &dyn Store) {
     a_waiting_owner_gets_the_value_or_the_lease(store).await;
     an_owner_without_the_lease_changes_nothing(store).await;
     leases_end_and_can_be_renewed(store).await;
+    several_values_come_with_the_end_of_a_lease(store).await;
+    removed_values_are_gone(store).await;
     credentials_are_forgotten_together(store).await;
     of_many_owners_one_gets_the_lease(store).await;
 }
@@ -186,6 +188,33 @@ async fn leases_end_and_can_be_renewed(store: &dyn Store) {
     assert!(!steady(store, async || store.renew(at, owner(2), LONG).await).await);
 }
 
+async fn several_values_come_with_the_end_of_a_lease(store: &dyn Store) {
+    let (token, record) = (key(12, 1), key(13, 2));
+    assert_eq!(acquire(store, &[], token, 1, LONG).await, LeaseOutcome::Acquired);
+    let put = |nth, text: &'static [u8]| {
+        let put = |key| Put { key, value: text.to_vec(), life: LONG };
+        steady(store, async move || store.put_all_and_release(owner(nth), put(token), vec![put(record)]).await)
+    };
+    assert!(!put(2, b"late").await);
+    assert_eq!(value(store, &[record]).await, None, "all or nothing");
+    assert!(put(1, b"made").await);
+    for at in [token, record] {
+        assert_eq!(value(store, &[at]).await.as_deref(), Some(b"made".as_slice()));
+    }
+    assert_eq!(acquire(store, &[], token, 2, LONG).await, LeaseOutcome::Acquired, "the lease has ended");
+}
+
+async fn removed_values_are_gone(store: &dyn Store) {
+    let (one, other) = (key(14, 1), key(14, 2));
+    for at in [one, other] {
+        steady(store, async || store.put(at, b"x".to_vec(), LONG).await).await;
+    }
+    steady(store, async || store.remove(&[one, key(14, 3)]).await).await;
+    steady(store, async || store.remove(&[]).await).await;
+    assert_eq!(value(store, &[one]).await, None);
+    assert!(value(store, &[other]).await.is_some());
+}
+
 async fn credentials_are_forgotten_together(store: &dyn Store) {
     for digest in 0..40 {
         steady(store, async || store.put(key(6, digest), b"x".to_vec(), LONG).await).await;
@@ -269,6 +298,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     assert!(matches!(found, LeaseOutcome::Found(found) if found.value == b"full"));
     until(async || value(&other, &[full]).await.as_deref() == Some(b"full")).await;
 
+    assert!(store.is_shared() && store.is_complete());
     server.kill();
     for (store, expected) in [(&store, b"before"), (&other, b"before")] {
         assert_eq!(read(store, before).await.as_deref(), Some(expected.as_slice()), "what was seen is remembered");
@@ -285,6 +315,7 @@ async fn without_the_shared_store_only_the_sharing_is_lost() {
     for (store, value) in [(&store, b"one"), (&other, b"two")] {
         assert_eq!(store.put_if_absent(&[both], both, value.to_vec(), LONG).await, Ok(None));
     }
+    assert!(!store.is_complete(), "no node knows what the others put now");
     assert!(store.forget(Fingerprint([11; 8])).await.is_err(), "elsewhere it is not forgotten");
     for at in [before, full, down, both] {
         assert_eq!(read(&store, at).await, None, "but here");

@@ -92,6 +92,7 @@ impl FixtureCall {
         let base_urls = ["base_url", "test_base_url"].map(|key| (key.to_owned(), base.to_owned())).into();
         let of = ConnectorSettings { base_urls, ..ConnectorSettings::default() };
         settings.connectors.insert(self.entry.meta.id.to_owned(), of);
+        settings.policy.client_token_max_seconds = daypass::Policy::NO_LIMIT;
         settings
     }
 

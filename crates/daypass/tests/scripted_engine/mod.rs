@@ -18,9 +18,9 @@ use daypass::{Clock, Engine, Keyring, ManualClock, MemoryStore, Settings};
 use tokio::sync::Semaphore;
 
 pub(crate) use request::{TestAnswer, TestRequest};
-pub(crate) use script::{holder_and_expiry, ms};
+pub(crate) use script::{START_MS, holder_and_expiry, ms};
 
-use script::{START_MS, Script, ScriptedHttp};
+use script::{Script, ScriptedHttp};
 use spy::Spy;
 
 pub(crate) struct ScriptedEngine {
