@@ -1,0 +1,277 @@
+// Compares what daypass sends with what the vendors' own SDKs send, and with what the SDKs' types allow.
+//
+//     node checks/vendors/check.mjs target/debug/daypass [--newest] [--only stripe,adyen] [--show]
+//
+// The SDKs of package.json run unchanged, each in a process whose connections all go to a recorder on loopback.
+// The service makes the same tokens from the same made-up credentials, with base URLs that lead to the recorder.
+// `--newest` installs and tries the newest versions where they differ; it tells what changed and is never red.
+// `--show` prints each pair of requests.
+
+import { execFileSync, fork, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+import { compare } from "./compare.mjs";
+import { authority, Recorder } from "./recorder.mjs";
+import { typeFaults } from "./types.mjs";
+
+const HERE = import.meta.dirname;
+const ROOT = resolve(HERE, "../..");
+const TOOLS = join(ROOT, "target/ci-tools");
+/** Longest time for one call of an SDK, and for the start of a process. */
+const PATIENCE = 30_000;
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { newest: { type: "boolean" }, show: { type: "boolean" }, only: { type: "string" } },
+});
+const daypass = resolve(positionals[0] ?? "target/debug/daypass");
+const pinned = JSON.parse(readFileSync(join(HERE, "package.json"))).dependencies;
+
+/** Installs `versions` into a folder, once, with a copy of the check's own files beside them. */
+function install(folder, versions) {
+  mkdirSync(folder, { recursive: true });
+  const wanted = JSON.stringify({ private: true, type: "module", dependencies: versions }, null, 2);
+  const stamp = join(folder, "installed.json");
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
+    rmSync(stamp, { force: true });
+    writeFileSync(join(folder, "package.json"), wanted);
+    const npm = ["install", "--no-fund", "--no-audit", "--ignore-scripts", "--omit=optional", "--loglevel=error"];
+    execFileSync("npm", npm, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], timeout: 900_000 });
+    writeFileSync(stamp, wanted);
+  }
+  // The SDKs are found from the files that import them.
+  for (const name of ["driver.mjs", "redirect.cjs", "vendors"]) {
+    rmSync(join(folder, name), { recursive: true, force: true });
+    cpSync(join(HERE, name), join(folder, name), { recursive: true });
+  }
+}
+
+/** The pins, with the newest version where there is another one. */
+function newestVersions() {
+  const newest = { ...pinned };
+  for (const name of Object.keys(pinned)) {
+    newest[name] = execFileSync("npm", ["view", name, "version"], { encoding: "utf8", timeout: 60_000 }).trim() || pinned[name];
+  }
+  return newest;
+}
+
+/** The running service, with each connector's base URLs leading to the recorder. */
+class Service {
+  static async start(recorder) {
+    const connectors = JSON.parse(execFileSync(daypass, ["connectors", "--json"], { maxBuffer: 1 << 26 }));
+    const env = { PATH: process.env.PATH, DAYPASS_LOG: "error" };
+    for (const { connector, hosts } of connectors) {
+      for (const [setting, origin] of Object.entries(hosts ?? {})) {
+        const port = await recorder.listen({ origin });
+        env[`DAYPASS_CONNECTORS__${connector.toUpperCase()}__${setting.toUpperCase()}`] = `http://127.0.0.1:${port}`;
+      }
+    }
+    const args = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    const child = spawn(daypass, args, { env, stdio: ["ignore", "ignore", "pipe"] });
+    const address = await new Promise((done, failed) => {
+      let text = "";
+      child.stderr.on("data", (chunk) => {
+        text += chunk;
+        const found = /on (127\.0\.0\.1:\d+)/.exec(text);
+        if (found) done(found[1]);
+      });
+      child.on("exit", () => failed(new Error(`the service did not start: ${text}`)));
+    });
+    return new Service(child, address, connectors);
+  }
+
+  constructor(child, address, connectors) {
+    Object.assign(this, { child, address, connectors });
+  }
+
+  /** Makes the token of a case; gives the service's answer. */
+  async token(vendor, { grant, input, ttl_seconds, scopes, metadata, mode, reference, audience, credentials }) {
+    const { connector, enum: name } = this.connectors.find(({ connector }) => connector === vendor.connector);
+    const feature = { grant, ttl_seconds, scopes, audience, ...input };
+    const body = {
+      merchant_access_token_id: reference ?? `vendor-check-${grant}`,
+      connector: name,
+      test_mode: mode !== "live",
+      connector_feature_data: JSON.stringify(feature),
+      metadata: metadata && JSON.stringify(metadata),
+    };
+    const wrapped = { [connector[0].toUpperCase() + connector.slice(1)]: { ...vendor.credentials, ...credentials } };
+    const headers = {
+      "content-type": "application/json",
+      "x-connector": connector,
+      "x-connector-auth": JSON.stringify(wrapped),
+    };
+    const path = "ucs.v2.MerchantAuthenticationService/CreateAccessToken";
+    const sent = { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE) };
+    return (await fetch(`http://${this.address}/${path}`, sent)).text();
+  }
+
+  stop() {
+    this.child.removeAllListeners("exit");
+    this.child.kill();
+  }
+}
+
+/** The process of one vendor's SDK. */
+class Driver {
+  static async start(folder, file, env) {
+    const child = fork(join(folder, "driver.mjs"), [file], {
+      execArgv: ["--require", join(folder, "redirect.cjs"), "--no-warnings"],
+      cwd: folder,
+      env: { PATH: process.env.PATH, HOME: folder, TZ: "UTC", ...env },
+      stdio: ["ignore", options.show ? "inherit" : "ignore", options.show ? "inherit" : "pipe", "ipc"],
+    });
+    const driver = new Driver(child);
+    driver.vendor = await driver.#message();
+    return driver;
+  }
+
+  constructor(child) {
+    this.child = child;
+    this.errors = "";
+    child.stderr?.on("data", (chunk) => (this.errors += chunk));
+  }
+
+  call(name, ours) {
+    this.child.send({ name, ours });
+    return this.#message();
+  }
+
+  #message() {
+    return new Promise((done, failed) => {
+      const end = (act, value) => {
+        clearTimeout(timer);
+        this.child.removeAllListeners();
+        act(value);
+      };
+      const timer = setTimeout(() => end(failed, new Error("the SDK did not come to an end")), PATIENCE);
+      this.child.once("message", (message) => end(done, message));
+      this.child.once("exit", (code) => end(failed, new Error(`the SDK's process ended: ${code}\n${this.errors}`)));
+    });
+  }
+}
+
+/** Checks one vendor: `{ vendor, cases, types, faults, known }`. */
+async function check(folder, name, service, recorder, env) {
+  const result = { name, vendor: {}, cases: 0, types: 0, faults: [], known: [], typed: null };
+  let driver;
+  try {
+    driver = await Driver.start(folder, join(folder, "vendors", `${name}.mjs`), env);
+    const vendor = (result.vendor = { connector: name, ...driver.vendor });
+    for (const [caseName, rules] of Object.entries(vendor.cases)) {
+      recorder.answers = { ...vendor.answers, ...rules.answers };
+      const fault = (text) => (rules.known ? result.known : result.faults).push(`${caseName}: ${text}`);
+      recorder.take();
+      const answer = await service.token(vendor, { grant: caseName.split(" ")[0], ...rules });
+      const ours = recorder.take();
+      const { problem } = await driver.call(caseName, ours);
+      const others = vendor.notCalls ?? {};
+      const theirs = recorder.take().filter(({ url }) => !(new URL(url).host in others));
+      if (options.show) console.log(JSON.stringify({ caseName, answer, problem, ours, theirs }, null, 2));
+      const before = result.faults.length + result.known.length;
+      const pairs = rules.pairs ?? ours.map((_, nth) => [nth, nth]);
+      if (ours.length === 0) fault(`we sent nothing: ${answer}`);
+      else if (theirs.length === 0) fault(`the SDK sent nothing: ${problem}`);
+      else if (!rules.pairs && ours.length !== theirs.length) {
+        fault(`${ours.length} calls of ours, ${theirs.length} of the SDK: ${theirs.map(({ url }) => url).join(" ")} ${answer}`);
+      } else {
+        for (const [a, b] of pairs) {
+          if (!ours[a] || !theirs[b]) fault(`no call ${a} of ours or ${b} of the SDK: ${answer}`);
+          else compare(ours[a], theirs[b], merged(vendor, rules)).forEach((text) => fault(`${pairs.length > 1 ? `call ${a + 1}: ` : ""}${text}`));
+        }
+      }
+      if (result.faults.length + result.known.length === before) {
+        result.cases += 1;
+        if (rules.known) result.faults.push(`${caseName} is equal, though it is declared as known: ${rules.known}`);
+      }
+    }
+  } catch (error) {
+    result.faults.push(String(error?.stack ?? error));
+  } finally {
+    driver?.child.kill();
+  }
+  return result;
+}
+
+/** The rules of the vendor and of the case together. */
+function merged(vendor, rules) {
+  const both = (name) => ({ ...vendor[name], ...rules[name] });
+  // A field that the vendor's rules speak of need not be in every call.
+  return {
+    decoration: vendor.decoration,
+    renamed: rules.renamed,
+    varies: both("varies"),
+    differs: both("differs"),
+    optional: new Set([...Object.keys(vendor.varies ?? {}), ...Object.keys(vendor.differs ?? {})]),
+  };
+}
+
+/** Runs all vendors against the SDKs of one folder. */
+async function run(folder, versions) {
+  const scratch = mkdtempSync(join(tmpdir(), "vendor-check-"));
+  const recorder = new Recorder();
+  let service;
+  try {
+    const ca = authority(scratch);
+    const env = {
+      NODE_EXTRA_CA_CERTS: ca.certificate,
+      RECORDER_TLS_PORT: await recorder.listen({ authority: ca }),
+      RECORDER_PLAIN_PORT: await recorder.listen(),
+    };
+    service = await Service.start(recorder);
+    const only = options.only?.split(",");
+    const names = readdirSync(join(HERE, "vendors")).map((file) => basename(file, ".mjs")).sort();
+    const results = [];
+    for (const name of names.filter((name) => !only || only.includes(name))) {
+      results.push(await check(folder, name, service, recorder, env));
+    }
+    typeFaults(folder, join(ROOT, "crates/connectors/fixtures"), results);
+    for (const result of results) print(result, versions);
+    return results;
+  } finally {
+    service?.stop();
+    recorder.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function print({ name, vendor, cases, types, faults, known }, versions) {
+  const sdk = vendor.sdk ? `${vendor.sdk} ${versions[vendor.sdk]}` : "";
+  const parts = [];
+  if (Object.keys(vendor.cases ?? {}).length) parts.push(`request equal (${cases} of ${Object.keys(vendor.cases).length})`);
+  if (vendor.types) parts.push(`types allow it (${types} fixtures)`);
+  console.log(`${name.padEnd(16)} ${sdk.padEnd(38)} ${parts.join(", ")}`);
+  for (const text of known) console.log(`    known: ${text}`);
+  for (const text of faults) console.log(`    FAULT: ${text}`);
+}
+
+if (!options.newest) {
+  const folder = join(TOOLS, "vendors");
+  install(folder, pinned);
+  const results = await run(folder, pinned);
+  const sum = (of) => results.reduce((total, result) => total + of(result), 0);
+  const faults = sum(({ faults }) => faults.length);
+  const without = JSON.parse(readFileSync(join(HERE, "without_sdk.json")));
+  if (!options.only) {
+    console.log("\nwithout an SDK that could be asked:");
+    for (const [connector, why] of Object.entries(without)) console.log(`${connector.padEnd(20)} ${why}`);
+  }
+  console.log(
+    `\n${results.length} vendors, ${sum(({ cases }) => cases)} requests equal, ${sum(({ types }) => types)} bodies allowed by types,` +
+      ` ${sum(({ known }) => known.length)} known differences, ${faults} faults`,
+  );
+  process.exitCode = faults > 0 ? 1 : 0;
+} else {
+  const newest = newestVersions();
+  const moved = Object.keys(pinned).filter((name) => newest[name] !== pinned[name]);
+  if (moved.length === 0) console.log("all SDKs are the newest");
+  else {
+    for (const name of moved) console.log(`${name}: ${pinned[name]} is checked, ${newest[name]} is the newest`);
+    const folder = join(TOOLS, "vendors-newest");
+    install(folder, newest);
+    await run(folder, newest);
+  }
+}
