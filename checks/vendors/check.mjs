@@ -92,7 +92,7 @@ class Service {
     const { connector, enum: name } = this.connectors.find(({ connector }) => connector === vendor.connector);
     const feature = { grant, ttl_seconds, scopes, audience, ...input };
     const body = {
-      merchant_access_token_id: reference ?? `vendor-check-${grant}`,
+      merchant_access_token_id: reference ?? `vendor-check-${(this.calls = (this.calls ?? 0) + 1)}`,
       connector: name,
       test_mode: mode !== "live",
       connector_feature_data: JSON.stringify(feature),
@@ -107,6 +107,17 @@ class Service {
     const path = "ucs.v2.MerchantAuthenticationService/CreateAccessToken";
     const sent = { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE) };
     return (await fetch(`http://${this.address}/${path}`, sent)).text();
+  }
+
+  /** The origin that the first call of a case really goes to: a host with a label, say, that an input fills. */
+  static realOrigin(vendor, { grant, input, ttl_seconds, scopes, mode, audience, credentials }) {
+    const env = {
+      PATH: process.env.PATH,
+      DAYPASS_CREDENTIALS: JSON.stringify({ ...vendor.credentials, ...credentials }),
+      DAYPASS_FEATURE_DATA: JSON.stringify({ grant, ttl_seconds, scopes, audience, ...input }),
+    };
+    const told = execFileSync(daypass, ["explain", vendor.connector, mode === "live" ? "--live" : "--test"], { env, encoding: "utf8" });
+    return /^[A-Z]+ (https:\/\/[^/\s]+)/m.exec(told)[1];
   }
 
   stop() {
@@ -165,18 +176,23 @@ async function check(folder, name, service, recorder, env) {
       recorder.answers = { ...vendor.answers, ...rules.answers };
       const fault = (text) => (rules.known ? result.known : result.faults).push(`${caseName}: ${text}`);
       recorder.take();
-      const answer = await service.token(vendor, { grant: caseName.split(" ")[0], ...rules });
+      const wanted = { grant: caseName.split(" ")[0], ...rules };
+      const answer = await service.token(vendor, wanted);
       const ours = recorder.take();
-      const { problem } = await driver.call(caseName, ours);
+      for (const request of ours.filter(({ url }) => url.includes("{"))) {
+        request.url = request.url.replace(/^https:\/\/[^/]+/, rules.origin ?? Service.realOrigin(vendor, wanted));
+      }
+      const { problem, faults: unverified } = await driver.call(caseName, ours);
       const others = vendor.notCalls ?? {};
       const theirs = recorder.take().filter(({ url }) => !(new URL(url).host in others));
       if (options.show) console.log(JSON.stringify({ caseName, answer, problem, ours, theirs }, null, 2));
       const before = result.faults.length + result.known.length;
+      unverified.forEach(fault);
       const pairs = rules.pairs ?? ours.map((_, nth) => [nth, nth]);
       if (ours.length === 0) fault(`we sent nothing: ${answer}`);
       else if (theirs.length === 0) fault(`the SDK sent nothing: ${problem}`);
       else if (!rules.pairs && ours.length !== theirs.length) {
-        fault(`${ours.length} calls of ours, ${theirs.length} of the SDK: ${theirs.map(({ url }) => url).join(" ")} ${answer}`);
+        fault(`${ours.length} calls of ours, ${theirs.length} of the SDK: ${theirs.map(({ url }) => url).join(" ")}; ${problem ?? answer}`);
       } else {
         for (const [a, b] of pairs) {
           if (!ours[a] || !theirs[b]) fault(`no call ${a} of ours or ${b} of the SDK: ${answer}`);

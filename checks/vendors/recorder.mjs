@@ -67,7 +67,8 @@ export class Recorder {
     const headers = Object.fromEntries(Object.entries(request.headersDistinct).map(([name, all]) => [name, all.join(", ")]));
     this.requests.push({
       method: request.method,
-      url: `${origin ?? `${scheme}://${headers.host}`}${request.url}`,
+      // A target is a path, or a whole URL (RFC 9112 section 3.2.2).
+      url: request.url.startsWith("/") ? `${origin ?? `${scheme}://${headers.host}`}${request.url}` : request.url,
       headers,
       body: Buffer.concat(chunks).toString(),
     });
