@@ -28,12 +28,12 @@ const { values: options, positionals } = parseArgs({
   options: { newest: { type: "boolean" }, show: { type: "boolean" }, only: { type: "string" } },
 });
 const daypass = resolve(positionals[0] ?? "target/debug/daypass");
-const pinned = JSON.parse(readFileSync(join(HERE, "package.json"))).dependencies;
+const { dependencies: pinned, overrides } = JSON.parse(readFileSync(join(HERE, "package.json")));
 
 /** Installs `versions` into a folder, once, with a copy of the check's own files beside them. */
 function install(folder, versions) {
   mkdirSync(folder, { recursive: true });
-  const wanted = JSON.stringify({ private: true, type: "module", dependencies: versions }, null, 2);
+  const wanted = JSON.stringify({ private: true, type: "module", dependencies: versions, overrides }, null, 2);
   const stamp = join(folder, "installed.json");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
     rmSync(stamp, { force: true });
@@ -185,19 +185,29 @@ async function check(folder, name, service, recorder, env) {
       const { problem, faults: unverified } = await driver.call(caseName, ours);
       const others = vendor.notCalls ?? {};
       const theirs = recorder.take().filter(({ url }) => !(new URL(url).host in others));
+      // A signature may cover the host. Then the SDK was given ours, and it stands for the vendor's.
+      for (const request of theirs) request.url = request.url.replace(`https://${ours[0]?.headers.host}/`, `${ours[0] && new URL(ours[0].url).origin}/`);
       if (options.show) console.log(JSON.stringify({ caseName, answer, problem, ours, theirs }, null, 2));
       const before = result.faults.length + result.known.length;
       unverified.forEach(fault);
+      const seen = new Set();
       const pairs = rules.pairs ?? ours.map((_, nth) => [nth, nth]);
       if (ours.length === 0) fault(`we sent nothing: ${answer}`);
+      else if (rules.verifyOnly) pairs.length = 0;
       else if (theirs.length === 0) fault(`the SDK sent nothing: ${problem}`);
       else if (!rules.pairs && ours.length !== theirs.length) {
         fault(`${ours.length} calls of ours, ${theirs.length} of the SDK: ${theirs.map(({ url }) => url).join(" ")}; ${problem ?? answer}`);
       } else {
         for (const [a, b] of pairs) {
           if (!ours[a] || !theirs[b]) fault(`no call ${a} of ours or ${b} of the SDK: ${answer}`);
-          else compare(ours[a], theirs[b], merged(vendor, rules)).forEach((text) => fault(`${pairs.length > 1 ? `call ${a + 1}: ` : ""}${text}`));
+          else {
+            const compared = compare(ours[a], theirs[b], merged(vendor, rules));
+            compared.faults.forEach((text) => fault(`${pairs.length > 1 ? `call ${a + 1}: ` : ""}${text}`));
+            compared.seen.forEach((field) => seen.add(field));
+          }
         }
+        const spokenOf = Object.keys({ ...rules.differs, ...rules.varies });
+        for (const field of spokenOf.filter((field) => !seen.has(field))) fault(`${field} is nowhere, though the check speaks of it`);
       }
       if (result.faults.length + result.known.length === before) {
         result.cases += 1;
@@ -215,13 +225,14 @@ async function check(folder, name, service, recorder, env) {
 /** The rules of the vendor and of the case together. */
 function merged(vendor, rules) {
   const both = (name) => ({ ...vendor[name], ...rules[name] });
-  // A field that the vendor's rules speak of need not be in every call.
   return {
     decoration: vendor.decoration,
+    jwts: vendor.jwts,
+    only: rules.only,
     renamed: rules.renamed,
     varies: both("varies"),
     differs: both("differs"),
-    optional: new Set([...Object.keys(vendor.varies ?? {}), ...Object.keys(vendor.differs ?? {})]),
+    common: new Set(Object.keys(vendor.differs ?? {})),
   };
 }
 

@@ -22,7 +22,7 @@ process.on("message", async ({ name, ours }) => {
   let faults = [];
   try {
     if (at) globalThis.freezeClock(at(ours));
-    await theirs(ours);
+    await theirs?.(ours);
   } catch (error) {
     // Most SDKs do not like the recorder's answer. It matters only where no request came.
     problem = String(error?.stack ?? error).slice(0, 2000);

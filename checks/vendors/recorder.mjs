@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
 
@@ -13,22 +14,22 @@ export function authority(folder) {
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=vendor check");
   openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "host.key");
-  const contexts = new Map();
-  return {
-    certificate: join(folder, "ca.pem"),
-    context(host) {
-      if (!contexts.has(host)) {
-        openssl(
-          ...["req", "-x509", "-new", "-key", "host.key", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "host.pem"],
-          ...["-days", "2", "-subj", "/CN=host", "-addext", `subjectAltName=DNS:${host}`],
-          ...["-addext", "basicConstraints=critical,CA:FALSE"],
-        );
-        const [key, cert] = ["host.key", "host.pem"].map((name) => readFileSync(join(folder, name)));
-        contexts.set(host, tls.createSecureContext({ key, cert }));
-      }
-      return contexts.get(host);
-    },
+  const pair = (host) => {
+    const name = isIP(host) ? `IP:${host}` : `DNS:${host}`;
+    openssl(
+      ...["req", "-x509", "-new", "-key", "host.key", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "host.pem"],
+      ...["-days", "2", "-subj", "/CN=host", "-addext", `subjectAltName=${name}`],
+      ...["-addext", "basicConstraints=critical,CA:FALSE"],
+    );
+    const [key, cert] = ["host.key", "host.pem"].map((name) => readFileSync(join(folder, name)));
+    return { key, cert };
   };
+  const contexts = new Map();
+  const context = (host) => {
+    if (!contexts.has(host)) contexts.set(host, tls.createSecureContext(pair(host)));
+    return contexts.get(host);
+  };
+  return { certificate: join(folder, "ca.pem"), pair, context };
 }
 
 export class Recorder {
@@ -41,7 +42,7 @@ export class Recorder {
   async listen({ origin, authority } = {}) {
     const handle = (request, response) => this.#record(request, response, origin);
     const server = authority
-      ? https.createServer({ SNICallback: (name, done) => done(null, authority.context(name)) }, handle)
+      ? https.createServer({ ...authority.pair("127.0.0.1"), SNICallback: (name, done) => done(null, authority.context(name)) }, handle)
       : http.createServer(handle);
     this.#servers.push(server);
     await new Promise((done) => server.listen(0, "127.0.0.1", done));

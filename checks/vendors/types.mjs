@@ -8,9 +8,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** An SDK's type as JSON has it: a date and a member of an enumeration are texts. */
+/** An SDK's type as JSON has it: a date and a member of an enumeration are texts, a set is a list. */
 const ON_THE_WIRE =
-  "type OnTheWire<T> = T extends Date ? string : T extends string ? `${T}` : T extends (infer U)[] ? OnTheWire<U>[]" +
+  "type OnTheWire<T> = T extends Date ? string : T extends string ? `${T}` : T extends (infer U)[] | Set<infer U> ? OnTheWire<U>[]" +
   " : T extends object ? { [K in keyof T]: OnTheWire<T[K]> } : T;";
 
 export function typeFaults(folder, fixtures, results) {

@@ -2,6 +2,10 @@ import { Airwallex } from "@airwallex/node-sdk";
 
 export const sdk = "@airwallex/node-sdk";
 export const credentials = { api_key: "madeUpAirwallexKey0001", client_id: "madeUpAirwallexClient0001" };
+export const differs = {
+  "header x-api-version": "optional: without it the version of the account applies",
+  "query _t": "the SDK's guard against caches",
+};
 export const answers = {
   "POST /api/v1/authentication/login": { token: "eyJhbGciOi.LOGIN.BBB", expires_at: "2099-01-01T00:00:00+0000" },
 };

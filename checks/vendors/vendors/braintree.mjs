@@ -2,6 +2,7 @@ import braintree from "braintree";
 
 export const sdk = "braintree";
 export const credentials = { public_key: "madeUpBraintreePublic01", private_key: "madeUpBraintreePrivate01" };
+export const decoration = ["x-apiversion"];
 export const differs = {
   "header braintree-version": "the SDK names 2018-09-10; ours is the first version of the vendor's guide to GraphQL, 2019-01-01",
 };

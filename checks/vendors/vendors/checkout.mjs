@@ -16,6 +16,7 @@ export const cases = {
     reference: "token_001",
     input: { billing: { address: { country: "GB" } }, currency: "gbp", url_prefix: "abc12345" },
     varies: { "json /expires_on": ["\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z", "the end of an hour from now"] },
+    differs: { "header authorization": "the SDK sends the key alone; the vendor's reference puts Bearer before it" },
     theirs: () =>
       checkout.paymentSessions.request({
         amount: 0, currency: "GBP", billing: { address: { country: "GB" } }, reference: "token_001",
@@ -27,7 +28,13 @@ export const cases = {
     input: { ...oauth, url_prefix: "abc12345" },
     scopes: ["payment-sessions", "vault:tokenization"],
     answers: { "POST /connect/token": { access_token: "eyJhbG.madeUp.server", expires_in: 3600, token_type: "Bearer", scope: "payment-sessions" } },
+    // The SDK logs in to make a session.
     pairs: [[0, 0]],
+    differs: {
+      "header authorization": "the vendor takes the credentials as Basic, or as form fields as the SDK sends them",
+      "form client_id": "as before",
+      "form client_secret": "as before",
+    },
     theirs: () =>
       new Checkout(oauth.client_secret, { ...sandbox, client: oauth.client_id, scope: ["payment-sessions", "vault:tokenization"] })
         .paymentSessions.request({ amount: 0, currency: "GBP", billing: { address: { country: "GB" } } }),

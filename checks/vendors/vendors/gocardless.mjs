@@ -50,6 +50,11 @@ export const cases = {
   },
   billing_request_flow_session: {
     input: { billing_request_id: "BRQ123" },
+    differs: {
+      "json /data": "the SDK wraps no members; the call takes none, and an empty body says so",
+      "header content-type": "as before",
+      "header idempotency-key": "the SDK adds one to each POST; each initialise gives a session of its own, so a second one does no harm",
+    },
     theirs: async () => {
       const gocardless = client(Environments.Sandbox);
       const flow = await gocardless.billingRequestFlows.create({ links: { billing_request: "BRQ123" } });

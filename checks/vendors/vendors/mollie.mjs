@@ -2,7 +2,7 @@ import { createMollieClient } from "@mollie/api-client";
 
 export const sdk = "@mollie/api-client";
 export const credentials = { api_key: "test_madeUpMollieKey0000000000001", profile_token: "pfl_Ab12Cd34Ef" };
-export const varies = { "header idempotency-key": ["[0-9a-zA-Z-]{16,100}", "made for each call"] };
+export const varies = { "header idempotency-key": ["[0-9a-zA-Z+/-]{16,100}", "made for each call"] };
 
 const mollie = createMollieClient({ apiKey: credentials.api_key });
 
