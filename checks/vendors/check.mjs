@@ -28,22 +28,27 @@ const { values: options, positionals } = parseArgs({
   options: { newest: { type: "boolean" }, show: { type: "boolean" }, only: { type: "string" } },
 });
 const daypass = resolve(positionals[0] ?? "target/debug/daypass");
-const { dependencies: pinned, overrides } = JSON.parse(readFileSync(join(HERE, "package.json")));
+const { dependencies, overrides } = JSON.parse(readFileSync(join(HERE, "package.json")));
+const requirements = readFileSync(join(HERE, "requirements.txt"), "utf8").trim().split("\n").map((line) => line.split("=="));
+const pinned = { npm: dependencies, pypi: Object.fromEntries(requirements) };
 
-/** Installs `versions` into a folder, once, with a copy of the check's own files beside them. */
-function install(folder, versions) {
+/** Installs versions of npm's and PyPI's SDKs into a folder, once, with a copy of the check's own files beside them. */
+function install(folder, { npm, pypi }) {
   mkdirSync(folder, { recursive: true });
-  const wanted = JSON.stringify({ private: true, type: "module", dependencies: versions, overrides }, null, 2);
+  const wanted = JSON.stringify({ private: true, type: "module", dependencies: npm, overrides, pypi }, null, 2);
   const stamp = join(folder, "installed.json");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
     rmSync(stamp, { force: true });
     writeFileSync(join(folder, "package.json"), wanted);
-    const npm = ["install", "--no-fund", "--no-audit", "--ignore-scripts", "--omit=optional", "--loglevel=error"];
-    execFileSync("npm", npm, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], timeout: 900_000 });
+    const run = (program, ...args) =>
+      execFileSync(program, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], timeout: 900_000 });
+    run("npm", "install", "--no-fund", "--no-audit", "--ignore-scripts", "--omit=optional", "--loglevel=error");
+    run("python3", "-m", "venv", "venv");
+    run("venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", ...Object.entries(pypi).map((pair) => pair.join("==")));
     writeFileSync(stamp, wanted);
   }
   // The SDKs are found from the files that import them.
-  for (const name of ["driver.mjs", "redirect.cjs", "vendors"]) {
+  for (const name of ["driver.mjs", "redirect.cjs", "python.mjs", "python", "vendors"]) {
     rmSync(join(folder, name), { recursive: true, force: true });
     cpSync(join(HERE, name), join(folder, name), { recursive: true });
   }
@@ -51,9 +56,11 @@ function install(folder, versions) {
 
 /** The pins, with the newest version where there is another one. */
 function newestVersions() {
-  const newest = { ...pinned };
-  for (const name of Object.keys(pinned)) {
-    newest[name] = execFileSync("npm", ["view", name, "version"], { encoding: "utf8", timeout: 60_000 }).trim() || pinned[name];
+  const ask = (...command) => execFileSync(command[0], command.slice(1), { encoding: "utf8", timeout: 60_000 }).trim();
+  const newest = { npm: {}, pypi: {} };
+  for (const name of Object.keys(pinned.npm)) newest.npm[name] = ask("npm", "view", name, "version");
+  for (const name of Object.keys(pinned.pypi)) {
+    newest.pypi[name] = /\(([^)]+)\)/.exec(ask("python3", "-m", "pip", "index", "versions", "--disable-pip-version-check", name))[1];
   }
   return newest;
 }
@@ -190,7 +197,7 @@ async function check(folder, name, service, recorder, env) {
       if (options.show) console.log(JSON.stringify({ caseName, answer, problem, ours, theirs }, null, 2));
       const before = result.faults.length + result.known.length;
       unverified.forEach(fault);
-      const seen = new Set();
+      const [seen, differing] = [new Set(), new Set()];
       const pairs = rules.pairs ?? ours.map((_, nth) => [nth, nth]);
       if (ours.length === 0) fault(`we sent nothing: ${answer}`);
       else if (rules.verifyOnly) pairs.length = 0;
@@ -204,10 +211,11 @@ async function check(folder, name, service, recorder, env) {
             const compared = compare(ours[a], theirs[b], merged(vendor, rules));
             compared.faults.forEach((text) => fault(`${pairs.length > 1 ? `call ${a + 1}: ` : ""}${text}`));
             compared.seen.forEach((field) => seen.add(field));
+            compared.differing.forEach((field) => differing.add(field));
           }
         }
-        const spokenOf = Object.keys({ ...rules.differs, ...rules.varies });
-        for (const field of spokenOf.filter((field) => !seen.has(field))) fault(`${field} is nowhere, though the check speaks of it`);
+        for (const field of Object.keys(rules.varies ?? {})) if (!seen.has(field)) fault(`${field} is in no call`);
+        for (const field of Object.keys(rules.differs ?? {})) if (!differing.has(field)) fault(`${field} does not differ`);
       }
       if (result.faults.length + result.known.length === before) {
         result.cases += 1;
@@ -232,7 +240,6 @@ function merged(vendor, rules) {
     renamed: rules.renamed,
     varies: both("varies"),
     differs: both("differs"),
-    common: new Set(Object.keys(vendor.differs ?? {})),
   };
 }
 
@@ -266,7 +273,7 @@ async function run(folder, versions) {
 }
 
 function print({ name, vendor, cases, types, faults, known }, versions) {
-  const sdk = vendor.sdk ? `${vendor.sdk} ${versions[vendor.sdk]}` : "";
+  const sdk = vendor.sdk ? `${vendor.sdk} ${versions.npm[vendor.sdk] ?? versions.pypi[vendor.sdk]}` : "";
   const parts = [];
   if (Object.keys(vendor.cases ?? {}).length) parts.push(`request equal (${cases} of ${Object.keys(vendor.cases).length})`);
   if (vendor.types) parts.push(`types allow it (${types} fixtures)`);
@@ -293,10 +300,12 @@ if (!options.newest) {
   process.exitCode = faults > 0 ? 1 : 0;
 } else {
   const newest = newestVersions();
-  const moved = Object.keys(pinned).filter((name) => newest[name] !== pinned[name]);
+  const moved = ["npm", "pypi"].flatMap((from) =>
+    Object.keys(pinned[from]).filter((name) => newest[from][name] !== pinned[from][name]).map((name) => [from, name]),
+  );
   if (moved.length === 0) console.log("all SDKs are the newest");
   else {
-    for (const name of moved) console.log(`${name}: ${pinned[name]} is checked, ${newest[name]} is the newest`);
+    for (const [from, name] of moved) console.log(`${name}: ${pinned[from][name]} is checked, ${newest[from][name]} is the newest`);
     const folder = join(TOOLS, "vendors-newest");
     install(folder, newest);
     await run(folder, newest);

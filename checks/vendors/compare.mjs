@@ -7,7 +7,8 @@ const DECORATION = [
 ];
 
 /**
- * The faults of a pair of requests, in words, and the fields that it has. `rules` says what may differ:
+ * The faults of a pair of requests, in words, the fields that it has, and those
+ * whose declared difference is there. `rules` says what may differ:
  *
  * - `decoration`: headers of the SDK about itself
  * - `only`: the fields to compare, where the SDK has no such call; `host` is a field for this
@@ -20,7 +21,7 @@ export function compare(ours, theirs, rules) {
   const { renamed = {}, varies = {}, differs = {} } = rules;
   ours = fields(ours, rules);
   theirs = fields(theirs, rules);
-  const faults = [];
+  const [faults, differing] = [[], []];
   for (const [from, to] of Object.entries(renamed)) {
     if (!theirs.has(from)) faults.push(`${from} is not in the SDK's request, though it is declared as renamed`);
     else {
@@ -32,8 +33,7 @@ export function compare(ours, theirs, rules) {
     const [a, b] = [ours.get(field), theirs.get(field)];
     const show = `ours ${JSON.stringify(a)}, the SDK's ${JSON.stringify(b)}`;
     if (field in differs) {
-      // A rule of the vendor may speak of what only some calls send.
-      if (a === b && !rules.common.has(field)) faults.push(`${field} does not differ, though: ${differs[field]}`);
+      if (a !== b) differing.push(field);
     } else if (field in varies) {
       const form = new RegExp(`^(?:${varies[field][0]})$`);
       if (![a, b].every((value) => value !== undefined && form.test(String(value)))) {
@@ -41,7 +41,7 @@ export function compare(ours, theirs, rules) {
       }
     } else if (a !== b) faults.push(`${field}: ${show}`);
   }
-  return { faults, seen: [...ours.keys(), ...theirs.keys()] };
+  return { faults, differing, seen: [...ours.keys(), ...theirs.keys()] };
 }
 
 /** The fields of a request: a map from a name such as `json /amount/value` to its value. */

@@ -23,6 +23,3 @@ export const cases = {
   session: { input: body, theirs: () => session(EnvironmentEnum.TEST, body) },
   "session live": { mode: "live", input: body, theirs: () => session(EnvironmentEnum.LIVE, body) },
 };
-
-const REQUEST = "import('@adyen/api-library/lib/src/typings/sessionAuthentication/models').AuthenticationSessionRequest";
-export const types = { "POST /authe/api/v1/sessions": `OnTheWire<${REQUEST}>` };

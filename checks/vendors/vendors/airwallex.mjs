@@ -40,3 +40,6 @@ export const cases = {
   },
 };
 
+
+const INTENTS = "import('@airwallex/node-sdk').Airwallex['paymentAcceptance']['paymentIntents']";
+export const types = { "POST /api/v1/pa/payment_intents/create": `Parameters<${INTENTS}["createPaymentIntent"]>[0]` };

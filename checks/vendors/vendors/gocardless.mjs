@@ -62,3 +62,9 @@ export const cases = {
     },
   },
 };
+
+const CLIENT = "import('gocardless-nodejs/client').GoCardlessClient";
+export const types = {
+  "POST /billing_requests": `{ billing_requests: Parameters<${CLIENT}["billingRequests"]["create"]>[0] }`,
+  "POST /billing_request_flows": `{ billing_request_flows: Parameters<${CLIENT}["billingRequestFlows"]["create"]>[0] }`,
+};

@@ -1,18 +1,15 @@
-import { createRequire } from "node:module";
+import paystack from "@paystack/paystack-sdk";
 
-// Its ES modules cannot be imported by Node.
-const { Paystack } = createRequire(import.meta.url)("@paystack/paystack-sdk");
-
-// 1.2.1, the newest, was published without its code.
+// Later versions cannot be imported: 1.2.0 mixes two kinds of modules, 1.2.1 was published without its code.
 export const sdk = "@paystack/paystack-sdk";
 export const credentials = { api_key: "sk_test_madeUpPaystackKey0001" };
 
-const paystack = new Paystack(credentials.api_key);
+const Paystack = paystack.Paystack ?? paystack.default ?? paystack;
 
 export const cases = {
   transaction_access_code: {
     reference: "order-42",
     input: { email: "a@example.com", amount: 50000 },
-    theirs: () => paystack.transaction.initialize({ email: "a@example.com", amount: 50000, reference: "order-42" }),
+    theirs: () => new Paystack(credentials.api_key).transaction.initialize({ email: "a@example.com", amount: 50000, reference: "order-42" }),
   },
 };

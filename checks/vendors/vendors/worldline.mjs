@@ -44,5 +44,5 @@ export const cases = {
   },
 };
 
-const REQUEST = "import('connect-sdk-nodejs/lib/model/domain/sessions').SessionRequest";
+const REQUEST = "import('connect-sdk-nodejs/lib/v1/model/domain').SessionRequest";
 export const types = { "POST /v1/1234/sessions": REQUEST, "POST /v1/12%2F34/sessions": REQUEST };

@@ -1,0 +1,18 @@
+// Runs lines of Python with the SDKs of requirements.txt, beside the driver that needs them.
+
+import { spawn } from "node:child_process";
+
+const HERE = import.meta.dirname;
+
+/** Runs `code`; its arguments are `sys.argv[1:]`. Rejects with what it wrote to standard error. */
+export function python(code, ...args) {
+  const ca = process.env.NODE_EXTRA_CA_CERTS;
+  const env = { ...process.env, PYTHONPATH: `${HERE}/python`, SSL_CERT_FILE: ca, REQUESTS_CA_BUNDLE: ca };
+  const child = spawn(`${HERE}/venv/bin/python`, ["-c", code, ...args], { env, stdio: ["ignore", "ignore", "pipe"], timeout: 25_000 });
+  let errors = "";
+  child.stderr.on("data", (chunk) => (errors += chunk));
+  return new Promise((done, failed) => {
+    child.on("error", failed);
+    child.on("close", (code) => (code === 0 ? done() : failed(new Error(errors))));
+  });
+}
