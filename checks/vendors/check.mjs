@@ -153,8 +153,8 @@ class Driver {
     child.stderr?.on("data", (chunk) => (this.errors += chunk));
   }
 
-  call(name, ours) {
-    this.child.send({ name, ours });
+  call(name, ours, answer) {
+    this.child.send({ name, ours, answer });
     return this.#message();
   }
 
@@ -189,7 +189,7 @@ async function check(folder, name, service, recorder, env) {
       for (const request of ours.filter(({ url }) => url.includes("{"))) {
         request.url = request.url.replace(/^https:\/\/[^/]+/, rules.origin ?? Service.realOrigin(vendor, wanted));
       }
-      const { problem, faults: unverified } = await driver.call(caseName, ours);
+      const { problem, faults: unverified } = await driver.call(caseName, ours, answer);
       const others = vendor.notCalls ?? {};
       const theirs = recorder.take().filter(({ url }) => !(new URL(url).host in others));
       // A signature may cover the host. Then the SDK was given ours, and it stands for the vendor's.
@@ -199,8 +199,8 @@ async function check(folder, name, service, recorder, env) {
       unverified.forEach(fault);
       const [seen, differing] = [new Set(), new Set()];
       const pairs = rules.pairs ?? ours.map((_, nth) => [nth, nth]);
-      if (ours.length === 0) fault(`we sent nothing: ${answer}`);
-      else if (rules.verifyOnly) pairs.length = 0;
+      if (rules.verifyOnly) pairs.length = 0;
+      else if (ours.length === 0) fault(`we sent nothing: ${answer}`);
       else if (theirs.length === 0) fault(`the SDK sent nothing: ${problem}`);
       else if (!rules.pairs && ours.length !== theirs.length) {
         fault(`${ours.length} calls of ours, ${theirs.length} of the SDK: ${theirs.map(({ url }) => url).join(" ")}; ${problem ?? answer}`);

@@ -2,7 +2,7 @@
 // It tells the cases of the file to its parent, and makes the SDK's call of each when the parent asks for it.
 //
 // A case has `theirs(ours)`, the SDK's call; and where they are of use `at(ours)`, the moment to stop the clock at, and
-// `verify(ours)`, which lets the SDK check our request and gives the faults that it found.
+// `verify(ours, answer)`, which lets the SDK check our requests, or the token, and gives the faults that it found.
 
 import { pathToFileURL } from "node:url";
 
@@ -16,7 +16,7 @@ const cases = vendor.cases;
 // What can be told to another process: everything but functions.
 const data = (value) => JSON.parse(JSON.stringify(value));
 
-process.on("message", async ({ name, ours }) => {
+process.on("message", async ({ name, ours, answer }) => {
   const { theirs, at, verify } = cases[name];
   let problem = null;
   let faults = [];
@@ -29,7 +29,7 @@ process.on("message", async ({ name, ours }) => {
   }
   globalThis.freezeClock(undefined);
   try {
-    faults = (await verify?.(ours)) ?? [];
+    faults = (await verify?.(ours, answer)) ?? [];
   } catch (error) {
     faults = [`the SDK could not verify our request: ${error}`];
   }

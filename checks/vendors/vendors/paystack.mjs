@@ -9,6 +9,7 @@ const Paystack = paystack.Paystack ?? paystack.default ?? paystack;
 export const cases = {
   transaction_access_code: {
     reference: "order-42",
+    differs: { "header content-type": "the SDK names none" },
     input: { email: "a@example.com", amount: 50000 },
     theirs: () => new Paystack(credentials.api_key).transaction.initialize({ email: "a@example.com", amount: 50000, reference: "order-42" }),
   },

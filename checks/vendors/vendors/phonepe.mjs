@@ -20,3 +20,9 @@ export const cases = {
     theirs: () => StandardCheckoutClient.getInstance(login.client_id, login.client_secret, 1, Env.SANDBOX, false).createSdkOrder(order()),
   },
 };
+
+const ORDER = "OnTheWire<import('pg-sdk-node').CreateSdkOrderRequest>";
+export const types = {
+  "POST /apis/pg-sandbox/checkout/v2/sdk/order": ORDER,
+  "POST /apis/pg/checkout/v2/sdk/order": ORDER,
+};

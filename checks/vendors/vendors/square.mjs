@@ -50,3 +50,10 @@ export const cases = {
       }),
   },
 };
+
+const wire = (path) => `import('square/serialization/resources/${path}').`;
+export const types = {
+  "POST /v2/devices/codes":
+    `${wire("devices/resources/codes/client/requests/CreateDeviceCodeRequest")}CreateDeviceCodeRequest.Raw`,
+  "POST /oauth2/token": `${wire("oAuth/client/requests/ObtainTokenRequest")}ObtainTokenRequest.Raw`,
+};
