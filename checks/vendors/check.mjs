@@ -28,14 +28,14 @@ const { values: options, positionals } = parseArgs({
   options: { newest: { type: "boolean" }, show: { type: "boolean" }, only: { type: "string" } },
 });
 const daypass = resolve(positionals[0] ?? "target/debug/daypass");
-const { dependencies, overrides } = JSON.parse(readFileSync(join(HERE, "package.json")));
+const { dependencies, overrides, alone } = JSON.parse(readFileSync(join(HERE, "package.json")));
 const requirements = readFileSync(join(HERE, "requirements.txt"), "utf8").trim().split("\n").map((line) => line.split("=="));
-const pinned = { npm: dependencies, pypi: Object.fromEntries(requirements) };
+const pinned = { npm: dependencies, alone, pypi: Object.fromEntries(requirements) };
 
 /** Installs versions of npm's and PyPI's SDKs into a folder, once, with a copy of the check's own files beside them. */
-function install(folder, { npm, pypi }) {
+function install(folder, { npm, alone, pypi }) {
   mkdirSync(folder, { recursive: true });
-  const wanted = JSON.stringify({ private: true, type: "module", dependencies: npm, overrides, pypi }, null, 2);
+  const wanted = JSON.stringify({ private: true, type: "module", dependencies: npm, overrides, alone, pypi }, null, 2);
   const stamp = join(folder, "installed.json");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
     rmSync(stamp, { force: true });
@@ -43,6 +43,14 @@ function install(folder, { npm, pypi }) {
     const run = (program, ...args) =>
       execFileSync(program, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], timeout: 900_000 });
     run("npm", "install", "--no-fund", "--no-audit", "--ignore-scripts", "--omit=optional", "--loglevel=error");
+    // Of these a part is used that needs few of the many dependencies.
+    for (const [name, version] of Object.entries(alone)) {
+      const packed = execFileSync("npm", ["pack", "--silent", `${name}@${version}`], { cwd: folder, encoding: "utf8" }).trim();
+      const place = join(folder, "node_modules", name);
+      mkdirSync(place, { recursive: true });
+      run("tar", "--extract", "--file", packed, "--strip-components", "1", "--directory", place);
+      rmSync(join(folder, packed));
+    }
     run("python3", "-m", "venv", "venv");
     run("venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", ...Object.entries(pypi).map((pair) => pair.join("==")));
     writeFileSync(stamp, wanted);
@@ -57,20 +65,25 @@ function install(folder, { npm, pypi }) {
 /** The pins, with the newest version where there is another one. */
 function newestVersions() {
   const ask = (...command) => execFileSync(command[0], command.slice(1), { encoding: "utf8", timeout: 60_000 }).trim();
-  const newest = { npm: {}, pypi: {} };
-  for (const name of Object.keys(pinned.npm)) newest.npm[name] = ask("npm", "view", name, "version");
+  const newest = { npm: {}, alone: {}, pypi: {} };
+  for (const from of ["npm", "alone"]) {
+    for (const name of Object.keys(pinned[from])) newest[from][name] = ask("npm", "view", name, "version");
+  }
   for (const name of Object.keys(pinned.pypi)) {
     newest.pypi[name] = /\(([^)]+)\)/.exec(ask("python3", "-m", "pip", "index", "versions", "--disable-pip-version-check", name))[1];
   }
   return newest;
 }
 
+/** What `daypass connectors --json` tells. */
+let listing;
+const connectors = () => (listing ??= JSON.parse(execFileSync(daypass, ["connectors", "--json"], { maxBuffer: 1 << 26 })));
+
 /** The running service, with each connector's base URLs leading to the recorder. */
 class Service {
   static async start(recorder) {
-    const connectors = JSON.parse(execFileSync(daypass, ["connectors", "--json"], { maxBuffer: 1 << 26 }));
     const env = { PATH: process.env.PATH, DAYPASS_LOG: "error" };
-    for (const { connector, hosts } of connectors) {
+    for (const { connector, hosts } of connectors()) {
       for (const [setting, origin] of Object.entries(hosts ?? {})) {
         const port = await recorder.listen({ origin });
         env[`DAYPASS_CONNECTORS__${connector.toUpperCase()}__${setting.toUpperCase()}`] = `http://127.0.0.1:${port}`;
@@ -87,19 +100,21 @@ class Service {
       });
       child.on("exit", () => failed(new Error(`the service did not start: ${text}`)));
     });
-    return new Service(child, address, connectors);
+    return new Service(child, address);
   }
 
-  constructor(child, address, connectors) {
-    Object.assign(this, { child, address, connectors });
+  #calls = 0;
+
+  constructor(child, address) {
+    Object.assign(this, { child, address });
   }
 
   /** Makes the token of a case; gives the service's answer. */
   async token(vendor, { grant, input, ttl_seconds, scopes, metadata, mode, reference, audience, credentials }) {
-    const { connector, enum: name } = this.connectors.find(({ connector }) => connector === vendor.connector);
+    const { connector, enum: name } = connectors().find(({ connector }) => connector === vendor.connector);
     const feature = { grant, ttl_seconds, scopes, audience, ...input };
     const body = {
-      merchant_access_token_id: reference ?? `vendor-check-${(this.calls = (this.calls ?? 0) + 1)}`,
+      merchant_access_token_id: reference ?? `vendor-check-${(this.#calls += 1)}`,
       connector: name,
       test_mode: mode !== "live",
       connector_feature_data: JSON.stringify(feature),
@@ -273,7 +288,7 @@ async function run(folder, versions) {
 }
 
 function print({ name, vendor, cases, types, faults, known }, versions) {
-  const sdk = vendor.sdk ? `${vendor.sdk} ${versions.npm[vendor.sdk] ?? versions.pypi[vendor.sdk]}` : "";
+  const sdk = vendor.sdk ? `${vendor.sdk} ${versions.npm[vendor.sdk] ?? versions.alone[vendor.sdk] ?? versions.pypi[vendor.sdk]}` : "";
   const parts = [];
   if (Object.keys(vendor.cases ?? {}).length) parts.push(`request equal (${cases} of ${Object.keys(vendor.cases).length})`);
   if (vendor.types) parts.push(`types allow it (${types} fixtures)`);
@@ -287,9 +302,15 @@ if (!options.newest) {
   install(folder, pinned);
   const results = await run(folder, pinned);
   const sum = (of) => results.reduce((total, result) => total + of(result), 0);
-  const faults = sum(({ faults }) => faults.length);
-  const without = JSON.parse(readFileSync(join(HERE, "without_sdk.json")));
+  let faults = sum(({ faults }) => faults.length);
   if (!options.only) {
+    const without = JSON.parse(readFileSync(join(HERE, "without_sdk.json")));
+    const names = results.map(({ name }) => name).concat(Object.keys(without));
+    const available = connectors().filter(({ status }) => status === "available");
+    for (const { connector } of available.filter(({ connector }) => names.filter((name) => name === connector).length !== 1)) {
+      console.log(`FAULT: ${connector} must be in vendors/ or, with the reason, in without_sdk.json`);
+      faults += 1;
+    }
     console.log("\nwithout an SDK that could be asked:");
     for (const [connector, why] of Object.entries(without)) console.log(`${connector.padEnd(20)} ${why}`);
   }
@@ -300,7 +321,7 @@ if (!options.newest) {
   process.exitCode = faults > 0 ? 1 : 0;
 } else {
   const newest = newestVersions();
-  const moved = ["npm", "pypi"].flatMap((from) =>
+  const moved = Object.keys(pinned).flatMap((from) =>
     Object.keys(pinned[from]).filter((name) => newest[from][name] !== pinned[from][name]).map((name) => [from, name]),
   );
   if (moved.length === 0) console.log("all SDKs are the newest");

@@ -11,7 +11,7 @@ const DECORATION = [
  * whose declared difference is there. `rules` says what may differ:
  *
  * - `decoration`: headers of the SDK about itself
- * - `only`: the fields to compare, where the SDK has no such call; `host` is a field for this
+ * - `only`: the fields to compare, or beginnings of their names, where the SDK has no such call; `host` is a field for this
  * - `jwts`: fields whose value is a JWT: header and claims are compared, the signature is left to the case
  * - `renamed`: { their field: our field }
  * - `varies`: { field: [form, reason] }: both have it, each in this form, with a value of its own
@@ -68,7 +68,7 @@ export function fields(request, { decoration = [], jwts = [], only } = {}) {
   }
   if (!only) return all;
   all.set("host", url.host);
-  return new Map([...all].filter(([name]) => only.includes(name)));
+  return new Map([...all].filter(([name]) => only.some((wanted) => name === wanted || name.startsWith(`${wanted} `))));
 }
 
 function bodyFields(body, type, all) {

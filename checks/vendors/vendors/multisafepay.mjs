@@ -1,6 +1,11 @@
 import { python } from "../python.mjs";
 
 export const sdk = "multisafepay";
+export const differs = {
+  "header api_key": "the vendor's PHP SDK sends the key so, as we do",
+  "header authorization": "the vendor's Python SDK sends the key as a Bearer token",
+  "query locale": "the language of the SDK's messages",
+};
 export const credentials = { api_key: "madeupmultisafepaykey0001" };
 
 const token = (environment) =>

@@ -51,9 +51,8 @@ export const cases = {
   },
 };
 
-const wire = (path) => `import('square/serialization/resources/${path}').`;
+const WIRE = "import('square').serialization";
 export const types = {
-  "POST /v2/devices/codes":
-    `${wire("devices/resources/codes/client/requests/CreateDeviceCodeRequest")}CreateDeviceCodeRequest.Raw`,
-  "POST /oauth2/token": `${wire("oAuth/client/requests/ObtainTokenRequest")}ObtainTokenRequest.Raw`,
+  "POST /v2/devices/codes": `${WIRE}.devices.CreateDeviceCodeRequest.Raw`,
+  "POST /oauth2/token": `${WIRE}.ObtainTokenRequest.Raw`,
 };
