@@ -7,7 +7,7 @@
 // `--newest` installs and tries the newest versions where they differ; it tells what changed and is never red.
 // `--show` prints each pair of requests.
 
-import { execFileSync, fork, spawn } from "node:child_process";
+import { execFileSync, fork, spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -62,17 +62,22 @@ function install(folder, { npm, alone, pypi }) {
   }
 }
 
-/** The pins, with the newest version where there is another one. */
-function newestVersions() {
-  const ask = (...command) => execFileSync(command[0], command.slice(1), { encoding: "utf8", timeout: 60_000 }).trim();
-  const newest = { npm: {}, alone: {}, pypi: {} };
-  for (const from of ["npm", "alone"]) {
-    for (const name of Object.keys(pinned[from])) newest[from][name] = ask("npm", "view", name, "version");
-  }
-  for (const name of Object.keys(pinned.pypi)) {
-    newest.pypi[name] = /\(([^)]+)\)/.exec(ask("python3", "-m", "pip", "index", "versions", "--disable-pip-version-check", name))[1];
-  }
-  return newest;
+/** The pins of an installed folder, with the newest version where there is another one. */
+function newestVersions(folder) {
+  const ask = (program, ...args) => {
+    // `npm outdated` says by its status that there is something to tell.
+    const { stdout } = spawnSync(program, args, { cwd: folder, encoding: "utf8", timeout: 120_000 });
+    return stdout.trim();
+  };
+  const outdated = JSON.parse(ask("npm", "outdated", "--json") || "{}");
+  const pip = JSON.parse(ask("venv/bin/pip", "list", "--outdated", "--format=json", "--disable-pip-version-check") || "[]");
+  const newer = {
+    npm: Object.fromEntries(Object.entries(outdated).map(([name, { latest }]) => [name, latest])),
+    alone: Object.fromEntries(Object.keys(pinned.alone).map((name) => [name, ask("npm", "view", name, "version")])),
+    pypi: Object.fromEntries(pip.map(({ name, latest_version }) => [name.toLowerCase(), latest_version])),
+  };
+  const moved = (from) => Object.entries(pinned[from]).map(([name, version]) => [name, newer[from][name] || version]);
+  return Object.fromEntries(Object.keys(pinned).map((from) => [from, Object.fromEntries(moved(from))]));
 }
 
 /** What `daypass connectors --json` tells. */
@@ -320,7 +325,8 @@ if (!options.newest) {
   );
   process.exitCode = faults > 0 ? 1 : 0;
 } else {
-  const newest = newestVersions();
+  install(join(TOOLS, "vendors"), pinned);
+  const newest = newestVersions(join(TOOLS, "vendors"));
   const moved = Object.keys(pinned).flatMap((from) =>
     Object.keys(pinned[from]).filter((name) => newest[from][name] !== pinned[from][name]).map((name) => [from, name]),
   );
