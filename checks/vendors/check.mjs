@@ -62,7 +62,15 @@ function install(folder, { npm, alone, pypi }) {
   }
 }
 
-/** The pins of an installed folder, with the newest version where there is another one. */
+/** The SDK of each vendor, as its file names it. */
+const sdks = Object.fromEntries(
+  readdirSync(join(HERE, "vendors")).map((file) => {
+    const text = readFileSync(join(HERE, "vendors", file), "utf8");
+    return [basename(file, ".mjs"), /^export const sdk = "(.*)";$/m.exec(text)?.[1]];
+  }),
+);
+
+/** The pins of an installed folder, with the newest version where an SDK has another one. */
 function newestVersions(folder) {
   const ask = (program, ...args) => {
     // `npm outdated` says by its status that there is something to tell.
@@ -76,7 +84,8 @@ function newestVersions(folder) {
     alone: Object.fromEntries(Object.keys(pinned.alone).map((name) => [name, ask("npm", "view", name, "version")])),
     pypi: Object.fromEntries(pip.map(({ name, latest_version }) => [name.toLowerCase(), latest_version])),
   };
-  const moved = (from) => Object.entries(pinned[from]).map(([name, version]) => [name, newer[from][name] || version]);
+  const isSdk = (name) => Object.values(sdks).includes(name);
+  const moved = (from) => Object.entries(pinned[from]).map(([name, version]) => [name, (isSdk(name) && newer[from][name]) || version]);
   return Object.fromEntries(Object.keys(pinned).map((from) => [from, Object.fromEntries(moved(from))]));
 }
 
@@ -263,8 +272,8 @@ function merged(vendor, rules) {
   };
 }
 
-/** Runs all vendors against the SDKs of one folder. */
-async function run(folder, versions) {
+/** Runs these vendors against the SDKs of one folder. */
+async function run(folder, versions, names) {
   const scratch = mkdtempSync(join(tmpdir(), "vendor-check-"));
   const recorder = new Recorder();
   let service;
@@ -276,10 +285,8 @@ async function run(folder, versions) {
       RECORDER_PLAIN_PORT: await recorder.listen(),
     };
     service = await Service.start(recorder);
-    const only = options.only?.split(",");
-    const names = readdirSync(join(HERE, "vendors")).map((file) => basename(file, ".mjs")).sort();
     const results = [];
-    for (const name of names.filter((name) => !only || only.includes(name))) {
+    for (const name of names) {
       results.push(await check(folder, name, service, recorder, env));
     }
     typeFaults(folder, join(ROOT, "crates/connectors/fixtures"), results);
@@ -305,14 +312,14 @@ function print({ name, vendor, cases, types, faults, known }, versions) {
 if (!options.newest) {
   const folder = join(TOOLS, "vendors");
   install(folder, pinned);
-  const results = await run(folder, pinned);
+  const names = Object.keys(sdks).sort().filter((name) => !options.only || options.only.split(",").includes(name));
+  const results = await run(folder, pinned, names);
   const sum = (of) => results.reduce((total, result) => total + of(result), 0);
   let faults = sum(({ faults }) => faults.length);
   if (!options.only) {
     const without = JSON.parse(readFileSync(join(HERE, "without_sdk.json")));
-    const names = results.map(({ name }) => name).concat(Object.keys(without));
     const available = connectors().filter(({ status }) => status === "available");
-    for (const { connector } of available.filter(({ connector }) => names.filter((name) => name === connector).length !== 1)) {
+    for (const { connector } of available.filter(({ connector }) => connector in sdks === connector in without)) {
       console.log(`FAULT: ${connector} must be in vendors/ or, with the reason, in without_sdk.json`);
       faults += 1;
     }
@@ -325,16 +332,22 @@ if (!options.newest) {
   );
   process.exitCode = faults > 0 ? 1 : 0;
 } else {
-  install(join(TOOLS, "vendors"), pinned);
-  const newest = newestVersions(join(TOOLS, "vendors"));
+  const [folder, pinnedFolder] = [join(TOOLS, "vendors-newest"), join(TOOLS, "vendors")];
+  install(pinnedFolder, pinned);
+  const newest = newestVersions(pinnedFolder);
   const moved = Object.keys(pinned).flatMap((from) =>
     Object.keys(pinned[from]).filter((name) => newest[from][name] !== pinned[from][name]).map((name) => [from, name]),
   );
   if (moved.length === 0) console.log("all SDKs are the newest");
   else {
     for (const [from, name] of moved) console.log(`${name}: ${pinned[from][name]} is checked, ${newest[from][name]} is the newest`);
-    const folder = join(TOOLS, "vendors-newest");
+    // Most packages are the same: their files are linked, so that npm fetches only the others.
+    if (!existsSync(folder)) {
+      mkdirSync(folder);
+      for (const name of ["node_modules", "package-lock.json"]) execFileSync("cp", ["-al", join(pinnedFolder, name), folder]);
+    }
     install(folder, newest);
-    await run(folder, newest);
+    const names = moved.map(([, name]) => name);
+    await run(folder, newest, Object.keys(sdks).filter((vendor) => names.includes(sdks[vendor])));
   }
 }
