@@ -76,7 +76,6 @@ where
 
 /// Reads a member of a reply that the token does not depend on: `null` and a value of another type
 /// are the same as absent. Not for expiries: one that is there and cannot be read is an error.
-#[allow(dead_code, reason = "connectors begin to use it")]
 pub(crate) fn lenient<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,

@@ -3,7 +3,6 @@
 pub(crate) use serde::Deserialize;
 pub(crate) use serde_json::{Map, Value, json};
 
-#[allow(unused_imports, reason = "not each name is used by a connector yet")]
 pub(crate) use crate::{
     connector::{Connector, StepFn, client_grant, server_grant},
     crypto, encoding,

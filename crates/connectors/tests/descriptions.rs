@@ -216,7 +216,6 @@ fn no_fact_is_missing() {
 /// Each grant says what a hostile holder can do, who hands the token to clients, and what the facts
 /// rest on.
 #[test]
-#[ignore = "until every connector says it"]
 fn every_grant_states_its_evidence() {
     let mut missing = Vec::new();
     for entry in CONNECTORS {
@@ -254,7 +253,6 @@ fn every_grant_states_its_evidence() {
 
 /// Each key of `client_parameters` and `server_parameters` in the fixtures is described.
 #[test]
-#[ignore = "until every connector says it"]
 fn parameters_are_described() {
     for scene in scenes() {
         let (grant, Some(Ok(token))) = (scene.grant(), scene.play().end) else { continue };

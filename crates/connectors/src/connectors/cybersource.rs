@@ -125,6 +125,7 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     )
     .inputs(&[Input::object("fields"), AUTH])
     .never_shared()
+    .client_parameters(LIBRARY)
     .minting_ends_earlier(NOT_ENDED),
 ];
 
