@@ -304,9 +304,10 @@ async fn expires_in_seconds_is_a_duration_in_types_and_a_time_in_ucs() {
     let seconds = |answer: &Value, key: &str| -> i64 {
         answer[key].as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{key}: {answer}"))
     };
+    let domains = r#"{"domains":["shop.example"]}"#;
     let table = [
-        ("ucs.v2.MerchantAuthenticationService/CreateAccessToken", "{}", true),
-        ("types.MerchantAuthenticationService/CreateAccessToken", "{}", false),
+        ("ucs.v2.MerchantAuthenticationService/CreateAccessToken", domains, true),
+        ("types.MerchantAuthenticationService/CreateAccessToken", domains, false),
         ("types.MerchantAuthenticationService/CreateServerAuthenticationToken", "{}", false),
         ("ucs.v2.MerchantAuthenticationService/CreateAccessToken", r#"{"audience":"server"}"#, true),
     ];
