@@ -83,8 +83,12 @@ impl Load {
 async fn calls_over_the_capacity_fail_before_the_connector_replies() {
     let vendor = HeldVendor::start().await;
     let long = "600000";
-    let environment =
-        [vendor.environment(), ("DAYPASS_LIMITS__MAX_DEADLINE_MS", long), ("DAYPASS_LIMITS__ATTEMPT_TIMEOUT_MS", long)];
+    let environment = [
+        vendor.environment(),
+        ("DAYPASS_CONNECTORS__PAYPAL__DEFAULTS__DOMAINS", r#"["shop.example"]"#),
+        ("DAYPASS_LIMITS__MAX_DEADLINE_MS", long),
+        ("DAYPASS_LIMITS__ATTEMPT_TIMEOUT_MS", long),
+    ];
     let credentials = r#"{"Paypal":{"client_id":"id-1","client_secret":"secret-1"}}"#;
     let mut load = Load::start(&[], &environment, (Connector::PAYPAL, "paypal", credentials));
     let mut tasks = JoinSet::new();
