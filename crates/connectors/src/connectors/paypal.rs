@@ -1,5 +1,5 @@
-//! PayPal: client tokens for its browser SDKs, a customer's ID token, setup tokens of its vault, and
-//! the app's own access token.
+//! PayPal: client tokens for its browser SDKs, a customer's ID token, setup tokens of its vault,
+//! and the app's own access token.
 //! <https://developer.paypal.com/api/rest/authentication/>
 
 mod api;

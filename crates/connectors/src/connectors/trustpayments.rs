@@ -4,7 +4,8 @@
 
 use crate::prelude::*;
 
-/// The bound on `orderreference` in characters; longer ones may be cut (3DS API field specification).
+/// The bound on `orderreference` in characters; longer ones may be cut (3DS API field
+/// specification).
 const MAX_REFERENCE: usize = 25;
 
 const JWT_GENERATOR: Source = Source::sdk("npm package @trustpayments/jwt-generator 2.0.135");

@@ -1,4 +1,4 @@
-//! What PayPal's calls share: credentials, the token endpoint, the headers of a partner, the errors.
+//! What PayPal's calls share: credentials, the token endpoint, a partner's headers, the errors.
 
 use crate::prelude::*;
 

@@ -25,8 +25,8 @@ const SERVER_SCOPES: &[&str] = &[
     "Braintree:Vault",
 ];
 
-/// Checks that these are the scopes of a client token: at least one names a client-side service, and
-/// none stands for calls of a server. Others are let through, as PayPal adds some that only read
+/// Checks that these are the scopes of a client token: at least one names a client-side service,
+/// and none stands for calls of a server. Others are let through, as PayPal adds some that only read
 /// (`…/services/pricing/exchange-currency/read`).
 ///
 /// # Errors

@@ -10,8 +10,8 @@ use crate::prelude::*;
 /// The features that widen a component's power, by the types of the npm package `stripe` 23.1.0.
 /// The vendor switches several of them on where the request has no features.
 ///
-/// Two features are not here: `external_account_collection` may be false for some accounts only, and
-/// the default of `disable_stripe_user_authentication` is its opposite.
+/// Two features are not here: `external_account_collection` may be false for some accounts only,
+/// and the default of `disable_stripe_user_authentication` is its opposite.
 const FEATURES: &[(&str, &[&str])] = &[
     ("balances", &["edit_payout_schedule", "instant_payouts", "standard_payouts"]),
     ("disputes_list", DISPUTES_AND_CAPTURES),

@@ -7,8 +7,8 @@ use super::api::{
 };
 use crate::prelude::*;
 
-/// The version that brought `allowed_payment_method_types` here, by the changelog of the npm package
-/// `stripe` (23.0.0). 2026-09-30.endive refuses `payment_method_types`.
+/// The version that brought `allowed_payment_method_types` here, by the changelog of the npm
+/// package `stripe` (23.0.0). 2026-09-30.endive refuses `payment_method_types`.
 const ALLOWED_TYPES_SINCE: &str = "2026-09-30";
 
 /// The vendor's bound on `client_reference_id`, by its API description of 2023-08-16.

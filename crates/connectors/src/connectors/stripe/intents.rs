@@ -7,8 +7,8 @@ use super::api::{
 };
 use crate::prelude::*;
 
-/// The version that brought `allowed_payment_method_types` here, by the changelog of the npm package
-/// `stripe` (22.4.0). 2026-09-30.endive refuses `payment_method_types`.
+/// The version that brought `allowed_payment_method_types` here, by the changelog of the npm
+/// package `stripe` (22.4.0). 2026-09-30.endive refuses `payment_method_types`.
 const ALLOWED_TYPES_SINCE: &str = "2026-07-29";
 
 const PAYMENT_METHOD_TYPES: Input = Input::texts("payment_method_types");
