@@ -3,7 +3,8 @@
 //! Written from the vendor's OpenAPI documents v68 to v72 and
 //! <https://docs.adyen.com/development-resources/error-codes>. The vendor lists no error code for
 //! most invalid members: they get 702 here. The calls of the shopper's page are those of the npm
-//! package `@adyen/adyen-web` 6.45.2 (`core/Services/sessions`); no document describes their answers.
+//! package `@adyen/adyen-web` 6.45.2 (`core/Services/sessions`); no document has their
+//! answers.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz};

@@ -1,8 +1,8 @@
 //! PayPal: access tokens, client tokens, ID tokens and setup tokens of the vault.
 //!
 //! Written from <https://developer.paypal.com/api/rest/authentication/>, the vendor's guides to SDK
-//! v6 and v5, and for the vault from the types of the npm package `@paypal/paypal-server-sdk` 2.5.0.
-//! The third scope of a client token is from the tests of PayPal's plugin for Shopware. No page
+//! v6 and v5, and for the vault from the types of the npm package `@paypal/paypal-server-sdk`
+//! 2.5.0. The third scope of a client token is from the tests of PayPal's plugin for Shopware. No page
 //! gives the lifetime of an ID token (one hour is invented) or of a setup token (three days are).
 //! The endpoints of clients check the token only.
 

@@ -1,7 +1,7 @@
 //! Paystack: the access codes of transactions.
 //!
-//! Written from the vendor's `OpenAPI` document and <https://paystack.com/docs/api/transaction/>, the
-//! use of the code from the npm package `@paystack/inline-js` 2.22.2.
+//! Written from the vendor's `OpenAPI` document and <https://paystack.com/docs/api/transaction/>,
+//! the use of the code from the npm package `@paystack/inline-js` 2.22.2.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Trust Payments: the JWT of the JavaScript library.
 //!
-//! Written from the help pages "JSON Web Token" and "3DS API Field Specification". There is no token
-//! call. The endpoint of the library is not described: the invented one takes the JWT and the request
-//! types, and refuses with the published error codes and status 400. The library itself is a stub.
+//! Written from the help pages "JSON Web Token" and "3DS API Field Specification". There is no
+//! token call. The endpoint of the library is not described: the invented one takes the JWT and the
+//! request types, and refuses with the published error codes and status 400. The library itself is a stub.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! TSYS TransIT: the manifest of the TSEP page.
 //!
-//! Written from a public PHP program (`TSEP_Manifest`) and pages that load the library, not from the
-//! library that the connector follows. There is no token call: a browser loads the library of the
+//! Written from a public PHP program (`TSEP_Manifest`) and pages that load the library, not from
+//! the library that the connector follows. There is no token call: a browser loads the library of the
 //! page with the manifest. The manifest is valid on its day; the fake takes the day in UTC. The
 //! address without a manifest answers with a script that only says so; that is invented.
 

@@ -26,8 +26,8 @@ const SERVER_SCOPES: &[&str] = &[
 ];
 
 /// Checks that these are the scopes of a client token: at least one names a client-side service,
-/// and none stands for calls of a server. Others are let through, as PayPal adds some that only read
-/// (`…/services/pricing/exchange-currency/read`).
+/// and none stands for calls of a server. Others are let through, as PayPal adds some that only
+/// read (`…/services/pricing/exchange-currency/read`).
 ///
 /// # Errors
 /// [`Kind::BadReply`] that says which scope is a server's.
