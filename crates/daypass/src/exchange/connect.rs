@@ -128,7 +128,8 @@ impl ConnectFault {
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             let inner = error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
-            return inner.and_then(Self::of_tls).or(match error.kind() {
+            // hyper-rustls wraps the error of TLS twice.
+            return inner.and_then(Self::known).or(match error.kind() {
                 io::ErrorKind::ConnectionRefused => Some(Self::Refused),
                 io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                     Some(Self::Silent)

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
@@ -184,11 +185,10 @@ pub(crate) struct Shared(pub Arc<Transport>);
 
 impl Shared {
     pub(crate) fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
-        let timeouts = ConnectTimeouts { default: connect_timeout, ..ConnectTimeouts::default() };
-        Self(Arc::new(
-            Transport::new(Egress { connect_timeouts: timeouts, ..Egress::default() }, authority.map(str::as_bytes))
-                .unwrap(),
-        ))
+        let connect_timeouts = ConnectTimeouts { default: connect_timeout, ..ConnectTimeouts::default() };
+        let operator_hosts = Arc::new(HashSet::from(["localhost".to_owned()]));
+        let egress = Egress { connect_timeouts, operator_hosts, ..Egress::default() };
+        Self(Arc::new(Transport::new(egress, authority.map(str::as_bytes)).unwrap()))
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) static WISE: FakeVendor = FakeVendor {
 const EXAMPLES: &[(&str, &str)] = &[
     ("client_credentials", "{}"),
     ("user_refresh_token", "{}"),
-    ("registration_code", r#"{"email": "user@shop.example", "registration_code": "sandbox-code"}"#),
+    ("registration_code", r#"{"email": "user@shop.example", "registration_code": "sandbox-registration-code"}"#),
     ("authorization_code", r#"{"code": "sandbox-code", "redirect_uri": "https://shop.example/back"}"#),
 ];
 
