@@ -83,7 +83,8 @@ impl Fetcher {
         stored
     }
 
-    /// Two nodes have made a token, as one of them had lost its lease: nobody knows which one lives.
+    /// Two nodes have made a token, as one of them had lost its lease. Nobody knows which one
+    /// lives.
     pub(super) async fn drop_both(&self, query: &Query) -> Error {
         let _ = self.sealed.store.remove(query.keys.token()).await;
         Error::new(Kind::Unavailable, "two nodes made a token at the same time, and one ended the other; call again")

@@ -40,8 +40,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         logs::announce(format_args!("throw-away certificate authority, made for this run: {}", file.display()));
     }
     if let Some(sandbox) = &sandbox {
-        logs::announce(format_args!("every connector goes to the sandbox at http://{}", sandbox.addr()));
-        logs::announce(format_args!("policy.client_token_max_seconds does not apply to tokens of the sandbox"));
+        logs::announce(format_args!(
+            "every connector, without a limit for the life of CLIENT tokens, goes to the sandbox at http://{}",
+            sandbox.addr()
+        ));
     }
     server.serve(signal).await?;
     Ok(())
