@@ -38,12 +38,13 @@ async fn no_connection_is_unavailable_and_tried_again() {
             });
             for (what, outcome) in futures(calls).await {
                 tally.check(&fixture, &outcome, AMPLE, what);
-                // A wrong certificate stays wrong; everything else is tried again, as nothing was sent.
-                let expected = match ["WrongName", "Expired", "SelfSigned"].contains(&what.as_str()) {
-                    true => (Some(Kind::ConnectorNotTrusted), 1),
-                    false => (Some(Kind::Unavailable), 3),
-                };
-                assert_eq!((kind(&outcome), outcome.report.attempts), expected, "{} {what}", fixture.name);
+                if ["WrongName", "Expired", "SelfSigned"].contains(&what.as_str()) {
+                    // On a busy machine a handshake may take too long first.
+                    assert_eq!(kind(&outcome), Some(Kind::ConnectorNotTrusted), "{} {what}", fixture.name);
+                } else {
+                    assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", fixture.name);
+                    assert_eq!(outcome.report.attempts, 3, "{} {what}: nothing was sent, so it is safe", fixture.name);
+                }
                 let cause = outcome.result.err().unwrap().message;
                 assert!(cause.starts_with("no connection to the connector could be made: "), "{what}: {cause}");
             }
@@ -81,6 +82,7 @@ async fn tls_works_where_the_certificate_is_right() {
         (Some(Kind::ConnectorNotTrusted), 0),
         "an authority that nobody trusts"
     );
+    assert_eq!(outcome.report.attempts, 1, "a wrong certificate stays wrong");
 }
 
 async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
