@@ -76,7 +76,8 @@ impl Simulation {
         let mut vendor = self.nodes.http.lock();
         vendor.fates = fate.into_iter().collect();
         if changes {
-            (vendor.ahead_ms, vendor.lives, vendor.several_ends) = (ahead, lives, several_ends);
+            vendor.set_clock(ahead);
+            (vendor.lives, vendor.several_ends) = (lives, several_ends);
         }
     }
 
@@ -146,14 +147,15 @@ impl Simulation {
         let now = self.nodes.now();
         let truth = self.nodes.http.lock().tokens[&answer.token()].clone();
         let left = truth.ends_at - now;
-        if left <= 0 || truth.killed_by.is_some_and(|call| call <= calls_before) {
-            self.dead += 1;
-        }
+        let dead = left <= 0 || truth.killed_by.is_some_and(|call| call <= calls_before);
         let told = answer.issued.lifetime_seconds().map(|seconds| seconds * 1000);
         let wall = self.nodes.clocks[node].now().as_millisecond();
-        let told_by_moment = answer.issued.expires_at.map(|moment| moment * 1000 - wall);
-        self.late +=
-            usize::from(told.is_some_and(|told| told > left) || told_by_moment.is_some_and(|told| told > left));
+        let by_moment = answer.issued.expires_at.map(|moment| moment * 1000 - wall);
+        let late = [told, by_moment].into_iter().flatten().any(|told| told > left);
+        (self.dead, self.late) = (self.dead + usize::from(dead), self.late + usize::from(late));
+        if dead || late {
+            println!("at {now} on node {node}: {truth:?}, told {told:?} and {by_moment:?}: {:?}", answer.issued);
+        }
         for (_, secret) in &answer.issued.token.server_parameters {
             if !self.secrets.iter().any(|known| known == secret.expose()) {
                 self.secrets.pop_front();

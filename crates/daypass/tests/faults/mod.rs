@@ -8,6 +8,7 @@
 
 mod bodies;
 mod connections;
+mod proxy;
 mod replies;
 
 use std::{
