@@ -32,10 +32,12 @@ const clientId = (request) => ({
   [`json /${request}/clientId`]: "the SDK names itself in the body",
 });
 
+const shown = { hostedPaymentReturnOptions: { showReceipt: false }, hostedPaymentSecurityOptions: { captcha: true } };
+
 export const cases = {
   hosted_payment_page: {
     reference: "token_001",
-    input: { amount: "20.00", settings: { hostedPaymentReturnOptions: { showReceipt: false } } },
+    input: { amount: "20.00", settings: shown },
     differs: clientId("getHostedPaymentPageRequest"),
     theirs: () => {
       const transaction = new APIContracts.TransactionRequestType();
@@ -45,7 +47,7 @@ export const cases = {
       request.setMerchantAuthentication(merchant());
       request.setRefId("token_001");
       request.setTransactionRequest(transaction);
-      request.setHostedPaymentSettings(settings({ hostedPaymentReturnOptions: '{"showReceipt":false}' }));
+      request.setHostedPaymentSettings(settings(Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, JSON.stringify(value)]))));
       return send(new APIControllers.GetHostedPaymentPageController(request.getJSON()), Constants.endpoint.sandbox);
     },
   },

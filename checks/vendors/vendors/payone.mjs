@@ -34,19 +34,15 @@ print(RequestHeaderGenerator(configuration).get_auth_header(httpx.Request(reques
   return headers.authorization === signed.trim() ? [] : [`the SDK would sign ${signed.trim()}, we ${headers.authorization}`];
 }
 
-const known = "newer SDKs send {}, the vendor's older ones no body: only the platform can tell whether it still takes that";
-
 export const cases = {
   authentication_token: {
     reference: "token_001",
-    known,
     verify,
     theirs: () => token("https://api.preprod.commerce.payone.com", "token_001"),
   },
   "authentication_token live": {
     mode: "live",
     reference: "token_002",
-    known,
     verify,
     theirs: () => token("https://api.commerce.payone.com", "token_002"),
   },
