@@ -96,7 +96,8 @@ const connectors = () => (listing ??= JSON.parse(execFileSync(daypass, ["connect
 /** The running service, with each connector's base URLs leading to the recorder. */
 class Service {
   static async start(recorder) {
-    const env = { PATH: process.env.PATH, DAYPASS_LOG: "error" };
+    // Some tokens live for longer than the default limit.
+    const env = { PATH: process.env.PATH, DAYPASS_LOG: "error", DAYPASS_POLICY__CLIENT_TOKEN_MAX_SECONDS: "2592000" };
     for (const { connector, hosts } of connectors()) {
       for (const [setting, origin] of Object.entries(hosts ?? {})) {
         const port = await recorder.listen({ origin });

@@ -44,7 +44,7 @@ export const cases = {
       });
       await gocardless.billingRequestFlows.create({
         redirect_uri: "https://shop.example/back", exit_uri: "https://shop.example/exit", lock_currency: true,
-        prefilled_customer: { email: "a@shop.example" }, links: { billing_request: request.id },
+        lock_customer_details: true, prefilled_customer: { email: "a@shop.example" }, links: { billing_request: request.id },
       });
     },
   },

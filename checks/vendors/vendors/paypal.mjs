@@ -26,7 +26,8 @@ export const cases = {
     theirs: () => requestToken(Environment.Production, [{}]),
   },
   client_token: {
-    theirs: () => requestToken(Environment.Sandbox, [{}, { response_type: "client_token" }]),
+    input: { domains: ["shop.example"] },
+    theirs: () => requestToken(Environment.Sandbox, [{}, { response_type: "client_token", "domains[]": "shop.example" }]),
   },
   "client_token of domains": {
     input: { domains: ["shop.example", "shop2.example"], intent: "sdk_init" },

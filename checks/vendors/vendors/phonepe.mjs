@@ -21,7 +21,9 @@ export const cases = {
   },
 };
 
-const ORDER = "OnTheWire<import('pg-sdk-node').CreateSdkOrderRequest>";
+// The SDK sends merchantUrls, but its class has them as a private member.
+const FLOW = "{ paymentFlow: { type: 'PG_CHECKOUT' | 'PG'; message?: string; merchantUrls?: { redirectUrl?: string } } }";
+const ORDER = `Omit<OnTheWire<import('pg-sdk-node').CreateSdkOrderRequest>, 'paymentFlow'> & ${FLOW}`;
 export const types = {
   "POST /apis/pg-sandbox/checkout/v2/sdk/order": ORDER,
   "POST /apis/pg/checkout/v2/sdk/order": ORDER,

@@ -170,7 +170,7 @@ impl Exchange<'_> {
 
     /// The moment at which a token of [`Exchange::ttl`] expires, in epoch seconds, for a connector
     /// that takes a moment and not a duration. It measures its bounds on its own clock and from its
-    /// own creation, so the moment stays [`BOUNDS_MARGIN`] inside them.
+    /// own creation, so the moment stays a minute inside them.
     pub fn expires_at(&self) -> i64 {
         let ttl = match self.grant.lifetime {
             Lifetime::Settable { min, max, .. } => {

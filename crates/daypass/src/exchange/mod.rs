@@ -117,7 +117,10 @@ impl<V: HttpSend> Exchanger<V> {
 
     /// The calls of the exchange, from the first one to the token.
     async fn converse(&self, running: &mut Running<'_>, issuance: Issuance) -> Result<Token> {
-        let (request, now) = (running.request, self.clock.now());
+        let request = running.request;
+        // The first exchange began when its record was made. A step tells a repetition by the
+        // difference between the two.
+        let now = if issuance.age.is_zero() { issuance.began } else { self.clock.now() };
         let mut conversation = Conversation { request, now, issuance, replies: Vec::new() };
         let mut secrets = Secrets::of(running.request);
         while conversation.replies.len() < MAX_CALLS {

@@ -1,4 +1,5 @@
-//! Adyen Checkout: sessions.
+//! Adyen Checkout: sessions. The file is over 400 lines because it also answers the setup call of the
+//! browser SDK.
 //!
 //! Written from the vendor's OpenAPI documents v68 to v72 and
 //! <https://docs.adyen.com/development-resources/error-codes>. The vendor lists no error code for

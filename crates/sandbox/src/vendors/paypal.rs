@@ -1,4 +1,5 @@
-//! PayPal: access tokens, client tokens, ID tokens and setup tokens of the vault.
+//! PayPal: access tokens, client tokens, ID tokens and setup tokens of the vault. The file is over 400
+//! lines because three APIs share one login.
 //!
 //! Written from <https://developer.paypal.com/api/rest/authentication/>, the vendor's guides to SDK
 //! v6 and v5, and for the vault from the types of the npm package `@paypal/paypal-server-sdk`
