@@ -6,7 +6,14 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, http::request::Parts, server::conn::http1, service::service_fn};
+use hyper::{
+    Method,
+    body::Incoming,
+    header::{self, HeaderValue},
+    http::request::Parts,
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
@@ -152,6 +159,11 @@ async fn respond(
     reset_handle: &std::net::TcpStream,
 ) -> io::Result<hyper::Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
+    // Pages and vendors' browser SDKs call the fakes; the sandbox's own controls are not for pages.
+    let from_page = head.headers.contains_key(header::ORIGIN) && !head.uri.path().starts_with("/_sandbox");
+    if from_page && head.method == Method::OPTIONS {
+        return Ok(preflight(&head));
+    }
     let answer = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Err(_) => Answer::text(413, "the body is over 1 MiB or was cut off"),
         Ok(body) => answer(&state, &read(&head, body.to_bytes()), reset_handle).await?,
@@ -160,8 +172,25 @@ async fn respond(
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
+    if from_page {
+        response = response.header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    }
     let response = response.body(Full::from(answer.body));
     Ok(response.unwrap_or_else(|_| hyper::Response::new(Full::from("the fake made a header that HTTP cannot carry"))))
+}
+
+/// The answer to a browser that asks before a call from a page (the CORS protocol of the Fetch
+/// standard): any method, and the headers that it names.
+fn preflight(head: &Parts) -> hyper::Response<Full<Bytes>> {
+    let mut response = hyper::Response::new(Full::default());
+    *response.status_mut() = hyper::StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
+    if let Some(asked) = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    response
 }
 
 fn read(head: &Parts, body: Bytes) -> Request {
@@ -204,6 +233,12 @@ mod tests {
 
     /// One request and its answer over a real socket.
     async fn ask(sandbox: &Sandbox, line: &str, headers: &str, body: &str) -> (u16, Value) {
+        let answer = ask_raw(sandbox, line, headers, body).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    async fn ask_raw(sandbox: &Sandbox, line: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
         let length = body.len();
         let sent = format!(
@@ -212,8 +247,22 @@ mod tests {
         stream.write_all(sent.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+        answer
+    }
+
+    #[tokio::test]
+    async fn pages_reach_the_fakes_and_not_the_controls() {
+        let sandbox = started().await;
+        let asked = "origin: https://shop.example\r\naccess-control-request-headers: authorization\r\n";
+        let fake = ask_raw(&sandbox, "OPTIONS /stripe/v1/tokens", asked, "").await;
+        assert!(fake.starts_with("HTTP/1.1 204") && fake.contains("allow-headers: authorization"), "{fake}");
+        let call = ask_raw(&sandbox, "GET /stripe/v1/tokens", "origin: https://shop.example\r\n", "").await;
+        assert!(call.contains("access-control-allow-origin: *"), "{call}");
+        for line in ["OPTIONS /_sandbox/fault", "GET /_sandbox/clock"] {
+            let control = ask_raw(&sandbox, line, asked, "").await;
+            assert!(!control.contains("access-control-allow"), "{control}");
+        }
+        sandbox.shutdown().await;
     }
 
     const PAIR: &str = "authorization: Basic YTpi\r\ncontent-type: application/x-www-form-urlencoded\r\n";

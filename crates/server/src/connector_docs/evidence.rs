@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use connectors::{Audience, CONNECTORS, Meta, ModeShown, SourceKind};
+use connectors::{Audience, CONNECTORS, DefaultWhen, Grant, Meta, ModeShown, SourceKind};
 
 /// The whole page.
 pub(super) fn page() -> String {
@@ -21,6 +21,7 @@ pub(super) fn page() -> String {
             let _ = writeln!(text, "| {} | {} | {name} | {kind} | {} |", linked(meta, nth), line.facts, line.checked);
         }
     }
+    defaults(&mut text);
     text.push_str("\n## Not confirmed\n\n| connector | fact |\n|---|---|\n");
     for meta in metas() {
         for (nth, fact) in meta.unconfirmed.iter().enumerate() {
@@ -44,6 +45,22 @@ pub(super) fn page() -> String {
         let _ = writeln!(text, "| {} | {shown} | {} |", linked(meta, 0), meta.mode_shown.text());
     }
     text
+}
+
+/// The grants that a call gets which names nothing but a connector, with the strongest source of the
+/// request.
+fn defaults(text: &mut String) {
+    text.push_str(
+        "\n## Defaults from credentials alone\n\nA call that names nothing but the connector gets these. The source is the \
+         strongest one that stands for the request.\n\n| connector | grant | source | kind | checked |\n|---|---|---|---|---|\n",
+    );
+    for meta in metas() {
+        let alone = |grant: &&Grant| grant.default == DefaultWhen::Always && grant.credentials_alone();
+        let Some(grant) = meta.grants.iter().find(alone) else { continue };
+        let Some(line) = meta.evidence.iter().min_by_key(|line| line.source.kind) else { continue };
+        let (name, kind) = (line.source.name, line.source.kind.label());
+        let _ = writeln!(text, "| {} | `{}` | {name} | {kind} | {} |", linked(meta, 0), grant.name, line.checked);
+    }
 }
 
 fn metas() -> impl Iterator<Item = &'static Meta> {
