@@ -146,6 +146,9 @@ impl Policy {
 pub struct ConnectorSettings {
     /// Inputs for callers that do not give them, by the names of `connector_feature_data`.
     pub defaults: Map<String, Value>,
+    /// The values that an input may have, by its path: `"policy.roles" = ["…"]`. Callers cannot go
+    /// beyond the list.
+    pub allowed: BTreeMap<String, Vec<String>>,
     /// Time for one attempt, in place of the common limit. Milliseconds.
     pub attempt_timeout_ms: Option<u64>,
     /// Time for making a connection, in place of the common limit. Milliseconds.
@@ -173,6 +176,13 @@ impl Settings {
             };
             if let Err(fault) = BaseUrls::new(registration.meta, &settings.base_urls) {
                 faults.push(format!("connectors.{name}.{fault}"));
+            }
+            for path in settings.allowed.keys() {
+                let input = path.split('.').next().unwrap_or_default();
+                let mut inputs = registration.meta.grants.iter().flat_map(|grant| grant.inputs);
+                if !inputs.any(|known| known.name == input) {
+                    faults.push(format!("connectors.{name}.allowed.{path}: no grant has an input {input}"));
+                }
             }
             for (key, value) in &settings.defaults {
                 let inputs =

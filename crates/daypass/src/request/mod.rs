@@ -1,6 +1,7 @@
 //! The request as it comes in, and the checks that need no call to a connector. The engine uses
 //! this module first; nothing here does IO.
 
+mod allowed_values;
 pub(crate) mod base_urls;
 mod choose_grant;
 pub(crate) mod client_limit;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     request::{
         IncomingRequest,
+        allowed_values::check_allowed,
         base_urls::BaseUrls,
         choose_grant::choose_grant,
         client_limit::ClientLimit,
@@ -85,6 +86,7 @@ impl TokenRequest {
         }
         let metadata = read_object(request.metadata, "metadata")?;
         let mut inputs = Inputs::check(grant, values, asked.scopes, asked.ttl_seconds, &metadata)?;
+        check_allowed(&inputs, &own.allowed)?;
         let bases = BaseUrls::new(meta, &own.base_urls)
             .map_err(|_| Error::new(Kind::Internal, "the connector's configured hosts are not valid"))?;
         let client_limit = ClientLimit::of(meta, grant, settings.client_token_max_seconds(meta.id));
