@@ -1,11 +1,7 @@
 //! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once
 //! for all callers that wait for the token.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use connectors::{Error, Kind};
 use moka::sync::Cache;
@@ -14,9 +10,8 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cache::{
         events::CacheEvent,
-        issuance::ends_earlier,
-        keys::{CacheKeys, exchanges_secret, reference_reused},
-        mint::Minted,
+        keys::{CacheKeys, ends_earlier, exchanges_secret, reference_reused},
+        mint::{Minted, Minter},
         query::{Freshness, Query},
         record::Content,
         refresh::{Jitter, is_due},
@@ -35,11 +30,10 @@ const LEASE: Duration = Duration::from_secs(3);
 
 /// Fetches tokens.
 pub(super) struct Fetcher {
-    pub sealed: SealedStore,
+    /// Makes tokens where none is stored; it has the store.
+    pub minter: Minter,
     /// The errors of rejected credentials, each until a moment on the monotonic clock.
     rejected: Cache<[u8; 32], (Error, Duration)>,
-    /// The connectors that were warned about.
-    warned: Mutex<BTreeSet<&'static str>>,
 }
 
 /// The result of a fetch.
@@ -77,17 +71,12 @@ enum Lease {
 impl Fetcher {
     pub(super) fn new(sealed: SealedStore) -> Self {
         let rejected = Cache::builder().max_capacity(MAX_REJECTIONS).time_to_live(REMEMBER_REJECTION).build();
-        Self { sealed, rejected, warned: Mutex::default() }
+        Self { minter: Minter::new(sealed), rejected }
     }
 
     /// Forgets which credentials were rejected.
     pub(super) fn forget_rejections(&self) {
         self.rejected.invalidate_all();
-    }
-
-    /// Whether this is the first warning about a connector.
-    pub(super) fn is_first_warning(&self, connector: &'static str) -> bool {
-        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(connector)
     }
 
     /// A stored token, or a new one that is stored.
@@ -107,19 +96,19 @@ impl Fetcher {
         let rejection = self.remembered_rejection(keys).filter(|_| query.freshness == Freshness::CacheOk);
         let Minted { exchanged, record } = match (rejection, lease) {
             (Some(error), _) => Minted { exchanged: Exchanged::without_call(Err(error)), record: None },
-            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, self.mint(query)).await,
-            (None, None) => self.mint(query).await,
+            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, self.minter.mint(query)).await,
+            (None, None) => self.minter.mint(query).await,
         };
         match &exchanged.result {
             // Each call gets one of its own.
             Ok(_) if query.request.grant.single_use => {}
             Ok(token) => {
                 let also = self.put_with(query, token, record).await;
-                let kept = self.sealed.keep(token, keys, lease, also).await;
+                let kept = self.minter.sealed.keep(token, keys, lease, also).await;
                 if let Kept::Theirs = kept
                     && ends_earlier(&query.request)
                 {
-                    let result = Err(self.drop_both(query).await);
+                    let result = Err(self.minter.drop_both(query).await);
                     return fetched(Exchanged { result, ..exchanged });
                 }
                 // The lease had passed to another node, and that node was first: all nodes hand out
@@ -133,14 +122,14 @@ impl Fetcher {
             }
             Err(error) => {
                 if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
-                    let until = self.sealed.clock.elapsed() + REMEMBER_REJECTION;
+                    let until = self.minter.sealed.clock.elapsed() + REMEMBER_REJECTION;
                     self.rejected.insert(keys.credentials, (error.clone(), until));
                 }
                 if let Some(Put { key, value, life }) = record {
-                    let _ = self.sealed.store.put(key, value, life).await;
+                    let _ = self.minter.sealed.store.put(key, value, life).await;
                 }
                 if let Some(owner) = lease {
-                    let _ = self.sealed.store.release(keys.store_key(), owner).await;
+                    let _ = self.minter.sealed.store.release(keys.store_key(), owner).await;
                 }
             }
         }
@@ -151,16 +140,16 @@ impl Fetcher {
     async fn put_with(&self, query: &Query, token: &IssuedToken, record: Option<Put>) -> Vec<Put> {
         let mut also: Vec<Put> = record.into_iter().collect();
         if ends_earlier(&query.request) {
-            also.extend(self.sealed.successors(token, &query.request, &query.keys));
+            also.extend(self.minter.sealed.successors(token, &query.request, &query.keys));
         } else if query.freshness == Freshness::ForceNew {
-            also.extend(self.sealed.copy_of_replaced(&query.keys).await);
+            also.extend(self.minter.sealed.copy_of_replaced(&query.keys).await);
         }
         also
     }
 
     /// Acquires the lease, or finds that there is a stored token.
     async fn acquire_lease(&self, query: &Query, owner: Owner) -> Lease {
-        let (store, key) = (&self.sealed.store, query.keys.store_key());
+        let (store, key) = (&self.minter.sealed.store, query.keys.store_key());
         if query.request.grant.single_use {
             return Lease::Skipped;
         }
@@ -197,7 +186,7 @@ impl Fetcher {
     /// Acquires the lease for a token that ends the stored one. Where another node makes one in the
     /// meantime, that is new enough.
     async fn lease_to_replace(&self, query: &Query, owner: Owner) -> Lease {
-        let (store, key) = (&self.sealed.store, query.keys.store_key());
+        let (store, key) = (&self.minter.sealed.store, query.keys.store_key());
         match store.acquire_lease(&[], key, owner, LEASE, Instant::now()).await {
             Ok(LeaseOutcome::Acquired) => return Lease::Acquired,
             Err(StoreError) => return Lease::Skipped,
@@ -223,7 +212,7 @@ impl Fetcher {
     /// The stored value as the result of a fetch, if it may be handed out. With `not_due_by`, a
     /// token that is due for a refresh with this jitter is no hit.
     fn hit(&self, query: &Query, stored: &StoredValue, not_due_by: Option<Jitter>) -> Option<Fetched> {
-        let record = self.sealed.open(stored)?;
+        let record = self.minter.sealed.open(stored)?;
         let request = record.request;
         // The place of a secret also holds tokens for other inputs, and notes of predecessors.
         let one_secret = query.request.grant.is_shared() && exchanges_secret(&query.request);
@@ -236,7 +225,7 @@ impl Fetcher {
             return fetched(Err(reference_reused()), Source::Exchange);
         };
         let lifetime = record.lifetime();
-        let token = self.sealed.issue(record, stored.left, &query.request)?;
+        let token = self.minter.sealed.issue(record, stored.left, &query.request)?;
         if not_due_by.is_some_and(|jitter| is_due(lifetime, token.left.unwrap_or(stored.left), jitter)) {
             return None;
         }
@@ -245,14 +234,14 @@ impl Fetcher {
 
     /// Reads the store for a hit.
     async fn read(&self, query: &Query, not_due_by: Option<Jitter>) -> Option<Fetched> {
-        let stored = self.sealed.store.get(query.keys.token()).await.ok()?;
+        let stored = self.minter.sealed.store.get(query.keys.token()).await.ok()?;
         stored.iter().find_map(|stored| self.hit(query, stored, not_due_by))
     }
 
     /// The error with which the connector has just rejected these credentials.
     fn remembered_rejection(&self, keys: &CacheKeys) -> Option<Error> {
         let (error, until) = self.rejected.get(&keys.credentials)?;
-        (until > self.sealed.clock.elapsed()).then(|| {
+        (until > self.minter.sealed.clock.elapsed()).then(|| {
             CacheEvent::RejectionRemembered.count();
             error
         })
@@ -263,7 +252,7 @@ impl Fetcher {
         let renewing = async {
             loop {
                 sleep(LEASE / 3).await;
-                let _ = self.sealed.store.renew(key, owner, LEASE).await;
+                let _ = self.minter.sealed.store.renew(key, owner, LEASE).await;
             }
         };
         tokio::select! {

@@ -36,7 +36,7 @@
 
 use std::time::Duration;
 
-use connectors::{Error, Kind, MintingEndsEarlier, Nonce, Result, Timestamp};
+use connectors::{Error, Kind, Nonce, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -216,11 +216,6 @@ impl Begun {
         let life = if state.began_ms.is_some() { KEEP.saturating_sub(age) } else { left + KEEP };
         Some(Put { key: self.key, value: seal(&state, ring, self.key)?, life })
     }
-}
-
-/// Whether a new token ends the one before it.
-pub(super) fn ends_earlier(request: &TokenRequest) -> bool {
-    matches!(request.grant.minting_ends_earlier, MintingEndsEarlier::Yes(_))
 }
 
 /// The error for a secret that works once and was sent before.

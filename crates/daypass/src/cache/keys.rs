@@ -6,15 +6,12 @@
 //! one key: the value counts and not the place where it was given, and nothing else of the request
 //! is in the key.
 
-use connectors::{Error, InputKind, Kind, Mode, Result};
+use connectors::{Error, InputKind, Kind, MintingEndsEarlier, Mode, Result};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
-    cache::{
-        issuance::ends_earlier,
-        keyring::{HashInput, Keyring},
-    },
+    cache::keyring::{HashInput, Keyring},
     request::validated::TokenRequest,
     store::{Fingerprint, StoreKey},
 };
@@ -112,6 +109,11 @@ impl CacheKeys {
     pub(crate) fn same_request(&self, request: &[u8; 32]) -> Result<()> {
         if *request == self.request { Ok(()) } else { Err(reference_reused()) }
     }
+}
+
+/// Whether a new token ends the one before it.
+pub(super) fn ends_earlier(request: &TokenRequest) -> bool {
+    matches!(request.grant.minting_ends_earlier, MintingEndsEarlier::Yes(_))
 }
 
 /// The error for a reference that was used for another request.

@@ -1,17 +1,17 @@
 //! A new token: its issuance, the exchange, and what the exchange makes invalid. The fetch uses it
 //! once it has the lease.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use connectors::{Error, Kind, MintingEndsEarlier};
 use tokio::time::Instant;
 
 use crate::{
-    cache::{
-        fetch::Fetcher,
-        issuance::{Begun, ends_earlier},
-        query::Query,
-    },
+    cache::{issuance::Begun, keys::ends_earlier, query::Query, sealed_store::SealedStore},
     issued::{Exchanged, Outcome},
     store::{Put, StoredValue},
 };
@@ -26,7 +26,18 @@ pub(super) struct Minted {
     pub record: Option<Put>,
 }
 
-impl Fetcher {
+/// Makes tokens.
+pub(super) struct Minter {
+    pub sealed: SealedStore,
+    /// The connectors that were warned about.
+    warned: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Minter {
+    pub(super) fn new(sealed: SealedStore) -> Self {
+        Self { sealed, warned: Mutex::default() }
+    }
+
     /// Makes a token. A dead one, or a refusal that may be due to a lost first attempt, leads to
     /// one more exchange.
     pub(super) async fn mint(&self, query: &Query) -> Minted {
@@ -93,7 +104,8 @@ impl Fetcher {
     fn warn_without_shared_store(&self, query: &Query) {
         let connector = query.request.meta.id;
         let MintingEndsEarlier::Yes(source) = query.request.grant.minting_ends_earlier else { return };
-        if !self.sealed.store.is_shared() && self.is_first_warning(connector) {
+        let is_first = || self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(connector);
+        if !self.sealed.store.is_shared() && is_first() {
             tracing::warn!(
                 connector,
                 grant = query.request.grant.name,

@@ -239,7 +239,7 @@ impl TokenCache {
     }
 
     fn sealed(&self) -> &SealedStore {
-        &self.fetcher.sealed
+        &self.fetcher.minter.sealed
     }
 }
 
