@@ -1,6 +1,6 @@
 // Two requests, field by field.
 
-// What every HTTP client adds, and what says how and not what. `accept` is among them: SDKs accept more than they read.
+// Headers that every HTTP client adds, and headers about the transfer. `accept` is among them: SDKs accept more than they read.
 const DECORATION = [
   "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-length",
   "host", "keep-alive", "pragma", "sec-fetch-mode", "transfer-encoding", "user-agent",

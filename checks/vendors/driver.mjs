@@ -13,7 +13,7 @@ process.on("uncaughtException", (error) => console.error(error));
 const vendor = await import(pathToFileURL(process.argv[2]).href);
 const cases = vendor.cases;
 
-// What can be told to another process: everything but functions.
+// The values that another process can receive: everything but functions.
 const data = (value) => JSON.parse(JSON.stringify(value));
 
 process.on("message", async ({ name, ours, answer }) => {

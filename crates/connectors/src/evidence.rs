@@ -4,7 +4,7 @@
 /// A document or a program of the vendor, or of somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What it is.
+    /// Its kind.
     pub kind: SourceKind,
     /// Its name: a page with its address, a package with its version, a schema with its version.
     pub name: &'static str,

@@ -212,10 +212,7 @@ impl Exchange<'_> {
     /// The reference, or a digest of it where it does not fit into the connector's field (at most
     /// `max` letters, digits and `extra`). Equal references give equal texts.
     pub fn reference_within(&self, max: usize, extra: &str) -> Cow<'_, str> {
-        self.reference_of(max, extra).map_or_else(
-            |_| digest(&[self.reference.as_bytes()]).chars().take(max).collect::<String>().into(),
-            Cow::Borrowed,
-        )
+        self.reference_of(max, extra).map_or_else(|_| digest(&[self.reference.as_bytes()], max).into(), Cow::Borrowed)
     }
 
     /// The same for a field that takes any characters, at most `max` of them.
@@ -232,23 +229,19 @@ impl Exchange<'_> {
     pub fn object_reference(&self, max: usize, extra: &str) -> Cow<'_, str> {
         match self.generation {
             0 => self.reference_within(max, extra),
-            generation => digest(&[self.reference.as_bytes(), &[0], &generation.to_be_bytes()])
-                .chars()
-                .take(max)
-                .collect::<String>()
-                .into(),
+            generation => digest(&[self.reference.as_bytes(), &[0], &generation.to_be_bytes()], max).into(),
         }
     }
 
     /// The same, where the connector has no idempotency key: a caller's repeat of a call whose
-    /// answer was lost gets another name, since the connector would refuse the first one. What the
-    /// lost call made has no holder.
+    /// answer was lost gets another name, since the connector would refuse the first one. The
+    /// object of the lost call has no holder.
     pub fn object_reference_without_key(&self, max: usize, extra: &str) -> Cow<'_, str> {
         if self.began == self.now {
             return self.object_reference(max, extra);
         }
         let (generation, moment) = (self.generation.to_be_bytes(), self.now.as_nanosecond().to_be_bytes());
-        digest(&[self.reference.as_bytes(), &[0], &generation, &moment]).chars().take(max).collect::<String>().into()
+        digest(&[self.reference.as_bytes(), &[0], &generation, &moment], max).into()
     }
 }
 
@@ -259,8 +252,11 @@ fn without_suffix<'a>(label: &'a str, tail: &str) -> &'a str {
     label.strip_suffix(suffix).filter(|label| !label.is_empty()).unwrap_or(label)
 }
 
-fn digest(parts: &[&[u8]]) -> String {
-    hex::encode(sha256(parts))
+/// At most `max` hex digits of a digest over the parts.
+fn digest(parts: &[&[u8]], max: usize) -> String {
+    let mut digits = hex::encode(sha256(parts));
+    digits.truncate(max);
+    digits
 }
 
 fn joined(parts: &[&str]) -> Result<Uri> {

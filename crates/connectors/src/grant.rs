@@ -101,7 +101,7 @@ impl Bound {
 pub struct ClientParameter {
     /// Its key in `client_parameters`.
     pub name: &'static str,
-    /// What it is, in one sentence without a full stop.
+    /// Its meaning, in one sentence without a full stop.
     pub meaning: &'static str,
     /// Where the vendor's client SDK or page takes it, for example
     /// `AdyenCheckout({ environment })`.
@@ -190,7 +190,7 @@ pub struct Grant<S = ()> {
     /// The secret input that the exchange uses up: an authorization code, or a refresh token that
     /// works once (RFC 6749 section 4.1.2). The exchange is never repeated by the service itself.
     pub spends: Option<&'static str>,
-    /// What the lifetime does not say, in one sentence without a full stop.
+    /// A limit of the lifetime that its value does not show, in one sentence without a full stop.
     pub lifetime_note: Option<&'static str>,
     /// The step function, or `()`.
     pub step: S,

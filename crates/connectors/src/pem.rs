@@ -30,7 +30,7 @@ pub(crate) struct Block {
 /// The private key of this curve in a PEM text.
 ///
 /// # Errors
-/// What is wrong with the text, in words that follow the name of the field.
+/// The fault of the text, in words that follow the name of the field.
 pub(crate) fn ec_private_key<C>(pem: &str) -> Result<SecretKey<C>, String>
 where
     C: AssociatedOid + CurveArithmetic + ValidatePublicKey,
@@ -50,7 +50,7 @@ where
 /// The block of the private key in a PEM text, which should be of the `wanted` kind.
 ///
 /// # Errors
-/// What is wrong with the text, in words that follow the name of the field.
+/// The fault of the text, in words that follow the name of the field.
 pub(crate) fn private_key(pem: &str, wanted: &str) -> Result<Block, String> {
     let mut blocks = blocks(pem);
     let Some(at) = blocks.iter().position(|block| block.label.ends_with("PRIVATE KEY")) else {

@@ -16,7 +16,7 @@ const RETIRED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What a caller of a grant that is gone does now; `None` where there never was one of this name.
+/// The advice to a caller of a grant that is gone; `None` where there never was one of this name.
 pub fn retired(connector: &str, grant: &str) -> Option<&'static str> {
     RETIRED.iter().find(|(of, name, _)| *of == connector && *name == grant).map(|(_, _, instead)| *instead)
 }

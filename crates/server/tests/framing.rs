@@ -1,4 +1,4 @@
-//! What goes over the wire around a message: the frames of gRPC errors, refusals by version and
+//! The wire around a message: the frames of gRPC errors, refusals by version and
 //! framing, content types, and the headers of each response.
 
 use bytes::Bytes;

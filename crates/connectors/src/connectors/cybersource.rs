@@ -278,10 +278,7 @@ fn capture_context(reply: &Reply) -> Result<Token> {
         Err(_) => text.to_owned(),
     };
     let claims: Claims = encoding::jwt_claims(&jwt)?;
-    let expiry = match Expiry::inside_jwt(&jwt)? {
-        Some(expiry) => expiry,
-        None => Expiry::after_reply(reply, LIFETIME)?,
-    };
+    let expiry = Expiry::inside_jwt(&jwt)?.unwrap_or(Expiry::after_reply(reply, LIFETIME)?);
     let mut token = Token::new(&jwt, "capture_context", expiry)?;
     let library = claims.ctx.into_iter().next().map(|context| context.data).unwrap_or_default();
     if let Some(address) = library.client_library {

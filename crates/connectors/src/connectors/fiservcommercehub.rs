@@ -40,7 +40,7 @@ pub(super) const EVIDENCE: &[Evidence] = &[
 pub(super) const MODE_SHOWN: ModeShown =
     ModeShown::No("The vendor's guide to its environments shows no form of a key that tells them apart.");
 
-/// What the Checkout SDK takes next to the token.
+/// The values that the Checkout SDK takes next to the token.
 const CLIENT_PARAMETERS: &[ClientParameter] = &[
     ClientParameter::new("environment", "CERT or PROD", "createPaymentForm({ data: { environment } })"),
     ClientParameter::new("api_key", "the public API key", "paymentForm.submit({ apiKey })"),

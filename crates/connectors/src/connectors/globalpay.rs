@@ -21,7 +21,7 @@ const MAIN: Host = Host::main("https://apis.globalpay.com", "https://apis.sandbo
 /// The host of accounts whose data stays in the EU.
 const EU: Host = Host::named("eu", "https://apis.eu.globalpay.com", "https://apis.sandbox.eu.globalpay.com");
 const DATA_RESIDENCY: Input = Input::one_of("data_residency", &["EU"]);
-/// What the browser library needs next to a token.
+/// The values that the browser library needs next to a token.
 const CLIENT_PARAMETERS: &[ClientParameter] = &[
     ClientParameter::new("api_version", "the version of the API", "GlobalPayments.configure({ apiVersion })"),
     ClientParameter::new(

@@ -249,7 +249,7 @@ fn flow(exchange: &Exchange<'_>, request: &str) -> Result<Map<String, Value>> {
     let names = INPUTS.iter().map(|input| (input.name, input.name));
     let names: Vec<_> = names.filter(|(name, _)| *name != "billing_request_id" && !REQUEST.contains(name)).collect();
     input.copy_into(&mut members, &names);
-    // Whoever holds the flow must not change details that were given for somebody else.
+    // A holder of the flow must not change details that were given for somebody else.
     if ["customer_id", "prefilled_customer"].iter().any(|name| input.value(name).is_some()) {
         members.entry("lock_customer_details").or_insert(json!(true));
     }

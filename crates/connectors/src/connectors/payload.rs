@@ -31,6 +31,8 @@ const NUMBERS: [&str; 5] = ["card", "card_number", "card_code", "bank_account", 
 const FOR_PAYLOAD_JS: Source = Source::page("https://docs.payload.com/ui/authentication");
 const NEW_TOKEN: MintingEndsEarlier =
     MintingEndsEarlier::No("each call makes an access token of its own (docs.payload.com, UI authentication)");
+const CHECKOUT_WORST_CASE: &str =
+    "pay that amount or invoice, also with a stolen card, and see what the checkout shows of the invoice";
 const CHECKOUT: &[Input] = &[
     CURRENCY,
     API_VERSION,
@@ -110,10 +112,7 @@ impl Connector for Payload {
             )
             .inputs(CHECKOUT)
             .one_of(AMOUNT_OR_INVOICE)
-            .worst_case(
-                "pay that amount or invoice, also with a stolen card, and see what the checkout shows of the invoice",
-                &[Bound::Amount, Bound::Object],
-            )
+            .worst_case(CHECKOUT_WORST_CASE, &[Bound::Amount, Bound::Object])
             .client_source(FOR_PAYLOAD_JS)
             .minting_ends_earlier(NEW_TOKEN),
             client_grant(
@@ -124,10 +123,7 @@ impl Connector for Payload {
             )
             .inputs(CHECKOUT)
             .one_of(AMOUNT_OR_INVOICE)
-            .worst_case(
-                "pay that amount or invoice, also with a stolen card, and see what the checkout shows of the invoice",
-                &[Bound::Amount, Bound::Object],
-            )
+            .worst_case(CHECKOUT_WORST_CASE, &[Bound::Amount, Bound::Object])
             .client_source(FOR_PAYLOAD_JS)
             .minting_ends_earlier(NEW_TOKEN),
         ],

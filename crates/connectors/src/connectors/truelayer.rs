@@ -123,10 +123,8 @@ fn resource_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<
             if made.resource_token == login.json::<oauth::AccessToken>()?.access_token.expose() {
                 return Err(Error::bad_reply("TrueLayer gave the app's token in place of the payment's"));
             }
-            let expiry = match Expiry::inside_jwt(&made.resource_token)? {
-                Some(end) => end,
-                None => Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?,
-            };
+            let documented = Expiry::after_reply(reply, RESOURCE_TOKEN_SECONDS)?;
+            let expiry = Expiry::inside_jwt(&made.resource_token)?.unwrap_or(documented);
             let token = Token::new(&made.resource_token, "resource_token", expiry)?
                 .client("payment_id", made.id)
                 .client("production", (exchange.mode == Mode::Live).to_string());

@@ -188,7 +188,7 @@ impl Begun {
         Self { state, age: Duration::ZERO, repeated: false, unsaved: true, ..self }
     }
 
-    /// What the exchange gets of it.
+    /// The part that the exchange gets.
     pub(super) fn issuance(&self, now: Timestamp) -> Issuance {
         let began = self.state.began_ms.and_then(|began| Timestamp::from_millisecond(began).ok());
         Issuance {

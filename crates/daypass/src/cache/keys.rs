@@ -2,8 +2,8 @@
 //! credentials, so that a field that a connector gains is in them at once. Secret inputs count as
 //! credentials.
 //!
-//! Where a new token ends the one before it, or where the exchange uses a secret up, one secret has
-//! one key: the value counts and not the place where it was given, and nothing else of the request
+//! One secret has one key where a new token ends the one before it, and where the exchange uses the
+//! secret up: the value counts and not the place where it was given, and nothing else of the request
 //! is in the key.
 
 use connectors::{Error, InputKind, Kind, MintingEndsEarlier, Mode, Result};

@@ -25,7 +25,7 @@ pub(crate) use connector::FAKE;
 /// How long the vendor knows an idempotency key.
 const KEYS_LIVE_MS: i64 = 24 * 3_600_000;
 
-/// What happens to a call.
+/// The fate of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It is answered.

@@ -1,4 +1,4 @@
-//! What making a token costs: keys of a caller's retry, tokens that end others, secrets that work
+//! The costs of a new token: keys of a caller's retry, tokens that end others, secrets that work
 //! once, tokens that are used up, and the operator's limit for their life.
 
 mod client_limit;

@@ -31,7 +31,7 @@ async fn one_secret_has_one_token_wherever_it_was_given() {
     assert_eq!(nodes.ask(0, &both).await.unwrap().token(), first.token());
     let again = nodes.ask(0, &Ask { reference: "a".into(), ..as_credential }).await.unwrap();
     assert!(again.replayed && again.token() == first.token());
-    // Who does not know the client's secret gets another place.
+    // A caller with another client secret gets another place.
     let stranger = refresh("d").credential("client_secret", "wrong");
     assert_ne!(nodes.ask(0, &stranger).await.unwrap().token(), first.token());
     assert_eq!(nodes.calls(), 2);

@@ -23,7 +23,7 @@ async fn no_clock_and_no_further_end_makes_an_expiry_later_than_the_truth() {
 async fn check(grant: &str, several_ends: bool, ahead: i64, ours: i64, later: i64) {
     let case = format!("{grant} {several_ends} {ahead} {ours} {later}");
     let nodes = Nodes::new(2);
-    // Clock 0 tells the truth; node 1 has a clock that is off.
+    // Manual clocks: no time passes but by `pass`. Clock 0 tells the truth; node 1 has one that is off.
     let clock = &nodes.clocks[1];
     clock.step_ms(ours * MINUTE_MS);
     {

@@ -169,7 +169,7 @@ fn describe_grant(grant: &Grant) -> Value {
     row
 }
 
-/// What a hostile holder can do, its limits, and what a new token does to the earlier one.
+/// The worst case and its limits, and the effect of a new token on the earlier one.
 fn describe_safety(grant: &Grant) -> Value {
     let bound_to: Vec<&str> = grant.bound_to.iter().map(|bound| bound.label()).collect();
     let client_parameters = grant.client_parameters.iter();

@@ -146,8 +146,8 @@ fn describe(text: &mut String, grant: &Grant) {
     }
 }
 
-/// What a hostile holder can do, who says that the token goes to a client, and what a new token
-/// does to the earlier one.
+/// The worst case, the source that gives the token to clients, and the effect of a new token on the
+/// earlier one.
 fn describe_safety(text: &mut String, grant: &Grant) {
     if grant.audience == Audience::Client {
         let _ = writeln!(text, "- Worst case: a hostile holder can {}.", grant.worst_case);

@@ -1,4 +1,4 @@
-//! What gRPC clients need of HTTP beyond the service: errors as Trailers-Only responses, and
+//! The needs of gRPC clients beyond the service: errors as Trailers-Only responses, and
 //! refusals that they can read where their transport or their framing is not served. Used by
 //! `request`.
 

@@ -1,4 +1,4 @@
-//! What PayPal's calls share: credentials, the token endpoint, a partner's headers, the errors.
+//! The common parts of PayPal's calls: credentials, the token endpoint, a partner's headers, the errors.
 
 use crate::prelude::*;
 

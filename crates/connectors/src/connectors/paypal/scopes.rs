@@ -1,4 +1,4 @@
-//! What the scopes of a client token may be. A server token comes in the same form, so the scopes
+//! The scopes that a client token may have. A server token comes in the same form, so the scopes
 //! alone show the difference.
 
 use crate::prelude::*;

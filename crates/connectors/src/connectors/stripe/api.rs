@@ -1,4 +1,4 @@
-//! What Stripe's calls share: the key, the API version, the form and the errors.
+//! The common parts of Stripe's calls: the key, the API version, the form and the errors.
 
 use crate::prelude::*;
 
