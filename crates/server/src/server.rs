@@ -17,7 +17,7 @@ use crate::{
     engine::{self, EngineError, Process},
     listen::{self, BindError, Listener},
     protocol,
-    rpc::{TokenService, unknown_fields::UnknownFields},
+    rpc::{TokenService, json_request::JsonRequests},
     tls::{self, ServerTls, TlsError},
 };
 
@@ -159,7 +159,7 @@ fn service(router: Router, max_deadline: Duration) -> ConnectRpcService {
     ConnectRpcService::new(router)
         .with_limits(limits)
         .with_deadline_policy(DeadlinePolicy::new().with_max(max_deadline))
-        .with_interceptor(UnknownFields)
+        .with_interceptor(JsonRequests)
 }
 
 fn router(service: TokenService) -> Result<(Router, Arc<StaticChecker>), ServerError> {

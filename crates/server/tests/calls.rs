@@ -52,13 +52,43 @@ fn json_call(served: &TestServer, body: &str) -> String {
 #[tokio::test]
 async fn an_unknown_json_field_is_an_error_that_names_it() {
     let served = TestServer::sandboxed();
-    for unknown in ["testMode", "connectorFeatureData", "merchantAccessTokenId"] {
+    for unknown in ["testmode", "feature_data", "merchantAccessTokenID"] {
         let reply = json_call(&served, &format!(r#"{{"merchant_access_token_id": "token_001", "{unknown}": true}}"#));
         assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("\"code\":\"invalid_argument\""), "{reply}");
-        assert!(reply.contains(unknown) && reply.contains("metadata, connector_feature_data, test_mode"), "{reply}");
-        assert!(reply.contains("google.rpc.BadRequest"), "{reply}");
+        assert!(reply.contains("metadata, connector_feature_data, test_mode"), "{reply}");
+        // Each detail is readable without protobuf: `debug` has it as JSON.
+        let error: Value = serde_json::from_str(reply.lines().last().unwrap()).unwrap();
+        let debug = |name: &str| {
+            let details = error["details"].as_array().unwrap();
+            details.iter().find(|detail| detail["type"] == name).unwrap()["debug"].clone()
+        };
+        assert_eq!(debug("google.rpc.ErrorInfo")["reason"], "INVALID_REQUEST");
+        assert!(debug("google.rpc.ErrorInfo")["metadata"]["guidance"].as_str().unwrap().len() > 10);
+        assert_eq!(debug("google.rpc.BadRequest")["fieldViolations"][0]["field"], unknown);
     }
     served.logged("\"outcome\":\"INVALID_REQUEST\"");
+}
+
+#[tokio::test]
+async fn json_in_the_forms_of_existing_clients_makes_the_same_token() {
+    let served = TestServer::sandboxed();
+    let token = |body: &str| {
+        let reply = json_call(&served, body);
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+        serde_json::from_str::<Value>(reply.lines().last().unwrap()).unwrap()["access_token"].clone()
+    };
+    let documented = token(
+        r#"{ "merchant_access_token_id": "token_001", "connector": "STRIPE", "test_mode": true,
+            "connector_feature_data": "{\"ttl_seconds\":3600}" }"#,
+    );
+    for other in [
+        r#"{ "merchantAccessTokenId": "token_001", "connector": "stripe", "testMode": "true",
+            "connectorFeatureData": {"ttl_seconds": 3600} }"#,
+        r#"{ "merchant_access_token_id": "token_001", "connector": 75, "test_mode": true,
+            "connector_feature_data": {"value": "{\"ttl_seconds\":3600}"} }"#,
+    ] {
+        assert_eq!(token(other), documented, "{other}");
+    }
 }
 
 #[tokio::test]

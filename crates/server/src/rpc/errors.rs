@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use buffa::Message;
 use buffa_types::google::protobuf::Duration as ProtoDuration;
 use connectors::{Error, FieldViolation, Kind};
 use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
+use serde::Serialize;
 
 use crate::protocol::{
     google::rpc::{self, bad_request},
@@ -109,11 +111,11 @@ pub(crate) fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError
         ..Default::default()
     };
     let mut failed = ConnectError::new(code, truncated(&error.message, MAX_MESSAGE_BYTES))
-        .with_detail(ErrorDetail::from_message("google.rpc.ErrorInfo", &info));
+        .with_detail(detail("google.rpc.ErrorInfo", &info));
     if !error.fields.is_empty() {
         let field_violations = violations(&error.fields);
         let fields = rpc::BadRequest { field_violations, ..Default::default() };
-        failed = failed.with_detail(ErrorDetail::from_message("google.rpc.BadRequest", &fields));
+        failed = failed.with_detail(detail("google.rpc.BadRequest", &fields));
     }
     if let Some(delay) = retry_after(error) {
         let retry_delay = ProtoDuration {
@@ -122,9 +124,15 @@ pub(crate) fn to_connect(error: &Error, connector: Option<&str>) -> ConnectError
             ..Default::default()
         };
         let retry = rpc::RetryInfo { retry_delay: retry_delay.into(), ..Default::default() };
-        failed = failed.with_detail(ErrorDetail::from_message("google.rpc.RetryInfo", &retry));
+        failed = failed.with_detail(detail("google.rpc.RetryInfo", &retry));
     }
     failed
+}
+
+/// A detail that callers over JSON can read too: its `debug` has the message as JSON (Connect
+/// protocol, "Error end-stream"), beside the bytes of `value`.
+fn detail(type_name: &str, message: &(impl Message + Serialize)) -> ErrorDetail {
+    ErrorDetail { debug: serde_json::to_value(message).ok(), ..ErrorDetail::from_message(type_name, message) }
 }
 
 /// The first violations within the limits, and the number of the others.

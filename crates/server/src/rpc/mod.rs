@@ -3,9 +3,9 @@
 //! `token` uses `response` and `errors`.
 
 pub(crate) mod errors;
+pub(crate) mod json_request;
 pub(crate) mod metadata;
 pub(crate) mod response;
-pub(crate) mod unknown_fields;
 
 use std::{sync::Arc, time::Duration};
 
