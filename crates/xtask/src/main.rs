@@ -6,6 +6,7 @@
 
 mod lists;
 mod new_connector;
+mod portable_proto;
 #[path = "../../../fuzz/src/seeds.rs"]
 #[allow(unreachable_pub, dead_code, reason = "the fuzz targets use the same file")]
 mod seeds;
@@ -21,7 +22,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const USAGE: &str = "\
 cargo run -p xtask -- new-connector <name>   write the files of a new connector and put it into the lists
-cargo run -p xtask -- pages                  write the generated part of docs anew
+cargo run -p xtask -- pages                  write the generated part of docs and examples anew
 cargo run -p xtask -- fuzz-seeds <folder>    write the fuzzer's inputs of every fixture, a folder for each target";
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
 
 /// The executable writes its own pages, as they are made from the list that is compiled into it.
 fn pages(root: &Path) -> Result<()> {
+    portable_proto::write(root)?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["run", "--locked", "--", "connectors", "--pages", "docs"];
     let status = Command::new(cargo).args(arguments).current_dir(root).status()?;
