@@ -1,5 +1,8 @@
 //! Compiles the protocol: descriptors with protox (no protoc needed), then Rust types and service
-//! traits.
+//! traits, and the description of the JSON path.
+
+#[path = "build/openapi.rs"]
+mod openapi;
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -12,6 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         own.join("google/rpc/error_details.proto"),
         own.join("grpc/health/v1/health.proto"),
     ];
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=build.rs");
     for folder in [&public, &own] {
         println!("cargo::rerun-if-changed={}", folder.display());
     }
@@ -22,6 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     let descriptors = PathBuf::from(env::var("OUT_DIR")?).join("daypass.binpb");
     fs::write(&descriptors, compiler.encode_file_descriptor_set())?;
+    let openapi = openapi::document(&compiler.descriptor_pool());
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("openapi.json"), format!("{openapi:#}\n"))?;
 
     connectrpc_build::Config::new()
         .descriptor_set(&descriptors)

@@ -23,3 +23,6 @@ pub use ucs::v2::{
 
 /// All descriptors, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reflection.binpb"));
+
+/// The description of the JSON path in OpenAPI 3.1.
+pub const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));

@@ -70,6 +70,27 @@ async fn an_unknown_json_field_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn the_json_path_describes_itself() {
+    let served = TestServer::sandboxed();
+    let get = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let reply = served.http(served.address, get);
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-type: application/json"), "{head}");
+    let document: Value = serde_json::from_str(body).unwrap();
+    let call = &document["paths"]["/ucs.v2.MerchantAuthenticationService/CreateAccessToken"]["post"];
+    assert_eq!(call["summary"], "Makes a token for one connector.");
+    let request = "/components/schemas/ucs.v2.MerchantAuthenticationServiceCreateAccessTokenRequest/properties";
+    let fields = document.pointer(request).unwrap().as_object().unwrap();
+    assert_eq!(fields.len(), 5);
+    assert!(
+        fields.values().all(|field| field["description"].as_str().is_some_and(|text| text.len() > 10)),
+        "{fields:?}"
+    );
+    let post = served.http(served.address, &get.replace("GET", "DELETE"));
+    assert!(post.starts_with("HTTP/1.1 404") || post.starts_with("HTTP/1.1 405"), "{post}");
+}
+
+#[tokio::test]
 async fn json_in_the_forms_of_existing_clients_makes_the_same_token() {
     let served = TestServer::sandboxed();
     let token = |body: &str| {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tower::Service;
 
 use super::framing::{self, Framing, ResponseBody};
-use crate::rpc::metadata::REQUEST_ID;
+use crate::{protocol, rpc::metadata::REQUEST_ID};
 
 /// gRPC's codes as its `grpc-status` header has them.
 const GRPC_DEADLINE_EXCEEDED: &str = "4";
@@ -30,8 +30,8 @@ pub(super) async fn respond(
     request.headers_mut().insert(REQUEST_ID, id.clone());
     framing::lower_content_type(request.headers_mut());
     let (framing, method) = (Framing::of(request.headers()), request.method().clone());
-    let mut response = match framing::refusal(&request, framing) {
-        Some(refusal) => refusal,
+    let mut response = match framing::refusal(&request, framing).or_else(|| description(&request)) {
+        Some(response) => response,
         None => match timeout(limit, AssertUnwindSafe(service.call(request)).catch_unwind()).await {
             Ok(Ok(Ok(response))) => framing::trailers_only(response).await,
             Ok(Ok(Err(never))) => match never {},
@@ -55,6 +55,15 @@ pub(super) async fn respond(
     // A token belongs into no cache (RFC 6749 section 5.1).
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// The description of the JSON path, where the request asks for it.
+fn description<B>(request: &Request<B>) -> Option<Response<ResponseBody>> {
+    (request.method() == Method::GET && request.uri().path() == "/openapi.json").then(|| {
+        let mut response = Response::new(framing::full(protocol::OPENAPI));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    })
 }
 
 /// Why a request is no call of this service, by the status that the service gave it.
