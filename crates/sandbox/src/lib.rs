@@ -33,6 +33,9 @@
 //! `POST /_sandbox/clock` with `{"advance_seconds": N}` add to the offset. A client that sends the
 //! vendor an absolute time must use the same clock. `GET /_sandbox/seen?connector=stripe` lists
 //! the last requests: method, path and status, without query, headers and bodies.
+//!
+//! A request of a page (one with an `Origin`) that has a card number is refused, unless the number is
+//! one of [`TEST_CARDS`].
 
 mod dates;
 mod fault;
@@ -43,6 +46,7 @@ mod oauth;
 mod server;
 mod signing;
 mod state;
+mod test_cards;
 #[cfg(test)]
 mod testing;
 mod token_use;
@@ -52,8 +56,9 @@ mod vendors;
 
 pub use fault::{FAULTS, Fault, FaultError};
 pub use http::{Answer, Handled, Pairs, Request};
-pub use server::Sandbox;
-pub use token_use::{ClientCall, ClientToken, TokenUse, refused};
+pub use server::{Sandbox, SandboxClock};
+pub use test_cards::TEST_CARDS;
+pub use token_use::{ClientCall, ClientToken, REFUSALS, TokenUse, refused};
 pub use vendor::FakeVendor;
 pub use vendor_state::{Idempotent, Issued, TokenError, VendorState};
 pub use vendors::{VENDORS, fake_vendor};

@@ -28,6 +28,7 @@ use crate::{
     fault::{Fault, FaultError},
     http::{Answer, Request},
     state::SandboxState,
+    test_cards,
 };
 
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -82,6 +83,11 @@ impl Sandbox {
         self.state.advance(seconds);
     }
 
+    /// The sandbox's clock, for a part of the process that outlives this borrow.
+    pub fn clock(&self) -> SandboxClock {
+        SandboxClock { state: self.state.clone() }
+    }
+
     /// The sandbox's time, Unix seconds.
     pub fn now(&self) -> i64 {
         self.state.now()
@@ -105,6 +111,20 @@ impl Sandbox {
         drop(self.stop);
         // An error means that the task was cancelled with its runtime: it has ended as well.
         let _ended = self.listening.await;
+    }
+}
+
+/// The clock of a running sandbox.
+#[derive(Clone)]
+pub struct SandboxClock {
+    state: Arc<SandboxState>,
+}
+
+impl SandboxClock {
+    /// Sets how far the sandbox's clock is ahead of the system's clock, in seconds. Zero brings it
+    /// back to the present.
+    pub fn set_ahead(&self, seconds: u32) {
+        self.state.set_ahead(seconds);
     }
 }
 
@@ -166,7 +186,12 @@ async fn respond(
     }
     let answer = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Err(_) => Answer::text(413, "the body is over 1 MiB or was cut off"),
-        Ok(body) => answer(&state, &read(&head, body.to_bytes()), reset_handle).await?,
+        Ok(body) => match read(&head, body.to_bytes()) {
+            request if from_page && test_cards::has_other_card(&request) => {
+                Answer::json(400, &serde_json::json!({"error": "the sandbox takes test card numbers only"}))
+            }
+            request => answer(&state, &request, reset_handle).await?,
+        },
     };
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in answer.headers {
@@ -256,6 +281,10 @@ mod tests {
         let asked = "origin: https://shop.example\r\naccess-control-request-headers: authorization\r\n";
         let fake = ask_raw(&sandbox, "OPTIONS /stripe/v1/tokens", asked, "").await;
         assert!(fake.starts_with("HTTP/1.1 204") && fake.contains("allow-headers: authorization"), "{fake}");
+        let real = "content-type: application/json\r\norigin: https://shop.example\r\n";
+        let card = "{\"number\": \"4539148803436467\"}";
+        let refused = ask(&sandbox, "POST /stripe/v1/tokens", real, card).await;
+        assert_eq!(refused, (400, json!({"error": "the sandbox takes test card numbers only"})));
         let call = ask_raw(&sandbox, "GET /stripe/v1/tokens", "origin: https://shop.example\r\n", "").await;
         assert!(call.contains("access-control-allow-origin: *"), "{call}");
         for line in ["OPTIONS /_sandbox/fault", "GET /_sandbox/clock"] {

@@ -70,6 +70,11 @@ impl SandboxState {
         let _before = self.offset_seconds.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
     }
 
+    /// Sets the offset of the clock to this many seconds.
+    pub(crate) fn set_ahead(&self, seconds: u32) {
+        self.offset_seconds.store(i64::from(seconds).min(MAX_OFFSET_SECONDS), Ordering::Relaxed);
+    }
+
     pub(crate) fn answered(&self, connector: &str) -> u64 {
         lock(&self.seen).answered.get(connector).copied().unwrap_or_default()
     }

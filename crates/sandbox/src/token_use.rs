@@ -81,7 +81,7 @@ impl ClientCall {
 
 /// JSON pointers and values that mean a refusal although the status is 200: of Authorize.Net, Nuvei
 /// and Paytm.
-const REFUSALS: &[(&str, &[&str])] =
+pub const REFUSALS: &[(&str, &[&str])] =
     &[("/messages/resultCode", &["Error"]), ("/status", &["ERROR"]), ("/body/resultInfo/resultStatus", &["F", "U"])];
 
 /// Whether an answer to a client's call is a refusal: by its status, by the `errors` of GraphQL, or

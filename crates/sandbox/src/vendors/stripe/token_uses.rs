@@ -7,7 +7,7 @@ pub(super) const TOKEN_USES: &[TokenUse] = &[
         grant: "checkout_session_setup",
         allowed: |client| {
             let path = format!("/stripe/v1/payment_pages/{}/confirm", before_secret(&client.token));
-            page("save a card in the embedded form", path).form(&[("client_secret", &client.token)])
+            page("save a card in the embedded form", path).form(&with_card(client))
         },
         forbidden: refund,
     },
@@ -36,7 +36,7 @@ pub(super) const TOKEN_USES: &[TokenUse] = &[
         grant: "setup_intent",
         allowed: |client| {
             let path = format!("/stripe/v1/setup_intents/{}/confirm", before_secret(&client.token));
-            page("confirm the setup", path).form(&[("client_secret", &client.token)])
+            page("confirm the setup", path).form(&with_card(client))
         },
         forbidden: refund,
     },
@@ -44,7 +44,7 @@ pub(super) const TOKEN_USES: &[TokenUse] = &[
         grant: "payment_intent",
         allowed: |client| {
             let path = format!("/stripe/v1/payment_intents/{}/confirm", before_secret(&client.token));
-            page("pay that intent", path).form(&[("client_secret", &client.token)])
+            page("pay that intent", path).form(&with_card(client))
         },
         forbidden: refund,
     },
@@ -56,6 +56,18 @@ pub(super) const TOKEN_USES: &[TokenUse] = &[
         forbidden: refund,
     },
 ];
+
+/// The secret, and the card as the form sends it (`payment_method_data` of the API reference).
+fn with_card(client: &ClientToken) -> [(&'static str, &str); 6] {
+    [
+        ("client_secret", client.token.as_str()),
+        ("payment_method_data[type]", "card"),
+        ("payment_method_data[card][number]", "4242424242424242"),
+        ("payment_method_data[card][exp_month]", "12"),
+        ("payment_method_data[card][exp_year]", "2030"),
+        ("payment_method_data[card][cvc]", "123"),
+    ]
+}
 
 fn page(title: &'static str, path: String) -> ClientCall {
     ClientCall::new(title, "POST", path).bearer("pk_test_sandbox")
