@@ -1,5 +1,5 @@
 //! The service and its command line. The executable is [`cli::run`]. Imports go down this list:
-//! `cli`, `server`, `listen` and `rpc`, `config`, and the rest.
+//! `cli`, `server`, `listen`, `playground` and `rpc`, `config`, and the rest.
 
 mod access_log;
 mod admin;
@@ -7,12 +7,15 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod connector_docs;
+mod connector_list;
 mod engine;
 mod listen;
 mod log_writer;
 mod logs;
+mod playground;
 pub mod protocol;
 mod rpc;
 mod server;
 mod signals;
 mod tls;
+mod vendor_call;

@@ -7,15 +7,17 @@ use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::Reflector;
 use daypass::{Engine, Transport};
+use sandbox::Sandbox;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     admin::{self, MetricsError},
-    auth::{Authenticator, KeyHashError},
+    auth::{Authenticator, ClientCertificates, KeyHashError},
     config::{Config, ConfigError},
     engine::{self, EngineError, Process},
     listen::{self, BindError, Listener},
+    playground::{self, Playground},
     protocol,
     rpc::{TokenService, json_request::JsonRequests},
     tls::{self, ServerTls, TlsError},
@@ -71,6 +73,8 @@ pub(crate) struct Server {
     health: Arc<StaticChecker>,
     engine: Arc<Engine<Transport>>,
     grace: Duration,
+    /// Whether a browser of this machine, and nobody else, reaches the RPC port without credentials.
+    playground_fits: bool,
 }
 
 impl Server {
@@ -104,10 +108,28 @@ impl Server {
             max_connections: config.max_connections,
             max_deadline,
             service: service(router, max_deadline),
+            playground: None,
         };
         let admin = listen::bind(config.admin_listen, "DAYPASS_ADMIN_LISTEN").await?;
         let grace = Duration::from_millis(config.shutdown_grace_ms);
-        Ok(Self { listener, tls, admin, health, engine, grace })
+        let takes_anybody =
+            config.callers.is_empty() && config.client_certificates() == ClientCertificates::NotAccepted;
+        let playground_fits = config.listen.ip().is_loopback() && config.plaintext() && takes_anybody;
+        Ok(Self { listener, tls, admin, health, engine, grace, playground_fits })
+    }
+
+    /// Serves the playground beside the RPC, for a server whose calls all go to this sandbox. Its URL,
+    /// or `None` where the port is not for a browser of this machine: beyond loopback, without
+    /// plaintext, or for known callers only.
+    ///
+    /// # Errors
+    /// The socket has no address.
+    pub(crate) fn serve_playground(&mut self, sandbox: &Sandbox) -> Result<Option<String>, ServerError> {
+        if !self.playground_fits {
+            return Ok(None);
+        }
+        self.listener.playground = Some(Arc::new(Playground::new(self.engine.clone(), sandbox)));
+        Ok(Some(format!("http://{}{}", self.address()?, playground::PATH)))
     }
 
     /// The address of the RPC port.

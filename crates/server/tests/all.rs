@@ -29,5 +29,7 @@ mod operation;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+mod playground;
+#[cfg(test)]
 #[path = "../../daypass/tests/redis_server/mod.rs"]
 mod redis_server;

@@ -81,8 +81,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let log = logs::start_in_memory("info")?;
     let mut config = Config { admin_listen: loopback(0), ..Config::default() };
     let sandbox = embedded_sandbox::start(&mut config).await?;
-    let server = bind(config, args.port).await?;
+    let mut server = bind(config, args.port).await?;
     let (address, authority) = (server.address()?, server.authority_file());
+    let playground = server.serve_playground(&sandbox)?;
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(async {
@@ -94,7 +95,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Demo { sandbox: &sandbox, address, transport }.run(&log).await.map_err(failed)?;
 
     if !args.once {
-        print_invitation(address, authority);
+        // The story has moved the clock of the sandbox.
+        sandbox.clock().set_ahead(0);
+        print_invitation(address, authority, playground);
         signals::shutdown().await;
     }
     let _ = stop.send(());
@@ -103,8 +106,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_invitation(address: SocketAddr, authority: Option<PathBuf>) {
-    print_line!("\nThe server stays up. Try it (any key that begins with sk_test_ will do):\n");
+fn print_invitation(address: SocketAddr, authority: Option<PathBuf>, playground: Option<String>) {
+    print_line!("\nThe server stays up.");
+    if let Some(url) = playground {
+        print_line!("\nTry it in a browser:\n\n  {url}");
+    }
+    print_line!("\nTry it from a shell (any key that begins with sk_test_ will do):\n");
     print_line!("  curl -H 'content-type: application/json' -H 'x-connector: stripe' \\");
     print_line!("    -H 'x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_anything\"}}}}' \\");
     print_line!("    -d '{{\"merchant_access_token_id\":\"token_002\",\"test_mode\":true}}' \\");

@@ -5,6 +5,7 @@ use super::{
     failure::Failure,
     print::print_line,
 };
+use crate::vendor_call::VendorCall;
 
 /// Show the call that would be made to the connector, secrets redacted, without making it
 ///
@@ -20,24 +21,18 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let call = PreparedCall::prepare(args.call).await?;
     let (request, first) = call.engine.explain(call.incoming_request())?;
-    print_line!(
-        "{} {} ({} token, {} mode)",
-        request.meta.name,
-        request.grant.name,
-        request.grant.audience.label(),
-        request.mode.label()
-    );
-    let Some(first) = first else {
+    let shown = VendorCall::new(&request, first.as_ref());
+    print_line!("{} {} ({} token, {} mode)", shown.connector, shown.grant, shown.audience, shown.mode);
+    let Some(call) = shown.call else {
         print_line!("made here, without a call");
         return Ok(());
     };
-    print_line!("{} {}", first.method, request.redacted(&first.uri.to_string()));
-    for (name, value) in &first.headers {
-        let value = value.to_str().ok().filter(|_| !value.is_sensitive());
-        print_line!("{name}: {}", value.map_or_else(|| "[REDACTED]".to_owned(), |value| request.redacted(value)));
+    print_line!("{} {}", call.method, call.url);
+    for (name, value) in &call.headers {
+        print_line!("{name}: {value}");
     }
-    if !first.body.is_empty() {
-        print_line!("\n{}", request.redacted(&String::from_utf8_lossy(&first.body)));
+    if !call.body.is_empty() {
+        print_line!("\n{}", call.body);
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     signals::ignore_hangups();
     let sandbox = if args.sandbox { Some(embedded_sandbox::start(&mut config).await?) } else { None };
 
-    let server = Server::bind(config).await?;
+    let mut server = Server::bind(config).await?;
     // The signals are caught before the process prints that it is up.
     let signal = signals::shutdown();
     let (address, admin) = (server.address()?, server.admin_address()?);
@@ -44,6 +44,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             "every connector, without a limit for the life of CLIENT tokens, goes to the sandbox at http://{}",
             sandbox.addr()
         ));
+        if let Some(url) = server.serve_playground(sandbox)? {
+            logs::announce(format_args!("try it in a browser: {url}"));
+        }
     }
     server.serve(signal).await?;
     Ok(())

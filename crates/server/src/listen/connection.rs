@@ -24,7 +24,7 @@ use super::{
     drain::{self, ActiveRequests, FIRST_REQUEST_TIME},
     request,
 };
-use crate::auth::VerifiedClientCertificate;
+use crate::{auth::VerifiedClientCertificate, playground::Playground};
 
 /// Time for the first byte, and for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,6 +54,8 @@ pub(super) struct ConnectionHandler {
     pub request_timeout: Duration,
     /// The service behind the port.
     pub service: ConnectRpcService,
+    /// The page for people, where it is served.
+    pub playground: Option<Arc<Playground>>,
 }
 
 impl ConnectionHandler {
@@ -91,11 +93,13 @@ impl ConnectionHandler {
     ) {
         let requests = Arc::new(ActiveRequests::default());
         let (service, counter, limit) = (self.service.clone(), requests.clone(), self.request_timeout);
+        let playground = self.playground.clone();
         let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
             if let Some(certificate) = certificate {
                 request.extensions_mut().insert(certificate);
             }
-            let (active, response) = (counter.begin(), request::respond(request, service.clone(), limit));
+            let response = request::respond(request, service.clone(), playground.clone(), limit);
+            let active = counter.begin();
             async move {
                 let response = response.await;
                 drop(active);

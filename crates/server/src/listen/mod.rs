@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 use connection::ConnectionHandler;
 
+use crate::playground::Playground;
+
 /// Time for a request to arrive, in addition to the time for its response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pause after a failed `accept`, which may fail again at once where file descriptors are used up.
@@ -37,6 +39,8 @@ pub(crate) struct Listener {
     pub max_deadline: Duration,
     /// The service behind the port.
     pub service: ConnectRpcService,
+    /// The page for people, where it is served.
+    pub playground: Option<Arc<Playground>>,
 }
 
 /// The address of a port cannot be bound.
@@ -81,6 +85,7 @@ impl Listener {
             plaintext: self.plaintext,
             request_timeout: self.max_deadline + READ_TIMEOUT,
             service: self.service,
+            playground: self.playground,
         });
         let mut shutdown = std::pin::pin!(shutdown);
         loop {

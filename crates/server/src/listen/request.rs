@@ -1,17 +1,22 @@
 //! One HTTP request: its id, its time limit, and a response where the service panics or the request
 //! is no call. Used by `connection`.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use connectrpc::ConnectRpcService;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower::Service;
 
 use super::framing::{self, Framing, ResponseBody};
-use crate::{protocol, rpc::metadata::REQUEST_ID};
+use crate::{
+    playground::{Handled, Playground},
+    protocol,
+    rpc::metadata::REQUEST_ID,
+};
 
 /// gRPC's codes as its `grpc-status` header has them.
 const GRPC_DEADLINE_EXCEEDED: &str = "4";
@@ -22,7 +27,8 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// The response to a request. A panic of the service ends this request and not its connection.
 pub(super) async fn respond(
     mut request: Request<Incoming>,
-    mut service: ConnectRpcService,
+    service: ConnectRpcService,
+    playground: Option<Arc<Playground>>,
     limit: Duration,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let sent = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
@@ -32,9 +38,8 @@ pub(super) async fn respond(
     let (framing, method) = (Framing::of(request.headers()), request.method().clone());
     let mut response = match framing::refusal(&request, framing).or_else(|| description(&request)) {
         Some(response) => response,
-        None => match timeout(limit, AssertUnwindSafe(service.call(request)).catch_unwind()).await {
-            Ok(Ok(Ok(response))) => framing::trailers_only(response).await,
-            Ok(Ok(Err(never))) => match never {},
+        None => match timeout(limit, AssertUnwindSafe(serve(request, service, playground)).catch_unwind()).await {
+            Ok(Ok(response)) => response,
             Ok(Err(_panic)) => {
                 tracing::error!(request_id = text(&id), "a defect stopped this call");
                 empty(StatusCode::INTERNAL_SERVER_ERROR, framing, GRPC_INTERNAL)
@@ -64,6 +69,24 @@ fn description<B>(request: &Request<B>) -> Option<Response<ResponseBody>> {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     })
+}
+
+/// The playground's response where the request is for it, or else the service's.
+async fn serve(
+    mut request: Request<Incoming>,
+    mut service: ConnectRpcService,
+    playground: Option<Arc<Playground>>,
+) -> Response<ResponseBody> {
+    if let Some(playground) = playground {
+        request = match playground.handle(request).await {
+            Handled::Response(response) => return response.map(Either::Right),
+            Handled::Call(request) => request,
+        };
+    }
+    match service.call(request).await {
+        Ok(response) => framing::trailers_only(response).await,
+        Err(never) => match never {},
+    }
 }
 
 /// Why a request is no call of this service, by the status that the service gave it.

@@ -1,0 +1,239 @@
+//! The playground: a page that calls the service as a shop would, and uses the token as a browser
+//! would. It is served on the RPC port where every call goes to the embedded sandbox and the port is
+//! a loopback one, and nowhere else. Uses `calls`, `files` and the engine. Used by `listen`.
+//!
+//! The page has no credentials in its requests: `/playground/backend/<connector>` is the shop's
+//! backend. It adds the sandbox's test credentials and passes the call on to the RPC.
+
+mod calls;
+mod files;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use daypass::{Engine, Transport};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
+use sandbox::{Sandbox, SandboxClock};
+
+/// The path of the page; all its parts are below it.
+pub(crate) const PATH: &str = "/playground/";
+/// Most bytes of a request's body.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What a browser is told about the page besides its policy: nothing may frame it, read it from
+/// another site, guess the type of its parts, or learn its address (Fetch and HTML standards).
+const SAFETY_HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// The playground of one server.
+pub(crate) struct Playground {
+    engine: Arc<Engine<Transport>>,
+    clock: SandboxClock,
+    /// Where the fakes are.
+    sandbox: SocketAddr,
+    connectors: OnceLock<Bytes>,
+}
+
+/// What becomes of a request.
+pub(crate) enum Handled<B> {
+    /// The playground's response.
+    Response(Response<Full<Bytes>>),
+    /// A call that the RPC answers: no request of the playground, or one of the shop's backend.
+    Call(Request<B>),
+}
+
+impl Playground {
+    /// The playground of a server whose engine sends every call to this sandbox.
+    pub(crate) fn new(engine: Arc<Engine<Transport>>, sandbox: &Sandbox) -> Self {
+        Self { engine, clock: sandbox.clock(), sandbox: sandbox.addr(), connectors: OnceLock::new() }
+    }
+
+    /// Handles a request below its path. `GET /` leads a person to the page.
+    pub(crate) async fn handle<B>(&self, request: Request<B>) -> Handled<B>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path = request.uri().path().to_owned();
+        if path == "/" && request.method() == Method::GET || path == PATH.trim_end_matches('/') {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::FOUND;
+            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(PATH));
+            return Handled::Response(response);
+        }
+        let Some(name) = path.strip_prefix(PATH) else { return Handled::Call(request) };
+        if let Err(why) = check_origin(&request) {
+            return Handled::Response(self.finished(refusal(StatusCode::FORBIDDEN, why)));
+        }
+        if let Some(connector) = name.strip_prefix("backend/")
+            && request.method() == Method::POST
+        {
+            return match calls::with_credentials(connector, request) {
+                Ok(call) => {
+                    // After a jump past an expiry, the vendor would refuse moments of our clock.
+                    self.clock.set_ahead(0);
+                    Handled::Call(call)
+                }
+                Err((status, why)) => Handled::Response(self.finished(refusal(status, why))),
+            };
+        }
+        Handled::Response(self.finished(self.respond(name, request).await))
+    }
+
+    async fn respond<B>(&self, name: &str, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let action = name.split_once('/').map_or((name, ""), |(action, connector)| (action, connector));
+        match (action, reads) {
+            (("connectors.json", ""), true) => {
+                let list = self.connectors.get_or_init(|| calls::connectors(self.sandbox)).clone();
+                of_type("application/json", list)
+            }
+            ((action @ ("explain" | "uses" | "clock"), connector), false) => {
+                let Ok(body) = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await else {
+                    return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 64 KiB or was cut off");
+                };
+                let body = body.to_bytes();
+                match action {
+                    "explain" => calls::explain(&self.engine, connector, &body),
+                    "uses" => calls::uses(self.sandbox, connector, &body),
+                    _ => calls::set_clock(&self.clock, &body),
+                }
+            }
+            _ => match files::find(name) {
+                Some(_) if !reads => refusal(StatusCode::METHOD_NOT_ALLOWED, "the page's files are read with GET"),
+                Some(file) => of_type(file.content_type, Bytes::from_static(file.content)),
+                None => refusal(StatusCode::NOT_FOUND, "no such file"),
+            },
+        }
+    }
+
+    /// The response with the headers that keep the page safe.
+    fn finished(&self, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+        let headers = response.headers_mut();
+        for (name, value) in SAFETY_HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        // The second source of `connect-src` is the sandbox, which a browser calls as it would call
+        // a vendor.
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self' http://{}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'",
+            self.sandbox
+        );
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        response
+    }
+}
+
+/// Checks that the request comes from this machine by one of its own names, and not from the page of
+/// another site.
+///
+/// # Errors
+/// The reason for a person. A foreign name may be one that leads to this machine for a moment (DNS
+/// rebinding).
+fn check_origin<B>(request: &Request<B>) -> Result<(), &'static str> {
+    let headers = request.headers();
+    let host = authority(request.uri(), headers).ok_or("the request names no host")?;
+    if !is_loopback(&host) {
+        return Err("the playground answers to loopback names only: localhost, 127.0.0.1, [::1]");
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let own = |origin: &str| {
+        let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        place == Some(host.as_str())
+    };
+    if !headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(own)) {
+        return Err("a page of another origin may not call the playground");
+    }
+    match (text("sec-fetch-site"), text("sec-fetch-mode")) {
+        (None | Some("same-origin" | "none"), _) => Ok(()),
+        // A link of another page may lead here.
+        (_, Some("navigate")) if request.method() == Method::GET => Ok(()),
+        _ => Err("a page of another site may not call the playground"),
+    }
+}
+
+/// The host and port that the request was sent to.
+fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let sent = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    uri.authority().cloned().or(sent)
+}
+
+fn is_loopback(authority: &Authority) -> bool {
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn of_type(content_type: &'static str, content: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(content));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = of_type("application/json", value.to_string().into());
+    *response.status_mut() = status;
+    response
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
+    json(status, &serde_json::json!({ "message": why }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_and_its_own_page_reach_the_playground() {
+        let request = |method: &str, headers: &[(&str, &str)]| {
+            let mut request = Request::builder().method(method).uri("/playground/");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            check_origin(&request.body(()).unwrap()).is_ok()
+        };
+        for (method, headers, want) in [
+            ("GET", &[("host", "127.0.0.1:8080")][..], true),
+            ("GET", &[("host", "localhost:8080")], true),
+            ("GET", &[("host", "[::1]:8080")], true),
+            ("GET", &[("host", "rebound.example:8080")], false),
+            ("GET", &[("host", "127.0.0.1.example:8080")], false),
+            ("GET", &[], false),
+            ("POST", &[("host", "localhost:8080"), ("origin", "http://localhost:8080")], true),
+            ("POST", &[("host", "localhost:8080"), ("origin", "http://localhost:9090")], false),
+            ("POST", &[("host", "localhost:8080"), ("origin", "https://shop.example")], false),
+            ("POST", &[("host", "localhost:8080"), ("origin", "null")], false),
+            ("GET", &[("host", "localhost:8080"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")], false),
+            (
+                "GET",
+                &[("host", "localhost:8080"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                true,
+            ),
+            (
+                "POST",
+                &[("host", "localhost:8080"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                false,
+            ),
+        ] {
+            assert_eq!(request(method, headers), want, "{method} {headers:?}");
+        }
+    }
+}
