@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use connectors::{Call, Registration, Result, Step};
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ use crate::{
 
 /// The engine. `V` sends the calls to connectors.
 pub struct Engine<V> {
-    settings: Arc<Settings>,
+    settings: ArcSwap<Settings>,
     cache: TokenCache,
     exchanger: Arc<Exchanger<V>>,
 }
@@ -31,14 +32,20 @@ pub struct Engine<V> {
 impl<V: HttpSend> Engine<V> {
     /// An engine.
     pub fn new(settings: Settings, http: V, clock: Arc<dyn Clock>, store: Arc<dyn Store>, keys: Keyring) -> Self {
-        let settings = Arc::new(settings);
-        let exchanger = Arc::new(Exchanger::new(settings.clone(), http, clock.clone()));
-        Self { settings, cache: TokenCache::new(store, keys, clock), exchanger }
+        let exchanger = Arc::new(Exchanger::new(&settings.limits, http, clock.clone()));
+        Self { settings: ArcSwap::from_pointee(settings), cache: TokenCache::new(store, keys, clock), exchanger }
     }
 
-    /// The operator's settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// The operator's settings at this moment.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Replaces the operator's settings. Calls under way keep theirs. The limits of calls to one
+    /// host stay as they were made.
+    pub fn replace_settings(&self, settings: Settings) {
+        self.exchanger.adopt(settings.connect());
+        self.settings.store(Arc::new(settings));
     }
 
     /// One call: checks the request, then takes a token from the cache or from the connector.
@@ -69,7 +76,7 @@ impl<V: HttpSend> Engine<V> {
     ) -> Result<IssuedToken> {
         report.connector = Some(registration.meta.id);
         let wants_new = request.fresh;
-        let request = Arc::new(TokenRequest::check(request, registration, &self.settings)?);
+        let request = Arc::new(TokenRequest::check(request, registration, &self.settings.load())?);
         let keys = Arc::new(self.cache.keys(&request));
         report.grant = Some(request.grant.name);
         report.audience = Some(request.audience);
@@ -117,7 +124,7 @@ impl<V: HttpSend> Engine<V> {
     /// The caller's mistakes.
     pub fn explain(&self, request: IncomingRequest<'_>) -> Result<(TokenRequest, Option<Call>)> {
         let registration = request.registration()?;
-        let request = TokenRequest::check(request, registration, &self.settings)?;
+        let request = TokenRequest::check(request, registration, &self.settings.load())?;
         match self.exchanger.first_step(&request)? {
             Step::Call(call) => Ok((request, Some(call))),
             Step::Done(_) => Ok((request, None)),

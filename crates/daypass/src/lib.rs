@@ -20,7 +20,7 @@ pub use cache::keyring::{Keyring, KeyringError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::Engine;
 pub use exchange::{
-    connect::{ConnectFault, ConnectTimeouts, OutboundProxy, ProxyError},
+    connect::{ConnectFault, ConnectSettings, OutboundProxy, ProxyError},
     transport::{Connection, Egress, HttpSend, NotSent, Transport, TransportError, TransportSetupError},
 };
 pub use issued::IssuedToken;

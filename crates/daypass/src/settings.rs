@@ -10,7 +10,10 @@ use connectors::{Audience, Input};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::request::{base_urls::BaseUrls, connector_id::canonical_id};
+use crate::{
+    exchange::connect::ConnectSettings,
+    request::{base_urls::BaseUrls, connector_id::canonical_id},
+};
 
 /// The operator's settings of the engine.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -217,8 +220,17 @@ impl Settings {
         own.unwrap_or(self.policy.client_token_max_seconds)
     }
 
+    /// The decisions about connections.
+    pub fn connect(&self) -> ConnectSettings {
+        ConnectSettings {
+            default_timeout: Duration::from_millis(self.limits.connect_timeout_ms),
+            timeouts: self.connect_timeouts(),
+            operator_hosts: self.operator_hosts(),
+        }
+    }
+
     /// Connection time limits of single connectors, by `host[:port]` of each of their base URLs.
-    pub fn connect_timeouts(&self) -> HashMap<String, Duration> {
+    fn connect_timeouts(&self) -> HashMap<String, Duration> {
         self.connectors
             .iter()
             .filter_map(|(id, settings)| {
@@ -231,7 +243,7 @@ impl Settings {
     }
 
     /// The hosts that the operator configured in place of the connectors' own.
-    pub fn operator_hosts(&self) -> HashSet<String> {
+    fn operator_hosts(&self) -> HashSet<String> {
         let urls = self.connectors.values().flat_map(|settings| settings.base_urls.values());
         let hosts = urls.filter_map(|url| Some(url.parse::<http::Uri>().ok()?.host()?.to_ascii_lowercase()));
         hosts.collect()

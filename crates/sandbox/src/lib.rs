@@ -56,7 +56,7 @@ mod vendors;
 
 pub use fault::{FAULTS, Fault, FaultError};
 pub use http::{Answer, Handled, Pairs, Request};
-pub use server::{Sandbox, SandboxClock};
+pub use server::{Sandbox, SandboxClock, base_url};
 pub use test_cards::TEST_CARDS;
 pub use token_use::{ClientCall, ClientToken, REFUSALS, TokenUse, refused};
 pub use vendor::FakeVendor;

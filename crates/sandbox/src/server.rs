@@ -47,6 +47,11 @@ pub struct Sandbox {
     listening: JoinHandle<()>,
 }
 
+/// The base URL of a connector at a sandbox with this address.
+pub fn base_url(sandbox: SocketAddr, connector: &str) -> String {
+    format!("http://{sandbox}/{connector}")
+}
+
 impl Sandbox {
     /// Listens on a loopback address; port 0 takes a free one.
     ///
@@ -75,7 +80,7 @@ impl Sandbox {
 
     /// The base URL of a connector: it takes the place of the vendor's scheme and host.
     pub fn base_url(&self, connector: &str) -> String {
-        format!("http://{}/{connector}", self.addr)
+        base_url(self.addr, connector)
     }
 
     /// Moves the sandbox's clock forward.

@@ -2,9 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use daypass::{
-    Clock, ConnectTimeouts, Egress, Engine, FallbackStore, MemoryStore, RedisStore, Store, SystemClock, Transport,
-};
+use daypass::{Clock, Egress, Engine, FallbackStore, MemoryStore, RedisStore, Store, SystemClock, Transport};
 
 use crate::config::{Config, ConfigError};
 
@@ -55,14 +53,7 @@ pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transpor
     if let (Some((_, place)), Process::Node) = (&proxy, process) {
         tracing::info!("calls to connectors go through the proxy of {place}");
     }
-    let egress = Egress {
-        connect_timeouts: ConnectTimeouts {
-            default: Duration::from_millis(config.limits.connect_timeout_ms),
-            by_authority: Arc::new(settings.connect_timeouts()),
-        },
-        proxy: proxy.map(|(proxy, _)| proxy),
-        operator_hosts: Arc::new(settings.operator_hosts()),
-    };
+    let egress = Egress { connect: settings.connect(), proxy: proxy.map(|(proxy, _)| proxy) };
     let transport =
         Transport::new(egress, authorities.as_deref()).map_err(|error| EngineError::Transport(error.to_string()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());

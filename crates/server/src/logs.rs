@@ -12,7 +12,7 @@ use std::{
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    EnvFilter, fmt,
+    EnvFilter, fmt, reload,
     util::{SubscriberInitExt, TryInitError},
 };
 
@@ -24,6 +24,11 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The writer of the process, which has one standard error.
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
+
+/// Replaces the filter of the process's log.
+static REPLACE_FILTER: OnceLock<ReplaceFilter> = OnceLock::new();
+
+type ReplaceFilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
 
 /// Logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,9 @@ pub(crate) enum LogError {
     /// Logging has started already.
     #[error("{0}")]
     Started(#[from] TryInitError),
+    /// The log is gone.
+    #[error("log: {0}")]
+    Gone(#[from] reload::Error),
 }
 
 /// Starts logging, once per process. From then on nothing else may write to standard error, because
@@ -50,12 +58,30 @@ pub(crate) fn start(directives: &str) -> Result<(), LogError> {
     let writer = WRITER.get_or_init(|| writer);
     let lines = fmt().with_env_filter(filter).with_writer(|| writer.clone()).with_target(false);
     if io::stderr().is_terminal() {
-        lines.compact().finish().try_init()?;
+        let lines = lines.compact().with_filter_reloading();
+        let handle = lines.reload_handle();
+        lines.finish().try_init()?;
+        let _ = REPLACE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
     } else {
-        lines.json().flatten_event(true).finish().try_init()?;
+        let lines = lines.json().flatten_event(true).with_filter_reloading();
+        let handle = lines.reload_handle();
+        lines.finish().try_init()?;
+        let _ = REPLACE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
     }
     // The hook of the standard library writes to standard error directly.
     std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Replaces the log filter, where logging has started.
+///
+/// # Errors
+/// The filter cannot be read.
+pub(crate) fn set_filter(directives: &str) -> Result<(), LogError> {
+    let filter = filter(directives)?;
+    if let Some(replace) = REPLACE_FILTER.get() {
+        replace(filter)?;
+    }
     Ok(())
 }
 

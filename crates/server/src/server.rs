@@ -1,26 +1,28 @@
 //! The server: engine, RPC port and admin port, from the start to the drain. Uses `engine`, `rpc`,
-//! `listen`, `admin`, `tls` and `auth`. Used by the commands `serve` and `demo`.
+//! `listen`, `admin`, `live` and `reload`. Used by the commands `serve` and `demo`.
 
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::Reflector;
-use daypass::{Engine, Transport};
 use sandbox::Sandbox;
 use tokio::{net::TcpListener, sync::watch};
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     admin::{self, MetricsError},
-    auth::{Authenticator, ClientCertificates, KeyHashError},
-    config::{Config, ConfigError},
+    auth::ClientCertificates,
+    config::{Config, ConfigError, SettingDigests},
     engine::{self, EngineError, Process},
     listen::{self, BindError, Listener},
+    live::{Live, LiveError},
     playground::{self, Playground},
     protocol,
+    reload::{self, Source},
     rpc::{TokenService, json_request::JsonRequests},
-    tls::{self, ServerTls, TlsError},
+    signals::Hangups,
+    supervisor,
+    tls::ServerTls,
 };
 
 /// Most bytes of a request message.
@@ -45,12 +47,9 @@ pub(crate) enum ServerError {
     /// The configuration makes no engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A caller's key hash cannot be used.
+    /// Callers, certificate or log filter cannot be used.
     #[error(transparent)]
-    KeyHash(#[from] KeyHashError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    Live(#[from] LiveError),
     /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -71,10 +70,18 @@ pub(crate) struct Server {
     tls: ServerTls,
     admin: TcpListener,
     health: Arc<StaticChecker>,
-    engine: Arc<Engine<Transport>>,
-    grace: Duration,
-    /// Whether a browser of this machine, and nobody else, reaches the RPC port without credentials.
-    playground_fits: bool,
+    live: Live,
+    config: Config,
+}
+
+/// The means to read the configuration again while the server runs.
+pub(crate) struct Reloading {
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// The digests of the configuration that the server was made from.
+    pub digests: SettingDigests,
+    /// The signal that asks for it.
+    pub hangups: Hangups,
 }
 
 impl Server {
@@ -91,19 +98,15 @@ impl Server {
         if !engine.wait_for_store(STORE_CONNECT_TIME).await {
             tracing::warn!("the store does not answer; tokens are made without it until it does");
         }
-        let authenticator = Authenticator::new(&config.callers, config.client_certificates())?;
-        let (router, health) = router(TokenService::new(engine.clone(), authenticator))?;
+        let (live, tls) = Live::new(&config, engine)?;
+        let (router, health) = router(TokenService::new(live.engine.clone(), live.authenticator.clone()))?;
         let max_deadline = Duration::from_millis(config.limits.max_deadline_ms);
-        let tls = match &config.tls {
-            Some(files) => tls::from_files(files)?,
-            None => tls::self_made()?,
-        };
         // Each connection is a file descriptor, and the usual soft limit is 1024. Where the limit
         // cannot be raised, the server accepts fewer connections.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
         let listener = Listener {
             socket: listen::bind(config.listen, "DAYPASS_LISTEN").await?,
-            tls: TlsAcceptor::from(tls.config.clone()),
+            tls: live.tls.clone(),
             plaintext: config.plaintext(),
             max_connections: config.max_connections,
             max_deadline,
@@ -111,11 +114,7 @@ impl Server {
             playground: None,
         };
         let admin = listen::bind(config.admin_listen, "DAYPASS_ADMIN_LISTEN").await?;
-        let grace = Duration::from_millis(config.shutdown_grace_ms);
-        let takes_anybody =
-            config.callers.is_empty() && config.client_certificates() == ClientCertificates::NotAccepted;
-        let playground_fits = config.listen.ip().is_loopback() && config.plaintext() && takes_anybody;
-        Ok(Self { listener, tls, admin, health, engine, grace, playground_fits })
+        Ok(Self { listener, tls, admin, health, live, config })
     }
 
     /// Serves the playground beside the RPC, for a server whose calls all go to this sandbox. Its URL,
@@ -125,10 +124,13 @@ impl Server {
     /// # Errors
     /// The socket has no address.
     pub(crate) fn serve_playground(&mut self, sandbox: &Sandbox) -> Result<Option<String>, ServerError> {
-        if !self.playground_fits {
+        let config = &self.config;
+        let takes_anybody =
+            config.callers.is_empty() && config.client_certificates() == ClientCertificates::NotAccepted;
+        if !config.listen.ip().is_loopback() || !config.plaintext() || !takes_anybody {
             return Ok(None);
         }
-        self.listener.playground = Some(Arc::new(Playground::new(self.engine.clone(), sandbox)));
+        self.listener.playground = Some(Arc::new(Playground::new(self.live.engine.clone(), sandbox)));
         Ok(Some(format!("http://{}{}", self.address()?, playground::PATH)))
     }
 
@@ -153,24 +155,41 @@ impl Server {
         self.tls.authority_file.clone()
     }
 
-    /// Serves until `shutdown`. Then health says NOT_SERVING, no connection is accepted, and calls
-    /// in flight finish.
+    /// Serves until `shutdown`. Then health says NOT_SERVING, after the configured delay no
+    /// connection is accepted, and calls in flight finish. A reload replaces what can change.
     ///
     /// # Errors
     /// Metrics cannot be collected.
-    pub(crate) async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+    pub(crate) async fn serve(
+        self,
+        shutdown: impl Future<Output = ()>,
+        reloading: Option<Reloading>,
+    ) -> Result<(), ServerError> {
         let (ready, is_ready) = watch::channel(true);
-        let admin = tokio::spawn(admin::serve(self.admin, admin::collect_metrics()?, is_ready, self.engine.clone()));
+        let (metrics, engine) = (admin::collect_metrics()?, self.live.engine.clone());
+        let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone()));
+        self.tls.report_expiry();
+        let delay = Duration::from_millis(self.config.shutdown_delay_ms);
+        let grace = Duration::from_millis(self.config.shutdown_grace_ms);
+        let reload = reloading.map(|Reloading { source, digests, hangups }| {
+            tokio::spawn(reload::run(source, self.config, digests, self.live, hangups))
+        });
+        supervisor::ready();
         let health = self.health;
         let draining = async move {
             shutdown.await;
             tracing::info!("draining");
+            supervisor::stopping();
             health.shutdown();
             let _ = ready.send(false);
+            tokio::time::sleep(delay).await;
         };
-        self.listener.serve(draining, self.grace).await;
+        self.listener.serve(draining, grace).await;
         admin.abort();
-        self.engine.leave_store().await;
+        if let Some(reload) = reload {
+            reload.abort();
+        }
+        engine.leave_store().await;
         tracing::info!("stopped");
         Ok(())
     }

@@ -21,18 +21,30 @@ pub(crate) fn shutdown() -> impl Future<Output = ()> {
     }
 }
 
-/// Ignores SIGHUP, which ends a process by default. Many services read their settings again at this
-/// signal; this service logs that it does not.
-pub(crate) fn ignore_hangups() {
+/// SIGHUP, which asks the service to read its configuration again.
+pub(crate) struct Hangups {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
-        tokio::spawn(async move {
-            while hangups.recv().await.is_some() {
-                tracing::warn!("SIGHUP does nothing: settings are read at the start only");
-            }
-        });
+    signal: std::io::Result<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    /// Catches the signal from now on; without this it ends the process.
+    pub(crate) fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()),
+        }
+    }
+
+    /// Completes at the next signal.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Ok(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 }
 

@@ -5,7 +5,10 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use connectors::Timestamp;
 
 use rustls::{
     RootCertStore, ServerConfig,
@@ -14,8 +17,9 @@ use rustls::{
     server::{VerifierBuilderError, WebPkiClientVerifier},
 };
 use tempfile::TempDir;
+use x509_cert::der::Decode;
 
-use crate::config::Tls;
+use crate::config::{Config, Tls};
 
 /// TLS of the RPC port.
 pub(crate) struct ServerTls {
@@ -24,8 +28,46 @@ pub(crate) struct ServerTls {
     /// The certificate of the server's own authority, for clients to trust. `None` where the
     /// operator gave a certificate, or the file could not be written.
     pub authority_file: Option<PathBuf>,
+    /// The end of the certificate's validity, or of the first certificate of its chain that ends.
+    /// `None` for a certificate that the server made.
+    expires_at: Option<SystemTime>,
     /// Its drop removes that file.
     _folder: Option<TempDir>,
+}
+
+/// Time before the end of the certificate's validity in which each report is a warning.
+const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+impl ServerTls {
+    /// Reports the end of the certificate's validity as a metric, and logs it where it is near.
+    pub(crate) fn report_expiry(&self) {
+        let Some(expires_at) = self.expires_at else { return };
+        let seconds = expires_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; seconds stay exact until 2^53")]
+        metrics::gauge!("daypass_certificate_expires_at_seconds").set(seconds as f64);
+        let expires_at = Timestamp::try_from(expires_at).unwrap_or_default().to_string();
+        match self.expires_at.map(|end| end.duration_since(SystemTime::now())) {
+            Some(Err(_)) => tracing::error!(expires_at, "the certificate has expired: TLS clients refuse it"),
+            Some(Ok(left)) if left < EXPIRY_WARNING => tracing::warn!(expires_at, "the certificate expires soon"),
+            _ => {}
+        }
+    }
+}
+
+/// Reports the end of the configured certificate again.
+pub(crate) fn report_expiry_of(config: &Config) {
+    if let Some(Ok(tls)) = config.tls.as_ref().map(from_files) {
+        tls.report_expiry();
+    }
+}
+
+/// The first end of validity of these certificates (RFC 5280 section 4.1.2.5).
+fn first_end(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
+    let ends = chain.iter().filter_map(|certificate| {
+        let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+        Some(certificate.tbs_certificate.validity.not_after.to_system_time())
+    });
+    ends.min()
 }
 
 /// A certificate cannot be used or made.
@@ -60,6 +102,7 @@ pub(crate) enum TlsError {
 /// A file cannot be used.
 pub(crate) fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
     let chain = certificates(&tls.certificate_file)?;
+    let expires_at = first_end(&chain);
     let key = PrivateKeyDer::from_pem_file(&tls.private_key_file)
         .map_err(|_| TlsError::NoPrivateKey(tls.private_key_file.clone()))?;
     let builder =
@@ -78,7 +121,7 @@ pub(crate) fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
         }
     };
     let config = builder.with_single_cert(chain, key).map_err(TlsError::Mismatch)?;
-    Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file: None, _folder: None })
+    Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file: None, expires_at, _folder: None })
 }
 
 /// TLS with a certificate for localhost, of an authority that is made for it. The authority's key
@@ -100,7 +143,7 @@ pub(crate) fn self_made() -> Result<ServerTls, TlsError> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key.into())?;
-    Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file, _folder: folder })
+    Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file, expires_at: None, _folder: folder })
 }
 
 struct SelfMade {

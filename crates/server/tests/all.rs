@@ -33,3 +33,5 @@ mod playground;
 #[cfg(test)]
 #[path = "../../daypass/tests/redis_server/mod.rs"]
 mod redis_server;
+#[cfg(test)]
+mod reload;

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -36,19 +37,22 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 /// The connector of the HTTPS client.
 pub(super) type Connector = Timed<HttpsConnector<Route>>;
 
-/// Time limits for connections, TLS included.
-#[derive(Clone, Default)]
-pub struct ConnectTimeouts {
-    /// For hosts without a limit of their own.
-    pub default: Duration,
-    /// By `host[:port]`.
-    pub by_authority: Arc<HashMap<String, Duration>>,
+/// The operator's decisions about connections. They may change while calls run.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectSettings {
+    /// Time limit for a connection, TLS included, to hosts without a limit of their own.
+    pub default_timeout: Duration,
+    /// Time limits by `host[:port]`.
+    pub timeouts: HashMap<String, Duration>,
+    /// The hosts that the operator configured in place of a connector's own. Only their names may
+    /// have addresses that are not public.
+    pub operator_hosts: HashSet<String>,
 }
 
-impl ConnectTimeouts {
-    fn of(&self, uri: &Uri) -> Duration {
-        let own = uri.authority().and_then(|authority| self.by_authority.get(authority.as_str()));
-        own.copied().unwrap_or(self.default)
+impl ConnectSettings {
+    fn timeout_of(&self, uri: &Uri) -> Duration {
+        let own = uri.authority().and_then(|authority| self.timeouts.get(authority.as_str()));
+        own.copied().unwrap_or(self.default_timeout)
     }
 }
 
@@ -196,11 +200,10 @@ impl Service<Uri> for Route {
 /// The connector of a client with this TLS configuration.
 pub(super) fn connector(
     tls: rustls::ClientConfig,
-    timeouts: &ConnectTimeouts,
+    settings: &Arc<ArcSwap<ConnectSettings>>,
     proxy: Option<&OutboundProxy>,
-    operator_hosts: &Arc<HashSet<String>>,
 ) -> Connector {
-    let resolver = PublicAddresses { system: GaiResolver::new(), operator_hosts: operator_hosts.clone() };
+    let resolver = PublicAddresses { system: GaiResolver::new(), settings: settings.clone() };
     let (mut http, mut to_proxy) = (HttpConnector::new_with_resolver(resolver), HttpConnector::new());
     http.enforce_http(false);
     http.set_nodelay(true);
@@ -212,7 +215,7 @@ pub(super) fn connector(
         .enable_http1()
         .enable_http2()
         .wrap_connector(Route { http, to_proxy, proxy: proxy.cloned() });
-    Timed { inner: https, timeouts: timeouts.clone() }
+    Timed { inner: https, settings: settings.clone() }
 }
 
 /// Resolves names. Only hosts that the operator configured may have an address inside this network:
@@ -220,7 +223,7 @@ pub(super) fn connector(
 #[derive(Clone)]
 struct PublicAddresses {
     system: GaiResolver,
-    operator_hosts: Arc<HashSet<String>>,
+    settings: Arc<ArcSwap<ConnectSettings>>,
 }
 
 #[derive(Debug, Error)]
@@ -237,7 +240,7 @@ impl Service<Name> for PublicAddresses {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let may_be_inside = self.operator_hosts.contains(name.as_str());
+        let may_be_inside = self.settings.load().operator_hosts.contains(name.as_str());
         let resolving = self.system.call(name);
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = resolving.await?.collect();
@@ -298,7 +301,7 @@ struct TookTooLong;
 #[derive(Clone)]
 pub(super) struct Timed<C> {
     inner: C,
-    timeouts: ConnectTimeouts,
+    settings: Arc<ArcSwap<ConnectSettings>>,
 }
 
 impl<C> Service<Uri> for Timed<C>
@@ -317,7 +320,7 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let limit = self.timeouts.of(&uri);
+        let limit = self.settings.load().timeout_of(&uri);
         let connecting = self.inner.call(uri);
         Box::pin(async move {
             match timeout(limit, connecting).await {

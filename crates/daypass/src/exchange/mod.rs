@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     clock::Clock,
     exchange::{
+        connect::ConnectSettings,
         expiry::LastReply,
         host::{Hosts, breaker},
         redact::Secrets,
@@ -26,7 +27,7 @@ use crate::{
     issued::{self, Exchanged, Issuance, Outcome},
     report::ConnectorUse,
     request::validated::TokenRequest,
-    settings::Settings,
+    settings::Limits,
 };
 
 /// An attempt that had this much time and got no reply counts as a failure of the host. With less
@@ -42,7 +43,6 @@ const MAX_CALLS: usize = 6;
 
 /// Runs exchanges. `V` sends the calls.
 pub(crate) struct Exchanger<V> {
-    settings: Arc<Settings>,
     http: V,
     clock: Arc<dyn Clock>,
     hosts: Hosts,
@@ -75,9 +75,14 @@ struct Conversation<'a> {
 }
 
 impl<V: HttpSend> Exchanger<V> {
-    pub(crate) fn new(settings: Arc<Settings>, http: V, clock: Arc<dyn Clock>) -> Self {
-        let hosts = Hosts::new(settings.limits.max_calls_per_host, settings.limits.max_waiting_per_host);
-        Self { settings, http, clock, hosts }
+    pub(crate) fn new(limits: &Limits, http: V, clock: Arc<dyn Clock>) -> Self {
+        let hosts = Hosts::new(limits.max_calls_per_host, limits.max_waiting_per_host);
+        Self { http, clock, hosts }
+    }
+
+    /// Takes over settings of connections that have changed.
+    pub(crate) fn adopt(&self, settings: ConnectSettings) {
+        self.http.adopt(settings);
     }
 
     /// The exchange of a request as a function, which can be called more than once.
@@ -196,7 +201,7 @@ impl<V: HttpSend> Exchanger<V> {
         running: &mut Running<'_>,
     ) -> (std::result::Result<Reply, TransportError>, Duration) {
         let started = Instant::now();
-        let limit = self.settings.attempt_timeout(running.request.meta.id);
+        let limit = running.request.attempt_timeout;
         let result = self.http.send(call, first_sent.wall, running.deadline.min(started + limit)).await;
         let took = started.elapsed();
         running.connector_use.attempts += 1;

@@ -1,8 +1,9 @@
 //! HTTP to connectors: one pooled client, one attempt at a time. The exchange uses it through
 //! [`HttpSend`]; tests put a scripted sender in its place.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use connectors::{Call, Kind, Reply, Secret, Timestamp};
 use http::header;
@@ -15,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{ConnectFault, ConnectTimeouts, Connector, OutboundProxy, connector};
+use super::connect::{ConnectFault, ConnectSettings, Connector, OutboundProxy, connector};
 
 /// Most bytes of a reply that are read. The longest documented one has a few KiB.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -30,6 +31,9 @@ pub trait HttpSend: Send + Sync + 'static {
         sent_at: Timestamp,
         deadline: Instant,
     ) -> impl Future<Output = Result<Reply, TransportError>> + Send;
+
+    /// Takes over settings that have changed. Connections that exist stay.
+    fn adopt(&self, _settings: ConnectSettings) {}
 }
 
 /// Why an attempt has no usable reply. The variant decides whether another attempt is legal.
@@ -114,19 +118,17 @@ pub enum TransportSetupError {
 /// The ways to the connectors.
 #[derive(Clone, Default)]
 pub struct Egress {
-    /// Time limits for connections.
-    pub connect_timeouts: ConnectTimeouts,
+    /// The operator's decisions about connections.
+    pub connect: ConnectSettings,
     /// The proxy through which calls go.
     pub proxy: Option<OutboundProxy>,
-    /// The hosts that the operator configured in place of a connector's own. Only their names may
-    /// have addresses that are not public.
-    pub operator_hosts: Arc<HashSet<String>>,
 }
 
 /// The one pooled HTTPS client: HTTP/1.1 and HTTP/2, no redirects, no cookies, no compression.
 pub struct Transport {
     client: Client<Connector, Full<Bytes>>,
-    egress: Egress,
+    settings: Arc<ArcSwap<ConnectSettings>>,
+    proxy: Option<OutboundProxy>,
     roots: Arc<rustls::RootCertStore>,
 }
 
@@ -143,7 +145,9 @@ impl Transport {
         }
         let roots = Arc::new(roots);
         let tls = tls_builder(&roots)?.with_no_client_auth();
-        Ok(Self { client: client(tls, &egress), egress, roots })
+        let settings = Arc::new(ArcSwap::from_pointee(egress.connect));
+        let client = client(tls, &settings, egress.proxy.as_ref());
+        Ok(Self { client, settings, proxy: egress.proxy, roots })
     }
 
     /// A client that presents a certificate. It serves one call: a connection with the certificate
@@ -153,7 +157,7 @@ impl Transport {
             CertificateDer::pem_slice_iter(certificate.expose().as_bytes()).collect::<Result<_, _>>().ok()?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).ok()?;
         let tls = tls_builder(&self.roots).ok()?.with_client_auth_cert(chain, key).ok()?;
-        Some(client(tls, &self.egress))
+        Some(client(tls, &self.settings, self.proxy.as_ref()))
     }
 }
 
@@ -166,7 +170,11 @@ fn tls_builder(
         .map_err(|_| TransportSetupError::Tls)
 }
 
-fn client(tls: rustls::ClientConfig, egress: &Egress) -> Client<Connector, Full<Bytes>> {
+fn client(
+    tls: rustls::ClientConfig,
+    settings: &Arc<ArcSwap<ConnectSettings>>,
+    proxy: Option<&OutboundProxy>,
+) -> Client<Connector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
@@ -174,10 +182,14 @@ fn client(tls: rustls::ClientConfig, egress: &Egress) -> Client<Connector, Full<
         .pool_max_idle_per_host(64)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(5))
-        .build(connector(tls, &egress.connect_timeouts, egress.proxy.as_ref(), &egress.operator_hosts))
+        .build(connector(tls, settings, proxy))
 }
 
 impl HttpSend for Transport {
+    fn adopt(&self, settings: ConnectSettings) {
+        self.settings.store(Arc::new(settings));
+    }
+
     async fn send(&self, call: Call, sent_at: Timestamp, deadline: Instant) -> Result<Reply, TransportError> {
         let own;
         let client = match &call.client_certificate {

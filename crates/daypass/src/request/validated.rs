@@ -1,6 +1,8 @@
 //! A request that passed every check that needs no call to a connector. The cache derives its keys
 //! from it, the exchange its calls.
 
+use std::time::Duration;
+
 use connectors::{Audience, BoundConnector, Error, Grant, InputKind, Inputs, Kind, Meta, Mode, Registration, Result};
 use serde_json::Value;
 
@@ -40,6 +42,8 @@ pub struct TokenRequest {
     pub bases: BaseUrls,
     /// The operator's limit for the life of the token.
     pub(crate) client_limit: ClientLimit,
+    /// Longest time for one attempt at one call.
+    pub(crate) attempt_timeout: Duration,
 }
 
 impl std::fmt::Debug for TokenRequest {
@@ -92,7 +96,20 @@ impl TokenRequest {
         let client_limit = ClientLimit::of(meta, grant, settings.client_token_max_seconds(meta.id));
         client_limit.apply(meta, grant, &mut inputs)?;
         let reference = request.reference.into();
-        Ok(Self { reference, meta, bound, credentials, grant, audience, mode, inputs, bases, client_limit })
+        let attempt_timeout = settings.attempt_timeout(meta.id);
+        Ok(Self {
+            reference,
+            meta,
+            bound,
+            credentials,
+            grant,
+            audience,
+            mode,
+            inputs,
+            bases,
+            client_limit,
+            attempt_timeout,
+        })
     }
 
     /// The credentials and secret inputs, each as it is.

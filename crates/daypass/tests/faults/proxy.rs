@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use connectors::Kind;
-use daypass::{ConnectTimeouts, Egress, OutboundProxy, Transport};
+use daypass::{ConnectSettings, Egress, OutboundProxy, Transport};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -36,8 +36,8 @@ async fn proxy(status: &'static str, target: SocketAddr) -> (SocketAddr, tokio::
 
 fn through(proxy: SocketAddr, authority: &str) -> Shared {
     let proxy = OutboundProxy::new(&format!("http://user:word@{proxy}"), "").unwrap();
-    let connect_timeouts = ConnectTimeouts { default: Duration::from_secs(5), ..ConnectTimeouts::default() };
-    let egress = Egress { connect_timeouts, proxy: Some(proxy), ..Egress::default() };
+    let connect = ConnectSettings { default_timeout: Duration::from_secs(5), ..ConnectSettings::default() };
+    let egress = Egress { connect, proxy: Some(proxy) };
     Shared(Transport::new(egress, Some(authority.as_bytes())).unwrap().into())
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use connectors::{Audience, CONNECTORS, Error, Grant, Registration, Timestamp};
 use daypass::{
-    CallReport, Clock, ConnectTimeouts, ConnectorSettings, Egress, Engine, HttpSend, IncomingRequest, IssuedToken,
+    CallReport, Clock, ConnectSettings, ConnectorSettings, Egress, Engine, HttpSend, IncomingRequest, IssuedToken,
     Keyring, ManualClock, MemoryStore, RawCredentials, Settings, Transport, TransportError,
 };
 use serde_json::{Map, Value, json};
@@ -185,9 +185,10 @@ pub(crate) struct Shared(pub Arc<Transport>);
 
 impl Shared {
     pub(crate) fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
-        let connect_timeouts = ConnectTimeouts { default: connect_timeout, ..ConnectTimeouts::default() };
-        let operator_hosts = Arc::new(HashSet::from(["localhost".to_owned()]));
-        let egress = Egress { connect_timeouts, operator_hosts, ..Egress::default() };
+        let operator_hosts = HashSet::from(["localhost".to_owned()]);
+        let connect =
+            ConnectSettings { default_timeout: connect_timeout, operator_hosts, ..ConnectSettings::default() };
+        let egress = Egress { connect, ..Egress::default() };
         Self(Arc::new(Transport::new(egress, authority.map(str::as_bytes)).unwrap()))
     }
 }

@@ -9,7 +9,7 @@ use connectrpc::{
     ConnectError, Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass::{ConnectTimeouts, Egress, HttpSend, Transport};
+use daypass::{ConnectSettings, Egress, HttpSend, Transport};
 use sandbox::{ClientCall, ClientToken, Sandbox};
 use tokio::time::Instant;
 
@@ -86,11 +86,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let playground = server.serve_playground(&sandbox)?;
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server.serve(async {
+    let until_stopped = async {
         let _ = stopped.await;
-    }));
-    let connect_timeouts = ConnectTimeouts { default: CONNECT_TIMEOUT, ..Default::default() };
-    let transport = Transport::new(Egress { connect_timeouts, ..Egress::default() }, None)
+    };
+    let serving = tokio::spawn(server.serve(until_stopped, None));
+    let connect = ConnectSettings { default_timeout: CONNECT_TIMEOUT, ..ConnectSettings::default() };
+    let transport = Transport::new(Egress { connect, ..Egress::default() }, None)
         .map_err(|error| failed(DemoError::Client(error.to_string())))?;
     Demo { sandbox: &sandbox, address, transport }.run(&log).await.map_err(failed)?;
 

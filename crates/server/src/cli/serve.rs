@@ -2,8 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use sandbox::Sandbox;
+
 use super::{embedded_sandbox, failure::Failure};
-use crate::{config::Config, logs, server::Server, signals};
+use crate::{
+    config::Config,
+    logs,
+    reload::Source,
+    server::{Reloading, Server},
+    signals::{self, Hangups},
+};
 
 /// Run the service
 #[derive(clap::Args)]
@@ -23,12 +31,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let mut config = Config::load(args.config.as_deref())?;
-    config.listen = args.listen.unwrap_or(config.listen);
-    config.admin_listen = args.admin_listen.unwrap_or(config.admin_listen);
+    let hangups = Hangups::listen();
+    let (mut config, digests) = Config::load_with_digests(args.config.as_deref())?;
     logs::start(&config.log)?;
-    signals::ignore_hangups();
-    let sandbox = if args.sandbox { Some(embedded_sandbox::start(&mut config).await?) } else { None };
+    let sandbox = if args.sandbox { Some(embedded_sandbox::start_for(&config).await?) } else { None };
+    let source = source(&args, sandbox.as_ref().map(Sandbox::addr));
+    (source.amend)(&mut config);
 
     let mut server = Server::bind(config).await?;
     // The signals are caught before the process prints that it is up.
@@ -48,6 +56,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             logs::announce(format_args!("try it in a browser: {url}"));
         }
     }
-    server.serve(signal).await?;
+    server.serve(signal, Some(Reloading { source, digests, hangups })).await?;
     Ok(())
+}
+
+/// The configuration's file, with the flags and the sandbox over it at each reading.
+fn source(args: &Args, sandbox: Option<SocketAddr>) -> Source {
+    let (listen, admin_listen) = (args.listen, args.admin_listen);
+    let amend = move |config: &mut Config| {
+        config.listen = listen.unwrap_or(config.listen);
+        config.admin_listen = admin_listen.unwrap_or(config.admin_listen);
+        if let Some(sandbox) = sandbox {
+            embedded_sandbox::redirect(config, sandbox);
+        }
+    };
+    Source { file: args.config.clone(), amend: Box::new(amend) }
 }

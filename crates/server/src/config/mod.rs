@@ -2,6 +2,7 @@
 //! `sources` reads file and environment. Uses the settings of the engine and checks of `auth` and
 //! `logs`. Used by `server`, `engine`, `tls` and `cli`.
 
+mod digests;
 mod error;
 mod sources;
 
@@ -16,6 +17,7 @@ use daypass::{ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Setting
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+pub use digests::SettingDigests;
 pub use error::ConfigError;
 
 use crate::{
@@ -44,7 +46,11 @@ pub struct Config {
     pub allow_anonymous_beyond_loopback: bool,
     /// Confirms that other machines may read metrics and health, in plaintext and without a key.
     pub allow_admin_beyond_loopback: bool,
-    /// Longest time for calls in flight to finish after SIGTERM. Milliseconds.
+    /// Time between SIGTERM and the close of the RPC port, in which health says that the service ends
+    /// and calls are served as before: for load balancers that go on sending for a while.
+    /// Milliseconds.
+    pub shutdown_delay_ms: u64,
+    /// Longest time for calls in flight to finish after that. Milliseconds.
     pub shutdown_grace_ms: u64,
     /// Most connections at a time.
     pub max_connections: usize,
@@ -180,6 +186,7 @@ impl Default for Config {
             allow_plaintext_beyond_loopback: false,
             allow_anonymous_beyond_loopback: false,
             allow_admin_beyond_loopback: false,
+            shutdown_delay_ms: 0,
             shutdown_grace_ms: 35_000,
             max_connections: 20_000,
             egress: Egress::default(),
@@ -197,9 +204,37 @@ impl Config {
     /// # Errors
     /// A setting cannot be read. The error has its name and never its value.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with_digests(file).map(|(config, _)| config)
+    }
+
+    /// The same, with digests of all settings, by which a later configuration differs.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn load_with_digests(file: Option<&Path>) -> Result<(Self, SettingDigests), ConfigError> {
         let mut settings = file.map(sources::file).transpose()?.unwrap_or_default();
         sources::merge(&mut settings, sources::environment()?);
-        Self::from_settings(&settings)
+        let config = Self::from_settings(&settings)?;
+        let digests = SettingDigests::of(&settings, config.files());
+        Ok((config, digests))
+    }
+
+    /// The files whose content belongs to the configuration, with the settings that name them.
+    pub(crate) fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let Some(tls) = &self.tls else { return Vec::new() };
+        let mut files = vec![
+            ("tls.certificate_file", tls.certificate_file.clone()),
+            ("tls.private_key_file", tls.private_key_file.clone()),
+        ];
+        files.extend(tls.client_authorities_file.clone().map(|file| ("tls.client_authorities_file", file)));
+        files
+    }
+
+    /// Takes the limits that a reload cannot change from the configuration of the start.
+    pub(crate) fn keep_fixed_limits(&mut self, running: &Self) {
+        let Limits { max_deadline_ms, max_calls_per_host, max_waiting_per_host, max_callers, .. } = running.limits;
+        self.limits =
+            Limits { max_deadline_ms, max_calls_per_host, max_waiting_per_host, max_callers, ..self.limits.clone() };
     }
 
     /// The admin address of a server with this configuration. Faults of other settings do not

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use connectrpc::ConnectRpcService;
 use http::Request;
 use hyper::body::Incoming;
@@ -11,6 +12,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -46,8 +48,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Handles connections.
 pub(super) struct ConnectionHandler {
-    /// TLS, for connections that begin with a TLS handshake.
-    pub tls: TlsAcceptor,
+    /// TLS, for connections that begin with a TLS handshake. It may be replaced at any time.
+    pub tls: Arc<ArcSwap<ServerConfig>>,
     /// Whether plaintext connections are served.
     pub plaintext: bool,
     /// Longest time from a request's headers to its response.
@@ -74,7 +76,9 @@ impl ConnectionHandler {
         };
         match peeked {
             Ok(Ok(1)) if first == [TLS_HANDSHAKE] => {
-                if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, self.tls.accept(stream)).await {
+                if let Ok(Ok(stream)) =
+                    timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(self.tls.load_full()).accept(stream)).await
+                {
                     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
                     let certificate = chain.first().map(|_| VerifiedClientCertificate);
                     self.serve_http(stream, certificate, closing).await;

@@ -8,13 +8,14 @@ mod request;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use connectrpc::ConnectRpcService;
+use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 
 use connection::ConnectionHandler;
 
@@ -30,7 +31,7 @@ pub(crate) struct Listener {
     /// The socket.
     pub socket: TcpListener,
     /// TLS, for connections that begin with a TLS handshake.
-    pub tls: TlsAcceptor,
+    pub tls: Arc<ArcSwap<ServerConfig>>,
     /// Whether plaintext connections are served.
     pub plaintext: bool,
     /// Most connections at a time.

@@ -9,6 +9,7 @@ pub(crate) mod response;
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use buffa::Enumeration as _;
 use connectors::{Error, Kind};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
@@ -59,13 +60,13 @@ impl Method {
 /// The implementation of all methods.
 pub(crate) struct TokenService {
     engine: Arc<Engine<Transport>>,
-    authenticator: Authenticator,
+    authenticator: Arc<ArcSwap<Authenticator>>,
     permits: Semaphore,
 }
 
 impl TokenService {
     /// A service over this engine for these callers.
-    pub(crate) fn new(engine: Arc<Engine<Transport>>, authenticator: Authenticator) -> Self {
+    pub(crate) fn new(engine: Arc<Engine<Transport>>, authenticator: Arc<ArcSwap<Authenticator>>) -> Self {
         let permits = Semaphore::new(engine.settings().limits.max_callers);
         Self { engine, authenticator, permits }
     }
@@ -92,7 +93,7 @@ impl TokenService {
             server_token: method.is_for_server_tokens(),
             fresh: metadata::refuses_cached(context),
         };
-        let caller = self.authenticator.authenticate(&metadata::presented(context));
+        let caller = self.authenticator.load().authenticate(&metadata::presented(context));
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
                 entry.caller = caller;

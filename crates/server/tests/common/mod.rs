@@ -104,10 +104,10 @@ impl TestServer {
         Self::start(&["--sandbox"], &[])
     }
 
-    /// Its log until now. SIGHUP makes the server log a line, which comes after the lines in its
-    /// queue.
+    /// Its log until now. SIGHUP makes the server read its configuration again and log a line, which
+    /// comes after the lines in its queue.
     pub(crate) fn log(&self) -> String {
-        let marks = |text: &str| text.matches("SIGHUP does nothing").count();
+        let marks = |text: &str| text.matches("configuration read again").count();
         let before = marks(&self.log_so_far());
         Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
         self.wait_for_log(|log| log.ended || marks(&log.text) > before)
