@@ -15,6 +15,7 @@ mod log_writer;
 mod logs;
 mod playground;
 pub mod protocol;
+mod reference;
 mod reload;
 mod rpc;
 mod server;
