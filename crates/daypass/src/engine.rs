@@ -102,6 +102,11 @@ impl<V: HttpSend> Engine<V> {
         self.cache.wait_for_store(limit).await
     }
 
+    /// Whether the store answers now. A store in memory always does.
+    pub fn is_store_up(&self) -> bool {
+        self.cache.is_store_up()
+    }
+
     /// Takes this node off the shared store's list, so that other nodes do not wait for it. The
     /// engine must not be used afterwards.
     pub async fn leave_store(&self) {

@@ -1,5 +1,5 @@
 //! The admin port: metrics, health and the removal of cached tokens over plain HTTP. Uses the
-//! engine and the counter of `logs`. Used by `server`.
+//! engine, the counter of `logs` and `metric_list`. Used by `server`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,12 +11,13 @@ use axum::{
 };
 use daypass::{Engine, Transport};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::logs;
-
-/// Upper bounds of the histograms' buckets, in seconds.
-const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+use crate::{
+    logs,
+    metric_list::{Kind, METRICS, describe},
+};
 
 /// Time between two runs of upkeep. Without it, samples of histograms use memory until a scrape.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -31,8 +32,24 @@ pub(crate) struct MetricsError(#[from] BuildError);
 /// # Errors
 /// Metrics are collected already.
 pub(crate) fn collect_metrics() -> Result<PrometheusHandle, MetricsError> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?;
-    Ok(builder.install_recorder()?)
+    let mut builder = PrometheusBuilder::new();
+    for metric in METRICS {
+        if let Kind::Histogram(buckets) = metric.kind {
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), buckets)?;
+        }
+    }
+    let metrics = builder.install_recorder()?;
+    describe();
+    Ok(metrics)
+}
+
+/// The metrics as text. Some are read at this moment: figures of the process, the counter of the
+/// log, which starts before metrics are collected, and the state of the store.
+fn render(metrics: &PrometheusHandle, engine: &Engine<Transport>) -> String {
+    metrics::counter!("daypass_log_lines_lost_total").absolute(logs::lost());
+    metrics::gauge!("daypass_store_up").set(if engine.is_store_up() { 1.0 } else { 0.0 });
+    Collector::default().collect();
+    metrics.render()
 }
 
 /// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls) and, to
@@ -56,14 +73,10 @@ pub(crate) async fn serve(
                 }
             }),
         )
-        .route("/cache/forget/{fingerprints}", post(forget).with_state(engine))
+        .route("/cache/forget/{fingerprints}", post(forget).with_state(engine.clone()))
         .route(
             "/metrics",
-            get(move || async move {
-                // The log has its own counter, because it starts before metrics are collected.
-                metrics::counter!("daypass_log_lines_lost_total").absolute(logs::lost());
-                ([("content-type", "text/plain; version=0.0.4")], metrics.render())
-            }),
+            get(move || async move { ([("content-type", "text/plain; version=0.0.4")], render(&metrics, &engine)) }),
         );
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {

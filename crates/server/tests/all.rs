@@ -25,6 +25,8 @@ mod logs;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod observed;
+#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod overload;

@@ -233,6 +233,11 @@ impl TokenCache {
         self.sealed().store.wait_until_up(limit).await
     }
 
+    /// Whether the store answers now.
+    pub(crate) fn is_store_up(&self) -> bool {
+        self.sealed().store.is_complete()
+    }
+
     /// Takes this node off the shared store's list.
     pub(crate) async fn leave_store(&self) {
         self.sealed().store.leave().await;

@@ -1,6 +1,6 @@
-//! The generated part of `docs/`: an index and a page for each connector, and the page of evidence,
-//! made from the list of connectors and the examples of the sandbox, and the pages of `reference`. Used by the command `connectors` and by
-//! the test that compares the pages.
+//! The generated part of `docs/`: an index and a page for each connector, the page of evidence, and
+//! the pages of `reference`, `metric_list` and `log_fields`, made from the lists in the code and the
+//! examples of the sandbox. Used by the command `connectors` and by the test that compares the pages.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use connectors::{
 use sandbox::FakeVendor;
 use serde_json::{Map, Value};
 
-use crate::{protocol::ucs::v2::Connector, reference};
+use crate::{log_fields, metric_list, protocol::ucs::v2::Connector, reference};
 
 mod evidence;
 
@@ -21,7 +21,9 @@ pub fn pages() -> Vec<(String, String)> {
     let index = ("connectors/README.md".to_owned(), index());
     let evidence = ("evidence.md".to_owned(), evidence::page());
     let each = CONNECTORS.iter().map(|entry| (format!("connectors/{}.md", entry.meta.id), page(entry.meta)));
-    [index, evidence].into_iter().chain(each).chain(reference::pages()).collect()
+    let metrics = ("reference/metrics.md".to_owned(), metric_list::page());
+    let log_fields = ("reference/log_fields.md".to_owned(), log_fields::page());
+    [index, evidence, metrics, log_fields].into_iter().chain(each).chain(reference::pages()).collect()
 }
 
 fn index() -> String {

@@ -38,6 +38,7 @@ pub(crate) struct Hosts {
 
 /// The limits of one connector's host.
 pub(crate) struct HostLimits {
+    connector: &'static str,
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     max_calls: usize,
@@ -76,14 +77,15 @@ impl Hosts {
         if limits.len() >= MAX_HOSTS {
             limits.retain(|_, host| Arc::strong_count(host) > 1 || !host.state().breaker.is_closed());
         }
-        let new = || Arc::new(HostLimits::new(self.max_calls, self.max_waiting));
+        let new = || Arc::new(HostLimits::new(connector, self.max_calls, self.max_waiting));
         limits.entry((connector, authority.to_owned())).or_insert_with(new).clone()
     }
 }
 
 impl HostLimits {
-    fn new(max_calls: usize, max_waiting: usize) -> Self {
+    fn new(connector: &'static str, max_calls: usize, max_waiting: usize) -> Self {
         Self {
+            connector,
             permits: Arc::new(Semaphore::new(max_calls)),
             queue: Arc::new(Semaphore::new(max_waiting)),
             max_calls,
@@ -156,7 +158,14 @@ impl Permit {
         let mut state = self.host.state();
         let took = now.duration_since(self.since);
         state.mean_latency = (state.mean_latency * (MEAN_WEIGHT - 1) + took) / MEAN_WEIGHT;
+        let was_closed = state.breaker.is_closed();
         state.breaker.record(self.admitted, self.since, outcome, now);
+        let (connector, is_closed) = (self.host.connector, state.breaker.is_closed());
+        drop(state);
+        if was_closed != is_closed {
+            let change = if is_closed { -1.0 } else { 1.0 };
+            metrics::gauge!("daypass_breakers_open", "connector" => connector).increment(change);
+        }
     }
 }
 

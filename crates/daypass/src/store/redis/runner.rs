@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{RedisResult, aio::ConnectionManager};
@@ -40,7 +40,12 @@ impl Runner {
         F: Future<Output = RedisResult<T>> + Send + 'static,
     {
         let done = match self.link.up.load(Ordering::Relaxed) {
-            true => self.run_within(self.link.timeout, operation).await,
+            true => {
+                let started = Instant::now();
+                let done = self.run_within(self.link.timeout, operation).await;
+                metrics::histogram!("daypass_store_operation_seconds").record(started.elapsed().as_secs_f64());
+                done
+            }
             false => Err(Trouble::Lost),
         };
         done.map_err(|trouble| {
