@@ -128,7 +128,7 @@ impl AccessLogEntry {
 }
 
 /// The trace id of a `traceparent` header (W3C Trace Context, section 3.2); `None` where the header
-/// is malformed.
+/// is malformed. Ids of zeros alone are invalid (sections 3.2.2.3 and 3.2.2.4).
 fn trace_id(traceparent: &str) -> Option<&str> {
     let hex = |part: &str, length: usize| {
         part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -136,8 +136,8 @@ fn trace_id(traceparent: &str) -> Option<&str> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let whole = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
-    let zero = trace.bytes().all(|byte| byte == b'0');
-    (whole && !zero && (version != "00" || parts.next().is_none())).then_some(trace)
+    let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
+    (whole && !is_zero(trace) && !is_zero(parent) && (version != "00" || parts.next().is_none())).then_some(trace)
 }
 
 impl Drop for AccessLogEntry {
@@ -167,6 +167,9 @@ mod tests {
             (format!("ff-{trace}-00f067aa0ba902b7-01"), None),
             (format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()), None),
             (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None),
+            (format!("00-{trace}-0000000000000000-01"), None),
+            (format!("00-{trace}-00F067AA0BA902B7-01"), None),
+            (format!("00-{trace}-00f067aa0ba902b7-0"), None),
             ("00".into(), None),
         ] {
             assert_eq!(trace_id(&header), want, "{header}");

@@ -12,7 +12,7 @@ use daypass_server::{
 };
 use serde_json::{Value, json};
 
-use crate::common::{TestServer, TokenRequest};
+use crate::common::{TestServer, TokenRequest, until};
 
 /// The fields of a log line that come from the call of a macro of `tracing`, by their names.
 fn logged_fields(source: &str) -> BTreeSet<String> {
@@ -192,4 +192,29 @@ async fn what_is_exported_and_logged_is_on_the_lists() {
         }
     }
     assert_eq!(calls, 4, "{log}");
+}
+
+#[tokio::test]
+async fn an_open_breaker_and_an_absent_store_are_exported() {
+    // Nothing listens on port 1.
+    let served = TestServer::start(
+        &[],
+        &[
+            ("DAYPASS_CONNECTORS__STRIPE__TEST_BASE_URL", "http://127.0.0.1:1"),
+            ("DAYPASS_STORE__URL", "redis://127.0.0.1:1"),
+            ("DAYPASS_STORE__KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+        ],
+    );
+    let export = || served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(export().contains("\ndaypass_store_up 0\n"), "{}", export());
+    assert!(!export().contains("daypass_breakers_open{"), "{}", export());
+    let nth = std::cell::Cell::new(0);
+    until("the breaker opens", async || {
+        nth.set(nth.get() + 1);
+        let request =
+            TokenRequest { reference: format!("token_{}", nth.get()), ..TokenRequest::stripe("sk_test_down") };
+        served.call(&request).await.unwrap_err();
+        export().contains("\ndaypass_breakers_open{connector=\"stripe\"} 1\n")
+    })
+    .await;
 }
