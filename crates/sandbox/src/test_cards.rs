@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::http::Request;
 
 /// Test numbers that vendors publish for their test environments: Stripe (docs.stripe.com/testing),
-/// Adyen, Braintree, PayPal and others share most of them; the last one is Nuvei's.
+/// Adyen, Braintree, PayPal and others share most of them; the last four are those of Nuvei, ACI,
+/// BlueSnap and Global Payments.
 pub const TEST_CARDS: &[&str] = &[
     "4242424242424242",
     "4111111111111111",
@@ -16,6 +17,9 @@ pub const TEST_CARDS: &[&str] = &[
     "6011111111111117",
     "4000000000000002",
     "4000023104662535",
+    "4200000000000000",
+    "4263982640269299",
+    "4263970000005262",
 ];
 
 /// The lengths of card numbers (ISO/IEC 7812-1: at most 19; no shorter ones are in use).
@@ -71,6 +75,16 @@ mod tests {
         assert!(is_other_card("4539148803436467"));
         assert!(!is_other_card("4539148803436468"), "its check digit is wrong: no card");
         assert!(!is_other_card("1795551352000"), "a moment in milliseconds");
+    }
+
+    #[test]
+    fn clients_of_the_fakes_use_test_numbers() {
+        let token = crate::ClientToken::default();
+        for client in crate::VENDORS.iter().flat_map(|vendor| vendor.clients) {
+            for call in [(client.allowed)(&token), (client.forbidden)(&token)] {
+                assert!(!has_other_card(&Request::new(call.method, &call.path, vec![], call.body)), "{}", call.title);
+            }
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) static ELAVON: FakeVendor = FakeVendor {
         },
         forbidden: |client| {
             let call = ClientCall::new("refund a payment", "POST", "/elavon/VirtualMerchantDemo/process.do");
-            let merchant = [("ssl_merchant_id", "900001"), ("ssl_user_id", "sandboxuser"), ("ssl_pin", &client.token)];
+            let merchant = [("ssl_merchant_id", "900002"), ("ssl_user_id", "guessed"), ("ssl_pin", &client.token)];
             call.form(&[&merchant[..], &[("ssl_transaction_type", "ccreturn"), ("ssl_txn_id", "1")]].concat())
         },
     }],

@@ -56,7 +56,7 @@ fn page(client: &ClientToken) -> ClientCall {
 fn refund(client: &ClientToken) -> ClientCall {
     let path = "/nexixpay/api/phoenix-0.0/psp/api/v1/operations/op1/refunds";
     let call = ClientCall::new("refund a payment", "POST", path).header("x-api-key", id(client));
-    call.header("correlation-id", "00000000-0000-4000-8000-000000000000").json(&json!({"amount": "100"}))
+    call.header("correlation-id", "11111111-2222-4333-8444-555555555555").json(&json!({"amount": "100"}))
 }
 
 fn error(status: u16, code: &str, description: &str) -> Answer {
