@@ -35,6 +35,14 @@ function fresh_view(ahead = view.ahead) {
 const connector = () => registry.connectors.find((known) => known.connector === chosen.connector);
 const grant = () => connector().grants.find((known) => known.name === chosen.grant);
 
+// The inputs of the grant that the page fills. `scopes` is common to all grants that have scopes.
+function inputs() {
+  const { scopes, inputs: own } = grant();
+  if (!scopes) return own;
+  const accepts = Array.isArray(scopes) ? `a list among ${scopes.join(", ")}` : "a list of the vendor's scopes";
+  return [...own, { field: "scopes", type: "texts", required: false, accepts }];
+}
+
 // --- what was chosen ---
 
 function default_grant(of) {
@@ -44,7 +52,7 @@ function default_grant(of) {
 function choose_grant(name) {
   watchFor(secrets());
   chosen.grant = connector().grants.some((known) => known.name === name) ? name : default_grant(connector());
-  chosen.values = Object.fromEntries(grant().inputs
+  chosen.values = Object.fromEntries(inputs()
     .filter((input) => input.field in (grant().example ?? {}))
     .map((input) => [input.field, as_text(input, grant().example[input.field])]));
   chosen.ttl = "";
@@ -81,7 +89,7 @@ function start_over() {
 // The choice is in the fragment of the URL, secrets excepted.
 function save_link() {
   const link = new URLSearchParams({ connector: chosen.connector, grant: chosen.grant });
-  for (const input of grant().inputs) {
+  for (const input of inputs()) {
     const example = as_text(input, grant().example?.[input.field]);
     const value = chosen.values[input.field] ?? "";
     if (input.type !== "secret" && value !== example) link.set(`input.${input.field}`, value);
@@ -95,20 +103,22 @@ function read_link() {
   const id = link.get("connector") ?? "stripe";
   chosen.connector = registry.connectors.some((known) => known.connector === id) ? id : "stripe";
   choose_grant(link.get("grant") ?? undefined);
-  for (const input of grant().inputs) {
+  for (const input of inputs()) {
     const value = link.get(`input.${input.field}`);
     if (value !== null && input.type !== "secret") chosen.values[input.field] = value;
   }
   chosen.ttl = link.get("ttl_seconds") ?? "";
 }
 
-// The message of the RPC. Only what differs from the documented call is added to it.
-function message() {
+// The message of the RPC. Only what differs from the documented call is added to it. The backend
+// adds secret inputs, as it adds the credentials: the page sends none.
+function message({ with_secrets = false } = {}) {
   const data = {};
   if (!grant().default) data.grant = chosen.grant;
   if (grant().audience === "server") data.audience = "server";
-  for (const input of grant().inputs) {
+  for (const input of inputs()) {
     const text = chosen.values[input.field] ?? "";
+    if (input.type === "secret" && !with_secrets) continue;
     if (text !== "") data[input.field] = as_value(input, text);
   }
   if (chosen.ttl !== "") data.ttl_seconds = as_value({ type: "integer" }, chosen.ttl);
@@ -119,7 +129,7 @@ function message() {
 
 function context() {
   const name = chosen.connector[0].toUpperCase() + chosen.connector.slice(1);
-  return { connector: chosen.connector, auth: { [name]: connector().sandbox_credentials }, body: message(), host: location.host };
+  return { connector: chosen.connector, auth: { [name]: connector().sandbox_credentials }, body: message({ with_secrets: true }), host: location.host };
 }
 
 // --- what was asked ---
@@ -370,7 +380,7 @@ function show_pass() {
 
 function show_all() {
   const { values, ttl, outcome } = chosen;
-  show_fields({ connector: connector(), grant: grant(), values, ttl, outcome, outcomes: registry.outcomes, faults: view.faults }, changed);
+  show_fields({ connector: connector(), grant: { ...grant(), inputs: inputs() }, values, ttl, outcome, outcomes: registry.outcomes, faults: view.faults }, changed);
   byId("get").disabled = view.busy;
   show_call();
   show_answer();
@@ -398,11 +408,14 @@ function on_key(event) {
   keys[event.key]();
 }
 
-// The values of the secret fields of the credentials, also inside objects. Shorter ones are words.
+// The secret credentials, also inside objects, and the secret inputs. Shorter ones are words.
 function secrets() {
   const leaves = (value) => (value && typeof value === "object" ? Object.values(value).flatMap(leaves) : [String(value)]);
-  return connector().credentials.filter((field) => field.secret)
-    .flatMap((field) => leaves(connector().sandbox_credentials[field.field])).filter((value) => value.length >= 6);
+  const credentials = connector().credentials.filter((field) => field.secret)
+    .flatMap((field) => leaves(connector().sandbox_credentials[field.field]));
+  const secret_inputs = connector().grants.flatMap((known) => known.inputs.filter((input) => input.type === "secret")
+    .map((input) => known.example?.[input.field])).filter(Boolean);
+  return [...credentials, ...secret_inputs].filter((value) => value.length >= 6);
 }
 
 function forget_tokens() {

@@ -65,9 +65,9 @@ function control(input, value, attributes, change) {
   if (input.type === "object" || input.type === "objects") {
     return h("textarea", { ...attributes, rows: Math.min(6, value.split("\n").length), oninput: change }, value);
   }
-  const type = input.type === "secret" ? "password" : "text";
+  if (input.type === "secret") return h("input", { ...attributes, type: "text", readonly: true, value: value && "added by your backend" });
   const mode = input.type === "integer" ? "numeric" : undefined;
-  return h("input", { ...attributes, type, inputmode: mode, value, oninput: change });
+  return h("input", { ...attributes, type: "text", inputmode: mode, value, oninput: change });
 }
 
 function hint(input) {

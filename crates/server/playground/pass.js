@@ -88,7 +88,7 @@ function ticket({ state, pass, connector, grant, revealed }, act) {
           state === "expired" && h("span", { class: "badge over" }, "expired"),
           state === "used" && h("span", { class: "badge over" }, "used up")),
         h("p", { class: "lead" }, connector.name),
-        h("p", { class: "muted grant" }, pass.grant)),
+        h("p", { class: "muted grant" }, pass.grant.split("_").flatMap((word, nth) => (nth ? ["_", h("wbr"), word] : [word])))),
       clock(pass, state)),
     h("div", { class: "token" },
       h("code", { id: "token", tabindex: "0", "aria-label": revealed ? "Token" : "Token, masked" }, revealed ? pass.token : masked(pass.token)),

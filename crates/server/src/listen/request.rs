@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use connectrpc::ConnectRpcService;
+use connectrpc::{ConnectRpcBody, ConnectRpcService};
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Either;
@@ -80,10 +80,15 @@ async fn serve(
     if let Some(playground) = playground {
         request = match playground.handle(request).await {
             Handled::Response(response) => return response.map(Either::Right),
-            Handled::Call(request) => request,
+            Handled::NotOurs(request) => request,
+            Handled::Backend(request) => return answered(service.call(request).await).await,
         };
     }
-    match service.call(request).await {
+    answered(service.call(request).await).await
+}
+
+async fn answered(response: Result<Response<ConnectRpcBody>, Infallible>) -> Response<ResponseBody> {
+    match response {
         Ok(response) => framing::trailers_only(response).await,
         Err(never) => match never {},
     }

@@ -5,9 +5,9 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use bytes::Bytes;
-use connectors::{Error, find};
+use connectors::{DefaultWhen, Error, InputKind, find};
 use daypass::{Engine, IncomingRequest, RawCredentials, Transport};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use sandbox::{ClientCall, ClientToken, FakeVendor, SandboxClock};
 use serde::Deserialize;
@@ -61,12 +61,12 @@ fn with_examples(connector: crate::protocol::ucs::v2::Connector) -> Option<Value
     Some(row)
 }
 
-/// The page's request as a call to the RPC, with the sandbox's credentials as a shop's backend adds
-/// its own.
+/// The page's request as a call to the RPC, with the sandbox's credentials and secret inputs, as a
+/// shop's backend adds its own.
 ///
 /// # Errors
 /// The refusal: no such connector, or no such outcome.
-pub(super) fn with_credentials<B>(connector: &str, mut request: Request<B>) -> Result<Request<B>, Refusal> {
+pub(super) fn with_credentials(connector: &str, mut request: Request<Bytes>) -> Result<Request<Bytes>, Refusal> {
     let unknown = (StatusCode::NOT_FOUND, "the sandbox has no such connector");
     let fake = sandbox::fake_vendor(connector).ok_or(unknown)?;
     let word = request.uri().query().and_then(|query| query.strip_prefix("outcome=")).unwrap_or_default();
@@ -77,7 +77,34 @@ pub(super) fn with_credentials<B>(connector: &str, mut request: Request<B>) -> R
     *request.uri_mut() = Uri::from_static(RPC);
     request.headers_mut().insert("x-connector", HeaderValue::from_static(fake.name));
     request.headers_mut().insert("x-connector-auth", credentials);
-    Ok(request)
+    request.headers_mut().remove(header::CONTENT_LENGTH);
+    Ok(request.map(|body| with_secret_inputs(fake, &body).unwrap_or(body)))
+}
+
+/// The message with the secret inputs of the grant's example, where it lacks them. `None` where the
+/// message needs none, or cannot be read: the RPC says why.
+fn with_secret_inputs(fake: &FakeVendor, message: &[u8]) -> Option<Bytes> {
+    let mut message: Map<String, Value> = serde_json::from_slice(message).ok()?;
+    let mut data: Map<String, Value> = match message.get("connector_feature_data") {
+        Some(Value::String(text)) => serde_json::from_str(text).ok()?,
+        Some(Value::Object(data)) => data.clone(),
+        _ => Map::new(),
+    };
+    let named = data.get("grant").and_then(Value::as_str);
+    let grant = find(fake.name)?.meta.grants.iter().find(|grant| match named {
+        Some(name) => name == grant.name,
+        None => grant.default == DefaultWhen::Always,
+    })?;
+    let (_, example) = fake.examples.iter().find(|(name, _)| *name == grant.name)?;
+    let example: Map<String, Value> = serde_json::from_str(example).ok()?;
+    let secret = |name: &str| grant.inputs.iter().any(|input| input.name == name && input.kind == InputKind::Secret);
+    let lacking: Vec<_> = example.into_iter().filter(|(name, _)| secret(name) && !data.contains_key(name)).collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    data.extend(lacking);
+    message.insert("connector_feature_data".into(), Value::Object(data).to_string().into());
+    Some(Value::Object(message).to_string().into())
 }
 
 /// The credentials of a fake under its name, with a word at the end of each secret text. A text of
@@ -110,7 +137,8 @@ pub(super) fn explain(engine: &Engine<Transport>, connector: &str, body: &[u8]) 
     let Some(fake) = sandbox::fake_vendor(connector) else {
         return refusal(StatusCode::NOT_FOUND, "the sandbox has no such connector");
     };
-    let Ok(request) = serde_json::from_slice::<Value>(body) else {
+    let complete = with_secret_inputs(fake, body);
+    let Ok(request) = serde_json::from_slice::<Value>(complete.as_deref().unwrap_or(body)) else {
         return refusal(StatusCode::BAD_REQUEST, "the body is no JSON");
     };
     let [reference, metadata, feature_data] =

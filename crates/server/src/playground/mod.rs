@@ -48,8 +48,10 @@ pub(crate) struct Playground {
 pub(crate) enum Handled<B> {
     /// The playground's response.
     Response(Response<Full<Bytes>>),
-    /// A call that the RPC answers: no request of the playground, or one of the shop's backend.
-    Call(Request<B>),
+    /// The RPC answers: this is no request of the playground.
+    NotOurs(Request<B>),
+    /// The RPC answers the shop's backend.
+    Backend(Request<Full<Bytes>>),
 }
 
 impl Playground {
@@ -71,18 +73,22 @@ impl Playground {
             response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(PATH));
             return Handled::Response(response);
         }
-        let Some(name) = path.strip_prefix(PATH) else { return Handled::Call(request) };
+        let Some(name) = path.strip_prefix(PATH) else { return Handled::NotOurs(request) };
         if let Err(why) = check_origin(&request) {
             return Handled::Response(self.finished(refusal(StatusCode::FORBIDDEN, why)));
         }
         if let Some(connector) = name.strip_prefix("backend/")
             && request.method() == Method::POST
         {
-            return match calls::with_credentials(connector, request) {
+            let (head, body) = request.into_parts();
+            let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
+                return Handled::Response(self.finished(too_large()));
+            };
+            return match calls::with_credentials(connector, Request::from_parts(head, body.to_bytes())) {
                 Ok(call) => {
                     // After a jump past an expiry, the vendor would refuse moments of our clock.
                     self.clock.set_ahead(0);
-                    Handled::Call(call)
+                    Handled::Backend(call.map(Full::new))
                 }
                 Err((status, why)) => Handled::Response(self.finished(refusal(status, why))),
             };
@@ -104,7 +110,7 @@ impl Playground {
             }
             ((action @ ("explain" | "uses" | "clock"), connector), false) => {
                 let Ok(body) = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await else {
-                    return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 64 KiB or was cut off");
+                    return too_large();
                 };
                 let body = body.to_bytes();
                 match action {
@@ -191,6 +197,10 @@ fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> 
     let mut response = of_type("application/json", value.to_string().into());
     *response.status_mut() = status;
     response
+}
+
+fn too_large() -> Response<Full<Bytes>> {
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 64 KiB or was cut off")
 }
 
 fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
