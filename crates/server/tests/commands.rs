@@ -40,9 +40,76 @@ fn connectors_lists_every_value_of_the_enum() {
     assert!(rows.iter().filter(|row| row["status"] == "available").any(scopes));
 
     let list = said(&daypass(&["connectors"], &[]));
-    assert_eq!(list.lines().filter(|line| !line.starts_with(' ')).count(), 121);
-    for part in ["credentials: api_key\n", "needs customer or create_customer", "; takes ", "scopes any"] {
-        assert!(list.contains(part), "{part}: {list}");
+    let (table, note) = list.rsplit_once("\n\n").unwrap();
+    assert_eq!(table.lines().filter(|line| !line.starts_with(' ')).count(), 121);
+    assert!(
+        table.contains("needs customer or create_customer") && note.contains("daypass connectors <name>"),
+        "{list}"
+    );
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+}
+
+#[test]
+fn connectors_explains_one_and_its_commands_work() {
+    for name in ["stripe", "Adyen", "pinelabsonline", "paypal"] {
+        let text = said(&daypass(&["connectors", name], &[]));
+        for part in ["credentials  ", "lifetime", "worst case", "input      "] {
+            assert!(text.contains(part), "{name} {part}: {text}");
+        }
+        let wide = text.lines().filter(|line| line.chars().count() > 80).count();
+        assert_eq!(wide, 0, "{text}");
+    }
+    let stripe: Value = serde_json::from_str(&said(&daypass(&["connectors", "stripe", "--json"], &[]))).unwrap();
+    assert_eq!((&stripe["connector"], &stripe["name"]), (&"stripe".into(), &"Stripe".into()));
+    let none = said(&daypass(&["connectors", "bambora"], &[]));
+    assert!(none.starts_with("bambora gives no tokens: "), "{none}");
+
+    let text = said(&daypass(&["connectors", "stripe"], &[])).split_whitespace().collect::<Vec<_>>().join(" ");
+    let commands: Vec<&str> = text.split("try it daypass ").skip(1).collect();
+    assert_eq!(commands.len(), stripe["grants"].as_array().unwrap().len());
+    for command in commands {
+        // The text after the command is the next grant, which has no hyphen before its parenthesis.
+        let words = command.split(' ').collect::<Vec<_>>();
+        let end = words.iter().position(|word| word.starts_with('(')).map_or(words.len(), |at| at - 1);
+        let shell = format!("{} {}", env!("CARGO_BIN_EXE_daypass"), words[..end].join(" "));
+        let made = Command::new("sh").args(["-c", &shell]).stdin(std::process::Stdio::null()).output().unwrap();
+        assert!(made.status.success(), "{shell}: {made:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_nearly_right_gets_a_tip_before_anything_else() {
+    for command in ["token", "explain", "connectors"] {
+        let refused = daypass(&[command, "strpe"], &[]);
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{text}");
+        assert!(text.contains("a similar value exists: 'stripe'") && !text.contains("credentials"), "{text}");
+        assert!(!text.contains("worldpay"), "the list of all names hides the tip: {text}");
+    }
+}
+
+#[test]
+fn explain_needs_no_credentials() {
+    let explain = |arguments: &[&str]| daypass(&[&["explain"], arguments].concat(), &[("DAYPASS_CREDENTIALS", "")]);
+    let shown = explain(&["stripe"]);
+    let notes = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(shown.status.success() && notes.contains("placeholders"), "{shown:?}");
+    assert!(said(&shown).contains("POST https://api.stripe.com/v1/checkout/sessions"), "{shown:?}");
+    assert!(!said(&shown).contains("sk_test"), "{shown:?}");
+    assert_eq!(explain(&["stripe", "--grant=ephemeral_key"]).status.code(), Some(2), "an input is missing");
+}
+
+#[test]
+fn help_teaches_by_example_and_fits_a_terminal() {
+    for (arguments, part) in [
+        (&["--help"][..], "Exit codes:"),
+        (&["token", "--help"], "daypass token stripe --sandbox"),
+        (&["explain", "--help"], "daypass explain stripe"),
+        (&["connectors", "--help"], "daypass connectors stripe"),
+    ] {
+        let help = said(&daypass(arguments, &[]));
+        assert!(help.contains("Examples:") && help.contains(part), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }
 
@@ -142,7 +209,12 @@ fn file_and_environment_merge_for_each_spelling_of_a_connector() {
 #[test]
 fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        assert!(said(&daypass(&["completions", shell], &[])).contains("healthcheck"), "{shell}");
+        let script = said(&daypass(&["completions", shell], &[]));
+        assert!(script.contains("healthcheck"), "{shell}");
+        // The generators for these shells know values of arguments.
+        if ["bash", "zsh"].contains(&shell) {
+            assert!(script.contains("pinelabs_online") && script.contains("checkout_session_setup"), "{shell}");
+        }
     }
 }
 

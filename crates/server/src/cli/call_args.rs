@@ -11,7 +11,12 @@ use daypass::{Availability, Engine, IncomingRequest, RawCredentials, Transport, 
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 
-use super::{embedded_sandbox, failure::Failure, input_value};
+use super::{
+    embedded_sandbox,
+    failure::Failure,
+    input_value,
+    names::{ConnectorParser, GrantParser},
+};
 use crate::{
     config::{Config, ConfigError},
     engine::{self, Process},
@@ -21,15 +26,16 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct CallArgs {
     /// The connector, as `daypass connectors` names it
+    #[arg(value_parser = ConnectorParser, hide_possible_values = true)]
     connector: String,
     /// Your reference of the token; made up if absent
     #[arg(long)]
     reference: Option<String>,
     /// The grant; absent: the connector's default
-    #[arg(long)]
+    #[arg(long, value_parser = GrantParser, hide_possible_values = true)]
     grant: Option<String>,
-    /// Who will hold the token: client or server
-    #[arg(long)]
+    /// Who will hold the token
+    #[arg(long, value_parser = ["client", "server"])]
     audience: Option<String>,
     /// Wanted lifetime in seconds
     #[arg(long)]
@@ -59,6 +65,15 @@ pub(super) struct CallArgs {
     config: Option<PathBuf>,
 }
 
+/// What a command does where nobody gives it credentials.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Without {
+    /// It fails.
+    Fails,
+    /// Credentials of the right form stand for them: made up, and worth nothing anywhere.
+    Placeholders,
+}
+
 /// A call that is ready to be made.
 pub(super) struct PreparedCall {
     /// The engine for the call.
@@ -67,6 +82,8 @@ pub(super) struct PreparedCall {
     pub config: Config,
     /// The caller's reference of the token.
     pub reference: String,
+    /// Whether placeholders stand for credentials that nobody gave.
+    pub placeholders: bool,
     connector: String,
     feature_data: String,
     metadata: Option<String>,
@@ -81,7 +98,7 @@ impl PreparedCall {
     ///
     /// # Errors
     /// A part is missing or wrong.
-    pub(super) async fn prepare(args: CallArgs) -> Result<Self, Failure> {
+    pub(super) async fn prepare(args: CallArgs, without: Without) -> Result<Self, Failure> {
         let mut config = Config::load(args.config.as_deref())?;
         let sandbox = if args.sandbox { Some(embedded_sandbox::start(&mut config).await?) } else { None };
         let faults = config.settings().faults();
@@ -89,14 +106,23 @@ impl PreparedCall {
             return Err(ConfigError::Faults(faults).into());
         }
         let connector = canonical_id(&args.connector);
+        let mut placeholders = false;
         let fake = if args.sandbox { sandbox::fake_vendor(&connector) } else { None };
         let credentials = match (variable("DAYPASS_CREDENTIALS"), fake) {
             (Some(credentials), _) => credentials,
             (None, Some(fake)) => fake.credentials.to_owned(),
-            (None, None) => credentials_from_stdin()?,
+            (None, None) => match (credentials_from_stdin()?, without, sandbox::fake_vendor(&connector)) {
+                (Some(credentials), ..) => credentials,
+                (None, Without::Placeholders, Some(fake)) => {
+                    placeholders = true;
+                    fake.credentials.to_owned()
+                }
+                (None, ..) => return Err(no_credentials()),
+            },
         };
         // clap refuses `--test` with `--live`.
-        let test_mode = if args.live { Some(false) } else { (args.test || args.sandbox).then_some(true) };
+        let test_mode =
+            if args.live { Some(false) } else { (args.test || args.sandbox || placeholders).then_some(true) };
         Ok(Self {
             engine: engine::build(&config, Process::Command)?,
             config,
@@ -106,8 +132,14 @@ impl PreparedCall {
             metadata: args.metadata,
             test_mode,
             connector,
+            placeholders,
             _sandbox: sandbox,
         })
+    }
+
+    /// The connector's id.
+    pub(super) fn connector(&self) -> &str {
+        &self.connector
     }
 
     /// The request for the engine.
@@ -131,18 +163,19 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn credentials_from_stdin() -> Result<String, Failure> {
-    let none = || {
-        let message = "no credentials: set DAYPASS_CREDENTIALS, or pipe them in, as JSON";
-        Failure::from(Error::new(Kind::InvalidCredentials, message))
-    };
+fn no_credentials() -> Failure {
+    let message = "no credentials: set DAYPASS_CREDENTIALS, or pipe them in, as JSON";
+    Error::new(Kind::InvalidCredentials, message).into()
+}
+
+/// The credentials that are piped in, if any are.
+fn credentials_from_stdin() -> Result<Option<String>, Failure> {
     let mut text = String::new();
     let mut stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        return Err(none());
+    if !stdin.is_terminal() {
+        stdin.read_to_string(&mut text)?;
     }
-    stdin.read_to_string(&mut text)?;
-    if text.trim().is_empty() { Err(none()) } else { Ok(text) }
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
 
 /// `{"api_key": …}` becomes `{"<connector>": {"api_key": …}}`. Credentials with a connector's name

@@ -1,21 +1,32 @@
-//! `daypass connectors`: the list of connectors as text, as JSON, or as pages of documentation.
+//! `daypass connectors`: the list of connectors as a table, one connector in full, both as JSON, or the
+//! pages of documentation. Text is plain and fits 80 columns.
 
 use std::path::PathBuf;
 
-use connectors::{CredentialField, DefaultWhen, Grant, Meta, Scopes, find};
-use serde_json::Value;
+use connectors::{Audience, CredentialField, DefaultWhen, Grant, InputKind, Meta, Scopes, find};
+use serde_json::{Map, Value};
 
-use super::{failure::Failure, print::print_line};
-use crate::{connector_docs, connector_list};
+use super::{failure::Failure, names::ConnectorParser, print::print_line};
+use crate::{connector_docs, connector_list, protocol::ucs::v2::Connector};
 
-/// List every connector: its grants, or why there are none
+/// The width of a terminal that nobody has widened.
+const COLUMNS: usize = 80;
+
+/// List every connector and its grants, or explain one
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  daypass connectors                    the list
+  daypass connectors stripe             grants, inputs and credentials of one
+  daypass connectors stripe --json      the same as data")]
 pub(super) struct Args {
+    /// The connector to explain; absent: all of them
+    #[arg(value_parser = ConnectorParser, hide_possible_values = true)]
+    connector: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
     /// Write the documentation pages into this folder instead
-    #[arg(long, value_name = "FOLDER", conflicts_with = "json")]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "connector"])]
     pages: Option<PathBuf>,
 }
 
@@ -26,49 +37,119 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let all = connector_list::all();
+    let wanted = |connector: &Connector| args.connector.as_ref().is_none_or(|id| *id == connector_list::id(*connector));
+    let rows = connector_list::all().filter(wanted);
     if args.json {
-        let all: Vec<Value> = all.map(connector_list::describe).collect();
-        print_line!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
+        let rows: Vec<Value> = rows.map(connector_list::describe).collect();
+        let shown = match (&args.connector, rows.as_slice()) {
+            (Some(_), [row]) => serde_json::to_string_pretty(row),
+            _ => serde_json::to_string_pretty(&rows),
+        };
+        print_line!("{}", shown?);
         return Ok(());
     }
-    for connector in all {
-        let id = connector_list::id(connector);
-        match find(&id) {
-            Some(entry) => print_grants(entry.meta),
-            None => print_line!("{id:<20} none: {}", connector_list::reason(&id)),
+    match &args.connector {
+        Some(id) => match find(id) {
+            Some(entry) => explain(entry.meta),
+            None => print_wrapped(&format!("{id} gives no tokens: "), 2, connector_list::reason(id)),
+        },
+        None => {
+            for connector in rows {
+                print_row(&connector_list::id(connector));
+            }
+            print_line!("\n* is a default grant. `daypass connectors <name>` explains one connector.");
         }
     }
     Ok(())
 }
 
-fn print_grants(meta: &Meta) {
-    for (nth, grant) in meta.grants.iter().enumerate() {
-        let id = if nth == 0 { meta.id } else { "" };
+/// The rows of one connector in the table.
+fn print_row(id: &str) {
+    let Some(entry) = find(id) else {
+        return print_wrapped(&format!("{id:<19} "), 20, &format!("none: {}", connector_list::reason(id)));
+    };
+    for (nth, grant) in entry.meta.grants.iter().enumerate() {
+        let id = if nth == 0 { id } else { "" };
         let default = if grant.default == DefaultWhen::Never { ' ' } else { '*' };
-        let lifetime = connector_list::lifetime(grant.lifetime);
-        let lifetime = lifetime.as_str().map_or_else(|| format!("{lifetime} s"), ToOwned::to_owned);
-        let line = format!("{id:<20}{default}{:<28} {:<7} {lifetime:<12}", grant.name, grant.audience.label());
-        print_line!("{}", format!("{line}  {}", inputs(grant)).trim_end());
+        let line = format!("{id:<19} {default}{:<33} {:<6} {}", grant.name, grant.audience.label(), lifetime(grant));
+        print_line!("{}", line.trim_end());
+        let needs = connector_docs::needs(grant).replace('`', "");
+        if !needs.is_empty() {
+            print_wrapped(&format!("{:<21}needs ", ""), 27, &needs);
+        }
     }
-    let fields: Vec<String> = meta.credentials.iter().map(describe_field).collect();
-    print_line!("{:<20} credentials: {}", "", fields.join(", "));
 }
 
-/// The required inputs, the optional inputs and the scopes of a grant.
-fn inputs(grant: &Grant) -> String {
-    let alternatives = grant.one_of.concat();
-    let optional = grant.inputs.iter().filter(|input| !input.required && !alternatives.contains(&input.name));
-    let optional: Vec<&str> = optional.map(|input| input.name).collect();
-    let scopes = match grant.scopes {
-        Scopes::None => String::new(),
-        Scopes::Any => "any".into(),
-        Scopes::OneOf(known) => known.join(", "),
+/// Everything that a caller needs to know of a connector.
+fn explain(meta: &Meta) {
+    print_line!("{} ({})", meta.name, meta.id);
+    print_line!("{}\n", meta.docs);
+    let fields: Vec<String> = meta.credentials.iter().map(describe_field).collect();
+    print_wrapped("credentials  ", 13, &fields.join(", "));
+    print_wrapped("mode         ", 13, meta.mode_shown.text());
+    for grant in meta.grants {
+        explain_grant(meta, grant);
+    }
+}
+
+fn explain_grant(meta: &Meta, grant: &Grant) {
+    let default = match grant.default {
+        DefaultWhen::Always => ", the default".to_owned(),
+        DefaultWhen::Given(input) => format!(", the default with {input}"),
+        DefaultWhen::Never => String::new(),
     };
-    let parts =
-        [("needs", connector_docs::needs(grant).replace('`', "")), ("takes", optional.join(", ")), ("scopes", scopes)];
-    let parts = parts.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what} {names}"));
-    parts.collect::<Vec<_>>().join("; ")
+    print_line!("\n{} ({} token{default})", grant.name, grant.audience.label());
+    let named = |name: &str, text: &str| {
+        if !text.is_empty() {
+            print_wrapped(&format!("  {name:<11}"), 13, text);
+        }
+    };
+    named("lifetime", &lifetime(grant));
+    named("may", grant.allows);
+    named("worst case", if grant.audience == Audience::Client { grant.worst_case } else { "" });
+    named("needs", &connector_docs::needs(grant).replace('`', ""));
+    for input in grant.inputs {
+        named("input", &format!("{}: {}", input.name, input.kind.describe()));
+    }
+    named("scopes", &scopes(grant));
+    if let Some(command) = command(meta, grant) {
+        named("try it", &command);
+    }
+}
+
+/// The command that makes a token of the grant at the sandbox. `None` where it takes a secret input,
+/// which does not belong into arguments.
+fn command(meta: &Meta, grant: &Grant) -> Option<String> {
+    let (_, example) = sandbox::fake_vendor(meta.id)?.examples.iter().find(|(name, _)| *name == grant.name)?;
+    let example: Map<String, Value> = serde_json::from_str(example).ok()?;
+    let secret = |name: &str| grant.inputs.iter().any(|input| input.name == name && input.kind == InputKind::Secret);
+    let mut command = format!("daypass token {} --sandbox --grant {}", meta.id, grant.name);
+    if grant.audience == Audience::Server {
+        command.push_str(" --audience server");
+    }
+    for (name, value) in example.iter().filter(|(name, _)| *name != "audience") {
+        if secret(name) {
+            return None;
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let plain = text.chars().all(|it| it.is_ascii_alphanumeric() || "._-:/@+".contains(it));
+        let quoted = if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) };
+        command.push_str(&format!(" --input {name}={quoted}"));
+    }
+    Some(command)
+}
+
+fn lifetime(grant: &Grant) -> String {
+    let lifetime = connector_list::lifetime(grant.lifetime);
+    lifetime.as_str().map_or_else(|| format!("{lifetime} s"), |words| words.replace('_', " "))
+}
+
+fn scopes(grant: &Grant) -> String {
+    match grant.scopes {
+        Scopes::None => String::new(),
+        Scopes::Any => "any that the vendor knows".into(),
+        Scopes::OneOf(known) => known.join(", "),
+    }
 }
 
 /// A field of credentials, marked where it is an object or optional.
@@ -76,4 +157,49 @@ fn describe_field(field: &CredentialField) -> String {
     let optional = if field.required { "" } else { " (optional)" };
     let nested = if field.nested { " {…}" } else { "" };
     format!("{}{nested}{optional}", field.name)
+}
+
+fn print_wrapped(head: &str, indent: usize, text: &str) {
+    for line in wrapped(head, indent, text) {
+        print_line!("{line}");
+    }
+}
+
+/// The text after a head, in lines of at most [`COLUMNS`]; the lines after the first are indented. A
+/// longer word has a line of its own.
+fn wrapped(head: &str, indent: usize, text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = head.to_owned();
+    let mut begins = true;
+    for word in text.split_whitespace() {
+        let width = line.chars().count() + word.chars().count() + usize::from(!begins);
+        if !begins && width > COLUMNS {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            begins = true;
+        }
+        if !begins {
+            line.push(' ');
+        }
+        line.push_str(word);
+        begins = false;
+    }
+    lines.push(line.trim_end().to_owned());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_after_its_head() {
+        let words = "word ".repeat(30);
+        let lines = wrapped("head  ", 6, &words);
+        assert!(lines.len() == 3 && lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
+        assert!(lines[0].starts_with("head  word") && lines[1].starts_with("      word"), "{lines:?}");
+        assert_eq!(lines.concat().matches("word").count(), 30);
+        let long = "x".repeat(100);
+        assert_eq!(wrapped("a ", 2, &format!("{long} b")), [format!("a {long}"), "  b".to_owned()]);
+        assert_eq!(wrapped("head ", 5, ""), ["head"]);
+    }
 }

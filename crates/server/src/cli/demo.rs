@@ -117,9 +117,9 @@ fn print_invitation(address: SocketAddr, authority: Option<PathBuf>, playground:
     print_line!("    -H 'x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_anything\"}}}}' \\");
     print_line!("    -d '{{\"merchant_access_token_id\":\"token_002\",\"test_mode\":true}}' \\");
     print_line!("    http://{address}/ucs.v2.MerchantAuthenticationService/CreateAccessToken\n");
-    print_line!("  or the grpcurl command above, with -plaintext");
+    print_line!("  or the grpcurl command above");
     if let Some(file) = authority {
-        print_line!("  (or with TLS: -cacert {})", file.display());
+        print_line!("  (or with TLS: instead of -plaintext, -cacert {})", file.display());
     }
     print_line!("\nCtrl-C ends it.");
 }
@@ -184,7 +184,8 @@ impl Demo<'_> {
     /// Steps 2 and 3.
     async fn documented_call(&self) -> Result<CreateAccessTokenResponse, DemoError> {
         print_line!("\n2. The merchant's backend makes the documented call:\n");
-        print_line!("   grpcurl -H \"x-connector: stripe\" \\");
+        print_line!("   STRIPE_API_KEY={API_KEY}");
+        print_line!("   grpcurl -plaintext -H \"x-connector: stripe\" \\");
         print_line!("     -H \"x-connector-auth: {{\\\"Stripe\\\":{{\\\"api_key\\\":\\\"$STRIPE_API_KEY\\\"}}}}\" \\");
         print_line!(
             "     -d '{{ \"merchant_access_token_id\": \"{REFERENCE}\", \"connector\": \"STRIPE\", \"test_mode\": true }}' \\"

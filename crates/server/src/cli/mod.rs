@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod healthcheck;
 mod input_value;
+mod names;
 mod print;
 mod sandbox;
 mod serve;
@@ -28,7 +29,26 @@ use failure::Failure;
 /// Day passes for payment connectors: long-lived API keys in, short-lived tokens that are safe in a
 /// client out.
 #[derive(Parser)]
-#[command(name = "daypass", version, propagate_version = true)]
+#[command(
+    name = "daypass",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  daypass demo                          see it work, then try it in a browser
+  daypass serve --sandbox               the service, with fake processors behind it
+  daypass connectors stripe             what a connector offers
+  daypass explain stripe                the call to the vendor, without making it
+  daypass token stripe --sandbox        one token from the shell
+
+Exit codes:
+  0  done
+  1  the command failed
+  2  the arguments or the request must change
+  3  the connector refused
+  4  the connector, or the network to it, is broken
+  5  a defect of Daypass"
+)]
 struct Daypass {
     #[command(subcommand)]
     command: Command,
