@@ -106,10 +106,9 @@ impl Registration {
     fn check_field(&self, name: &str, value: &Value) -> Result<()> {
         let Some(field) = self.meta.credentials.iter().find(|field| field.name == name) else {
             let known: Vec<&str> = self.meta.credentials.iter().map(|field| field.name).collect();
-            // The error does not repeat the name: it may be a secret in the wrong place.
             return Err(Error::invalid_credential(
-                "*",
-                format!("unknown field; {} has {}", self.meta.name, known.join(", ")),
+                if is_plain_name(name) { name } else { "*" },
+                format!("unknown field; known are {}", known.join(", ")),
             ));
         };
         if field.nested && !value.is_null() && value.as_object().is_none_or(Map::is_empty) {
@@ -128,6 +127,17 @@ impl Registration {
     }
 }
 
+/// Whether a text can only be the name of a field. An error does not repeat any other name: it may
+/// be a secret in the wrong place, and secrets have long words or digits inside words.
+fn is_plain_name(name: &str) -> bool {
+    name.len() <= 48
+        && name.split('_').all(|word| {
+            let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+            let digits = word.len() - letters.len();
+            (1..=20).contains(&letters.len()) && digits <= 2 && letters.bytes().all(|byte| byte.is_ascii_lowercase())
+        })
+}
+
 /// The path of the first text, at any depth, that is not clean (see [`is_clean`]).
 fn unclean(path: &str, value: &Value) -> Option<String> {
     match value {
@@ -138,5 +148,22 @@ fn unclean(path: &str, value: &Value) -> Option<String> {
             false => Some(path.to_owned()),
         }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain_name;
+
+    #[test]
+    fn an_error_repeats_names_and_no_secrets() {
+        for name in ["api_kye", "key1", "base_url", "merchant_account", "sha256_pwd", "x"] {
+            assert_eq!(is_plain_name(name), name != "sha256_pwd", "{name}");
+        }
+        for secret in
+            ["sk_test_4eC39HqLyjWDarjtT1zdp7dc", "AQEtest", "1234", "", "a_", "abcdefghijklmnopqrstuvwxyz", "k\n"]
+        {
+            assert!(!is_plain_name(secret), "{secret}");
+        }
     }
 }

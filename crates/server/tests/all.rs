@@ -17,6 +17,8 @@ mod drain;
 #[cfg(test)]
 mod every_grant;
 #[cfg(test)]
+mod existing_clients;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod hostile;

@@ -22,10 +22,16 @@ pub fn availability(id: &str) -> Availability {
     }
 }
 
+/// `(earlier name, name)` of connectors that the enum has renamed.
+const RENAMED: [(&str, &str); 1] = [("sanlam", "absa_sanlam")];
+
 /// A connector's name as the enum has it, in lower case. Credentials may name it in camel case
 /// (`PinelabsOnline`).
 pub fn canonical_id(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
+    if let Some((_, renamed)) = RENAMED.iter().find(|(earlier, _)| *earlier == name) {
+        return (*renamed).to_owned();
+    }
     if matches!(availability(&name), Availability::Unknown) {
         let bare = |id: &str| id.replace('_', "");
         let known = connectors::CONNECTORS.iter().map(|registration| registration.meta.id);

@@ -52,6 +52,18 @@ impl RawCredentials {
         }
     }
 
+    /// Credentials of a connector. A field that is null is absent: some clients send every field
+    /// that they know.
+    pub(super) fn new(connector: String, mut fields: Map<String, Value>) -> Self {
+        fields.retain(|_, value| !value.is_null());
+        Self { connector, fields }
+    }
+
+    /// Takes a field out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name)
+    }
+
     /// The error for a header that cannot be read as credentials.
     pub fn malformed(header: &str, what: &str) -> Error {
         let violation = FieldViolation { field: header.into(), description: what.into() };
@@ -59,10 +71,10 @@ impl RawCredentials {
         Error { fields: vec![violation], ..Error::new(Kind::InvalidCredentials, message) }
     }
 
-    fn of(named: Map<String, Value>, header: &str) -> Result<Self> {
+    pub(super) fn of(named: Map<String, Value>, header: &str) -> Result<Self> {
         let mut named = named.into_iter();
         match (named.next(), named.next()) {
-            (Some((connector, Value::Object(fields))), None) => Ok(Self { connector, fields }),
+            (Some((connector, Value::Object(fields))), None) => Ok(Self::new(connector, fields)),
             (Some(_), None) => Err(Self::malformed(header, "the connector's credentials must be a JSON object")),
             _ => Err(Self::malformed(header, "expected exactly one connector's credentials")),
         }
@@ -84,7 +96,7 @@ impl RawCredentials {
     }
 }
 
-fn read(json: &[u8], header: &str) -> Result<Map<String, Value>> {
+pub(super) fn read(json: &[u8], header: &str) -> Result<Map<String, Value>> {
     if json.len() > MAX_BYTES {
         return Err(RawCredentials::malformed(header, "it is longer than 64 KiB"));
     }

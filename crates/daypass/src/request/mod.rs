@@ -8,6 +8,8 @@ pub(crate) mod client_limit;
 pub(crate) mod connector_id;
 pub(crate) mod credentials;
 mod feature_data;
+mod further_fields;
+mod positions;
 pub(crate) mod validated;
 
 use connectors::{Error, FieldViolation, Kind, Registration, Result};

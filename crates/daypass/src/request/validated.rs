@@ -15,6 +15,7 @@ use crate::{
         client_limit::ClientLimit,
         credentials::RawCredentials,
         feature_data::{FeatureData, read_object},
+        further_fields::FurtherFields,
     },
     settings::{ConnectorSettings, Settings},
 };
@@ -70,12 +71,16 @@ impl TokenRequest {
             None => Ok(()),
         };
         allow(Audience::Client)?;
-        let credentials = request.credentials?.ok_or_else(no_credentials)?;
+        let mut credentials = request.credentials?.ok_or_else(no_credentials)?;
+        let further = FurtherFields::take(&mut credentials, meta);
         let bound = registration.bind(credentials.fields())?;
         let mode = mode(bound.mode(), request.test_mode, meta)?;
 
         let no_settings = ConnectorSettings::default();
         let own = settings.connector(meta.id).unwrap_or(&no_settings);
+        let bases = BaseUrls::new(meta, &own.base_urls)
+            .map_err(|_| Error::new(Kind::Internal, "the connector's configured hosts are not valid"))?;
+        further.check_hosts(meta, &bases, mode)?;
         let required = request.server_token.then_some(Audience::Server);
         let asked = FeatureData::read(request.feature_data, required)?;
         let mut values = asked.inputs;
@@ -83,7 +88,7 @@ impl TokenRequest {
         let grant = choose_grant(meta, asked.grant.as_deref(), asked.audience, given)?;
         let audience = asked.audience.unwrap_or(grant.audience);
         allow(audience)?;
-        for (name, value) in &own.defaults {
+        for (name, value) in further.inputs.iter().chain(&own.defaults) {
             if grant.inputs.iter().any(|input| input.name == name) && !values.contains_key(name) {
                 values.insert(name.clone(), value.clone());
             }
@@ -91,8 +96,6 @@ impl TokenRequest {
         let metadata = read_object(request.metadata, "metadata")?;
         let mut inputs = Inputs::check(grant, values, asked.scopes, asked.ttl_seconds, &metadata)?;
         check_allowed(&inputs, &own.allowed)?;
-        let bases = BaseUrls::new(meta, &own.base_urls)
-            .map_err(|_| Error::new(Kind::Internal, "the connector's configured hosts are not valid"))?;
         let client_limit = ClientLimit::of(meta, grant, settings.client_token_max_seconds(meta.id));
         client_limit.apply(meta, grant, &mut inputs)?;
         let reference = request.reference.into();

@@ -138,6 +138,8 @@ fn connector(value: &Value) -> Result<Option<Value>, &'static str> {
             let name = given.to_ascii_uppercase();
             match Connector::from_proto_name(&name) {
                 Some(_) => Ok((name != *given).then(|| name.into())),
+                // The earlier name of 116.
+                None if name == "SANLAM" => Ok(Some(Connector::ABSA_SANLAM.proto_name().into())),
                 None => Err("the name of a connector; `daypass connectors` lists them"),
             }
         }

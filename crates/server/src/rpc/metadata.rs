@@ -5,6 +5,7 @@ use connectors::{Error, Kind};
 use connectrpc::RequestContext;
 use daypass::RawCredentials;
 use http::HeaderValue;
+use serde_json::Map;
 
 use crate::auth::{Presented, VerifiedClientCertificate};
 
@@ -16,6 +17,13 @@ pub(crate) const MERCHANT_ID: &str = "x-merchant-id";
 
 /// The header with the caller's trace (W3C Trace Context).
 pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// The header by which existing clients would choose the connector's host.
+const CONFIG_OVERRIDE: &str = "x-config-override";
+
+/// The headers of credentials by position, and the positions.
+const POSITION_HEADERS: [(&str, &str); 4] =
+    [("x-api-key", "api_key"), ("x-key1", "key1"), ("x-api-secret", "api_secret"), ("x-key2", "key2")];
 
 /// The response header with the number of calls to the connector.
 pub(crate) const ATTEMPTS: &str = "x-attempts";
@@ -48,21 +56,44 @@ pub(crate) fn connector(context: &RequestContext) -> Result<Option<&str>, Error>
     value.map(|name| name.to_str().map_err(|_| Error::invalid("x-connector", "must be ASCII"))).transpose()
 }
 
-/// The connector's credentials.
+/// The connector's credentials, in every form that clients send. `connector` is the name that the
+/// call gives it, for credentials by position.
 ///
 /// # Errors
-/// A header is repeated or malformed, or both headers are there.
-pub(crate) fn credentials(context: &RequestContext) -> Result<Option<RawCredentials>, Error> {
+/// A header is repeated or malformed, or asks for other hosts, or two headers contradict each other.
+pub(crate) fn credentials(context: &RequestContext, connector: Option<&str>) -> Result<Option<RawCredentials>, Error> {
     let header = |name| single(context, name).map_err(|fault| RawCredentials::malformed(name, fault));
+    if header(CONFIG_OVERRIDE)?.is_some() {
+        let why = "callers do not choose where credentials go; the operator sets hosts in the configuration";
+        return Err(Error::invalid(CONFIG_OVERRIDE, why));
+    }
     match (header("x-connector-auth")?, header("x-connector-config")?) {
-        (None, None) => Ok(None),
-        (Some(auth), None) => RawCredentials::parse(auth.as_bytes()).map(Some),
+        // Clients that send a named form may send the positions too, as a fallback.
+        (None, None) => match header("x-auth")? {
+            None => Ok(None),
+            Some(form) => by_position(context, form, connector).map(Some),
+        },
+        (Some(auth), None) => RawCredentials::parse_auth(auth.as_bytes(), connector).map(Some),
         (None, Some(config)) => RawCredentials::parse_config(config.as_bytes()).map(Some),
         (Some(_), Some(_)) => Err(Error::new(
             Kind::InvalidCredentials,
             "x-connector-auth and x-connector-config were both sent; send one of them",
         )),
     }
+}
+
+/// The credentials in headers of their own.
+fn by_position(context: &RequestContext, form: &HeaderValue, connector: Option<&str>) -> Result<RawCredentials, Error> {
+    let form = form.to_str().map_err(|_| RawCredentials::malformed("x-auth", "must be ASCII"))?;
+    let mut values = Map::new();
+    for (header, position) in POSITION_HEADERS {
+        let value = single(context, header).map_err(|fault| RawCredentials::malformed(header, fault))?;
+        if let Some(value) = value {
+            let text = value.to_str().map_err(|_| RawCredentials::malformed(header, "must be ASCII"))?;
+            values.insert(position.to_owned(), text.into());
+        }
+    }
+    RawCredentials::by_position(form, connector, values, "x-auth")
 }
 
 /// A header that selects the connector or authenticates. Proxies differ in which value of a

@@ -7,11 +7,11 @@ pub(crate) mod json_request;
 pub(crate) mod metadata;
 pub(crate) mod response;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use buffa::Enumeration as _;
-use connectors::{Error, Kind};
+use connectors::{Error, Kind, Nonce};
 use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, IncomingRequest, IssuedToken, Transport};
 use tokio::{sync::Semaphore, time::Instant};
@@ -49,12 +49,30 @@ impl Method {
         matches!(self, Self::TypesServerAuthentication)
     }
 
+    /// Whether a request without a reference gets one of its own, which nobody can use again.
+    const fn makes_own_reference(self) -> bool {
+        matches!(self, Self::TypesAccess | Self::TypesServerAuthentication)
+    }
+
     const fn expires_in(self) -> ExpiresIn {
         match self {
             Self::UcsAccess => ExpiresIn::UnixTime,
             Self::TypesAccess | Self::TypesServerAuthentication => ExpiresIn::Duration,
         }
     }
+}
+
+/// The request of any method, in the terms of the engine.
+struct Asked<'a> {
+    reference: &'a str,
+    own_reference: bool,
+    /// The connector that the message names.
+    connector: Option<&'a str>,
+    metadata: Option<&'a str>,
+    /// `connector_feature_data`, or why the message's members do not fit into it.
+    feature_data: Result<Option<Cow<'a, str>>, Error>,
+    test_mode: Option<bool>,
+    server_token: bool,
 }
 
 /// The implementation of all methods.
@@ -77,36 +95,63 @@ impl TokenService {
         message: &ServiceRequest<'_, CreateAccessTokenRequest>,
         method: Method,
     ) -> ServiceResult<CreateAccessTokenResponse> {
+        let reference = message.merchant_access_token_id;
+        let asked = Asked {
+            reference,
+            own_reference: method.makes_own_reference(),
+            connector: connector_name(message.connector.to_i32()),
+            metadata: message.metadata.as_option().map(|text| text.value),
+            feature_data: Ok(message.connector_feature_data.as_option().map(|text| text.value.into())),
+            test_mode: message.test_mode,
+            server_token: method.is_for_server_tokens(),
+        };
+        let (result, entry) = self.token(context, asked).await;
+        respond(reference, &result, method.expires_in(), &entry)
+    }
+
+    /// One call to the engine for any method, with its line of the access log.
+    async fn token(&self, context: &RequestContext, asked: Asked<'_>) -> (Result<IssuedToken, Error>, AccessLogEntry) {
         let [request_id, merchant_id, traceparent] =
             [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
         let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent);
-        let deadline = self.deadline(context);
-        let connector = message.connector;
-        let request = |header_connector| IncomingRequest {
-            reference: message.merchant_access_token_id,
-            connector: connector_name(connector.to_i32()),
-            header_connector,
-            credentials: metadata::credentials(context),
-            metadata: message.metadata.as_option().map(|text| text.value),
-            feature_data: message.connector_feature_data.as_option().map(|text| text.value),
-            test_mode: message.test_mode,
-            server_token: method.is_for_server_tokens(),
-            fresh: metadata::refuses_cached(context),
-        };
         let caller = self.authenticator.load().authenticate(&metadata::presented(context));
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
                 entry.caller = caller;
-                match metadata::connector(context) {
-                    Ok(name) => self.engine.create_access_token(request(name), deadline, &mut entry.report).await,
-                    Err(error) => Err(error),
-                }
+                self.checked(context, asked, &mut entry).await
             }
             (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
             (_, Err(error)) => Err(error),
         };
         entry.end(&result);
-        respond(message.merchant_access_token_id, &result, method.expires_in(), &entry)
+        (result, entry)
+    }
+
+    /// The call of an admitted caller.
+    async fn checked(
+        &self,
+        context: &RequestContext,
+        asked: Asked<'_>,
+        entry: &mut AccessLogEntry,
+    ) -> Result<IssuedToken, Error> {
+        let header_connector = metadata::connector(context)?;
+        let feature_data = asked.feature_data?;
+        let own_reference = match asked.own_reference && asked.reference.is_empty() {
+            true => Some(new_reference()?),
+            false => None,
+        };
+        let request = IncomingRequest {
+            reference: own_reference.as_deref().unwrap_or(asked.reference),
+            connector: asked.connector,
+            header_connector,
+            credentials: metadata::credentials(context, header_connector.or(asked.connector)),
+            metadata: asked.metadata,
+            feature_data: feature_data.as_deref(),
+            test_mode: asked.test_mode,
+            server_token: asked.server_token,
+            fresh: metadata::refuses_cached(context),
+        };
+        self.engine.create_access_token(request, self.deadline(context), &mut entry.report).await
     }
 
     /// The engine's deadline: the caller's, less a margin, within the operator's limits.
@@ -147,6 +192,13 @@ fn respond(
         response = response.with_header("retry-after", delay.as_secs().to_string());
     }
     Ok(response)
+}
+
+/// A reference for a request that has none.
+fn new_reference() -> Result<String, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Error::new(Kind::Internal, "the system gives no random bytes"))?;
+    Ok(Nonce(bytes).uuid())
 }
 
 /// The name of an enum value. An unset field has none; an unknown number has one that no connector
