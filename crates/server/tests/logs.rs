@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 const GUARD: Duration = Duration::from_secs(60);
 
 /// Lines that `serve --sandbox` prints before it serves.
-const FIRST_LINES: usize = 4;
+const FIRST_LINES: usize = 5;
 
 fn serve(listen: SocketAddr, admin: SocketAddr) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daypass"));
