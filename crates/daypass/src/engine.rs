@@ -19,7 +19,7 @@ use crate::{
     report::{CallReport, ConnectorUse},
     request::{IncomingRequest, validated::TokenRequest},
     settings::Settings,
-    store::{Fingerprint, Store},
+    store::{Fingerprint, Store, redis::trouble::StoreState},
 };
 
 /// The engine. `V` sends the calls to connectors.
@@ -105,6 +105,11 @@ impl<V: HttpSend> Engine<V> {
     /// Whether the store answers now. A store in memory always does.
     pub fn is_store_up(&self) -> bool {
         self.cache.is_store_up()
+    }
+
+    /// The state of the store, for the operator.
+    pub fn store_state(&self) -> StoreState {
+        self.cache.store_state()
     }
 
     /// Takes this node off the shared store's list, so that other nodes do not wait for it. The

@@ -37,5 +37,9 @@ pub use store::{
     Fingerprint, FingerprintError, Forgotten, LeaseOutcome, Owner, Put, Store, StoreError, StoreKey, StoredValue,
     fallback::FallbackStore,
     memory::MemoryStore,
-    redis::{OpenError, RedisStore},
+    redis::{
+        RedisStore,
+        access::{OpenError, StoreAccess},
+        trouble::StoreState,
+    },
 };

@@ -32,4 +32,8 @@ mod simulation;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod store_kinds;
+#[cfg(test)]
+mod store_refusals;
+#[cfg(test)]
 mod store_trouble;

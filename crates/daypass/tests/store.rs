@@ -261,7 +261,7 @@ async fn memory() {
 #[tokio::test]
 async fn redis() {
     let Some(server) = RedisServer::start() else { return };
-    suite(&RedisStore::new(&server.url(), TIMEOUT).unwrap()).await;
+    suite(&RedisStore::new(server.url(), TIMEOUT).unwrap()).await;
     server.command(&["FLUSHALL"]);
     suite(&backed(&server)).await;
     for (key, _) in server.dump() {
@@ -271,7 +271,7 @@ async fn redis() {
 }
 
 pub(crate) fn backed(server: &RedisServer) -> FallbackStore {
-    FallbackStore::new(&server.url(), TIMEOUT, Arc::new(SystemClock::default())).unwrap()
+    FallbackStore::new(server.url(), TIMEOUT, Arc::new(SystemClock::default())).unwrap()
 }
 
 /// The value of a key, from the store or the fallback.
@@ -342,7 +342,7 @@ pub(crate) async fn until(holds: impl AsyncFn() -> bool) {
 #[tokio::test]
 async fn values_without_an_expiry_are_ignored() {
     let Some(server) = RedisServer::start() else { return };
-    let store = RedisStore::new(&server.url(), TIMEOUT).unwrap();
+    let store = RedisStore::new(server.url(), TIMEOUT).unwrap();
     let at = key(1, 1);
     let key = format!("daypass:{}:{}", at.fingerprint, "01".repeat(32));
     server.command(&["SET", &key, "from elsewhere"]);
@@ -354,7 +354,7 @@ async fn values_without_an_expiry_are_ignored() {
 #[tokio::test]
 async fn an_absent_store_is_not_asked_and_is_used_again_when_it_is_back() {
     let Some(mut server) = RedisServer::start() else { return };
-    let store = RedisStore::new(&server.url(), TIMEOUT).unwrap();
+    let store = RedisStore::new(server.url(), TIMEOUT).unwrap();
     let at = key(1, 1);
     steady(&store, async || store.put(at, b"x".to_vec(), LONG).await).await;
     server.kill();

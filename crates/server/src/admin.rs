@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Path, State},
+    extract::{ConnectInfo, Path, RawQuery, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -52,7 +52,8 @@ fn render(metrics: &PrometheusHandle, engine: &Engine<Transport>) -> String {
     metrics.render()
 }
 
-/// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls) and, to
+/// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls; with
+/// `?verbose` also the state of the store) and, to
 /// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends.
 pub(crate) async fn serve(
     socket: TcpListener,
@@ -65,11 +66,18 @@ pub(crate) async fn serve(
         .route("/healthz", get(|| async { "alive\n" }))
         .route(
             "/readyz",
-            get(move || async move {
-                if *ready.borrow() {
-                    (StatusCode::OK, "ready\n")
-                } else {
-                    (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+            get({
+                let engine = engine.clone();
+                move |RawQuery(query): RawQuery| async move {
+                    let (code, word) = match *ready.borrow() {
+                        true => (StatusCode::OK, "ready"),
+                        false => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+                    };
+                    match query.as_deref() {
+                        // Calls are served without the store, so its state does not change the code.
+                        Some("verbose") => (code, format!("{word}\nstore: {}\n", engine.store_state())),
+                        _ => (code, format!("{word}\n")),
+                    }
                 }
             }),
         )

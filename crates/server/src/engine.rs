@@ -29,7 +29,7 @@ pub(crate) enum EngineError {
     /// The transport refuses the certificate authorities.
     #[error("{0}")]
     Transport(String),
-    /// The store refuses its URL.
+    /// The way to the store cannot be used.
     #[error("{0}")]
     Store(String),
     /// The store has no usable key.
@@ -62,15 +62,11 @@ pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transpor
 }
 
 fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {
-    let Some(url) = &config.store.url else { return Ok(Arc::new(MemoryStore::new(clock.clone()))) };
+    let Some(access) = config.store.access()? else { return Ok(Arc::new(MemoryStore::new(clock.clone()))) };
     let store_timeout = Duration::from_millis(config.store.operation_timeout_ms);
+    let refused = |error: daypass::OpenError| EngineError::Store(error.to_string());
     Ok(match process {
-        Process::Node => Arc::new(
-            FallbackStore::new(url.expose(), store_timeout, clock.clone())
-                .map_err(|error| EngineError::Store(error.to_string()))?,
-        ),
-        Process::Command => Arc::new(
-            RedisStore::new(url.expose(), store_timeout).map_err(|error| EngineError::Store(error.to_string()))?,
-        ),
+        Process::Node => Arc::new(FallbackStore::new(access, store_timeout, clock.clone()).map_err(refused)?),
+        Process::Command => Arc::new(RedisStore::new(access, store_timeout).map_err(refused)?),
     })
 }

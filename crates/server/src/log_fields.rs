@@ -51,9 +51,11 @@ pub const CALL_LINE: &[Field] = &[
 pub const OTHER_LINES: &[Field] = &[
     field("status", "the HTTP status of a request that is no call"),
     field("lines", "how many log lines were lost before this one"),
-    field("how", "how the store fails: `slow` or `broken`"),
     field("code", "the code with which the store refuses"),
+    field("remedy", "what the operator does about the refusal"),
     field("needs", "the rights that the store's user needs"),
+    field("limit_ms", "`store.operation_timeout_ms`, where the store is slower"),
+    field("round_trip_ms", "the last round trip to the store that was measured"),
     field("source", "the value of the caller that a new token uses up"),
     field("changed", "the settings that a reload changed"),
     field("needs_restart", "the settings that changed and wait for a restart"),

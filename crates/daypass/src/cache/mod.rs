@@ -35,7 +35,7 @@ use crate::{
     issued::IssuedToken,
     report::ConnectorUse,
     request::validated::TokenRequest,
-    store::{Fingerprint, Store, StoreError, StoreKey},
+    store::{Fingerprint, Store, StoreError, StoreKey, redis::trouble::StoreState},
 };
 
 /// The shortest time between two background refreshes of one token, also after a failure: a
@@ -236,6 +236,11 @@ impl TokenCache {
     /// Whether the store answers now.
     pub(crate) fn is_store_up(&self) -> bool {
         self.sealed().store.is_complete()
+    }
+
+    /// The state of the store.
+    pub(crate) fn store_state(&self) -> StoreState {
+        self.sealed().store.state()
     }
 
     /// Takes this node off the shared store's list.

@@ -8,7 +8,11 @@ use crate::{
     clock::Clock,
     store::{
         Fingerprint, Forgotten, LeaseOutcome, Owner, Put, Store, StoreError, StoreKey, StoredValue,
-        redis::{Offered, OpenError, RedisStore},
+        redis::{
+            Offered, RedisStore,
+            access::{OpenError, StoreAccess},
+            trouble::StoreState,
+        },
         remembered::Remembered,
     },
 };
@@ -25,13 +29,17 @@ pub struct FallbackStore {
 }
 
 impl FallbackStore {
-    /// The store at this URL (see [`RedisStore::new`]), with a fallback.
+    /// The store that is reached in this way (see [`RedisStore::new`]), with a fallback.
     ///
     /// # Errors
-    /// The URL cannot be read. The error contains no part of it.
-    pub fn new(url: &str, operation_timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    /// The URL or the certificates cannot be used. The error contains no part of the URL.
+    pub fn new(
+        access: impl Into<StoreAccess>,
+        operation_timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let here = Arc::new(Remembered::new(clock));
-        Ok(Self { shared: RedisStore::with_memory(url, operation_timeout, here.clone())?, here })
+        Ok(Self { shared: RedisStore::with_memory(&access.into(), operation_timeout, here.clone())?, here })
     }
 
     /// Offers the shared store a value that it has not taken; returns the value that it holds then,
@@ -78,6 +86,10 @@ impl Store for FallbackStore {
 
     fn is_complete(&self) -> bool {
         self.shared.is_complete()
+    }
+
+    fn state(&self) -> StoreState {
+        self.shared.state()
     }
 
     async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use self::redis::trouble::StoreState;
+
 /// The key of a stored value. It begins with the fingerprint of the credentials, so that all values
 /// of one set of credentials can be forgotten together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -128,6 +130,11 @@ pub trait Store: Send + Sync + 'static {
     /// memory of one node in its place, is not complete.
     fn is_complete(&self) -> bool {
         true
+    }
+
+    /// The state of the store, for the operator.
+    fn state(&self) -> StoreState {
+        StoreState::InProcess
     }
 
     /// The values of these keys, in the order of the keys. A key without a value is left out.

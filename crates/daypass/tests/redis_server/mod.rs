@@ -1,5 +1,9 @@
-//! A real `redis-server` for one test, on a free port. It ends with the test.
+//! A real `redis-server` for one test, on a free port. It ends with the test. `groups` starts
+//! several of them, `relay` is a stable address before them.
 #![allow(dead_code, reason = "each test file uses a part")]
+
+pub(crate) mod groups;
+pub(crate) mod relay;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,6 +17,7 @@ pub(crate) struct RedisServer {
     child: Child,
     pub port: u16,
     folder: tempfile::TempDir,
+    options: Vec<String>,
 }
 
 /// A reply of Redis (RESP).
@@ -29,6 +34,11 @@ impl RedisServer {
     /// Starts a server. If the program is missing, prints a notice and returns `None`, or panics
     /// under `TEST_REDIS=required`.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with these options (`--name value`).
+    pub(crate) fn start_with(options: &[&str]) -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             let notice = "there is no redis-server on PATH (Debian: apt-get install redis-server)";
             assert!(std::env::var("TEST_REDIS").as_deref() != Ok("required"), "{notice}");
@@ -37,7 +47,8 @@ impl RedisServer {
         }
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Self { child: run(port, &folder), port, folder };
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = Self { child: run(port, &folder, &options), port, folder, options };
         server.wait();
         Some(server)
     }
@@ -55,7 +66,7 @@ impl RedisServer {
     /// Starts it again, empty.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.child = run(self.port, &self.folder);
+        self.child = run(self.port, &self.folder, &self.options);
         self.wait();
     }
 
@@ -95,7 +106,8 @@ impl RedisServer {
 
     fn wait(&mut self) {
         let began = Instant::now();
-        while self.try_command(&["PING"]).ok() != Some(Answer::Bytes(b"PONG".to_vec())) {
+        // A server with a password answers, too.
+        while !matches!(self.try_command(&["PING"]), Ok(Answer::Bytes(_) | Answer::Error(_))) {
             assert!(began.elapsed() < Duration::from_secs(20), "redis-server does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -110,7 +122,7 @@ impl Drop for RedisServer {
 
 /// A free port below the ephemeral ports (32768 and up on Linux, 49152 and up on others). The
 /// system gives it to no other socket before Redis starts or while Redis is down.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {
         let nth = std::process::id().wrapping_mul(37).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
@@ -121,10 +133,11 @@ fn free_port() -> u16 {
     }
 }
 
-fn run(port: u16, folder: &tempfile::TempDir) -> Child {
+fn run(port: u16, folder: &tempfile::TempDir, options: &[String]) -> Child {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
         .arg(folder.path())
+        .args(options)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()

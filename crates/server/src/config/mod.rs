@@ -13,7 +13,7 @@ use std::{
 };
 
 use connectors::Secret;
-use daypass::{ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Settings, canonical_id};
+use daypass::{ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Settings, StoreAccess, canonical_id};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -128,9 +128,20 @@ const MAX_STORE_TIMEOUT_MS: u64 = 10_000;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// `redis://…` or `rediss://…` for a store that nodes share (Redis 6 or later, Valkey). Absent:
-    /// the memory of the process.
+    /// `redis://…`, `redis+sentinel://…` or `redis+cluster://…` for a store that nodes share (Redis 6
+    /// or later, Valkey), with `rediss` for TLS; see `docs/store.md`. Absent: the memory of the
+    /// process.
     pub url: Option<Secret>,
+    /// Certificate authorities of the store in the place of the public ones, PEM.
+    pub authorities_file: Option<PathBuf>,
+    /// The certificate chain with which this service shows itself to the store, PEM.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub private_key_file: Option<PathBuf>,
+    /// The user at the sentinels. Absent: the default user.
+    pub sentinel_user: Option<String>,
+    /// The password at the sentinels.
+    pub sentinel_password: Option<Secret>,
     /// The key that derives names and seals values: 32 bytes as base64 or hex. Required with a URL.
     pub key: Option<Secret>,
     /// Former keys, which still open the values that they sealed. A comma-separated text, or a
@@ -144,7 +155,17 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: None, key: None, previous_keys: Vec::new(), operation_timeout_ms: 15 }
+        Self {
+            url: None,
+            authorities_file: None,
+            certificate_file: None,
+            private_key_file: None,
+            sentinel_user: None,
+            sentinel_password: None,
+            key: None,
+            previous_keys: Vec::new(),
+            operation_timeout_ms: 15,
+        }
     }
 }
 
@@ -162,6 +183,34 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>
 }
 
 impl StoreConfig {
+    /// The way to the shared store, with the files of its TLS. `None` without a URL.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a certificate is without its key.
+    pub fn access(&self) -> Result<Option<StoreAccess>, ConfigError> {
+        let Some(url) = &self.url else { return Ok(None) };
+        let read = |name: &str, file: &Path| {
+            std::fs::read(file)
+                .map_err(|error| ConfigError::Setting(format!("store.{name}: {}: {error}", file.display())))
+        };
+        let authorities = self.authorities_file.as_deref().map(|file| read("authorities_file", file)).transpose()?;
+        let certificate = match (&self.certificate_file, &self.private_key_file) {
+            (None, None) => None,
+            (Some(chain), Some(key)) => {
+                let key = Zeroizing::new(read("private_key_file", key)?);
+                let key = std::str::from_utf8(&key)
+                    .map_err(|_| ConfigError::Setting("store.private_key_file: expected PEM".into()))?;
+                Some((read("certificate_file", chain)?, Secret::from(key)))
+            }
+            _ => {
+                let fault = "store.certificate_file and store.private_key_file: each needs the other";
+                return Err(ConfigError::Setting(fault.into()));
+            }
+        };
+        let (sentinel_user, sentinel_password) = (self.sentinel_user.clone(), self.sentinel_password.clone());
+        Ok(Some(StoreAccess { url: url.clone(), authorities, certificate, sentinel_user, sentinel_password }))
+    }
+
     /// The keys of this configuration.
     ///
     /// # Errors
@@ -276,6 +325,10 @@ impl Config {
         let mut faults = self.settings().faults();
         faults.extend(logs::check(&self.log).err().map(|error| error.to_string()));
         faults.extend(self.store.keyring().err().map(|error| error.to_string()));
+        match self.store.access() {
+            Ok(access) => faults.extend(access.and_then(|access| access.check().err()).map(|error| error.to_string())),
+            Err(error) => faults.push(error.to_string()),
+        }
         let callers = Authenticator::new(&self.callers, self.client_certificates());
         faults.extend(callers.err().map(|error| error.to_string()));
         if !(1..=Limits::MAX_COUNT).contains(&self.max_connections) {

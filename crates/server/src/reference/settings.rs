@@ -57,7 +57,17 @@ const SETTINGS: &[Setting] = &[
         "the HTTP proxy for calls to connectors, `http://[user:password@]host:port`. Absent: `HTTPS_PROXY`; empty: none",
     ),
     ("egress.no_proxy", "", "hosts that are called without it, separated by commas. Absent: `NO_PROXY`"),
-    ("store.url", "", "`redis://…` or `rediss://…`, a store that nodes share. Absent: the memory of the process"),
+    (
+        "store.url",
+        "",
+        "`redis://…`, `redis+sentinel://…` or `redis+cluster://…`, with `rediss` for TLS: a store that nodes share. \
+         Absent: the memory of the process",
+    ),
+    ("store.authorities_file", "", "authorities of the store in the place of the public ones, PEM"),
+    ("store.certificate_file", "", "the certificate chain with which this service shows itself to the store, PEM"),
+    ("store.private_key_file", "", "its private key, PEM"),
+    ("store.sentinel_user", "", "the user at the sentinels. Absent: the default user"),
+    ("store.sentinel_password", "", "the password at the sentinels"),
     ("store.key", "", "32 bytes as base64 or hex, which name and seal what is stored; needed with a URL"),
     ("store.previous_keys", "[]", "former keys, which still open what they sealed"),
     (

@@ -9,10 +9,6 @@ use std::{
     time::Duration,
 };
 
-use redis::{
-    Client, ErrorKind, RedisError, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
@@ -20,7 +16,12 @@ use tokio::{
 
 use crate::store::{
     Fingerprint,
-    redis::scripts::{FORGOTTEN, NODES, RIGHTS, Scripts, milliseconds},
+    redis::{
+        connection::{Connection, Connector, Numbered},
+        scripts::{Names, Scripts, milliseconds},
+        status::Status,
+        trouble::{Refusal, Trouble, trouble},
+    },
     remembered::Remembered,
 };
 
@@ -29,59 +30,26 @@ const STEPS: u32 = 3;
 /// Shortest time limit for the repetition of an operation on a closed connection: the connection
 /// must be made again.
 const RECONNECT_TIMEOUT: Duration = Duration::from_millis(100);
+/// The same, as a multiple of the time limit of an operation: connection, TLS, login and scripts take
+/// a round trip each.
+const RECONNECT_ROUND_TRIPS: u32 = 6;
 /// How often a store in trouble is probed.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// A healthy store gets a heartbeat at every so many of these moments.
 const PROBES_PER_HEARTBEAT: u32 = 4;
 /// How long a silent node stays on the list, and how long a mark is kept for it.
 pub(super) const KEEP_NODE: Duration = Duration::from_secs(24 * 3600);
-/// How often a lasting refusal is logged.
-const REFUSAL_EVERY: Duration = Duration::from_secs(60);
 /// Most operations at a time. The time that further ones wait does not count as the store's.
 const MAX_UNDER_WAY: usize = 64;
 
-/// The error codes of Redis that a metric may carry. All others are counted as one.
-const CODES: [&str; 16] = [
-    "ERR",
-    "NOPERM",
-    "NOAUTH",
-    "WRONGPASS",
-    "READONLY",
-    "MOVED",
-    "ASK",
-    "CLUSTERDOWN",
-    "CROSSSLOT",
-    "TRYAGAIN",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "NOREPLICAS",
-    "OOM",
-    "BUSY",
-];
-
-/// Why an operation was not done.
-#[derive(Clone, Copy)]
-pub(super) enum Trouble {
-    /// The connection broke.
-    Broken,
-    /// No answer in time.
-    Slow,
-    /// The store answered with an error code, one of [`CODES`].
-    Refused(&'static str),
-    /// Too many operations were ahead of this one.
-    Busy,
-    /// The store is down.
-    Lost,
-}
-
 /// The state that the operations and the heartbeat share.
 pub(super) struct Link {
-    client: Client,
-    connection: Mutex<ConnectionManager>,
+    pub connector: Connector,
+    pub status: Status,
     pub up: AtomicBool,
     pub under_way: Semaphore,
     pub scripts: Scripts,
+    pub names: Names,
     /// Longest time for one operation: a store in trouble delays a call by this much at most.
     pub timeout: Duration,
     /// The node's memory and its name. `None` where the node has no memory: forgetting does not
@@ -92,16 +60,15 @@ pub(super) struct Link {
     /// When the store first listed this node.
     known_since: Mutex<Option<Instant>>,
     left: AtomicBool,
-    refusal: Mutex<Option<(&'static str, Instant)>>,
 }
 
 impl Link {
-    /// Must be called inside the store's runtime.
-    pub(super) fn new(client: Client, timeout: Duration, memory: Option<Arc<Remembered>>) -> RedisResult<Self> {
-        Ok(Self {
+    pub(super) fn new(connector: Connector, names: Names, timeout: Duration, memory: Option<Arc<Remembered>>) -> Self {
+        Self {
             timeout,
-            connection: Mutex::new(connect(&client)?),
-            client,
+            connector,
+            names,
+            status: Status::new(timeout),
             // Down until the first heartbeat: an absent store must not delay the first calls.
             up: AtomicBool::new(false),
             under_way: Semaphore::new(MAX_UNDER_WAY),
@@ -110,12 +77,7 @@ impl Link {
             obeyed: Mutex::new("0".into()),
             known_since: Mutex::default(),
             left: AtomicBool::new(false),
-            refusal: Mutex::default(),
-        })
-    }
-
-    pub(super) fn connection(&self) -> ConnectionManager {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
     }
 
     /// The name of this node in the store, and when the store first listed it.
@@ -133,30 +95,25 @@ impl Link {
     /// Sends heartbeats while the store is healthy and probes while it is not, until the link is
     /// dropped.
     pub(super) async fn watch(link: Weak<Self>) {
-        let (mut missed, mut probes) = (false, 0);
+        let mut probes = 0;
         while let Some(link) = link.upgrade().filter(|link| !link.left.load(Ordering::Relaxed)) {
             let was_up = link.up.load(Ordering::Relaxed);
             probes = if was_up { (probes + 1) % PROBES_PER_HEARTBEAT } else { 0 };
             if probes == 0 {
                 let result = if was_up { link.heartbeat_or_reconnect().await } else { link.probe().await };
                 match result {
-                    Ok(()) if !was_up => {
-                        if missed {
-                            tracing::info!("the store is back");
-                        }
+                    Ok(()) => {
+                        link.status.healthy();
                         // The marks have been obeyed: a value that was forgotten in the meantime is
                         // not offered to the store again.
                         link.up.store(true, Ordering::Relaxed);
                     }
-                    Ok(()) => {}
                     Err(trouble) => {
-                        link.failed(trouble);
-                        if !was_up {
-                            link.reconnect();
-                        }
+                        link.lost(&trouble);
+                        // The old connection may not have noticed that the peer is gone.
+                        link.connector.discard_any();
                     }
                 }
-                missed = true;
             }
             drop(link);
             sleep(PROBE_EVERY).await;
@@ -166,7 +123,10 @@ impl Link {
     /// A heartbeat, and a second one where the connection was closed.
     async fn heartbeat_or_reconnect(&self) -> Result<(), Trouble> {
         match self.heartbeat().await {
-            Err(Trouble::Broken) => self.heartbeat().await,
+            Err(trouble) if trouble.may_pass_on_a_new_connection() => {
+                self.connector.discard_any();
+                self.heartbeat().await
+            }
             other => other,
         }
     }
@@ -178,22 +138,19 @@ impl Link {
         in_time(self.timeout, self.heartbeat()).await.unwrap_or(Err(Trouble::Slow))
     }
 
-    /// Takes the store down.
-    fn failed(&self, trouble: Trouble) {
+    /// Takes the store down, unless it still does other operations.
+    pub(super) fn failed(&self, trouble: &Trouble) {
         match trouble {
-            Trouble::Refused(code) => self.refused(code),
-            Trouble::Slow => self.lost("slow"),
-            Trouble::Broken | Trouble::Busy | Trouble::Lost => self.lost("broken"),
+            Trouble::Busy | Trouble::Lost => {}
+            Trouble::Refused(refusal) if refusal.is_partial() => self.status.failed(trouble),
+            Trouble::Broken(_) | Trouble::Slow | Trouble::Refused(_) => self.lost(trouble),
         }
-        self.up.store(false, Ordering::Relaxed);
     }
 
-    /// Replaces the connection. The old one may not have noticed that the peer is gone, or it
-    /// repeats the error of its creation.
-    fn reconnect(&self) {
-        if let Ok(new) = connect(&self.client) {
-            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = new;
-        }
+    /// Takes the store down.
+    fn lost(&self, trouble: &Trouble) {
+        self.status.failed(trouble);
+        self.up.store(false, Ordering::Relaxed);
     }
 
     /// Reports this node's name and last mark to the store, and obeys the store's new marks.
@@ -201,64 +158,63 @@ impl Link {
         let name = self.memory.as_ref().map_or("", |(_, name)| name);
         loop {
             let obeyed = self.obeyed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let mut connection = self.connection();
+            let mut connection = self.connector.connection().await?.connection;
             let mut call = self.scripts.heartbeat.prepare_invoke();
-            call.key(NODES).key(FORGOTTEN).arg(name).arg(&obeyed).arg(milliseconds(KEEP_NODE));
+            call.key(&self.names.nodes).key(&self.names.forgotten).arg(name).arg(&obeyed).arg(milliseconds(KEEP_NODE));
+            let began = Instant::now();
             let (last, known, fault, marks): (String, bool, String, Vec<String>) =
                 call.invoke_async(&mut connection).await.map_err(|error| trouble(&error))?;
-            let Some((memory, _)) = &self.memory else { return Ok(()) };
+            self.status.round_trip(began.elapsed());
             let has_new_marks = last != obeyed;
-            if has_new_marks {
+            if let Some((memory, _)) = &self.memory
+                && has_new_marks
+            {
                 memory.obey(pairs(&marks));
                 *self.obeyed.lock().unwrap_or_else(PoisonError::into_inner) = last;
             }
             if !fault.is_empty() {
-                let code = known_code(fault.trim_start_matches('-').split(' ').next().unwrap_or_default());
-                if !known {
+                let code = fault.trim_start_matches('-').split(' ').next().unwrap_or_default();
+                let refusal = Refusal::of(code);
+                if !known || !refusal.is_partial() {
                     // A node that is not on the list must not remember: forgetting would not wait
                     // for it.
-                    return Err(Trouble::Refused(code));
+                    return Err(Trouble::Refused(refusal));
                 }
-                self.refused(code);
+                self.status.failed(&Trouble::Refused(refusal));
                 return Ok(());
             }
-            if !known {
+            if self.memory.is_some() && !known {
                 *self.known_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             }
-            if !has_new_marks {
+            if self.memory.is_none() || !has_new_marks {
                 return Ok(());
             }
         }
     }
 
-    /// Takes the store down, and logs it once.
-    pub(super) fn lost(&self, how: &str) {
-        if self.up.swap(false, Ordering::Relaxed) {
-            tracing::warn!(how, "the store is in trouble; tokens are made without it");
+    /// Runs an operation within this time. Where the connection was closed, it is made again and the
+    /// operation is repeated.
+    pub(super) async fn attempt<T, F>(&self, limit: Duration, operation: impl Fn(Connection) -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = redis::RedisResult<T>>,
+    {
+        if let Some(Numbered { number, connection }) = self.connector.current() {
+            let first = in_time(limit, operation(connection)).await.ok_or(Trouble::Slow)?;
+            match first.map_err(|error| trouble(&error)) {
+                Err(trouble) if trouble.may_pass_on_a_new_connection() => self.connector.discard(number),
+                other => return other,
+            }
+        }
+        let again = async {
+            let connection = self.connector.connection().await?.connection;
+            operation(connection).await.map_err(|error| trouble(&error))
+        };
+        let limit = limit.saturating_mul(RECONNECT_ROUND_TRIPS).max(RECONNECT_TIMEOUT);
+        match in_time(limit, again).await {
+            Some(result) => result,
+            None => Err(Trouble::Broken("the connection was closed, and a new one takes too long".into())),
         }
     }
-
-    /// Counts a refusal, and logs it where it is a new one.
-    pub(super) fn refused(&self, code: &'static str) {
-        metrics::counter!("daypass_store_refusals_total", "code" => code).increment(1);
-        let mut last = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|(last, at)| last == code && at.elapsed() < REFUSAL_EVERY) {
-            return;
-        }
-        *last = Some((code, Instant::now()));
-        match code {
-            "NOPERM" => tracing::warn!(code, needs = RIGHTS, "the store refuses; tokens are made without it"),
-            _ => tracing::warn!(code, "the store refuses; tokens are made without it"),
-        }
-    }
-}
-
-fn connect(client: &Client) -> RedisResult<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(1)))
-        .set_response_timeout(Some(Duration::from_secs(1)))
-        .set_number_of_retries(0);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 /// The name of this node: the machine, the process, and random digits.
@@ -279,22 +235,6 @@ fn pairs(marks: &[String]) -> HashMap<Fingerprint, u64> {
     marks.chunks(2).filter_map(pair).collect()
 }
 
-/// Runs an operation within this time. Where the connection was closed, it is made again and the
-/// operation is repeated.
-pub(super) async fn attempt<T, F>(limit: Duration, operation: impl Fn() -> F) -> Result<T, Trouble>
-where
-    F: Future<Output = RedisResult<T>>,
-{
-    let first = in_time(limit, operation()).await.ok_or(Trouble::Slow)?.map_err(|error| trouble(&error));
-    match first {
-        Err(Trouble::Broken) => match in_time(limit.max(RECONNECT_TIMEOUT), operation()).await {
-            Some(second) => second.map_err(|error| trouble(&error)),
-            None => Err(Trouble::Broken),
-        },
-        other => other,
-    }
-}
-
 /// The operation's result. `None` where it comes too late.
 async fn in_time<T>(limit: Duration, operation: impl Future<Output = T>) -> Option<T> {
     let too_late = async {
@@ -313,18 +253,4 @@ async fn in_time<T>(limit: Duration, operation: impl Future<Output = T>) -> Opti
         result = operation => Some(result),
         () = too_late => None,
     }
-}
-
-/// The kind of trouble behind an error of the client.
-fn trouble(error: &RedisError) -> Trouble {
-    match (error.code(), error.kind()) {
-        (Some(code), _) => Trouble::Refused(known_code(code)),
-        (None, ErrorKind::AuthenticationFailed) => Trouble::Refused("WRONGPASS"),
-        (None, _) if error.is_timeout() => Trouble::Slow,
-        (None, _) => Trouble::Broken,
-    }
-}
-
-fn known_code(code: &str) -> &'static str {
-    CODES.into_iter().find(|known| *known == code).unwrap_or("other")
 }

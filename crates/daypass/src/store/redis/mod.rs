@@ -1,19 +1,22 @@
-//! The store that nodes share: Redis 6 or later, or Valkey. `scripts` holds what runs inside Redis,
-//! `link` the connection and the heartbeat, `runner` the thread and the time limits, `forget` the
-//! forgetting.
+//! The store that nodes share: Redis 6 or later, or Valkey. `access` holds the way to it,
+//! `connection` the connections, `scripts` what runs inside Redis, `link` the heartbeat, `runner` the
+//! thread and the time limits, `forget` the forgetting, `trouble` and `status` what goes wrong.
 
+pub(crate) mod access;
+mod connection;
 mod forget;
 mod link;
 mod runner;
 mod scripts;
+mod status;
+pub(crate) mod trouble;
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use redis::{AsyncCommands, Client, FromRedisValue, RedisResult, aio::ConnectionManager};
-use thiserror::Error;
+use redis::{AsyncCommands, FromRedisValue, RedisResult};
 use tokio::{
     runtime::Builder,
     time::{Instant, sleep, timeout},
@@ -22,9 +25,12 @@ use tokio::{
 use crate::store::{
     Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue,
     redis::{
-        link::{Link, Trouble},
+        access::{OpenError, StoreAccess},
+        connection::{Connection, Connector},
+        link::Link,
         runner::Runner,
-        scripts::{FORGOTTEN, Row, lease_key, milliseconds, stored, value_key},
+        scripts::{Names, Row, milliseconds, stored},
+        trouble::{StoreState, Trouble},
     },
     remembered::Remembered,
 };
@@ -42,20 +48,6 @@ const CHECK_UP_EVERY: Duration = Duration::from_millis(10);
 /// operation fails at once.
 pub struct RedisStore(Runner);
 
-/// Why a store cannot be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The URL is of another form.
-    #[error("store.url: expected redis://host:port or rediss://host:port")]
-    Url,
-    /// The URL is of the right form and cannot be used.
-    #[error("store.url: cannot be used")]
-    Unusable,
-    /// The system gives no thread.
-    #[error("{0}")]
-    Thread(std::io::Error),
-}
-
 /// The result of offering a remembered value.
 pub(super) enum Offered {
     /// The store has taken it.
@@ -67,38 +59,43 @@ pub(super) enum Offered {
 }
 
 impl RedisStore {
-    /// A store at `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Redis need not
-    /// be there yet. An operation that takes longer than `operation_timeout` takes the store down.
+    /// A store that is reached in this way, which may be a URL. Redis need not be there yet. An
+    /// operation that takes longer than `operation_timeout` takes the store down.
     ///
     /// # Errors
-    /// The URL cannot be used. The error contains no part of it.
-    pub fn new(url: &str, operation_timeout: Duration) -> Result<Self, OpenError> {
-        Self::open(url, operation_timeout, None)
+    /// The URL or the certificates cannot be used. The error contains no part of the URL.
+    pub fn new(access: impl Into<StoreAccess>, operation_timeout: Duration) -> Result<Self, OpenError> {
+        Self::open(&access.into(), operation_timeout, None)
     }
 
     /// A store that lists this node as one that remembers values, and that clears its memory.
     pub(super) fn with_memory(
-        url: &str,
+        access: &StoreAccess,
         operation_timeout: Duration,
         memory: Arc<Remembered>,
     ) -> Result<Self, OpenError> {
-        Self::open(url, operation_timeout, Some(memory))
+        Self::open(access, operation_timeout, Some(memory))
     }
 
-    fn open(url: &str, operation_timeout: Duration, memory: Option<Arc<Remembered>>) -> Result<Self, OpenError> {
-        let client = Client::open(url).map_err(|_| OpenError::Url)?;
+    fn open(
+        access: &StoreAccess,
+        operation_timeout: Duration,
+        memory: Option<Arc<Remembered>>,
+    ) -> Result<Self, OpenError> {
+        let connector = Connector::new(access.target()?);
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("daypass-store")
             .enable_all()
             .build()
             .map_err(OpenError::Thread)?;
-        let link = {
-            let _inside = runtime.enter();
-            Arc::new(Link::new(client, operation_timeout, memory).map_err(|_| OpenError::Unusable)?)
-        };
+        let link = Arc::new(Link::new(connector, Names::new(access.is_cluster()), operation_timeout, memory));
         runtime.spawn(Link::watch(Arc::downgrade(&link)));
         Ok(Self(Runner::new(runtime, link)))
+    }
+
+    fn names(&self) -> &Names {
+        &self.0.link.names
     }
 
     /// Offers a value that this node remembers. It is put unless there is another value, or unless
@@ -116,7 +113,7 @@ impl RedisStore {
                 let value = value.clone();
                 async move {
                     let mut call = link.scripts.offer.prepare_invoke();
-                    call.key(value_key(&key)).key(FORGOTTEN).arg(value).arg(milliseconds(life));
+                    call.key(link.names.value(&key)).key(&link.names.forgotten).arg(value).arg(milliseconds(life));
                     call.arg(key.fingerprint.to_string()).arg(mark).invoke_async(&mut connection).await
                 }
             })
@@ -148,8 +145,12 @@ impl Store for RedisStore {
         self.0.link.up.load(Ordering::Relaxed)
     }
 
+    fn state(&self) -> StoreState {
+        self.0.link.status.state()
+    }
+
     async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
-        let names: Arc<[String]> = keys.iter().map(value_key).collect();
+        let names: Arc<[String]> = keys.iter().map(|key| self.names().value(key)).collect();
         let rows: Vec<Row> = self
             .0
             .run(move |link, mut connection| {
@@ -166,9 +167,9 @@ impl Store for RedisStore {
 
     async fn put(&self, key: StoreKey, value: Vec<u8>, life: Duration) -> Result<(), StoreError> {
         self.0
-            .run(move |_, mut connection| {
-                let value = value.clone();
-                async move { connection.pset_ex::<_, _, ()>(value_key(&key), value, milliseconds(life)).await }
+            .run(move |link, mut connection| {
+                let (name, value) = (link.names.value(&key), value.clone());
+                async move { connection.pset_ex::<_, _, ()>(name, value, milliseconds(life)).await }
             })
             .await
     }
@@ -180,7 +181,7 @@ impl Store for RedisStore {
         value: Vec<u8>,
         life: Duration,
     ) -> Result<Option<StoredValue>, StoreError> {
-        let keys: Arc<[String]> = read_first.iter().chain([&key]).map(value_key).collect();
+        let keys: Arc<[String]> = read_first.iter().chain([&key]).map(|key| self.names().value(key)).collect();
         let rows: Vec<Row> = self
             .0
             .run(move |link, mut connection| {
@@ -203,8 +204,9 @@ impl Store for RedisStore {
         lease: Duration,
         wait_until: Instant,
     ) -> Result<LeaseOutcome, StoreError> {
-        let keys: Arc<[String]> = read_first.iter().map(value_key).chain([lease_key(&key)]).collect();
-        let acquire = move |link: Arc<Link>, mut connection: ConnectionManager| {
+        let keys: Arc<[String]> =
+            read_first.iter().map(|key| self.names().value(key)).chain([self.names().lease(&key)]).collect();
+        let acquire = move |link: Arc<Link>, mut connection: Connection| {
             let keys = keys.clone();
             async move {
                 let mut call = link.scripts.acquire_lease.prepare_invoke();
@@ -238,7 +240,7 @@ impl Store for RedisStore {
         self.0
             .run(move |link, mut connection| async move {
                 let mut call = link.scripts.renew.prepare_invoke();
-                call.key(lease_key(&key)).arg(hex::encode(owner)).arg(milliseconds(lease));
+                call.key(link.names.lease(&key)).arg(hex::encode(owner)).arg(milliseconds(lease));
                 as_bool(call.invoke_async(&mut connection).await)
             })
             .await
@@ -255,7 +257,7 @@ impl Store for RedisStore {
     }
 
     async fn put_all_and_release(&self, owner: Owner, put: Put, also: Vec<Put>) -> Result<bool, StoreError> {
-        let lease = lease_key(&put.key);
+        let lease = self.names().lease(&put.key);
         let puts: Arc<[Put]> = std::iter::once(put).chain(also).collect();
         self.0
             .run(move |link, mut connection| {
@@ -264,7 +266,7 @@ impl Store for RedisStore {
                     let mut call = link.scripts.put_and_release.prepare_invoke();
                     call.key(lease).arg(hex::encode(owner));
                     for put in puts.iter() {
-                        call.key(value_key(&put.key)).arg(&put.value).arg(milliseconds(put.life));
+                        call.key(link.names.value(&put.key)).arg(&put.value).arg(milliseconds(put.life));
                     }
                     as_bool(call.invoke_async(&mut connection).await)
                 }
@@ -273,7 +275,7 @@ impl Store for RedisStore {
     }
 
     async fn remove(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
-        let names: Vec<String> = keys.iter().map(value_key).collect();
+        let names: Vec<String> = keys.iter().map(|key| self.names().value(key)).collect();
         if names.is_empty() {
             return Ok(());
         }
@@ -289,7 +291,7 @@ impl Store for RedisStore {
         self.0
             .run(move |link, mut connection| async move {
                 let mut call = link.scripts.release.prepare_invoke();
-                call.key(lease_key(&key)).arg(hex::encode(owner));
+                call.key(link.names.lease(&key)).arg(hex::encode(owner));
                 as_bool(call.invoke_async(&mut connection).await).map(|_| ())
             })
             .await

@@ -3,15 +3,18 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use redis::{RedisResult, aio::ConnectionManager};
-use tokio::{runtime::Runtime, time::timeout};
+use redis::RedisResult;
+use tokio::{
+    runtime::Runtime,
+    time::{Instant, timeout},
+};
 
 use crate::store::{
     StoreError,
-    redis::link::{Link, Trouble, attempt},
+    redis::{connection::Connection, link::Link, trouble::Trouble},
 };
 
 /// Longest time that an operation waits for a permit.
@@ -33,28 +36,23 @@ impl Runner {
     /// Runs an operation within the time limit of a healthy store. A failure takes the store down.
     pub(super) async fn run<T, F>(
         &self,
-        operation: impl Fn(Arc<Link>, ConnectionManager) -> F + Send + Sync + 'static,
+        operation: impl Fn(Arc<Link>, Connection) -> F + Send + Sync + 'static,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = RedisResult<T>> + Send + 'static,
     {
+        let began = Instant::now();
         let done = match self.link.up.load(Ordering::Relaxed) {
-            true => {
-                let started = Instant::now();
-                let done = self.run_within(self.link.timeout, operation).await;
-                metrics::histogram!("daypass_store_operation_seconds").record(started.elapsed().as_secs_f64());
-                done
-            }
+            true => self.run_within(self.link.timeout, operation).await,
             false => Err(Trouble::Lost),
         };
+        // A store that is down was not asked.
+        if !matches!(done, Err(Trouble::Lost)) {
+            metrics::histogram!("daypass_store_operation_seconds").record(began.elapsed());
+        }
         done.map_err(|trouble| {
-            match trouble {
-                Trouble::Broken => self.link.lost("broken"),
-                Trouble::Slow => self.link.lost("slow"),
-                Trouble::Refused(code) => self.link.refused(code),
-                Trouble::Busy | Trouble::Lost => {}
-            }
+            self.link.failed(&trouble);
             failed()
         })
     }
@@ -63,7 +61,7 @@ impl Runner {
     pub(super) async fn run_within<T, F>(
         &self,
         limit: Duration,
-        operation: impl Fn(Arc<Link>, ConnectionManager) -> F + Send + Sync + 'static,
+        operation: impl Fn(Arc<Link>, Connection) -> F + Send + Sync + 'static,
     ) -> Result<T, Trouble>
     where
         T: Send + 'static,
@@ -74,22 +72,22 @@ impl Runner {
         let _permit = permit.map_err(|_| Trouble::Busy)?.map_err(|_| Trouble::Lost)?;
         let runtime = self.runtime.as_ref().ok_or(Trouble::Lost)?;
         let link = self.link.clone();
-        let work = async move { attempt(limit, || operation(link.clone(), link.connection())).await };
+        let work = async move { link.attempt(limit, |connection| operation(link.clone(), connection)).await };
         runtime.spawn(work).await.unwrap_or(Err(Trouble::Lost))
     }
 
     /// Runs one step of forgetting, also on a slow store.
     pub(super) async fn run_patiently<T, F>(
         &self,
-        operation: impl Fn(Arc<Link>, ConnectionManager) -> F + Send + Sync + 'static,
+        operation: impl Fn(Arc<Link>, Connection) -> F + Send + Sync + 'static,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = RedisResult<T>> + Send + 'static,
     {
         self.run_within(FORGET_TIMEOUT, operation).await.map_err(|trouble| {
-            if let Trouble::Refused(code) = trouble {
-                self.link.refused(code);
+            if let Trouble::Refused(_) = trouble {
+                self.link.failed(&trouble);
             }
             failed()
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis::Script;
 
-use crate::store::{StoreKey, StoredValue};
+use crate::store::{Fingerprint, StoreKey, StoredValue};
 
 /// The values of KEYS: `{{nth, value, milliseconds left}, …}`.
 const GET: &str = "
@@ -125,13 +125,13 @@ const UNCONFIRMED: &str = "
     return unconfirmed";
 
 /// The rights that these scripts and the other commands need. The README shows them as an ACL.
-pub(super) const RIGHTS: &str = "keys daypass*; commands ping, evalsha, script|load, get, set, psetex, pttl, pexpire, \
-    del, unlink, scan, time, hset, hexists, hgetall, hdel, zadd, zscore, zrange, zrevrange, zremrangebyscore";
+pub(super) const RIGHTS: &str = "keys daypass*; commands ping, evalsha, script|load, role, get, set, psetex, pttl, \
+    pexpire, del, unlink, scan, time, hset, hexists, hgetall, hdel, zadd, zscore, zrange, zrevrange, \
+    zremrangebyscore; in a Redis Cluster also cluster|slots and cluster|myid";
 
-/// Of each node: its last sign of life, and the last mark that it has obeyed.
-pub(super) const NODES: &str = "daypass-nodes";
-/// The forgotten sets of credentials, by their marks.
-pub(super) const FORGOTTEN: &str = "daypass-forgotten";
+/// All scripts. They are loaded together when a connection is made.
+pub(super) const SCRIPTS: [&str; 10] =
+    [GET, PUT_IF_ABSENT, OFFER, ACQUIRE_LEASE, PUT_AND_RELEASE, RENEW, RELEASE, HEARTBEAT, MARK, UNCONFIRMED];
 
 /// All scripts, with their hashes.
 pub(super) struct Scripts {
@@ -164,12 +164,34 @@ impl Scripts {
     }
 }
 
-pub(super) fn value_key(key: &StoreKey) -> String {
-    format!("daypass:{}:{}", key.fingerprint, hex::encode(key.digest))
+/// The Redis keys. In a cluster all have one hash tag, so that a script finds them in one slot
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>).
+pub(super) struct Names {
+    prefix: &'static str,
+    /// Of each node: its last sign of life, and the last mark that it has obeyed.
+    pub nodes: String,
+    /// The forgotten sets of credentials, by their marks.
+    pub forgotten: String,
 }
 
-pub(super) fn lease_key(key: &StoreKey) -> String {
-    format!("daypass-lease:{}", hex::encode(key.digest))
+impl Names {
+    pub(super) fn new(cluster: bool) -> Self {
+        let prefix = if cluster { "daypass{shared}" } else { "daypass" };
+        Self { prefix, nodes: format!("{prefix}-nodes"), forgotten: format!("{prefix}-forgotten") }
+    }
+
+    pub(super) fn value(&self, key: &StoreKey) -> String {
+        format!("{}:{}:{}", self.prefix, key.fingerprint, hex::encode(key.digest))
+    }
+
+    /// The pattern of all values of these credentials.
+    pub(super) fn values(&self, fingerprint: Fingerprint) -> String {
+        format!("{}:{fingerprint}:*", self.prefix)
+    }
+
+    pub(super) fn lease(&self, key: &StoreKey) -> String {
+        format!("{}-lease:{}", self.prefix, hex::encode(key.digest))
+    }
 }
 
 pub(super) fn milliseconds(time: Duration) -> u64 {
