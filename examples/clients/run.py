@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import venv
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -165,6 +166,24 @@ def check(name, command, environment, sandboxed, down):
     print(f"{name}: a token, a fault by its field, {attempts} attempts at an outage")
 
 
+def check_shop(address):
+    """The shop's page gets one day pass for its order, and nothing of the key."""
+    environment = dict(os.environ, DAYPASS_ADDRESS=address, STRIPE_API_KEY="sk_test_shop_canary", SHOP_PORT="0")
+    shop = subprocess.Popen([sys.executable, HERE.parent / "shop/shop.py"], env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        home = re.search(r"http://\S+", shop.stdout.readline()).group()
+        get = lambda path, data=None: urllib.request.urlopen(home + path, data, timeout=30).read().decode()
+        page, first, second = get("/"), get("/day-pass", b""), get("/day-pass", b"")
+        tokens = [json.loads(answer)["access_token"] for answer in (first, second)]
+        assert tokens[0] == tokens[1] and tokens[0].startswith("cs_test_"), tokens
+        assert "canary" not in page + first + second and "server_parameters" not in first
+        print("shop: one day pass for one order, and the key in none of its answers")
+    finally:
+        shop.terminate()
+        shop.wait(timeout=30)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("executable")
@@ -193,6 +212,7 @@ def main():
         (line,) = run(["python3", HERE / "python/mint.py"], environment, sandboxed.address)
         assert line.startswith("SUCCESS CLIENT cs_test_"), line
         print("python/mint: a token")
+        check_shop(sandboxed.address)
     finally:
         sandboxed.stop()
         down.stop()
