@@ -1,4 +1,5 @@
-// The page: what was chosen, what was asked, what came back. The other files draw its parts.
+// The page: what was chosen, what was asked, what came back. The other files draw its parts. It is
+// longer than 400 lines: all changes of the page's state are here, and nowhere else.
 
 import { announce, byId, coloured, copy, h, icon, masked, show, tabs } from "./dom.js";
 import { show_catalog } from "./catalog.js";

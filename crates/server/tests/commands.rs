@@ -1,8 +1,13 @@
 //! The commands that end without a signal.
 
-use std::process::{Command, Output};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Output},
+};
 
 use serde_json::{Value, json};
+
+use crate::common::raw_http;
 
 fn daypass(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_daypass"))
@@ -225,4 +230,64 @@ fn the_demo_prints_its_seven_steps() {
     assert!(demo.status.success(), "{demo:?}");
     let steps: Vec<usize> = (1..=7).map(|step| text.find(&format!("{step}. ")).unwrap()).collect();
     assert!(steps.is_sorted(), "{text}");
+}
+
+/// The arguments that a shell gives to the program in this text.
+fn shell_arguments(program: &str, text: &str) -> Vec<String> {
+    let script = format!("{program}() {{ printf '%s\\0' \"$@\"; }}\n{text}");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    said(&output).split_terminator('\0').map(ToOwned::to_owned).collect()
+}
+
+/// The values of a flag.
+fn values<'a>(arguments: &'a [String], flag: &'a str) -> impl Iterator<Item = &'a String> {
+    arguments.windows(2).filter(move |pair| pair[0] == flag).map(|pair| &pair[1])
+}
+
+#[test]
+fn the_commands_that_the_demo_prints_work_as_printed() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(["demo", "--port", "0"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    for line in BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        text.push_str(&format!("{line}\n"));
+        if line.starts_with("Ctrl-C") {
+            break;
+        }
+    }
+    let printed = |from: &str| {
+        let command = &text[text.find(from).unwrap_or_else(|| panic!("{from}: {text}"))..];
+        let end = command.find("CreateAccessToken").unwrap() + "CreateAccessToken".len();
+        command[..end].to_owned()
+    };
+    let grpcurl = shell_arguments("grpcurl", &printed("STRIPE_API_KEY="));
+    let curl = shell_arguments("curl", &printed("curl "));
+    assert_eq!(grpcurl[0], "-plaintext", "{grpcurl:?}");
+    let [.., address, method] = grpcurl.as_slice() else { panic!("{grpcurl:?}") };
+    let url = curl.last().unwrap().strip_prefix("http://").unwrap();
+    for (arguments, (address, method)) in [(&grpcurl, (&**address, &**method)), (&curl, url.split_once('/').unwrap())] {
+        let headers: String = values(arguments, "-H")
+            .filter(|it| !it.starts_with("content-type"))
+            .map(|it| format!("{it}\r\n"))
+            .collect();
+        let body = values(arguments, "-d").next().unwrap();
+        let request = format!(
+            "POST /{method} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        );
+        let reply = raw_http(address.parse().unwrap(), &request);
+        assert!(reply.contains(r#""status":"SUCCESS""#), "{arguments:?}: {reply}");
+    }
+    let page = text.lines().find_map(|line| line.trim().strip_prefix("http://")?.split_once('/')).unwrap();
+    let reply = raw_http(
+        page.0.parse().unwrap(),
+        &format!("GET /{} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", page.1, page.0),
+    );
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
 }
