@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::Uri;
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
     crypto::sha256,
@@ -129,8 +129,8 @@ impl Exchange<'_> {
     pub fn url_with_label(&self, value: &str, path: &str) -> Result<Uri> {
         let base = self.main()?;
         match Host::split_label(base) {
-            Some((head, _, tail)) => joined(&[head, without_suffix(value, tail), tail, path]),
-            None => joined(&[base, path]),
+            Some((head, _, tail)) => self.joined(&[head, without_suffix(value, tail), tail], path),
+            None => self.joined(&[base], path),
         }
     }
 
@@ -146,11 +146,33 @@ impl Exchange<'_> {
 
     fn labelled(&self, base: &str, path: &str) -> Result<Uri> {
         match Host::split_label(base) {
-            None => joined(&[base, path]),
+            None => self.joined(&[base], path),
             Some((head, label, tail)) => match self.input.text(label) {
-                Some(value) => joined(&[head, without_suffix(value, tail), tail, path]),
+                Some(value) => self.joined(&[head, without_suffix(value, tail), tail], path),
                 None => Err(Error::missing_inputs(&[label], "the vendor's live host name contains it")),
             },
+        }
+    }
+
+    /// The URL of a host and a path. Every URL of every connector is made here.
+    fn joined(&self, host: &[&str], path: &str) -> Result<Uri> {
+        if folds(path) {
+            return Err(self.folded_path());
+        }
+        let url = host.concat() + path;
+        url.parse().map_err(|_| Error::new(Kind::Internal, "the connector's URL could not be put together"))
+    }
+
+    /// The error for a path that is another one than it seems. Its cause is a value of the caller's,
+    /// or, if the caller gave no such value, one of a reply.
+    fn folded_path(&self) -> Error {
+        const WHY: &str = "must not be or contain a path segment . or ..: it would lead to another path";
+        let folding = self.input.iter().find(|(name, _)| self.input.text(name).is_some_and(folds));
+        match folding {
+            Some((name, _)) => Error::invalid_input(name, WHY),
+            None if folds(self.reference) => Error::invalid("merchant_access_token_id", WHY),
+            None if self.replies.is_empty() => Error::invalid("x-connector-auth", format!("a value of it {WHY}")),
+            None => Error::bad_reply("a value of the connector's answer leads to another path than the documented one"),
         }
     }
 
@@ -259,9 +281,18 @@ fn digest(parts: &[&[u8]], max: usize) -> String {
     digits
 }
 
-fn joined(parts: &[&str]) -> Result<Uri> {
-    let url = parts.concat();
-    url.parse().map_err(|_| Error::new(Kind::Internal, "the connector's URL could not be put together"))
+/// Whether a path has a segment that the URL standard removes: `.` or `..`, also percent-encoded
+/// (<https://url.spec.whatwg.org/#double-dot-path-segment>). Some servers and proxies decode a path
+/// before they take it apart, and some do it twice. So encoded slashes and backslashes divide segments
+/// too, and the tabs and line ends that the standard drops are dropped.
+fn folds(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut decoded = path.to_owned();
+    for _ in 0..3 {
+        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+    }
+    decoded.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
+    decoded.split(['/', '\\']).any(|segment| segment == "." || segment == "..")
 }
 
 fn no_such_host() -> Error {
@@ -270,4 +301,31 @@ fn no_such_host() -> Error {
 
 fn outside_the_calendar() -> Error {
     Error::new(Kind::Internal, "the clock is outside the calendar")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folds;
+
+    #[test]
+    fn dot_segments_are_seen_in_each_notation() {
+        for path in [
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/%2e",
+            "/%2E%2e/b",
+            "/.%2e",
+            "/a%2f..%2fb",
+            "/..\\b",
+            "/%252e%252e",
+            "/.%0a.",
+        ] {
+            assert!(folds(path), "{path}");
+        }
+        for path in ["", "/", "/a", "/a.b/..c/d..", "/...", "/a?x=/../b", "/v1.2/x"] {
+            assert!(!folds(path), "{path}");
+        }
+    }
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod descriptions;
 #[cfg(test)]
+mod dot_segments;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod laws;
