@@ -24,6 +24,8 @@ mod minting;
 #[cfg(test)]
 mod redis_server;
 #[cfg(test)]
+mod rejections;
+#[cfg(test)]
 mod repeated_secrets;
 #[cfg(test)]
 mod scripted_engine;

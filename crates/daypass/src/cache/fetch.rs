@@ -123,7 +123,7 @@ impl Fetcher {
             Err(error) => {
                 if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
                     let until = self.minter.sealed.clock.elapsed() + REMEMBER_REJECTION;
-                    self.rejected.insert(keys.credentials, (error.clone(), until));
+                    self.rejected.insert(keys.rejection, (error.clone(), until));
                 }
                 if let Some(Put { key, value, life }) = record {
                     let _ = self.minter.sealed.store.put(key, value, life).await;
@@ -240,7 +240,7 @@ impl Fetcher {
 
     /// The error with which the connector has just rejected these credentials.
     fn remembered_rejection(&self, keys: &CacheKeys) -> Option<Error> {
-        let (error, until) = self.rejected.get(&keys.credentials)?;
+        let (error, until) = self.rejected.get(&keys.rejection)?;
         (until > self.minter.sealed.clock.elapsed()).then(|| {
             CacheEvent::RejectionRemembered.count();
             error

@@ -20,8 +20,10 @@ use crate::{
 pub(crate) struct CacheKeys {
     /// The fingerprints of the credentials, one for each key of the ring.
     pub fingerprints: Vec<Fingerprint>,
-    /// The digest of the credentials on these hosts, for remembered rejections.
-    pub credentials: [u8; 32],
+    /// The digest of everything that a rejected call was authenticated with, for remembered
+    /// rejections. Which inputs a connector authenticates by (a store's id, a region, a prefix of the
+    /// host) is its own affair, so all of them are in it.
+    pub rejection: [u8; 32],
     /// The store keys of the reference's note, one for each key of the ring.
     pub reference: Vec<StoreKey>,
     /// The store keys of a shared SERVER token, one for each key of the ring. Empty where each
@@ -50,7 +52,7 @@ impl CacheKeys {
             digests.map(|(digest, fingerprint)| StoreKey { fingerprint: *fingerprint, digest }).collect()
         };
         let reference = urls(urls(credentials("reference"), Mode::Test), Mode::Live).part(&request.reference);
-        let rejection = urls(credentials("credentials").part(request.mode.label()), request.mode);
+        let rejection = asked_for(request, credentials("rejection"));
         // A CLIENT grant's token belongs to one reference, also where a backend asks for the values
         // that came with it.
         let shared = is_shared(request).then(|| match exchanges_secret(request) {
@@ -69,7 +71,7 @@ impl CacheKeys {
             None => token.iter().map(|key| derived("issuance", key, &[])).map(apart).collect(),
         };
         Self {
-            credentials: ring.digest(&rejection),
+            rejection: ring.digest(&rejection),
             issuance,
             reference,
             shared,
