@@ -60,7 +60,8 @@ fn another(input: &Input, value: &Value) -> Option<Value> {
         (InputKind::Flag, Value::Bool(flag)) => Some(json!(!flag)),
         (InputKind::Text(_) | InputKind::Digits(_) | InputKind::Label | InputKind::Secret, Value::String(text)) => {
             let last = if text.ends_with('1') { "2" } else { "1" };
-            Some(format!("{}{last}", &text[..text.len() - 1]).into())
+            let all_but_last: String = text.chars().take(text.chars().count() - 1).collect();
+            Some(format!("{all_but_last}{last}").into())
         }
         (InputKind::Integer(..), Value::Number(number)) => Some(json!(number.as_i64()? + 1)),
         _ => None,
