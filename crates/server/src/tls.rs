@@ -1,9 +1,9 @@
 //! TLS of the RPC port: the operator's certificate, or one that the server makes at its start. Uses
-//! the settings of `config`. Used by `server` and by the command `config check`.
+//! `pem` and the settings of `config`. Used by `server` and by the command `config check`.
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,13 +13,16 @@ use connectors::Timestamp;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
     server::{VerifierBuilderError, WebPkiClientVerifier},
 };
 use tempfile::TempDir;
 use x509_cert::der::Decode;
 
-use crate::config::{Config, Tls};
+use crate::{
+    config::{Config, Tls},
+    pem::{self, PemError},
+};
 
 /// TLS of the RPC port.
 pub(crate) struct ServerTls {
@@ -73,12 +76,9 @@ fn first_end(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
 /// A certificate cannot be used or made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    /// The file of the private key has none.
-    #[error("{}: no PEM private key", .0.display())]
-    NoPrivateKey(PathBuf),
-    /// A file of certificates has none.
-    #[error("{}: no PEM certificates", .0.display())]
-    NoCertificates(PathBuf),
+    /// A file of certificates or of the private key cannot be used.
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// A certificate authority for clients is malformed.
     #[error("{}: a certificate cannot be used", .0.display())]
     UnusableAuthority(PathBuf),
@@ -101,17 +101,18 @@ pub(crate) enum TlsError {
 /// # Errors
 /// A file cannot be used.
 pub(crate) fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
-    let chain = certificates(&tls.certificate_file)?;
+    let (chain_setting, chain_file) = ("tls.certificate_file", &tls.certificate_file);
+    let chain = pem::certificates(chain_setting, chain_file)?;
     let expires_at = first_end(&chain);
-    let key = PrivateKeyDer::from_pem_file(&tls.private_key_file)
-        .map_err(|_| TlsError::NoPrivateKey(tls.private_key_file.clone()))?;
+    let (key, signing_key) = pem::private_key("tls.private_key_file", &tls.private_key_file)?;
+    pem::check_match(chain_setting, chain_file, &chain, &signing_key)?;
     let builder =
         ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
     let builder = match &tls.client_authorities_file {
         None => builder.with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(file)? {
+            for certificate in pem::certificates("tls.client_authorities_file", file)? {
                 roots.add(certificate).map_err(|_| TlsError::UnusableAuthority(file.clone()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
@@ -177,10 +178,4 @@ fn write_authority(pem: &str) -> io::Result<(TempDir, PathBuf)> {
 fn with_protocols(mut config: ServerConfig) -> ServerConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
-        .map_err(|_| TlsError::NoCertificates(file.to_owned()))
 }
