@@ -13,6 +13,8 @@ mod common;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod every_grant;

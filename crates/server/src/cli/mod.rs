@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod healthcheck;
 mod input_value;
+mod man;
 mod names;
 mod print;
 mod sandbox;
@@ -66,6 +67,8 @@ enum Command {
     Cache(cache::Args),
     Healthcheck(healthcheck::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 impl Command {
@@ -84,6 +87,7 @@ impl Command {
                 completions::run(&args, &mut Daypass::command());
                 Ok(())
             }
+            Self::Man(args) => man::run(&args, Daypass::command()),
         }
     }
 }
