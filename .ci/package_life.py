@@ -1,4 +1,4 @@
-"""Installs, runs, reloads, upgrades, removes and purges the Debian package: package_life.py OLD.deb NEW.deb
+"""Installs, runs, reloads, upgrades, removes and purges the Debian package: package_life.py PACKAGE.deb
 
 The service runs by the command line of its unit, as an unprivileged user with the unit's group, limits and system
 calls (unit_exec.py), and with the notification socket and the credentials that systemd would give it. Used by
@@ -158,14 +158,16 @@ def start_sandbox():
     raise AssertionError("the sandbox did not start")
 
 
-def with_changed_configuration(package, folder):
-    """The package with another default configuration, as a later version has one."""
+def next_version(package, folder):
+    """The package as version 0.1.1, with another default configuration, as later versions have one."""
     tree = os.path.join(folder, "tree")
     run("dpkg-deb", "-R", package, tree)
     with open(tree + str(CONFIGURATION), "a", encoding="utf-8") as file:
         file.write("\n# A later version says more.\n")
+    control = pathlib.Path(tree, "DEBIAN/control")
+    control.write_text(re.sub(r"^Version: .*", "Version: 0.1.1", control.read_text(), flags=re.M))
     changed = os.path.join(folder, "changed.deb")
-    run("dpkg-deb", "--root-owner-group", "-b", tree, changed)
+    run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", tree, changed)
     return changed
 
 
@@ -189,12 +191,12 @@ def removed_with_calls(*arguments):
         return said, pathlib.Path(calls).read_text() if os.path.exists(calls) else ""
 
 
-def main(old, new):
+def main(package):
     folder = tempfile.mkdtemp()
     os.chmod(folder, 0o755)
     started = []
     try:
-        life(old, new, folder, started)
+        life(package, folder, started)
     finally:
         for process in started:
             if process.poll() is None:
@@ -206,8 +208,8 @@ def main(old, new):
         shutil.rmtree(folder)
 
 
-def life(old, new, folder, started):
-    install(old)
+def life(package, folder, started):
+    install(package)
     assert re.search(r"^Version: 0\.1\.0$", run("dpkg", "-s", "daypass").stdout, re.M)
     assert oct(CONFIGURATION.stat().st_mode & 0o777) == "0o640" and CONFIGURATION.group() == "daypass-config"
     for file in ("/usr/share/man/man1/daypass-serve.1.gz", "/usr/share/bash-completion/completions/daypass"):
@@ -234,7 +236,7 @@ def life(old, new, folder, started):
     print("reloaded: the new caller key counts, the old one does not")
 
     ours = CONFIGURATION.read_text()
-    install(with_changed_configuration(new, folder))
+    install(next_version(package, folder))
     assert re.search(r"^Version: 0\.1\.1$", run("dpkg", "-s", "daypass").stdout, re.M)
     assert CONFIGURATION.read_text() == ours, "the upgrade replaced the configuration"
     assert oct(CONFIGURATION.stat().st_mode & 0o777) == "0o640" and CONFIGURATION.group() == "daypass-config"
