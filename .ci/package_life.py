@@ -172,14 +172,16 @@ def next_version(package, folder):
 
 
 def removed_with_calls(*arguments):
-    """dpkg's work on a machine whose systemctl is recorded, as there is no systemd here."""
+    """dpkg's work on a machine whose calls to systemd are recorded, as there is none here."""
     if os.path.isdir("/run/systemd/system"):
         return dpkg(*arguments), None
     with tempfile.TemporaryDirectory() as folder:
         calls = os.path.join(folder, "calls")
-        recorder = pathlib.Path(folder, "systemctl")
-        recorder.write_text(f'#!/bin/sh\necho "$@" >>{calls}\n')
-        recorder.chmod(0o755)
+        # The first asks policy-rc.d, which forbids everything in many containers, and then calls the second.
+        for name in ("deb-systemd-invoke", "systemctl"):
+            recorder = pathlib.Path(folder, name)
+            recorder.write_text(f'#!/bin/sh\necho "$@" >>{calls}\n')
+            recorder.chmod(0o755)
         os.makedirs("/run/systemd/system")
         path = os.environ["PATH"]
         os.environ["PATH"] = f"{folder}:{path}"
