@@ -206,7 +206,11 @@ def main(package):
                 process.wait()
         subprocess.run(["dpkg", "--purge", "daypass"], capture_output=True, check=False)
         shutil.rmtree("/etc/daypass", ignore_errors=True)
+        # It stays with the administrator's files, which were ours.
+        subprocess.run(["groupdel", "daypass-config"], capture_output=True, check=False)
         shutil.rmtree(CREDENTIALS, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            CREDENTIALS.parent.rmdir()
         shutil.rmtree(folder)
 
 
