@@ -67,6 +67,7 @@ impl FakeVendor {
 
     /// The answer to a request: of the switch in its credentials, else of the vendor.
     pub fn answer(&self, request: &Request, state: &mut VendorState) -> Answer {
+        state.path.clone_from(&request.path);
         let answer = match self.switch(request, state) {
             Some(Switch::Fail(status)) => self.fail(status, state),
             Some(Switch::Garbage) => Answer::garbage(),

@@ -87,6 +87,8 @@ pub enum Idempotent {
 pub struct VendorState {
     /// The time of the current request, Unix seconds.
     pub now: i64,
+    /// The path of the current request, for failures whose form depends on it.
+    pub path: String,
     seed: u64,
     counter: u64,
     tokens: BoundedMap<Issued>,
@@ -96,7 +98,14 @@ pub struct VendorState {
 impl VendorState {
     /// An empty state; equal seeds make equal ids.
     pub fn new(seed: u64, now: i64) -> Self {
-        Self { now, seed, counter: 0, tokens: BoundedMap::default(), answers: BoundedMap::default() }
+        Self {
+            now,
+            path: String::new(),
+            seed,
+            counter: 0,
+            tokens: BoundedMap::default(),
+            answers: BoundedMap::default(),
+        }
     }
 
     fn random(&mut self) -> u64 {

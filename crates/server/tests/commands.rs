@@ -25,7 +25,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn connectors_lists_every_value_of_the_enum() {
     let rows: Vec<Value> = serde_json::from_str(&said(&daypass(&["connectors", "--json"], &[]))).unwrap();
-    assert_eq!(rows.len(), 121);
+    assert_eq!(rows.len(), 152);
     for row in &rows {
         let name = &row["connector"];
         match row["status"].as_str().unwrap() {
@@ -46,7 +46,7 @@ fn connectors_lists_every_value_of_the_enum() {
 
     let list = said(&daypass(&["connectors"], &[]));
     let (table, note) = list.rsplit_once("\n\n").unwrap();
-    assert_eq!(table.lines().filter(|line| !line.starts_with(' ')).count(), 121);
+    assert_eq!(table.lines().filter(|line| !line.starts_with(' ')).count(), 152);
     assert!(
         table.contains("needs customer or create_customer") && note.contains("daypass connectors <name>"),
         "{list}"
@@ -264,7 +264,7 @@ fn the_commands_that_the_demo_prints_work_as_printed() {
         command[..end].to_owned()
     };
     let grpcurl = shell_arguments("grpcurl", &printed("STRIPE_API_KEY="));
-    let curl = shell_arguments("curl", &printed("curl "));
+    let curl = shell_arguments("curl", &printed("  curl "));
     assert_eq!(grpcurl[0], "-plaintext", "{grpcurl:?}");
     let [.., address, method] = grpcurl.as_slice() else { panic!("{grpcurl:?}") };
     let url = curl.last().unwrap().strip_prefix("http://").unwrap();

@@ -75,6 +75,8 @@ fn each_command_has_a_man_page() {
 
     let help = String::from_utf8(daypass(&["--help"]).stdout).unwrap();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Further lines of a description are indented more.
+    let commands = commands.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(commands.contains(&"serve") && !commands.contains(&"man"), "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
