@@ -259,9 +259,9 @@ fn the_commands_that_the_demo_prints_work_as_printed() {
         }
     }
     let printed = |from: &str| {
-        let command = &text[text.find(from).unwrap_or_else(|| panic!("{from}: {text}"))..];
-        let end = command.find("CreateAccessToken").unwrap() + "CreateAccessToken".len();
-        command[..end].to_owned()
+        let (_, command) = text.split_once(from).unwrap_or_else(|| panic!("{from}: {text}"));
+        let (arguments, _) = command.split_once("CreateAccessToken").unwrap();
+        format!("{from}{arguments}CreateAccessToken")
     };
     let grpcurl = shell_arguments("grpcurl", &printed("STRIPE_API_KEY="));
     let curl = shell_arguments("curl", &printed("  curl "));
