@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -37,7 +38,7 @@ def main(executable):
             [sys.prefix + "/bin/schemathesis", "run",
              f"http://{address}/openapi.json", "--url", f"http://{address}", "--checks", CHECKS, "--max-examples", "100",
              "--seed", "1", "--suppress-health-check", "all", "--no-color", "--phases", "examples,coverage,fuzzing"],
-            capture_output=True, text=True, timeout=300,
+            capture_output=True, text=True, timeout=300, cwd=tempfile.mkdtemp(),
         )
         assert done.returncode == 0, done.stdout + done.stderr
     finally:

@@ -63,7 +63,7 @@ enum PemFault {
 }
 
 /// A path before its fault. A path that may be a key is left out.
-struct Shown<'a>(&'a Path);
+pub(crate) struct Shown<'a>(pub &'a Path);
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,7 +72,7 @@ impl std::fmt::Display for Shown<'_> {
 }
 
 /// Whether a path is the content of a PEM file. DER begins with 0x30, which is `M` in base64.
-fn is_pasted(path: &Path) -> bool {
+pub(crate) fn is_pasted(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let base64 = |character: char| character.is_ascii_alphanumeric() || "+/=".contains(character);
     text.contains("-----")

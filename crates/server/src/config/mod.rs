@@ -4,6 +4,7 @@
 
 mod digests;
 mod error;
+pub(crate) mod files;
 mod sources;
 
 use std::{
@@ -22,7 +23,7 @@ pub use error::ConfigError;
 
 use crate::{
     auth::{Authenticator, Caller, ClientCertificates},
-    logs,
+    logs, pem,
 };
 
 /// All settings of the operator.
@@ -191,7 +192,7 @@ impl StoreConfig {
         let Some(url) = &self.url else { return Ok(None) };
         let read = |name: &str, file: &Path| {
             std::fs::read(file)
-                .map_err(|error| ConfigError::Setting(format!("store.{name}: {}: {error}", file.display())))
+                .map_err(|error| ConfigError::Setting(format!("store.{name}: {}{error}", pem::Shown(file))))
         };
         let authorities = self.authorities_file.as_deref().map(|file| read("authorities_file", file)).transpose()?;
         let certificate = match (&self.certificate_file, &self.private_key_file) {
@@ -263,6 +264,7 @@ impl Config {
     pub(crate) fn load_with_digests(file: Option<&Path>) -> Result<(Self, SettingDigests), ConfigError> {
         let mut settings = file.map(sources::file).transpose()?.unwrap_or_default();
         sources::merge(&mut settings, sources::environment()?);
+        files::read_secrets(&mut settings)?;
         let config = Self::from_settings(&settings)?;
         let digests = SettingDigests::of(&settings, config.files());
         Ok((config, digests))

@@ -12,7 +12,7 @@ use figment::{
 };
 use serde::de::DeserializeOwned;
 
-use super::error::ConfigError;
+use super::{error::ConfigError, files};
 
 /// A tree of settings.
 pub(super) type Settings = Dict;
@@ -20,11 +20,13 @@ pub(super) type Settings = Dict;
 /// Environment variables with the prefix `DAYPASS_` that are no settings: arguments of commands.
 const NOT_SETTINGS: &[&str] = &["config", "credentials", "feature_data"];
 
-/// The settings of a file.
+/// The settings of a file. Its relative paths count from its folder.
 pub(super) fn file(file: &Path) -> Result<Settings, ConfigError> {
     let text =
         std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
-    toml(&text, &file.display().to_string())
+    let mut settings = toml(&text, &file.display().to_string())?;
+    files::resolve(&mut settings, file.parent().unwrap_or(Path::new("")));
+    Ok(settings)
 }
 
 /// The settings of a text. An error has the place and no part of the line, which may hold a secret.
