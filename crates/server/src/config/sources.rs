@@ -44,10 +44,37 @@ pub(super) fn environment() -> Result<Settings, ConfigError> {
     let variables = Env::prefixed("DAYPASS_")
         .ignore(NOT_SETTINGS)
         .filter(|key| !is_service_link(key.as_str(), &Env::var_or(&format!("DAYPASS_{key}"), "")))
-        .split("__")
-        .data()
-        .map_err(|error| explain(&error))?;
-    Ok(variables.into_values().next().map(with_canonical_names).unwrap_or_default())
+        .split("__");
+    let settings = variables.data().map_err(|error| explain(&error))?;
+    let mut settings = settings.into_values().next().unwrap_or_default();
+    for (key, text) in variables.iter() {
+        keep_text(&mut settings, key.as_str(), &text);
+    }
+    Ok(with_canonical_names(settings))
+}
+
+/// Takes the default of an input as it is written, where the input is a text: the environment has
+/// no types, and `007` is not the number 7.
+fn keep_text(settings: &mut Settings, key: &str, text: &str) {
+    let path: Vec<&str> = key.split('.').collect();
+    let ["connectors", connector, "defaults", input] = path.as_slice() else { return };
+    let inputs = connectors::find(&canonical_id(connector))
+        .into_iter()
+        .flat_map(|connector| connector.meta.grants)
+        .flat_map(|grant| grant.inputs)
+        .filter(|known| known.name == *input);
+    let mut kinds = inputs.map(|input| &input.kind).peekable();
+    let is_text = kinds.peek().is_some() && kinds.all(|kind| kind.accepts(&text.into()));
+    let mut table = Some(settings);
+    for name in ["connectors", *connector, "defaults"] {
+        table = table.and_then(|table| match table.get_mut(name) {
+            Some(Value::Dict(_, inner)) => Some(inner),
+            _ => None,
+        });
+    }
+    if let Some(value) = table.filter(|_| is_text).and_then(|table| table.get_mut(*input)) {
+        *value = Value::from(text);
+    }
 }
 
 /// The settings as the type that holds them.
@@ -115,6 +142,26 @@ fn explain(error: &figment::Error) -> ConfigError {
 mod tests {
     use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn defaults_of_text_inputs_are_texts_also_where_they_look_like_numbers() {
+        let read = |key: &str, parsed: Value, text: &str| {
+            let path: Vec<&str> = key.split('.').collect();
+            let nested =
+                path.iter().rev().fold(parsed, |inner, name| Value::from(Dict::from([((*name).into(), inner)])));
+            let Value::Dict(_, mut settings) = nested else { unreachable!() };
+            keep_text(&mut settings, key, text);
+            let settings = Config::from_settings(&with_canonical_names(settings)).unwrap().settings();
+            let defaults = &settings.connectors[path[1]].defaults;
+            (defaults[path[3]].clone(), settings.faults().len())
+        };
+        let customer = read("connectors.stripe.defaults.customer", Value::from(7), "007");
+        assert_eq!(customer, ("007".into(), 0));
+        let flag = read("connectors.stripe.defaults.automatic_payment_methods", Value::from(true), "true");
+        assert_eq!(flag, (true.into(), 0));
+        let amount = read("connectors.adyen.defaults.amount", Value::from(5), "5");
+        assert_eq!(amount.0, 5);
+    }
 
     #[test]
     fn service_links_of_kubernetes_are_no_settings() {
