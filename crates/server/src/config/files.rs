@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, path::Path};
 
 use figment::value::{Dict, Value};
 
-use super::{error::ConfigError, sources::Settings};
+use super::error::ConfigError;
 use crate::pem;
 
 /// The secret settings. Each has a variant with `_file` after its name.
@@ -18,7 +18,7 @@ pub(crate) const SECRETS: &[(&str, &str)] = &[
 ];
 
 /// Makes the relative paths of a configuration file count from its folder.
-pub(super) fn resolve(settings: &mut Settings, folder: &Path) {
+pub(super) fn resolve(settings: &mut Dict, folder: &Path) {
     for (name, value) in settings {
         match value {
             Value::Dict(_, inner) => resolve(inner, folder),
@@ -35,7 +35,7 @@ pub(super) fn resolve(settings: &mut Settings, folder: &Path) {
 ///
 /// # Errors
 /// Secret and file are both given, or the file cannot be read. No error has a value.
-pub(super) fn read_secrets(settings: &mut Settings) -> Result<(), ConfigError> {
+pub(super) fn read_secrets(settings: &mut Dict) -> Result<(), ConfigError> {
     for (table, secret) in SECRETS {
         if let Some(Value::Dict(_, table_settings)) = settings.get_mut(*table) {
             read_secret(table_settings, table, secret)?;
