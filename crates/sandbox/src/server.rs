@@ -1,6 +1,7 @@
 //! The listener: reads requests from loopback connections and writes the answers of the fakes.
 //!
 //! It applies the faults and pauses that need a socket or a clock; [`SandboxState`] does the rest.
+//! The file is over 400 lines because its tests over real sockets are in it.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -3,6 +3,7 @@
 //! Written from the vendor's published schema, npm braintree 3.40.0 (the gateway's call, OAuth access
 //! tokens) and npm braintree-web 3.144.0 (the client configuration). A refusal of GraphQL has status
 //! 200 and `errors`.
+//! The file is over 400 lines because the two APIs share their tokens.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
