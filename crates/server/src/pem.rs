@@ -25,7 +25,7 @@ pub(crate) struct PemError {
     fault: PemFault,
 }
 
-/// What is wrong with a file.
+/// The fault of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum PemFault {
     #[error("the setting takes the path of a file, not its content")]

@@ -130,11 +130,16 @@ impl Reload {
 
     fn take(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         let (mut config, digests) = self.source.read()?;
-        let (taken, waiting): (Vec<_>, Vec<_>) = self.digests.changed(&digests).into_iter().partition(|setting| {
-            // A certificate of the server's own cannot become the operator's, and the other way.
-            let same_kind = config.tls.is_some() == self.running.tls.is_some();
-            is_reloaded(setting) && (same_kind || !setting.starts_with("tls."))
-        });
+        // A certificate of the server's own cannot become the operator's, and the other way.
+        let same_kind = config.tls.is_some() == self.running.tls.is_some();
+        if !same_kind {
+            config.tls.clone_from(&self.running.tls);
+        }
+        let (taken, waiting): (Vec<_>, Vec<_>) = self
+            .digests
+            .changed(&digests)
+            .into_iter()
+            .partition(|setting| is_reloaded(setting) && (same_kind || !setting.starts_with("tls.")));
         config.keep_fixed_limits(&self.running);
         self.live.replace(&config)?;
         // A setting that waits stays changed, so that each reload names it.

@@ -109,6 +109,19 @@ async fn a_faulty_configuration_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_for_a_server_without_one_waits_for_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let served = configured(&folder, "");
+    let certificate = Certificate::ending_in(2091);
+    certificate.write(folder.path());
+    let toml = "[tls]\ncertificate_file = 'server.pem'\nprivate_key_file = 'server.key'\n";
+    fs::write(folder.path().join("daypass.toml"), toml).unwrap();
+    let log = served.log();
+    assert!(log.contains(r#""changed":"","needs_restart":"tls.certificate_file"#), "{log}");
+    assert!(!certificate.is_served(&served).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_level_changes_at_sighup() {
     let folder = TempDir::new().unwrap();
     let served = configured(&folder, "log = 'info'");

@@ -34,7 +34,7 @@ pub(super) struct CallArgs {
     /// The grant; absent: the connector's default
     #[arg(long, value_parser = GrantParser, hide_possible_values = true)]
     grant: Option<String>,
-    /// Who will hold the token
+    /// The holder of the token
     #[arg(long, value_parser = ["client", "server"])]
     audience: Option<String>,
     /// Wanted lifetime in seconds
