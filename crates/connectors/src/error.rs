@@ -205,7 +205,23 @@ impl std::fmt::Debug for Refusal {
     }
 }
 
+/// Words of refusals that an earlier request of the merchant is the reason for: its idempotency key
+/// or its object's name was used before. Stripe and Cashfree: `idempotency_error`; Square:
+/// `IDEMPOTENCY_KEY_REUSED`; GoCardless: `idempotent_creation_conflict`; Cashfree:
+/// `order_already_exists`; Airwallex: `duplicate_request`; Paystack: Duplicate Transaction Reference.
+const EARLIER_REQUEST: [&str; 4] = ["idempoten", "duplicate", "already exist", "already_exist"];
+
 impl Refusal {
+    /// Whether the connector says that an earlier request took the key or the name of this one.
+    pub fn blames_earlier_request(&self) -> bool {
+        let texts = [&self.code, &self.message, &self.reason];
+        texts
+            .into_iter()
+            .flatten()
+            .map(|text| text.to_ascii_lowercase())
+            .any(|text| EARLIER_REQUEST.iter().any(|word| text.contains(word)))
+    }
+
     /// A refusal with the connector's code and message; either may be absent.
     pub fn new(code: Option<impl Into<String>>, message: Option<impl Into<String>>) -> Self {
         Self { code: code.map(Into::into), message: message.map(Into::into), ..Self::default() }

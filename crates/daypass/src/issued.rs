@@ -61,6 +61,9 @@ pub(crate) enum Outcome {
     Ended,
     /// The connector refused the request.
     Refused,
+    /// The connector refused it because of an earlier request, although none is known: the store
+    /// has lost its record.
+    Taken,
     /// The connector asked for fewer calls, and did not look at the request.
     TurnedAway,
     /// The connector failed (5xx): the token may exist.

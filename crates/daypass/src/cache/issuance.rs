@@ -13,14 +13,15 @@
 //! |---|---|
 //! | a token, or one that has ended | next generation: new key, new object names |
 //! | refused (4xx) | new key: Stripe repeats a stored refusal for 24 h |
+//! | refused, as another request has its key or its object's name | next generation: the store has lost the record of that request |
 //! | refused after no reply, or twice | next generation: an earlier object may be in the way |
 //! | no reply, or 429 after no reply | the same key |
 //! | a reply that cannot be read | the same key once, then the next generation |
 //! | 5xx | the same key once, then the next generation: Stripe repeats a 5xx, too |
 //! | nothing was sent | the same generation, which begins anew |
 //!
-//! Two of these are tried again within the same call, once: a token that has already ended, and a
-//! refused repetition. A lifetime in a repeated reply counts from the first attempt, as the
+//! Three of these are tried again within the same call, once: a token that has already ended, a
+//! refused repetition, and a refusal due to another request. A lifetime in a repeated reply counts from the first attempt, as the
 //! connector may have repeated an old reply.
 //!
 //! A record lives for 24 h after the end of its token. Stripe keeps idempotency keys for 24 h,
@@ -114,7 +115,8 @@ impl State {
     /// The state after an attempt; `None` where it stays.
     fn after(self, outcome: Outcome, repeated: bool, spends: bool) -> Option<Self> {
         match outcome {
-            Outcome::Issued | Outcome::Ended => Some(self.next_generation()),
+            Outcome::Taken if spends => Some(self.next_key()),
+            Outcome::Issued | Outcome::Ended | Outcome::Taken => Some(self.next_generation()),
             Outcome::Unreadable if repeated && !spends => Some(self.next_generation()),
             Outcome::Refused if repeated || self.given_up > 0 => Some(self.next_generation()),
             Outcome::Refused => Some(self.next_key()),
@@ -264,6 +266,8 @@ mod tests {
             (Outcome::Ended, true, false, 1, false, true),
             (Outcome::Refused, false, false, 0, false, true),
             (Outcome::Refused, true, false, 1, false, true),
+            (Outcome::Taken, false, false, 1, false, true),
+            (Outcome::Taken, false, true, 0, false, true),
             (Outcome::TurnedAway, false, false, 0, true, true),
             (Outcome::TurnedAway, true, false, 0, true, false),
             (Outcome::NotSent, false, true, 0, true, true),

@@ -122,6 +122,7 @@ fn is_worth_another(exchanged: &Exchanged, begun: &Begun, query: &Query) -> bool
     let refused = |error: &Error| matches!(error.kind, Kind::RequestRejected | Kind::Refused);
     let worth = match exchanged.outcome {
         Outcome::Ended => exchanged.connector_use.attempts > 0,
+        Outcome::Taken => true,
         Outcome::Refused => begun.repeated && exchanged.result.as_ref().is_err_and(refused),
         _ => false,
     };

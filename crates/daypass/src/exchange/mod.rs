@@ -239,6 +239,7 @@ fn outcome_of(error: &Error) -> Outcome {
     match (&error.refusal, error.kind) {
         (_, Kind::RateLimited) => Outcome::TurnedAway,
         (_, Kind::Unavailable) if error.refusal.is_some() => Outcome::Failed,
+        (Some(refusal), Kind::RequestRejected | Kind::Refused) if refusal.blames_earlier_request() => Outcome::Taken,
         (Some(_), _) => Outcome::Refused,
         (None, Kind::BadReply) => Outcome::Unreadable,
         (None, _) => Outcome::Unknown,

@@ -63,9 +63,13 @@ pub(crate) struct Vendor {
     pub codes: HashMap<String, u32>,
     /// Whether the vendor says when a token ends in several ways.
     pub several_ends: bool,
+    /// Whether a known key with another body is refused, as at Stripe.
+    pub compares_bodies: bool,
     /// Whether each reply has a `Date`.
     pub dates: bool,
     replies: HashMap<String, (i64, Value)>,
+    /// The body that came with each key.
+    keyed: HashMap<String, Value>,
     orders: HashSet<String>,
     /// The newest token of each holder.
     newest: HashMap<String, String>,
@@ -117,6 +121,10 @@ impl Vendor {
         }
         if let Fate::Fails(status) = fate {
             return Ok(self.reply(status, &json!({"error": "failed"}), now, sent_at));
+        }
+        let first_body = self.keyed.entry(key.clone()).or_insert_with(|| body.clone());
+        if self.compares_bodies && *first_body != body {
+            return Ok(self.reply(400, &json!({"error": "idempotency_error"}), now, sent_at));
         }
         let known = self.replies.get(&key).filter(|(until, _)| *until > now && path != "/order");
         let (status, reply) = match known {

@@ -146,3 +146,21 @@ async fn a_refresh_is_a_new_key_and_the_record_survives_forgetting() {
     assert_ne!(third.token(), second.token(), "a forgotten token does not come back under its old key");
     assert_eq!(nodes.http.lock().tokens.len(), 3);
 }
+
+/// The moments in the body are others then, so Stripe refuses the key; a used name is refused anyway.
+#[tokio::test]
+async fn a_store_that_lost_its_records_costs_one_more_vendor_call_and_no_callers_call() {
+    for grant in ["session", "order"] {
+        let nodes = Nodes::new(1);
+        nodes.http.lock().compares_bodies = true;
+        let ask = Ask::of_grant(grant, "a");
+        let before = nodes.ask(0, &ask).await.unwrap();
+        nodes.pass(60);
+        let empty = Arc::new(MemoryStore::new(nodes.clocks[0].clone()));
+        let engine = nodes.engine(0, empty, Settings::default());
+        let after = ask.of(&engine).await.unwrap();
+        assert!(after.token() != before.token() && nodes.is_alive(&after.token()), "{grant}");
+        assert_eq!(nodes.calls(), 3, "{grant}: the refused call and one more");
+        assert!(ask.of(&engine).await.unwrap().replayed);
+    }
+}
