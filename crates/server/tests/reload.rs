@@ -2,7 +2,7 @@
 //! line that says what changed. Calls are served all the time.
 #![cfg(unix)]
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use connectrpc::ErrorCode;
 use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, pki_types::ServerName};
@@ -13,14 +13,14 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use crate::common::{TestServer, TokenRequest, code, until};
 
 /// A certificate for localhost, and the client that trusts it alone.
-struct Certificate {
+pub(crate) struct Certificate {
     pem: String,
     key: String,
     client: Arc<ClientConfig>,
 }
 
 impl Certificate {
-    fn ending_in(year: i32) -> Self {
+    pub(crate) fn ending_in(year: i32) -> Self {
         let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         parameters.not_after = rcgen::date_time_ymd(year, 1, 1);
         let key = rcgen::KeyPair::generate().unwrap();
@@ -35,14 +35,19 @@ impl Certificate {
         Self { pem: certificate.pem(), key: key.serialize_pem(), client: Arc::new(client) }
     }
 
-    fn write(&self, folder: &Path) {
+    pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join("server.key"), &self.key).unwrap();
         fs::write(folder.join("server.pem"), &self.pem).unwrap();
     }
 
     /// Whether the server presents this certificate.
     async fn is_served(&self, served: &TestServer) -> bool {
-        let stream = TcpStream::connect(served.address).await.unwrap();
+        self.is_served_at(served.address).await
+    }
+
+    /// The same, for a server that may be down.
+    pub(crate) async fn is_served_at(&self, address: SocketAddr) -> bool {
+        let Ok(stream) = TcpStream::connect(address).await else { return false };
         let name = ServerName::try_from("localhost").unwrap();
         tokio_rustls::TlsConnector::from(self.client.clone()).connect(name, stream).await.is_ok()
     }

@@ -17,7 +17,7 @@ use serde_json::json;
 
 pub(crate) use counting_vendor::CountingVendor;
 
-const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+pub(crate) const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 
 /// A node that gives Redis ample time, so that a busy machine does not make it look slow.
 pub(crate) fn node(vendor: &CountingVendor, redis: Option<&str>) -> TestServer {
@@ -42,7 +42,7 @@ pub(crate) fn server<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a>
     TokenRequest { data: Some(json!({"audience": "server"})), ..client(merchant, reference) }
 }
 
-fn client<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
+pub(crate) fn client<'a>(merchant: &str, reference: &'a str) -> TokenRequest<'a> {
     let credentials = json!({"Paypal": {"client_id": merchant, "client_secret": "canary-secret"}});
     let timeout = Duration::from_secs(25);
     TokenRequest {

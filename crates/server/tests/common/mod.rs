@@ -185,7 +185,12 @@ impl TestServer {
 
     /// A client for this protocol.
     pub(crate) fn client_as(&self, protocol: Protocol, codec: CodecFormat) -> Client {
-        let target = format!("http://{}", self.address).parse().unwrap();
+        Self::client_at(self.address, protocol, codec)
+    }
+
+    /// The same, for a server at this address.
+    pub(crate) fn client_at(address: SocketAddr, protocol: Protocol, codec: CodecFormat) -> Client {
+        let target = format!("http://{address}").parse().unwrap();
         let config = ClientConfig::new(target).with_protocol(protocol).with_codec_format(codec);
         let http =
             if protocol == Protocol::Grpc { HttpClient::plaintext_http2_only() } else { HttpClient::plaintext() };
