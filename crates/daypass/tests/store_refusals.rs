@@ -155,3 +155,49 @@ async fn a_store_farther_away_than_its_time_limit_is_named_slow_with_its_round_t
     assert!(patient.wait_until_up(LONG).await);
     assert!(matches!(server.command(&["HLEN", "daypass-nodes"]), Answer::Number(1..)));
 }
+
+/// `MISCONF`: the last save failed, so Redis takes no writes.
+#[tokio::test]
+async fn a_disk_that_takes_no_save_is_told_and_reads_go_on() {
+    let options = ["--enable-protected-configs", "yes", "--save", "3600 1000000"];
+    let Some(server) = RedisServer::start_with(&options) else { return };
+    let store = backed(&server);
+    steady(&store, async || store.put(key(1, 1), b"shared".to_vec(), LONG).await).await;
+    // Nobody can make files there.
+    server.command(&["CONFIG", "SET", "dir", "/proc"]);
+    server.command(&["BGSAVE"]);
+    until(async || {
+        matches!(server.command(&["INFO", "persistence"]), Answer::Bytes(info)
+            if String::from_utf8_lossy(&info).contains("rdb_last_bgsave_status:err"))
+    })
+    .await;
+    store.put(key(1, 2), b"here".to_vec(), LONG).await.unwrap();
+    until(async || store.state().name() == "MISCONF").await;
+    assert_eq!(value(&store, &[key(1, 1)]).await.as_deref(), Some(b"shared".as_slice()));
+    assert!(store.is_complete(), "reads still go to the store");
+    assert!(store.state().to_string().contains("cannot save its data"), "{}", store.state());
+}
+
+/// A node of a Redis Cluster, a replica without its primary, a server that reads its data: no operation is done, and the node goes on alone.
+#[tokio::test]
+async fn a_store_that_serves_nothing_is_told_by_its_own_word() {
+    let Some(of_cluster) = RedisServer::start_with(&["--cluster-enabled", "yes"]) else { return };
+    let Some([mut primary, replica]) = pair() else { return };
+    replica.command(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
+    primary.kill();
+    let slow = ["--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024"];
+    let Some(mut loading) = RedisServer::start_with(&slow) else { return };
+    for nth in 0..400 {
+        loading.command(&["SET", &format!("key-{nth}"), &"x".repeat(2048)]);
+    }
+    loading.command(&["SAVE"]);
+    loading.restart();
+    for (server, state) in [(&of_cluster, "MOVED"), (&replica, "READONLY"), (&loading, "LOADING")] {
+        let store = backed_at(&server.url(), TIMEOUT);
+        until(async || store.state().name() == state).await;
+        assert!(!store.is_complete(), "{state}");
+        store.put(key(1, 1), b"here".to_vec(), LONG).await.unwrap();
+        assert_eq!(read(&store, key(1, 1)).await.as_deref(), Some(b"here".as_slice()), "{state}");
+        assert!(store.forget(Fingerprint([1; 8])).await.is_err(), "{state}");
+    }
+}
