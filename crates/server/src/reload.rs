@@ -45,6 +45,8 @@ pub(crate) struct Source {
     pub file: Option<PathBuf>,
     /// Changes that do not come from file and environment: flags, the embedded sandbox.
     pub amend: Box<dyn Fn(&mut Config) + Send + Sync>,
+    /// Settings that flags give: other values of them have no effect.
+    pub by_flag: Vec<&'static str>,
 }
 
 impl Source {
@@ -54,6 +56,7 @@ impl Source {
     /// As [`Config::load`], and the faults of the whole.
     pub(crate) fn read(&self) -> Result<(Config, SettingDigests), ConfigError> {
         let (mut config, digests) = Config::load_with_digests(self.file.as_deref())?;
+        let digests = digests.without(&self.by_flag);
         (self.amend)(&mut config);
         let faults = config.faults();
         if faults.is_empty() { Ok((config, digests)) } else { Err(ConfigError::Faults(faults)) }

@@ -133,6 +133,20 @@ async fn health_is_not_serving_while_calls_in_flight_finish() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_connections_are_served_for_the_configured_delay_after_sigterm() {
+    let mut served = TestServer::start(&["--sandbox"], &[("DAYPASS_SHUTDOWN_DELAY_MS", "600000")]);
+    served.terminate();
+    let ready = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    until("readiness fails", async || served.http(served.admin, ready).starts_with("HTTP/1.1 503")).await;
+    // Each call has a connection of its own.
+    for nth in 0..3 {
+        served.call(&TokenRequest::stripe(&format!("sk_test_delay{nth}"))).await.unwrap();
+    }
+    served.terminate();
+    assert_eq!(tokio::task::block_in_place(|| served.wait()).code(), Some(130));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_the_process_at_once() {
     let (mut served, vendor) = held("600000").await;
     let mut in_flight = callers(&served, 2);

@@ -52,6 +52,17 @@ fn beyond_loopback_a_certificate_and_callers_are_required() {
     assert!(!started && !said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
 }
 
+#[tokio::test]
+async fn the_sandbox_says_which_configured_hosts_it_stands_in_for() {
+    let canary = "https://canary.example";
+    let served = TestServer::start(&["--sandbox"], &[("DAYPASS_CONNECTORS__STRIPE__TEST_BASE_URL", canary)]);
+    let log = served.log();
+    let warned = "connectors.stripe.test_base_url has no effect: the sandbox stands in for every connector";
+    assert_eq!(log.matches(warned).count(), 1, "{log}");
+    assert!(!log.contains(canary));
+    served.call(&TokenRequest::stripe("sk_test_hosts")).await.unwrap();
+}
+
 #[test]
 fn the_server_starts_without_a_folder_for_temporary_files() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_daypass"))

@@ -76,17 +76,18 @@ async fn callers_and_policy_change_at_sighup() {
     // A connection that is there stays, and gets a change like any other.
     fs::write(
         folder.path().join("daypass.toml"),
-        format!("listen = '127.0.0.1:1'\n[policy]\nconnectors = ['adyen']\n{}", callers("new")),
+        // The listening address is given by a flag, so the file's has no effect.
+        format!("listen = '127.0.0.1:1'\nmax_connections = 77\n[policy]\nconnectors = ['adyen']\n{}", callers("new")),
     )
     .unwrap();
     let log = served.log();
-    assert!(log.contains(r#""changed":"callers, policy.connectors","needs_restart":"listen""#), "{log}");
+    assert!(log.contains(r#""changed":"callers, policy.connectors","needs_restart":"max_connections""#), "{log}");
     assert!(!log.contains(&hex::encode(Sha256::digest("new"))), "{log}");
     assert_eq!(code(served.call(&with_key("Bearer old")).await), ErrorCode::Unauthenticated);
     assert_eq!(code(served.call(&with_key("Bearer new")).await), ErrorCode::PermissionDenied);
     // What waits for a restart is said again.
     let log = served.log();
-    assert!(log.contains(r#""changed":"","needs_restart":"listen""#), "{log}");
+    assert!(log.contains(r#""changed":"","needs_restart":"max_connections""#), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,6 +56,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             logs::announce(format_args!("try it in a browser: {url}"));
         }
     }
+    let digests = digests.without(&source.by_flag);
     server.serve(signal, Some(Reloading { source, digests, hangups })).await?;
     Ok(())
 }
@@ -70,5 +71,7 @@ fn source(args: &Args, sandbox: Option<SocketAddr>) -> Source {
             embedded_sandbox::redirect(config, sandbox);
         }
     };
-    Source { file: args.config.clone(), amend: Box::new(amend) }
+    let by_flag = [(listen, "listen"), (admin_listen, "admin_listen")];
+    let by_flag = by_flag.into_iter().filter_map(|(flag, setting)| flag.map(|_| setting)).collect();
+    Source { file: args.config.clone(), amend: Box::new(amend), by_flag }
 }

@@ -33,6 +33,12 @@ impl SettingDigests {
         Self(digests)
     }
 
+    /// The digests of all other settings.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
     /// The names of the settings that differ.
     pub(crate) fn changed(&self, other: &Self) -> Vec<String> {
         let names: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
