@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cache::{
         events::CacheEvent,
-        keys::{CacheKeys, ends_earlier, exchanges_secret, reference_reused},
+        keys::{self, ends_earlier, exchanges_secret, reference_reused},
         mint::{Minted, Minter},
         query::{Freshness, Query},
         record::Content,
@@ -93,7 +93,8 @@ impl Fetcher {
             Lease::Acquired => Some(owner),
             Lease::Skipped => None,
         };
-        let rejection = self.remembered_rejection(keys).filter(|_| query.freshness == Freshness::CacheOk);
+        let authenticated_as = keys::rejection(&query.request, &self.minter.sealed.keyring);
+        let rejection = self.remembered_rejection(&authenticated_as).filter(|_| query.freshness == Freshness::CacheOk);
         let Minted { exchanged, record } = match (rejection, lease) {
             (Some(error), _) => Minted { exchanged: Exchanged::without_call(Err(error)), record: None },
             (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, self.minter.mint(query)).await,
@@ -123,7 +124,7 @@ impl Fetcher {
             Err(error) => {
                 if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
                     let until = self.minter.sealed.clock.elapsed() + REMEMBER_REJECTION;
-                    self.rejected.insert(keys.rejection, (error.clone(), until));
+                    self.rejected.insert(authenticated_as, (error.clone(), until));
                 }
                 if let Some(Put { key, value, life }) = record {
                     let _ = self.minter.sealed.store.put(key, value, life).await;
@@ -239,8 +240,8 @@ impl Fetcher {
     }
 
     /// The error with which the connector has just rejected these credentials.
-    fn remembered_rejection(&self, keys: &CacheKeys) -> Option<Error> {
-        let (error, until) = self.rejected.get(&keys.rejection)?;
+    fn remembered_rejection(&self, authenticated_as: &[u8; 32]) -> Option<Error> {
+        let (error, until) = self.rejected.get(authenticated_as)?;
         (until > self.minter.sealed.clock.elapsed()).then(|| {
             CacheEvent::RejectionRemembered.count();
             error

@@ -134,12 +134,13 @@ impl Begun {
     /// # Errors
     /// The exchange uses up a secret that was sent before.
     pub(super) async fn read(sealed: &SealedStore, keys: &CacheKeys, request: &TokenRequest) -> Result<Self> {
-        let (now, key) = (sealed.clock.now(), keys.issuance_key());
+        let (now, known) = (sealed.clock.now(), keys.issuance(request, &sealed.keyring));
+        let key = keys.first_of(&known);
         let salt = if sealed.store.is_complete() { 0 } else { random() };
         let first = State::first(keys.request, now, salt);
         let new = |state, unsaved| Self { key, state, age: Duration::ZERO, repeated: false, unsaved };
         let Some(value) = seal(&first, &sealed.keyring, key) else { return Ok(new(first, true)) };
-        let found = match sealed.store.put_if_absent(&keys.issuance, key, value, KEEP).await {
+        let found = match sealed.store.put_if_absent(&known, key, value, KEEP).await {
             Ok(None) => return Ok(new(first, false)),
             // Alone: no record is known, so the key must be one that nobody else has.
             Err(StoreError) => return Ok(new(State { salt: random(), ..first }, true)),
@@ -170,11 +171,12 @@ impl Begun {
     }
 
     /// An issuance of a token that is used up by its first use: each call has one of its own.
-    pub(super) async fn single(sealed: &SealedStore, keys: &CacheKeys) -> Self {
-        let (now, key) = (sealed.clock.now(), keys.issuance_key());
+    pub(super) async fn single(sealed: &SealedStore, keys: &CacheKeys, request: &TokenRequest) -> Self {
+        let (now, known) = (sealed.clock.now(), keys.issuance(request, &sealed.keyring));
+        let key = keys.first_of(&known);
         let state = State::first(keys.request, now, random());
         let next = |state: &State| seal(&state.clone().next_generation(), &sealed.keyring, key).unwrap_or_default();
-        let found = sealed.store.put_if_absent(&keys.issuance, key, next(&state), KEEP).await;
+        let found = sealed.store.put_if_absent(&known, key, next(&state), KEEP).await;
         let generation = found.ok().flatten().and_then(|found| open(&found, &sealed.keyring)).map(|had| had.generation);
         let state = State { generation: generation.unwrap_or(0), ..state };
         if generation.is_some() {

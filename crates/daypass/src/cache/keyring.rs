@@ -16,6 +16,8 @@ const LAYOUT: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
 
+type HmacSha256 = Hmac<Sha256>;
+
 /// The keys of the store: the current one first, then the ones that it replaced.
 pub struct Keyring(Vec<Key>);
 
@@ -32,7 +34,8 @@ pub enum KeyringError {
 
 struct Key {
     id: [u8; KEY_ID_BYTES],
-    naming: [u8; 32],
+    /// Has hashed its key, which is half of the work for a short text.
+    naming: HmacSha256,
     sealing: XChaCha20Poly1305,
 }
 
@@ -59,7 +62,7 @@ impl Keyring {
 
     /// Keyed hashes, one for each key of the ring, the current key first.
     pub(crate) fn digests<'a>(&'a self, of: &'a HashInput) -> impl Iterator<Item = [u8; 32]> + 'a {
-        self.0.iter().map(|key| mac(&key.naming, &of.0))
+        self.0.iter().map(|key| key.naming.clone().chain_update(&of.0).finalize().into_bytes().into())
     }
 
     /// A keyed hash by the current key.
@@ -100,17 +103,22 @@ impl Key {
         let [a, b, c, d, ..] = mac(bytes, b"daypass key id");
         Self {
             id: [a, b, c, d],
-            naming: mac(bytes, b"daypass names"),
+            naming: keyed(&mac(bytes, b"daypass names")),
             sealing: XChaCha20Poly1305::new(&mac(bytes, b"daypass seals").into()),
         }
     }
 }
 
 fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
-    <Hmac<Sha256> as Mac>::new_from_slice(key).map_or([0; 32], |mut mac| {
-        mac.update(text);
-        mac.finalize().into_bytes().into()
-    })
+    keyed(key).chain_update(text).finalize().into_bytes().into()
+}
+
+fn keyed(key: &[u8; 32]) -> HmacSha256 {
+    // The longest key that is used as it is has the length of a block (RFC 2104 section 2).
+    let mut block = [0; 64];
+    let (start, _) = block.split_at_mut(key.len());
+    start.copy_from_slice(key);
+    <HmacSha256 as KeyInit>::new(&block.into())
 }
 
 fn decode(text: &str) -> Option<[u8; 32]> {

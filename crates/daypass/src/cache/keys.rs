@@ -20,17 +20,11 @@ use crate::{
 pub(crate) struct CacheKeys {
     /// The fingerprints of the credentials, one for each key of the ring.
     pub fingerprints: Vec<Fingerprint>,
-    /// The digest of everything that a rejected call was authenticated with, for remembered
-    /// rejections. Which inputs a connector authenticates by (a store's id, a region, a prefix of the
-    /// host) is its own affair, so all of them are in it.
-    pub rejection: [u8; 32],
     /// The store keys of the reference's note, one for each key of the ring.
     pub reference: Vec<StoreKey>,
     /// The store keys of a shared SERVER token, one for each key of the ring. Empty where each
     /// reference has its own token.
     pub shared: Vec<StoreKey>,
-    /// The store keys of the token's issuance, one for each key of the ring.
-    pub issuance: Vec<StoreKey>,
     /// The digest of everything that was asked for, without the reference. Two calls with one
     /// reference are the same call where it is equal. It does not depend on the ring, whose keys
     /// change.
@@ -52,7 +46,6 @@ impl CacheKeys {
             digests.map(|(digest, fingerprint)| StoreKey { fingerprint: *fingerprint, digest }).collect()
         };
         let reference = urls(urls(credentials("reference"), Mode::Test), Mode::Live).part(&request.reference);
-        let rejection = asked_for(request, credentials("rejection"));
         // A CLIENT grant's token belongs to one reference, also where a backend asks for the values
         // that came with it.
         let shared = is_shared(request).then(|| match exchanges_secret(request) {
@@ -61,23 +54,7 @@ impl CacheKeys {
         });
         let reference = store_keys(reference);
         let shared = shared.map(store_keys).unwrap_or_default();
-        let token = if shared.is_empty() { &reference } else { &shared };
-        let issuance = match request.grant.spends.and_then(|name| given(request, name)) {
-            Some(secret) => {
-                let spent = HashInput::of("spent").part(request.meta.id).part(request.mode.label());
-                let spent = urls(spent, request.mode).part(secret.as_bytes());
-                ring.digests(&spent).map(apart).collect()
-            }
-            None => token.iter().map(|key| derived("issuance", key, &[])).map(apart).collect(),
-        };
-        Self {
-            rejection: ring.digest(&rejection),
-            issuance,
-            reference,
-            shared,
-            request: asked_for(request, HashInput::of("request")).unkeyed_digest(),
-            fingerprints,
-        }
+        Self { reference, shared, request: asked_for(request, HashInput::of("request")).unkeyed_digest(), fingerprints }
     }
 
     /// The store keys of the token itself: those of a shared one, else those of its reference.
@@ -90,9 +67,17 @@ impl CacheKeys {
         self.first_of(self.token())
     }
 
-    /// The store key of a new record of the issuance.
-    pub(super) fn issuance_key(&self) -> StoreKey {
-        self.first_of(&self.issuance)
+    /// The store keys of the token's issuance, one for each key of the ring. A new record has the
+    /// first one.
+    pub(super) fn issuance(&self, request: &TokenRequest, ring: &Keyring) -> Vec<StoreKey> {
+        match request.grant.spends.and_then(|name| given(request, name)) {
+            Some(secret) => {
+                let spent = HashInput::of("spent").part(request.meta.id).part(request.mode.label());
+                let spent = spent.parts(request.bases.of_mode(request.mode).iter()).part(secret.as_bytes());
+                ring.digests(&spent).map(apart).collect()
+            }
+            None => self.token().iter().map(|key| derived("issuance", key, &[])).map(apart).collect(),
+        }
     }
 
     /// The store keys of a shared token that was replaced, by its tag.
@@ -101,7 +86,7 @@ impl CacheKeys {
         self.shared.iter().map(key).collect()
     }
 
-    fn first_of(&self, keys: &[StoreKey]) -> StoreKey {
+    pub(super) fn first_of(&self, keys: &[StoreKey]) -> StoreKey {
         // A ring has a key, so there is a first one.
         let unused = StoreKey { fingerprint: Fingerprint([0; 8]), digest: self.request };
         keys.first().copied().unwrap_or(unused)
@@ -111,6 +96,14 @@ impl CacheKeys {
     pub(crate) fn same_request(&self, request: &[u8; 32]) -> Result<()> {
         if *request == self.request { Ok(()) } else { Err(reference_reused()) }
     }
+}
+
+/// The digest of everything that a rejected call was authenticated with, for remembered rejections.
+/// Which inputs a connector authenticates by (a store's id, a region, a prefix of the host) is its
+/// own affair, so all of them are in it.
+pub(super) fn rejection(request: &TokenRequest, ring: &Keyring) -> [u8; 32] {
+    let fields = credentials_of(request);
+    ring.digest(&asked_for(request, hash_fields("rejection", request, &fields)))
 }
 
 /// Whether a new token ends the one before it.

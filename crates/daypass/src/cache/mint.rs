@@ -43,7 +43,7 @@ impl Minter {
     pub(super) async fn mint(&self, query: &Query) -> Minted {
         let (sealed, request) = (&self.sealed, &query.request);
         let begun = match request.grant.single_use {
-            true => Ok(Begun::single(sealed, &query.keys).await),
+            true => Ok(Begun::single(sealed, &query.keys, request).await),
             false => Begun::read(sealed, &query.keys, request).await,
         };
         let mut begun = match begun {
