@@ -1,4 +1,4 @@
-//! The keys of the store: they name stored values (keyed hashes) and seal them
+//! The keys of the store: they name stored values (keyed BLAKE3) and seal them
 //! (XChaCha20-Poly1305). The cache uses them; the configuration brings them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -7,16 +7,12 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use connectors::Secret;
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// First byte of every sealed value: the layout that follows.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
-
-type HmacSha256 = Hmac<Sha256>;
 
 /// The keys of the store: the current one first, then the ones that it replaced.
 pub struct Keyring(Vec<Key>);
@@ -34,8 +30,7 @@ pub enum KeyringError {
 
 struct Key {
     id: [u8; KEY_ID_BYTES],
-    /// Has hashed its key, which is half of the work for a short text.
-    naming: HmacSha256,
+    naming: [u8; 32],
     sealing: XChaCha20Poly1305,
 }
 
@@ -62,7 +57,7 @@ impl Keyring {
 
     /// Keyed hashes, one for each key of the ring, the current key first.
     pub(crate) fn digests<'a>(&'a self, of: &'a HashInput) -> impl Iterator<Item = [u8; 32]> + 'a {
-        self.0.iter().map(|key| key.naming.clone().chain_update(&of.0).finalize().into_bytes().into())
+        self.0.iter().map(|key| blake3::keyed_hash(&key.naming, &of.0).into())
     }
 
     /// A keyed hash by the current key.
@@ -99,26 +94,16 @@ impl Keyring {
 }
 
 impl Key {
+    /// Three keys of one, for three purposes (BLAKE3's key derivation).
     fn of(bytes: &[u8; 32]) -> Self {
-        let [a, b, c, d, ..] = mac(bytes, b"daypass key id");
+        let derived = |purpose| blake3::derive_key(purpose, bytes);
+        let [a, b, c, d, ..] = derived("daypass 2026-11 key id");
         Self {
             id: [a, b, c, d],
-            naming: keyed(&mac(bytes, b"daypass names")),
-            sealing: XChaCha20Poly1305::new(&mac(bytes, b"daypass seals").into()),
+            naming: derived("daypass 2026-11 names"),
+            sealing: XChaCha20Poly1305::new(&derived("daypass 2026-11 seals").into()),
         }
     }
-}
-
-fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
-    keyed(key).chain_update(text).finalize().into_bytes().into()
-}
-
-fn keyed(key: &[u8; 32]) -> HmacSha256 {
-    // The longest key that is used as it is has the length of a block (RFC 2104 section 2).
-    let mut block = [0; 64];
-    let (start, _) = block.split_at_mut(key.len());
-    start.copy_from_slice(key);
-    <HmacSha256 as KeyInit>::new(&block.into())
 }
 
 fn decode(text: &str) -> Option<[u8; 32]> {
@@ -153,7 +138,7 @@ impl HashInput {
 
     /// A hash without a key, for use inside sealed values only.
     pub(crate) fn unkeyed_digest(&self) -> [u8; 32] {
-        Sha256::digest(&self.0).into()
+        blake3::hash(&self.0).into()
     }
 }
 
