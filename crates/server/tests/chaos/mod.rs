@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::cluster::{client, server};
 use crate::common::{TokenRequest, until};
 use crate::redis_server::{
-    RedisServer,
+    Answer, RedisServer,
     groups::{pair, swap},
     relay::Relay,
 };
@@ -232,8 +232,9 @@ impl Chaos {
             }
             if step % 60 == 30 {
                 let node = &self.nodes[usize::try_from(step / 60).unwrap() % 3];
-                node.kill();
+                let number = node.kill();
                 tokio::time::sleep(Duration::from_secs(1)).await;
+                self.take_off_list(number);
                 node.begin().await;
                 self.table.count("kill -9 of a node");
             }
@@ -249,6 +250,21 @@ impl Chaos {
             self.table.count("cache forget, done");
         } else {
             self.table.count("cache forget, said that it failed");
+        }
+    }
+
+    /// What the operator does after a crash, as docs/store.md says: the node will not confirm.
+    fn take_off_list(&self, number: u32) {
+        for server in &self.redis {
+            let Answer::Many(names) = server.command(&["HKEYS", "daypass-nodes"]) else { continue };
+            for name in names {
+                let Answer::Bytes(name) = name else { continue };
+                let name = String::from_utf8(name).unwrap();
+                if name.contains(&format!("/{number}/")) {
+                    // The replica refuses, and follows its primary.
+                    server.command(&["HDEL", "daypass-nodes", &name]);
+                }
+            }
         }
     }
 

@@ -92,12 +92,13 @@ impl Node {
         self.lives.fetch_add(1, SeqCst);
     }
 
-    /// Ends the process as a crash of the machine does.
-    pub(super) fn kill(&self) {
+    /// Ends the process as a crash of the machine does. Its number.
+    pub(super) fn kill(&self) -> u32 {
         self.lives.fetch_add(1, SeqCst);
         let mut child = self.child.lock().unwrap().take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+        child.id()
     }
 
     /// Which life of the node it is; odd while it is down.
