@@ -14,6 +14,7 @@ mod issued;
 mod report;
 mod request;
 mod settings;
+mod spans;
 mod store;
 
 pub use cache::keyring::{Keyring, KeyringError};
@@ -33,6 +34,7 @@ pub use request::{
     validated::TokenRequest,
 };
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};
+pub use spans::SPANS;
 pub use store::{
     Fingerprint, FingerprintError, Forgotten, LeaseOutcome, Owner, Put, Store, StoreError, StoreKey, StoredValue,
     fallback::FallbackStore,

@@ -8,6 +8,9 @@ use std::{
 
 use connectors::{Audience, Error, Fault, Kind};
 use daypass::{CallReport, IssuedToken};
+use tracing::Span;
+
+use crate::telemetry::spans;
 
 /// Most characters of a merchant id in the log.
 const MAX_MERCHANT_ID_CHARS: usize = 128;
@@ -20,6 +23,10 @@ pub(crate) struct AccessLogEntry {
     request_id: String,
     merchant_id: Option<String>,
     trace_id: Option<String>,
+    /// The id of the call's span, where spans are made.
+    span_id: Option<String>,
+    /// The call's span.
+    span: Span,
     /// The fields at fault, where the caller's request was refused.
     fields: Option<String>,
     /// Why the connector's answer is not there.
@@ -56,9 +63,17 @@ impl Outcome {
 
 impl AccessLogEntry {
     /// Starts an entry and its measurement of time.
-    pub(crate) fn start(request_id: Option<&str>, merchant_id: Option<&str>, traceparent: Option<&str>) -> Self {
+    pub(crate) fn start(
+        request_id: Option<&str>,
+        merchant_id: Option<&str>,
+        traceparent: Option<&str>,
+        span: Span,
+    ) -> Self {
+        let (trace, span_id) = spans::ids(&span).unzip();
         Self {
-            trace_id: traceparent.and_then(trace_id).map(ToOwned::to_owned),
+            trace_id: trace.or_else(|| traceparent.and_then(spans::trace_id).map(ToOwned::to_owned)),
+            span_id,
+            span,
             fields: None,
             cause: None,
             request_id: request_id.unwrap_or_default().into(),
@@ -92,6 +107,7 @@ impl AccessLogEntry {
             request_id = self.request_id,
             merchant_id = self.merchant_id,
             trace_id = self.trace_id,
+            span_id = self.span_id,
             caller = self.caller,
             connector = self.report.connector.unwrap_or("none"),
             grant = self.report.grant.unwrap_or("none"),
@@ -127,25 +143,17 @@ impl AccessLogEntry {
     }
 }
 
-/// The trace id of a `traceparent` header (W3C Trace Context, section 3.2); `None` where the header
-/// is malformed. Ids of zeros alone are invalid (sections 3.2.2.3 and 3.2.2.4).
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let mut parts = traceparent.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let whole = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
-    let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
-    (whole && !is_zero(trace) && !is_zero(parent) && (version != "00" || parts.next().is_none())).then_some(trace)
-}
-
 impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.outcome = Outcome::Failure(Kind::Internal);
         }
         let duration = self.started.elapsed();
+        self.span
+            .record("daypass.connector", self.report.connector)
+            .record("daypass.grant", self.report.grant)
+            .record("daypass.replayed", self.report.replayed)
+            .record("daypass.outcome", self.outcome.label());
         self.write_line(duration);
         self.record_metrics(duration);
     }
@@ -158,31 +166,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trace_context_is_read_as_the_w3c_writes_it() {
-        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        for (header, want) in [
-            (format!("00-{trace}-00f067aa0ba902b7-01"), Some(trace)),
-            (format!("01-{trace}-00f067aa0ba902b7-01-more"), Some(trace)),
-            (format!("00-{trace}-00f067aa0ba902b7-01-more"), None),
-            (format!("ff-{trace}-00f067aa0ba902b7-01"), None),
-            (format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()), None),
-            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None),
-            (format!("00-{trace}-0000000000000000-01"), None),
-            (format!("00-{trace}-00F067AA0BA902B7-01"), None),
-            (format!("00-{trace}-00f067aa0ba902b7-0"), None),
-            ("00".into(), None),
-        ] {
-            assert_eq!(trace_id(&header), want, "{header}");
-        }
-    }
-
-    #[test]
     fn an_entry_without_an_end_is_cancelled_and_a_panic_is_internal() {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
-            drop(AccessLogEntry::start(None, None, None));
+            drop(AccessLogEntry::start(None, None, None, Span::none()));
             let defect = std::panic::catch_unwind(|| {
-                let _entry = AccessLogEntry::start(None, None, None);
+                let _entry = AccessLogEntry::start(None, None, None, Span::none());
                 panic!("on purpose");
             });
             assert!(defect.is_err());

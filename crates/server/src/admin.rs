@@ -12,11 +12,13 @@ use axum::{
 use daypass::{Engine, Transport};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
+use metrics_util::layers::FanoutBuilder;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     logs,
     metric_list::{Kind, METRICS, describe},
+    telemetry::MeterRecorder,
 };
 
 /// Time between two runs of upkeep. Without it, samples of histograms use memory until a scrape.
@@ -24,21 +26,35 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Metrics cannot be collected.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(crate) struct MetricsError(#[from] BuildError);
+pub(crate) enum MetricsError {
+    /// The exporter refuses a name or a bucket.
+    #[error(transparent)]
+    Exporter(#[from] BuildError),
+    /// Metrics are collected already.
+    #[error("metrics are collected already")]
+    Started,
+}
 
-/// Starts to collect metrics, once per process.
+/// Starts to collect metrics, once per process; also for a collector.
 ///
 /// # Errors
 /// Metrics are collected already.
-pub(crate) fn collect_metrics() -> Result<PrometheusHandle, MetricsError> {
+pub(crate) fn collect_metrics(meters: Option<MeterRecorder>) -> Result<PrometheusHandle, MetricsError> {
     let mut builder = PrometheusBuilder::new();
     for metric in METRICS {
         if let Kind::Histogram(buckets) = metric.kind {
             builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), buckets)?;
         }
     }
-    let metrics = builder.install_recorder()?;
+    let recorder = builder.build_recorder();
+    let metrics = recorder.handle();
+    match meters {
+        None => metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Started)?,
+        Some(meters) => {
+            let both = FanoutBuilder::default().add_recorder(recorder).add_recorder(meters).build();
+            metrics::set_global_recorder(both).map_err(|_| MetricsError::Started)?;
+        }
+    }
     describe();
     Ok(metrics)
 }

@@ -4,7 +4,10 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use daypass::{Clock, Egress, Engine, FallbackStore, MemoryStore, RedisStore, Store, SystemClock, Transport};
 
-use crate::config::{Config, ConfigError};
+use crate::{
+    config::{Config, ConfigError},
+    telemetry::spans,
+};
 
 /// The kind of process that the engine runs in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,8 @@ pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transpor
     if let (Some((_, place)), Process::Node) = (&proxy, process) {
         tracing::info!("calls to connectors go through the proxy of {place}");
     }
-    let egress = Egress { connect: settings.connect(), proxy: proxy.map(|(proxy, _)| proxy) };
+    let trace_context = config.egress.send_trace_context.then_some(spans::header as fn() -> _);
+    let egress = Egress { connect: settings.connect(), proxy: proxy.map(|(proxy, _)| proxy), trace_context };
     let transport =
         Transport::new(egress, authorities.as_deref()).map_err(|error| EngineError::Transport(error.to_string()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());

@@ -24,5 +24,6 @@ mod rpc;
 mod server;
 mod signals;
 mod supervisor;
+mod telemetry;
 mod tls;
 mod vendor_call;

@@ -27,7 +27,8 @@ pub const EVERY_LINE: &[Field] = &[
 pub const CALL_LINE: &[Field] = &[
     field("request_id", "the id of `x-request-id`, or the one that the server made; the response repeats it"),
     field("merchant_id", "`x-merchant-id`, its first 128 characters"),
-    field("trace_id", "the trace of a valid `traceparent` (W3C Trace Context)"),
+    field("trace_id", "the trace of a valid `traceparent` (W3C Trace Context), or the call's own"),
+    field("span_id", "the call's span, where spans are made (OpenTelemetry)"),
     field("caller", "the name of the authenticated caller"),
     field("connector", "the connector, or `none` before the request is understood"),
     field("grant", "the grant, or `none` before one is chosen"),

@@ -1,5 +1,5 @@
-//! Logs to standard error, as JSON unless that is a terminal. Uses `log_writer`. Used by `cli`,
-//! `config`, `admin` and `signals`.
+//! Logs to standard error, as JSON unless that is a terminal, and to a collector. Uses `log_writer`.
+//! Used by `cli`, `config`, `admin`, `signals` and `telemetry`.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -12,11 +12,25 @@ use std::{
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    EnvFilter, fmt, reload,
+    EnvFilter, Layer, Registry, fmt,
+    layer::SubscriberExt,
+    reload,
     util::{SubscriberInitExt, TryInitError},
 };
 
 use crate::log_writer::LogWriter;
+
+/// A layer of the process's subscriber.
+pub(crate) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What a collector gets besides the log on standard error.
+#[derive(Default)]
+pub(crate) struct CollectorLayers {
+    /// Makes spans.
+    pub spans: Option<BoxedLayer>,
+    /// Takes the lines that pass the log filter.
+    pub lines: Option<BoxedLayer>,
+}
 
 /// Longest time for the end of the process to write the last lines. It is short, as it comes after
 /// the grace time of calls in flight.
@@ -25,10 +39,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// The writer of the process, which has one standard error.
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
-/// Replaces the filter of the process's log.
-static REPLACE_FILTER: OnceLock<ReplaceFilter> = OnceLock::new();
-
-type ReplaceFilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+/// The filters of the process's log: of its lines, and of those that go to a collector.
+static FILTERS: OnceLock<Vec<reload::Handle<EnvFilter, Registry>>> = OnceLock::new();
 
 /// Logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -52,22 +64,28 @@ pub(crate) enum LogError {
 ///
 /// # Errors
 /// The filter cannot be read, or logging has started already.
-pub(crate) fn start(directives: &str) -> Result<(), LogError> {
-    let filter = filter(directives)?;
+pub(crate) fn start(directives: &str, collector: CollectorLayers) -> Result<(), LogError> {
+    let (lines_filter, lines_handle) = reload::Layer::new(filter(directives)?);
     let writer = LogWriter::start(io::stderr())?;
     let writer = WRITER.get_or_init(|| writer);
-    let lines = fmt().with_env_filter(filter).with_writer(|| writer.clone()).with_target(false);
-    if io::stderr().is_terminal() {
-        let lines = lines.compact().with_filter_reloading();
-        let handle = lines.reload_handle();
-        lines.finish().try_init()?;
-        let _ = REPLACE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
-    } else {
-        let lines = lines.json().flatten_event(true).with_filter_reloading();
-        let handle = lines.reload_handle();
-        lines.finish().try_init()?;
-        let _ = REPLACE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
+    let lines = fmt::layer().with_writer(|| writer.clone()).with_target(false);
+    let mut layers: Vec<BoxedLayer> = vec![match io::stderr().is_terminal() {
+        true => lines.compact().with_filter(lines_filter).boxed(),
+        // A line is whole by itself: no list of spans.
+        false => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            lines.with_filter(lines_filter).boxed()
+        }
+    }];
+    let mut handles = vec![lines_handle];
+    layers.extend(collector.spans);
+    if let Some(lines) = collector.lines {
+        let (filter, handle) = reload::Layer::new(filter(directives)?);
+        layers.push(lines.with_filter(filter).boxed());
+        handles.push(handle);
     }
+    tracing_subscriber::registry().with(layers).try_init()?;
+    let _ = FILTERS.set(handles);
     // The hook of the standard library writes to standard error directly.
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
@@ -78,9 +96,9 @@ pub(crate) fn start(directives: &str) -> Result<(), LogError> {
 /// # Errors
 /// The filter cannot be read.
 pub(crate) fn set_filter(directives: &str) -> Result<(), LogError> {
-    let filter = filter(directives)?;
-    if let Some(replace) = REPLACE_FILTER.get() {
-        replace(filter)?;
+    check(directives)?;
+    for handle in FILTERS.get().into_iter().flatten() {
+        handle.reload(filter(directives)?)?;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::{
     rpc::{TokenService, json_request::JsonRequests},
     signals::Hangups,
     supervisor,
+    telemetry::MeterRecorder,
     tls::ServerTls,
 };
 
@@ -164,9 +165,10 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()>,
         reloading: Option<Reloading>,
+        meters: Option<MeterRecorder>,
     ) -> Result<(), ServerError> {
         let (ready, is_ready) = watch::channel(true);
-        let (metrics, engine) = (admin::collect_metrics()?, self.live.engine.clone());
+        let (metrics, engine) = (admin::collect_metrics(meters)?, self.live.engine.clone());
         let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone()));
         self.tls.report_expiry();
         let delay = Duration::from_millis(self.config.shutdown_delay_ms);

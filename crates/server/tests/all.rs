@@ -9,6 +9,8 @@ mod cluster;
 #[cfg(test)]
 mod cluster_forget;
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod common;

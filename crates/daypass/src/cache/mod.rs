@@ -18,6 +18,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use connectors::{Error, Kind, Result};
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use crate::{
     cache::{
@@ -35,6 +36,7 @@ use crate::{
     issued::IssuedToken,
     report::ConnectorUse,
     request::validated::TokenRequest,
+    spans,
     store::{Fingerprint, Store, StoreError, StoreKey, redis::trouble::StoreState},
 };
 
@@ -96,7 +98,7 @@ impl TokenCache {
         // one read.
         let noted = match shared && !self.in_flight.contains(&flight_key(query)) {
             false => None,
-            true => match self.look_up(query).await? {
+            true => match self.look_up(query).instrument(spans::lookup()).await? {
                 Lookup::Hit(answer) => return Ok(answer),
                 Lookup::Miss(noted) => noted,
             },
@@ -105,7 +107,8 @@ impl TokenCache {
         loop {
             let waiter = self.join(query);
             let role = waiter.role;
-            let Ok(fetched) = timeout_at(query.deadline, waiter.result()).await else {
+            let result = waiter.result().instrument(spans::flight(role == Role::Started));
+            let Ok(fetched) = timeout_at(query.deadline, result).await else {
                 return Err(Error::new(Kind::Timeout, "the connector did not answer in time"));
             };
             // A fetch that panicked has no result: the next waiter starts another one.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// The tasks that are running, by key.
 ///
@@ -55,13 +56,14 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
         drop(running);
         let remove = RemoveOnDrop { running: self.0.clone(), key: key.clone() };
         let task = start();
-        tokio::spawn(async move {
+        let running = async move {
             let result = task.await;
             // The key goes first: a caller that comes after the result must read the store, or
             // start a task of its own.
             drop(remove);
             let _ = sender.send(Some(result));
-        });
+        };
+        tokio::spawn(running.in_current_span());
         Waiter { result, role: Role::Started }
     }
 }

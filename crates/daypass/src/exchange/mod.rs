@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use connectors::{Call, Error, Exchange, Kind, Nonce, Reply, Result, Step, Timestamp, Token};
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument, Span};
 
 use crate::{
     clock::Clock,
@@ -28,6 +29,7 @@ use crate::{
     report::ConnectorUse,
     request::validated::TokenRequest,
     settings::Limits,
+    spans,
 };
 
 /// An attempt that had this much time and got no reply counts as a failure of the host. With less
@@ -165,7 +167,9 @@ impl<V: HttpSend> Exchanger<V> {
             // A secret that works once is sent once, whatever the call allows.
             let repeatable = call.repeatable && request.grant.spends.is_none();
             let attempt = Attempt { number, repeatable };
-            let (result, took) = self.attempt(call, first_sent, running).await;
+            let span = spans::attempt(&call, number);
+            let (result, took) = self.attempt(call, first_sent, running).instrument(span.clone()).await;
+            record(&span, &result);
             permit.record(host_outcome(&result, took));
             running.sent |= !matches!(result, Err(TransportError::NotSent(_)));
             let pause = match &result {
@@ -243,6 +247,20 @@ fn outcome_of(error: &Error) -> Outcome {
         (Some(_), _) => Outcome::Refused,
         (None, Kind::BadReply) => Outcome::Unreadable,
         (None, _) => Outcome::Unknown,
+    }
+}
+
+fn record(span: &Span, result: &std::result::Result<Reply, TransportError>) {
+    match result {
+        Ok(reply) => {
+            span.record("http.response.status_code", reply.status);
+            if reply.status >= 400 {
+                span.record("error.type", reply.status).record("otel.status_code", "ERROR");
+            }
+        }
+        Err(error) => {
+            span.record("error.type", error.kind().label()).record("otel.status_code", "ERROR");
+        }
     }
 }
 

@@ -122,6 +122,8 @@ pub struct Egress {
     pub connect: ConnectSettings,
     /// The proxy through which calls go.
     pub proxy: Option<OutboundProxy>,
+    /// The `traceparent` of the call that is under way, where connectors get it.
+    pub trace_context: Option<fn() -> Option<http::HeaderValue>>,
 }
 
 /// The one pooled HTTPS client: HTTP/1.1 and HTTP/2, no redirects, no cookies, no compression.
@@ -129,6 +131,7 @@ pub struct Transport {
     client: Client<Connector, Full<Bytes>>,
     settings: Arc<ArcSwap<ConnectSettings>>,
     proxy: Option<OutboundProxy>,
+    trace_context: Option<fn() -> Option<http::HeaderValue>>,
     roots: Arc<rustls::RootCertStore>,
 }
 
@@ -147,7 +150,7 @@ impl Transport {
         let tls = tls_builder(&roots)?.with_no_client_auth();
         let settings = Arc::new(ArcSwap::from_pointee(egress.connect));
         let client = client(tls, &settings, egress.proxy.as_ref());
-        Ok(Self { client, settings, proxy: egress.proxy, roots })
+        Ok(Self { client, settings, proxy: egress.proxy, trace_context: egress.trace_context, roots })
     }
 
     /// A client that presents a certificate. It serves one call: a connection with the certificate
@@ -208,6 +211,9 @@ impl HttpSend for Transport {
             .headers_mut()
             .entry(header::USER_AGENT)
             .or_insert(http::HeaderValue::from_static(concat!("daypass/", env!("CARGO_PKG_VERSION"))));
+        if let Some(context) = self.trace_context.and_then(|current| current()) {
+            request.headers_mut().insert("traceparent", context);
+        }
 
         let answer = timeout_at(deadline, async {
             let response = client.request(request).await.map_err(|error| of_client(&error))?;

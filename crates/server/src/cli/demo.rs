@@ -89,7 +89,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let until_stopped = async {
         let _ = stopped.await;
     };
-    let serving = tokio::spawn(server.serve(until_stopped, None));
+    let serving = tokio::spawn(server.serve(until_stopped, None, None));
     let connect = ConnectSettings { default_timeout: CONNECT_TIMEOUT, ..ConnectSettings::default() };
     let transport = Transport::new(Egress { connect, ..Egress::default() }, None)
         .map_err(|error| failed(DemoError::Client(error.to_string())))?;

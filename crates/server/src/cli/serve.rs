@@ -11,6 +11,7 @@ use crate::{
     reload::Source,
     server::{Reloading, Server},
     signals::{self, Hangups},
+    telemetry::Telemetry,
 };
 
 /// Run the service
@@ -33,7 +34,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let hangups = Hangups::listen();
     let (mut config, digests) = Config::load_with_digests(args.config.as_deref())?;
-    logs::start(&config.log)?;
+    let telemetry = Telemetry::start(&config)?;
+    logs::start(&config.log, telemetry.as_ref().map(Telemetry::layers).unwrap_or_default())?;
     let sandbox = if args.sandbox { Some(embedded_sandbox::start_for(&config).await?) } else { None };
     let source = source(&args, sandbox.as_ref().map(Sandbox::addr));
     (source.amend)(&mut config);
@@ -57,7 +59,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         }
     }
     let digests = digests.without(&source.by_flag);
-    server.serve(signal, Some(Reloading { source, digests, hangups })).await?;
+    let meters = telemetry.as_ref().and_then(Telemetry::recorder);
+    server.serve(signal, Some(Reloading { source, digests, hangups }), meters).await?;
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
+    }
     Ok(())
 }
 

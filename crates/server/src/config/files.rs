@@ -15,6 +15,7 @@ pub(crate) const SECRETS: &[(&str, &str)] = &[
     ("store", "previous_keys"),
     ("store", "sentinel_password"),
     ("store", "url"),
+    ("telemetry", "otlp_headers"),
 ];
 
 /// Makes the relative paths of a configuration file count from its folder.
@@ -105,6 +106,7 @@ mod tests {
                 "key" => config.store.key.unwrap(),
                 "previous_keys" => config.store.previous_keys[0].clone(),
                 "url" => config.store.url.unwrap(),
+                "otlp_headers" => config.telemetry.otlp_headers.unwrap(),
                 "sentinel_password" => config.store.sentinel_password.unwrap(),
                 _ => config.egress.proxy.unwrap(),
             };

@@ -57,6 +57,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Settings of connections to connectors.
     pub egress: Egress,
+    /// OpenTelemetry.
+    pub telemetry: TelemetryConfig,
     /// The store of tokens between calls.
     pub store: StoreConfig,
     /// Limits of time and number.
@@ -92,6 +94,60 @@ pub struct Egress {
     /// Hosts that are called without the proxy: names, domains and networks, separated by commas.
     /// Absent: those of the environment (`NO_PROXY`). Loopback is never called through it.
     pub no_proxy: Option<String>,
+    /// Whether calls to connectors have the `traceparent` of the call that they belong to.
+    pub send_trace_context: bool,
+}
+
+/// OpenTelemetry: traces, metrics and logs over OTLP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// URL of the collector (OTLP over HTTP). Absent: `OTEL_EXPORTER_OTLP_ENDPOINT`, if there is one,
+    /// else nothing is sent.
+    pub otlp_endpoint: Option<String>,
+    /// Headers for the collector, `name=value` separated by commas. Absent:
+    /// `OTEL_EXPORTER_OTLP_HEADERS`.
+    pub otlp_headers: Option<Secret>,
+    /// Longest time for one export. Milliseconds.
+    pub otlp_timeout_ms: u64,
+    /// The name of this service. Absent: `OTEL_SERVICE_NAME`, else `daypass`.
+    pub service_name: Option<String>,
+    /// The share of traces that begin here and are sent. A trace that began at the caller is sent as
+    /// its caller decided.
+    pub trace_sample_ratio: f64,
+    /// Time between two exports of metrics. Milliseconds.
+    pub metrics_interval_ms: u64,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            otlp_headers: None,
+            otlp_timeout_ms: 10_000,
+            service_name: None,
+            trace_sample_ratio: 1.0,
+            metrics_interval_ms: 60_000,
+        }
+    }
+}
+
+/// The largest `telemetry.otlp_timeout_ms` and `telemetry.metrics_interval_ms`: an hour.
+const MAX_TELEMETRY_MS: u64 = 3_600_000;
+
+impl TelemetryConfig {
+    fn faults(&self) -> Vec<String> {
+        let times = [("otlp_timeout_ms", self.otlp_timeout_ms), ("metrics_interval_ms", self.metrics_interval_ms)];
+        let mut faults: Vec<String> = times
+            .into_iter()
+            .filter(|(_, time)| !(1..=MAX_TELEMETRY_MS).contains(time))
+            .map(|(name, _)| format!("telemetry.{name}: must be from 1 to {MAX_TELEMETRY_MS}"))
+            .collect();
+        if !(0.0..=1.0).contains(&self.trace_sample_ratio) {
+            faults.push("telemetry.trace_sample_ratio: must be from 0 to 1".into());
+        }
+        faults
+    }
 }
 
 /// Hosts that are never called through a proxy.
@@ -240,6 +296,7 @@ impl Default for Config {
             shutdown_grace_ms: 35_000,
             max_connections: 20_000,
             egress: Egress::default(),
+            telemetry: TelemetryConfig::default(),
             store: StoreConfig::default(),
             limits: Limits::default(),
             policy: Policy::default(),
@@ -340,6 +397,7 @@ impl Config {
             faults.push(format!("store.operation_timeout_ms: must be from 1 to {MAX_STORE_TIMEOUT_MS}"));
         }
         faults.extend(self.egress.proxy().err().map(|error| error.to_string()));
+        faults.extend(self.telemetry.faults());
         faults.extend(self.exposure_faults().into_iter().map(ToOwned::to_owned));
         faults
     }

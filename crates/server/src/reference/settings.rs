@@ -58,6 +58,26 @@ const SETTINGS: &[Setting] = &[
         "the HTTP proxy for calls to connectors, `http://[user:password@]host:port`. Absent: `HTTPS_PROXY`; empty: none",
     ),
     ("egress.no_proxy", "", "hosts that are called without it, separated by commas. Absent: `NO_PROXY`"),
+    ("egress.send_trace_context", "false", "whether calls to connectors have the `traceparent` of their call"),
+    (
+        "telemetry.otlp_endpoint",
+        "",
+        "URL of an OpenTelemetry collector, for traces, metrics and logs (OTLP over HTTP, such as \
+         `http://127.0.0.1:4318`). Absent: `OTEL_EXPORTER_OTLP_ENDPOINT`, else nothing is sent",
+    ),
+    (
+        "telemetry.otlp_headers",
+        "",
+        "headers for the collector, `name=value` separated by commas. Absent: `OTEL_EXPORTER_OTLP_HEADERS`",
+    ),
+    ("telemetry.otlp_timeout_ms", "10000", "longest time for one export; 1 to an hour"),
+    ("telemetry.service_name", "", "the name of this service. Absent: `OTEL_SERVICE_NAME`, else `daypass`"),
+    (
+        "telemetry.trace_sample_ratio",
+        "1.0",
+        "the share of traces that begin here and are sent, 0 to 1; a caller's trace is sent as the caller decided",
+    ),
+    ("telemetry.metrics_interval_ms", "60000", "time between two exports of metrics; 1 to an hour"),
     (
         "store.url",
         "",

@@ -11,8 +11,10 @@ use connectrpc::{
     interceptor::{Next, UnaryRequest, UnaryResponse},
 };
 use serde_json::{Map, Value};
+use tracing::Span;
 
 use super::{errors, metadata::REQUEST_ID};
+
 use crate::{access_log::AccessLogEntry, protocol::ucs::v2::Connector};
 
 /// A field of the request in JSON.
@@ -68,7 +70,7 @@ impl Interceptor for JsonRequests {
 }
 
 fn refuse(request_id: &str, error: Error) -> ConnectError {
-    let mut entry = AccessLogEntry::start(Some(request_id), None, None);
+    let mut entry = AccessLogEntry::start(Some(request_id), None, None, Span::none());
     let failed = errors::to_connect(&error, None);
     entry.end(&Err(error));
     failed

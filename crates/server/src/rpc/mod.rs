@@ -12,9 +12,10 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use buffa::Enumeration as _;
 use connectors::{Error, Kind, Nonce};
-use connectrpc::{RequestContext, Response, ServiceRequest, ServiceResult};
+use connectrpc::{Protocol, RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, IncomingRequest, IssuedToken, Transport};
 use tokio::{sync::Semaphore, time::Instant};
+use tracing::{Instrument, Span};
 
 use crate::{
     access_log::AccessLogEntry,
@@ -23,6 +24,7 @@ use crate::{
         CreateAccessTokenRequest, CreateAccessTokenResponse, types,
         ucs::v2::{self, Connector},
     },
+    telemetry::spans,
 };
 use errors::KindMapping;
 use metadata::{ATTEMPTS, MERCHANT_ID, REQUEST_ID, TRACEPARENT};
@@ -105,15 +107,26 @@ impl TokenService {
             test_mode: message.test_mode,
             server_token: method.is_for_server_tokens(),
         };
-        let (result, entry) = self.token(context, asked).await;
+        let span = spans::of_call(
+            context.path().unwrap_or_default().trim_start_matches('/'),
+            system(context),
+            metadata::text(context, TRACEPARENT),
+        );
+        let (result, entry) = self.token(context, asked, span.clone()).instrument(span.clone()).await;
+        record(&span, &result);
         respond(reference, &result, method.expires_in(), &entry)
     }
 
     /// One call to the engine for any method, with its line of the access log.
-    async fn token(&self, context: &RequestContext, asked: Asked<'_>) -> (Result<IssuedToken, Error>, AccessLogEntry) {
+    async fn token(
+        &self,
+        context: &RequestContext,
+        asked: Asked<'_>,
+        span: Span,
+    ) -> (Result<IssuedToken, Error>, AccessLogEntry) {
         let [request_id, merchant_id, traceparent] =
             [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
-        let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent);
+        let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent, span);
         let caller = self.authenticator.load().authenticate(&metadata::presented(context));
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
@@ -159,6 +172,26 @@ impl TokenService {
         let asked = context.time_remaining().map(|time| time.saturating_sub((time / 10).min(MAX_RESPONSE_MARGIN)));
         Instant::now() + self.engine.settings().limits.time_for(asked)
     }
+}
+
+/// The protocol of a call, in the words of the semantic conventions.
+fn system(context: &RequestContext) -> &'static str {
+    match context.protocol() {
+        Some(Protocol::Grpc | Protocol::GrpcWeb) => "grpc",
+        _ => "connectrpc",
+    }
+}
+
+/// The outcome of a call for its span. A connector's refusal is a response, and no error of the RPC.
+fn record(span: &Span, result: &Result<IssuedToken, Error>) {
+    let code = match result.as_ref().map_err(|error| errors::mapping(error.kind)) {
+        Err(KindMapping::Code(code)) => code.as_str().to_ascii_uppercase(),
+        Ok(_) | Err(KindMapping::Status(_)) => "OK".to_owned(),
+    };
+    if code != "OK" {
+        span.record("otel.status_code", "ERROR").record("error.type", code.as_str());
+    }
+    span.record("rpc.response.status_code", code);
 }
 
 /// The response for a token or a connector's refusal, the error for everything else.

@@ -12,9 +12,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::store::{
-    StoreError,
-    redis::{connection::Connection, link::Link, trouble::Trouble},
+use tracing::Instrument;
+
+use crate::{
+    spans,
+    store::{
+        StoreError,
+        redis::{connection::Connection, link::Link, trouble::Trouble},
+    },
 };
 
 /// Longest time that an operation waits for a permit.
@@ -44,7 +49,7 @@ impl Runner {
     {
         let began = Instant::now();
         let done = match self.link.up.load(Ordering::Relaxed) {
-            true => self.run_within(self.link.timeout, operation).await,
+            true => self.run_within(self.link.timeout, operation).instrument(spans::store()).await,
             false => Err(Trouble::Lost),
         };
         // A store that is down was not asked.

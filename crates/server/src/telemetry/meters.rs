@@ -1,0 +1,121 @@
+//! The metrics of the process as instruments of OpenTelemetry, beside those of Prometheus. Used by
+//! `admin`, which installs both.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Meter, MeterProvider as _},
+};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+use crate::metric_list::{self, METRICS};
+
+/// The histogram of calls under its name of the semantic conventions for RPC.
+const CALL_SECONDS: (&str, &str) = ("daypass_call_seconds", "rpc.server.call.duration");
+
+/// Records into instruments of OpenTelemetry.
+pub(crate) struct MeterRecorder(Meter);
+
+impl MeterRecorder {
+    pub(super) fn new(provider: &SdkMeterProvider) -> Self {
+        Self(provider.meter("daypass"))
+    }
+}
+
+/// The labels of a metric.
+fn attributes(key: &Key) -> Vec<KeyValue> {
+    key.labels().map(|label| KeyValue::new(label.key().to_owned(), label.value().to_owned())).collect()
+}
+
+/// Name, help and bounds from the list of metrics.
+fn described(key: &Key) -> (String, &'static str, Option<&'static [f64]>) {
+    let known = METRICS.iter().find(|metric| metric.name == key.name());
+    let buckets = known.and_then(|metric| match metric.kind {
+        metric_list::Kind::Histogram(buckets) => Some(buckets),
+        _ => None,
+    });
+    let name = if key.name() == CALL_SECONDS.0 { CALL_SECONDS.1 } else { key.name() };
+    (name.to_owned(), known.map_or("", |metric| metric.help), buckets)
+}
+
+struct Count(opentelemetry::metrics::Counter<u64>, Vec<KeyValue>, AtomicU64);
+
+impl CounterFn for Count {
+    fn increment(&self, value: u64) {
+        self.2.fetch_add(value, Ordering::Relaxed);
+        self.0.add(value, &self.1);
+    }
+
+    fn absolute(&self, value: u64) {
+        let before = self.2.fetch_max(value, Ordering::Relaxed);
+        self.0.add(value.saturating_sub(before), &self.1);
+    }
+}
+
+struct Level(opentelemetry::metrics::Gauge<f64>, Vec<KeyValue>, Mutex<f64>);
+
+impl Level {
+    fn change(&self, to: impl FnOnce(f64) -> f64) {
+        let mut level = self.2.lock().unwrap_or_else(PoisonError::into_inner);
+        *level = to(*level);
+        self.0.record(*level, &self.1);
+    }
+}
+
+impl GaugeFn for Level {
+    fn increment(&self, value: f64) {
+        self.change(|level| level + value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.change(|level| level - value);
+    }
+
+    fn set(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+struct Distribution(opentelemetry::metrics::Histogram<f64>, Vec<KeyValue>);
+
+impl HistogramFn for Distribution {
+    fn record(&self, value: f64) {
+        self.0.record(value, &self.1);
+    }
+}
+
+impl Recorder for MeterRecorder {
+    // The list of metrics has the descriptions.
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        let (name, help, _) = described(key);
+        let counter = self.0.u64_counter(name).with_description(help).build();
+        Counter::from_arc(Arc::new(Count(counter, attributes(key), AtomicU64::new(0))))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        let (name, help, _) = described(key);
+        let gauge = self.0.f64_gauge(name).with_description(help).build();
+        Gauge::from_arc(Arc::new(Level(gauge, attributes(key), Mutex::new(0.0))))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        let (name, help, buckets) = described(key);
+        let histogram = self.0.f64_histogram(name).with_description(help).with_unit("s");
+        let histogram = match buckets {
+            Some(buckets) => histogram.with_boundaries(buckets.to_vec()),
+            None => histogram,
+        };
+        Histogram::from_arc(Arc::new(Distribution(histogram.build(), attributes(key))))
+    }
+}
