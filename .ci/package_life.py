@@ -218,7 +218,7 @@ def life(package, folder, started):
     install(package)
     assert re.search(r"^Version: 0\.1\.0$", run("dpkg", "-s", "daypass").stdout, re.M)
     assert oct(CONFIGURATION.stat().st_mode & 0o777) == "0o640" and CONFIGURATION.group() == "daypass-config"
-    for file in ("/usr/share/man/man1/daypass-serve.1.gz", "/usr/share/bash-completion/completions/daypass"):
+    for file in ("/usr/share/man/man1/daypass-serve.1.gz", "/usr/share/man/man5/daypass.toml.5.gz", "/usr/share/bash-completion/completions/daypass"):
         assert os.path.exists(file), file
     run("/usr/bin/daypass", "config", "check", "--config", str(CONFIGURATION))
 

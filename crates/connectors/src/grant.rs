@@ -106,12 +106,21 @@ pub struct ClientParameter {
     /// Where the vendor's client SDK or page takes it, for example
     /// `AdyenCheckout({ environment })`.
     pub taken_by: &'static str,
+    /// Whether it is a document of several lines, such as a page. All other values have no control
+    /// characters.
+    pub document: bool,
 }
 
 impl ClientParameter {
     /// A value with its meaning and the place that takes it.
     pub const fn new(name: &'static str, meaning: &'static str, taken_by: &'static str) -> Self {
-        Self { name, meaning, taken_by }
+        Self { name, meaning, taken_by, document: false }
+    }
+
+    /// A document of several lines.
+    #[must_use]
+    pub const fn document(self) -> Self {
+        Self { document: true, ..self }
     }
 }
 
@@ -182,6 +191,9 @@ pub struct Grant<S = ()> {
     pub client_source: Option<Source>,
     /// The keys that `client_parameters` can have, each with its meaning.
     pub client_parameters: &'static [ClientParameter],
+    /// Domains, besides those of the connector's hosts, that URLs for clients may lead to. `None`: no
+    /// document that was found names them, so they may lead to any host.
+    pub url_domains: Option<&'static [&'static str]>,
     /// Whether a new token ends the one before it.
     pub minting_ends_earlier: MintingEndsEarlier,
     /// The token is used up by its first use, and the vendor wants a new one for each: a repeated
@@ -221,6 +233,7 @@ impl<S: Copy> Grant<S> {
             bound_to: &[],
             client_source: None,
             client_parameters: &[],
+            url_domains: Some(&[]),
             minting_ends_earlier: MintingEndsEarlier::Unknown,
             single_use: false,
             spends: None,
@@ -247,6 +260,7 @@ impl<S: Copy> Grant<S> {
             bound_to: self.bound_to,
             client_source: self.client_source,
             client_parameters: self.client_parameters,
+            url_domains: self.url_domains,
             minting_ends_earlier: self.minting_ends_earlier,
             single_use: self.single_use,
             spends: self.spends,
@@ -325,6 +339,18 @@ impl<S: Copy> Grant<S> {
     #[must_use]
     pub const fn client_parameters(self, client_parameters: &'static [ClientParameter]) -> Self {
         Self { client_parameters, ..self }
+    }
+
+    /// Names the domains of the vendor's pages and libraries, where they are not those of its API.
+    #[must_use]
+    pub const fn url_domains(self, url_domains: &'static [&'static str]) -> Self {
+        Self { url_domains: Some(url_domains), ..self }
+    }
+
+    /// Says that no document names the domains of the vendor's pages and libraries.
+    #[must_use]
+    pub const fn url_domains_unknown(self) -> Self {
+        Self { url_domains: None, ..self }
     }
 
     /// Says whether a new token ends the one before it.

@@ -1,7 +1,8 @@
-//! No CLIENT token contains a secret of its own call, for any answer of the connector.
+//! No CLIENT token contains a secret of its own call, and none leads a client elsewhere, for any
+//! answer of the connector.
 //!
-//! The test replaces every text in the last reply of every CLIENT grant, and the header with the
-//! token. The replacements are all secrets of the call, alone and inside longer texts: credentials
+//! The tests replace every text in the last reply of every CLIENT grant, and the header with the
+//! token. The replacements are hostile texts, and all secrets of the call, alone and inside longer texts: credentials
 //! that are not public, secret inputs, and secret headers that were sent (such as a login's token).
 
 use std::{
@@ -178,4 +179,51 @@ async fn no_client_token_contains_a_secret_of_its_call() {
     let blind: Vec<_> = refused.iter().filter(|(_, refused)| **refused == 0).map(|(grant, _)| *grant).collect();
     assert!(blind.is_empty(), "no changed reply of these grants was refused: {blind:?}");
     assert!(caught > calls / 10, "the check itself was reached {caught} times");
+}
+
+/// Texts in the place of each text of the last reply: URLs that lead elsewhere, and control
+/// characters. `true`: also where no document names the domains of the connector's URLs.
+const HOSTILE: [(&str, bool); 6] = [
+    ("http://hostile.test/x", true),
+    ("https://hostile.test/x", false),
+    ("https://hostile.test@user.test/x", true),
+    (" javascript:hostile.test", true),
+    ("data:text/html,hostile.test", true),
+    ("hostile.test\u{7}x", true),
+];
+
+#[tokio::test]
+async fn no_client_value_leads_elsewhere_or_has_control_characters() {
+    let (mut calls, mut caught) = (0, 0);
+    for fixture in each_grant().into_iter().filter(|fixture| fixture.grant.audience == Audience::Client) {
+        let last = fixture.replies.last().unwrap();
+        for (hostile, anywhere) in HOSTILE {
+            let is_url = hostile.contains(':');
+            if !anywhere && fixture.grant.url_domains.is_none() {
+                continue;
+            }
+            for nth in 0..texts_of(&last.body).len() {
+                calls += 1;
+                let change = Change { source: Source::Known(hostile.into()), around: ("", ""), nth };
+                match play(&fixture, Some(change)).await.0 {
+                    Ok(issued) => {
+                        // Scopes are names, and some of those are URLs.
+                        let scopes = &issued.token.scopes;
+                        let told = shown(&issued).into_iter().find(|text| {
+                            text.trim() == hostile.trim() && !(is_url && scopes.iter().any(|scope| scope == text))
+                        });
+                        assert_eq!(told, None, "{}", fixture.name);
+                    }
+                    Err(error) => {
+                        caught += usize::from(
+                            error.message.contains("leads clients elsewhere")
+                                || error.message.contains("control characters"),
+                        );
+                    }
+                }
+            }
+        }
+    }
+    println!("{calls} calls, {caught} replies refused for the form of a value");
+    assert!(caught > 500, "the check itself was reached {caught} times in {calls} calls");
 }

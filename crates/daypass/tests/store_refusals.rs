@@ -185,7 +185,9 @@ async fn a_store_that_serves_nothing_is_told_by_its_own_word() {
     let Some([mut primary, replica]) = pair() else { return };
     replica.command(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
     primary.kill();
-    let slow = ["--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024"];
+    // It answers between two keys: each is longer than 1 KiB in the file, and takes 0.1 s.
+    let slow =
+        ["--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024", "--rdbcompression", "no"];
     let Some(mut loading) = RedisServer::start_with(&slow) else { return };
     for nth in 0..400 {
         loading.command(&["SET", &format!("key-{nth}"), &"x".repeat(2048)]);

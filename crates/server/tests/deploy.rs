@@ -85,4 +85,6 @@ fn each_command_has_a_man_page() {
     assert!(!pages.contains("daypass-man.1"), "{pages:?}");
     let serve = std::fs::read_to_string(folder.path().join("daypass-serve.1")).unwrap();
     assert!(serve.contains("DAYPASS_CONFIG"), "{serve}");
+    let settings = std::fs::read_to_string(folder.path().join("daypass.toml.5")).unwrap();
+    assert!(settings.contains("shutdown_delay_ms") && settings.contains("telemetry.otlp_endpoint"), "{settings}");
 }

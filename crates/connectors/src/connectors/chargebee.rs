@@ -98,6 +98,7 @@ impl Connector for Chargebee {
                     "a redirect, where the page has no Chargebee.js",
                 ),
             ])
+            .url_domains(&["chargebeeportal.com"])
             .minting_ends_earlier(EACH_OF_ITS_OWN)
             .lifetime_note("within it the session can be opened; once opened, it lasts until the customer logs out"),
             client_grant(

@@ -85,6 +85,7 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     .worst_case("turn a stolen card into a transient token, which only the merchant's backend can charge", BOUNDS)
     .client_source(Source::page("developer.cybersource.com, Microform Integration v2, client-side setup"))
     .client_parameters(LIBRARY)
+    .url_domains_unknown()
     .minting_ends_earlier(NOT_ENDED),
     // The least that version 1 takes. Without `complete_mandate` the page tokenizes only.
     client_grant(
@@ -114,6 +115,7 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     )
     .client_source(Source::page("developer.cybersource.com, Unified Checkout, Sessions API"))
     .client_parameters(LIBRARY)
+    .url_domains_unknown()
     .minting_ends_earlier(NOT_ENDED),
     // CyberSource's Flex API guide: for server-side applications only, never in a client's code.
     // The token is not bound to an origin, and its key is good for one card.
@@ -126,6 +128,7 @@ pub(super) const GRANTS: &[Grant<StepFn<Credentials>>] = &[
     .inputs(&[Input::object("fields"), AUTH])
     .never_shared()
     .client_parameters(LIBRARY)
+    .url_domains_unknown()
     .minting_ends_earlier(NOT_ENDED),
 ];
 

@@ -81,6 +81,7 @@ impl Connector for Paystack {
                 "the popup's onSuccess(transaction) names the same",
             ),
         ])
+        .url_domains(&["paystack.com"])
         .lifetime_note(
             "the account's payment session timeout ends the checkout (GET /integration/payment_session_timeout)",
         )],

@@ -72,7 +72,8 @@ impl Connector for Powertranz {
             "redirect_data",
             "the page as HTML; the token is its base64",
             "the srcdoc of an iframe on the payer's page",
-        )])
+        )
+        .document()])
         .server_parameters(&["spi_token", "transaction_identifier"])
         .minting_ends_earlier(MintingEndsEarlier::No("each call makes a transaction of its own (TransactionIdentifier is unique)"))],
     };

@@ -76,6 +76,8 @@ impl Connector for Worldline {
         )
         .client_source(Source::sdk("connect-sdk-client-js 6.0.6 (npm)"))
         .client_parameters(CLIENT)
+        // The hosts of clientApiUrl and assetUrl differ by data centre and brand.
+        .url_domains_unknown()
         .minting_ends_earlier(MintingEndsEarlier::No(
             "connect-sdk-nodejs 5.2.0: each call makes a session of its own",
         ))],

@@ -81,6 +81,7 @@ impl Connector for Worldpay {
                 ClientParameter::new("url", "the address that collects", "the action of the hidden form"),
                 ClientParameter::new("bin", "the first digits of the card", "the field Bin of the hidden form"),
             ])
+            .url_domains_unknown()
             .minting_ends_earlier(MintingEndsEarlier::No("Access Worldpay 3DS: each JWT is for one check"))
             .inputs(&[Input::object("paymentInstrument")]),
             client_grant(

@@ -122,6 +122,7 @@ impl Connector for Xendit {
             )
             .client_source(PAGE)
             .client_parameters(&[SESSION_ID])
+            .url_domains(&["xen.to"])
             .minting_ends_earlier(EACH_CALL),
         ],
     };

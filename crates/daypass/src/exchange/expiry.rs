@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use connectors::{Audience, Error, Expiry, Reply, Result, Timestamp, Token};
+use connectors::{Audience, Error, Expiry, Lifetime, Reply, Timestamp, Token};
 
 use crate::{clock::Clock, issued::IssuedToken, request::validated::TokenRequest};
 
@@ -13,6 +13,11 @@ const LEAST_LEFT_MS: i64 = 1000;
 /// The `Date` header counts whole seconds (RFC 9110 section 5.6.7): the connector's clock may be
 /// this much ahead of it.
 const DATE_ROUNDING_MS: i64 = 999;
+
+/// No connector documents a token that lives for longer than a year.
+const A_YEAR_MS: i64 = 366 * 24 * 3600 * 1000;
+/// How far the connector's clock may be ahead.
+const SLACK_MS: i64 = 10 * 60 * 1000;
 
 /// The facts of the last reply that the expiry depends on.
 #[derive(Clone, Copy)]
@@ -31,23 +36,43 @@ impl LastReply {
     }
 }
 
+/// Why a token is not handed out.
+pub(super) enum Unusable {
+    /// It has expired, or is about to.
+    Ended,
+    /// It lives for longer than can be true.
+    LivesTooLong,
+}
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::bad_reply(match unusable {
+            Unusable::Ended => "the connector gave a token that has already expired",
+            Unusable::LivesTooLong => "the connector gave a token that lives far longer than it documents",
+        })
+    }
+}
+
 /// The token as the caller receives it. `age` is the time since the first exchange for it, before
 /// this one began: the connector may have repeated the reply of that one.
 ///
 /// # Errors
-/// The token has expired, or is about to.
+/// The token has ended, or its expiry cannot be true.
 pub(super) fn issue(
     mut token: Token,
     request: &TokenRequest,
     last_reply: Option<LastReply>,
     age: Duration,
     clock: &dyn Clock,
-) -> Result<IssuedToken> {
+) -> Result<IssuedToken, Unusable> {
     let (now, elapsed) = (clock.now(), clock.elapsed());
     let ends = std::iter::once(&token.expiry).chain(&token.further_ends);
     let left_ms = ends.clone().filter_map(|end| left_of(*end, last_reply, age, now, elapsed)).min();
     if left_ms.is_some_and(|left| left < LEAST_LEFT_MS) {
-        return Err(Error::bad_reply("the connector gave a token that has already expired"));
+        return Err(Unusable::Ended);
+    }
+    if left_ms.is_some_and(|left| left > most_ms(request.grant.lifetime)) {
+        return Err(Unusable::LivesTooLong);
     }
     // A connector's clock that is ahead makes its own moment later than the truth.
     let by_our_clock = left_ms.map(|left| (now.as_millisecond() + left).div_euclid(1000));
@@ -63,6 +88,15 @@ pub(super) fn issue(
         left: left_ms.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis),
         status: last_reply.map_or(200, |last| last.status),
     })
+}
+
+/// The longest life of a token that can be true, in milliseconds. Where the vendor documents a greatest
+/// lifetime, it is that one; typical lifetimes are exceeded now and then.
+fn most_ms(lifetime: Lifetime) -> i64 {
+    match lifetime {
+        Lifetime::Settable { max, .. } => i64::from(max) * 1000 + SLACK_MS,
+        Lifetime::Fixed(_) | Lifetime::InReply | Lifetime::UntilUsed | Lifetime::Unpublished => A_YEAR_MS,
+    }
 }
 
 /// The milliseconds that are left of one end; `None` where it is no end.

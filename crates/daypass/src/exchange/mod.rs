@@ -2,6 +2,7 @@
 //! starts it; it uses the connector's step function, the host limits and the transport. It knows
 //! nothing of the cache.
 
+mod client_values;
 pub(crate) mod connect;
 mod expiry;
 mod host;
@@ -19,7 +20,7 @@ use crate::{
     clock::Clock,
     exchange::{
         connect::ConnectSettings,
-        expiry::LastReply,
+        expiry::{LastReply, Unusable},
         host::{Hosts, breaker},
         redact::Secrets,
         retry::Attempt,
@@ -112,7 +113,8 @@ impl<V: HttpSend> Exchanger<V> {
         let (result, outcome) = match token {
             Ok(token) => match expiry::issue(token, request, running.last_reply, age, &*self.clock) {
                 Ok(issued) => (Ok(issued), Outcome::Issued),
-                Err(error) => (Err(error), Outcome::Ended),
+                Err(Unusable::Ended) => (Err(Unusable::Ended.into()), Outcome::Ended),
+                Err(unusable) => (Err(unusable.into()), Outcome::Unreadable),
             },
             Err(error) => {
                 let outcome = if running.sent { outcome_of(&error) } else { Outcome::NotSent };
@@ -137,7 +139,10 @@ impl<V: HttpSend> Exchanger<V> {
                         "the connector's answer repeats a credential of this call; it is not handed out",
                     ));
                 }
-                Step::Done(token) => return Ok(token),
+                Step::Done(token) => {
+                    client_values::check(&token, request)?;
+                    return Ok(token);
+                }
                 Step::Call(call) => {
                     secrets.add_sent(&call);
                     let reply = self.call(call, &conversation, running).await?;

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use roff::{Roff, bold, roman};
+
 use crate::reload::is_reloaded;
 
 const INTRODUCTION: &str = "\
@@ -132,6 +134,32 @@ pub(super) fn page() -> String {
         let _ = writeln!(page, "| `{name}` | | {meaning} | {} |", reload(&name));
     }
     page
+}
+
+/// The page of the settings as a man page, `daypass.toml(5)`.
+pub(super) fn man_page() -> String {
+    // Backticks are Markdown's.
+    let plain = |text: &str| text.replace('`', "");
+    let mut page = Roff::new();
+    page.control("TH", ["daypass.toml", "5", "", concat!("daypass ", env!("CARGO_PKG_VERSION"))]);
+    page.control("SH", ["NAME"]).text([roman("daypass.toml - the configuration of daypass(1)")]);
+    page.control("SH", ["DESCRIPTION"]);
+    for paragraph in INTRODUCTION.split("\n\n").filter(|part| !part.starts_with(['#', '|']) && !part.starts_with("Gen"))
+    {
+        page.control("PP", []).text([roman(plain(&paragraph.replace('\n', " ")))]);
+    }
+    page.control("SH", ["SETTINGS"]);
+    let own = SETTINGS.iter().map(|(name, default, meaning)| ((*name).to_owned(), *default, *meaning));
+    let of_connectors =
+        CONNECTOR_SETTINGS.iter().map(|(name, meaning)| (format!("connectors.<name>.{name}"), "", *meaning));
+    for (name, default, meaning) in own.chain(of_connectors) {
+        let default = if default.is_empty() { String::new() } else { format!(" = {default}") };
+        page.control("TP", []).text([bold(name.clone()), roman(default)]);
+        let reload = if is_reloaded(&name) { ". A reload takes it." } else { "." };
+        page.text([roman(plain(meaning) + reload)]);
+    }
+    page.control("SH", ["SEE ALSO"]).text([roman("daypass(1), daypass-serve(1), daypass-config-check(1)")]);
+    page.render()
 }
 
 #[cfg(test)]
