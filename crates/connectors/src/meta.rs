@@ -66,6 +66,9 @@ pub struct CredentialField {
     pub public: bool,
     /// Whether it is a JSON object and not a text.
     pub nested: bool,
+    /// How keys of this kind begin that have full power at the vendor. No value for a client begins
+    /// so.
+    pub key_prefixes: &'static [&'static str],
 }
 
 impl CredentialField {
@@ -80,16 +83,22 @@ impl CredentialField {
     pub const fn nested(self) -> Self {
         Self { nested: true, ..self }
     }
+
+    /// Says how keys of this kind begin.
+    #[must_use]
+    pub const fn key_prefixes(self, key_prefixes: &'static [&'static str]) -> Self {
+        Self { key_prefixes, ..self }
+    }
 }
 
 /// A field without which credentials are incomplete.
 pub const fn required(name: &'static str) -> CredentialField {
-    CredentialField { name, required: true, public: false, nested: false }
+    CredentialField { name, required: true, public: false, nested: false, key_prefixes: &[] }
 }
 
 /// A field that may be absent.
 pub const fn optional(name: &'static str) -> CredentialField {
-    CredentialField { name, required: false, public: false, nested: false }
+    CredentialField { name, required: false, public: false, nested: false, key_prefixes: &[] }
 }
 
 /// One of a connector's hosts: scheme and host only, as the path belongs to the call.

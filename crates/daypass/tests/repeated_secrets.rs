@@ -227,3 +227,34 @@ async fn no_client_value_leads_elsewhere_or_has_control_characters() {
     println!("{calls} calls, {caught} replies refused for the form of a value");
     assert!(caught > 500, "the check itself was reached {caught} times in {calls} calls");
 }
+
+/// A key of another account, which is no secret of this call: its shape alone tells.
+#[tokio::test]
+async fn no_client_value_has_the_shape_of_a_full_power_key() {
+    let (mut caught, mut blind) = (0, Vec::new());
+    for fixture in each_grant().into_iter().filter(|fixture| fixture.grant.audience == Audience::Client) {
+        let prefixes = fixture.entry.meta.credentials.iter().flat_map(|field| field.key_prefixes);
+        for prefix in prefixes {
+            let key = format!("{prefix}{}", "k3yOfAn0therAcc0unt".repeat(4));
+            let last = fixture.replies.last().unwrap();
+            let caught_before = caught;
+            for around in [("", ""), ("a.", ".b"), ("https://host.example/", "?x=1")] {
+                for nth in 0..texts_of(&last.body).len() {
+                    let change = Change { source: Source::Known(key.clone()), around, nth };
+                    match play(&fixture, Some(change)).await.0 {
+                        Ok(issued) => {
+                            let told = shown(&issued).into_iter().find(|text| text.contains(&key));
+                            assert_eq!(told, None, "{}", fixture.name);
+                        }
+                        Err(error) => caught += usize::from(error.message.contains("a key with full power")),
+                    }
+                }
+            }
+            if caught == caught_before {
+                blind.push(format!("{} {prefix}", fixture.name));
+            }
+        }
+    }
+    println!("{caught} replies refused; never: {blind:?}");
+    assert!(caught > 100, "{caught}");
+}

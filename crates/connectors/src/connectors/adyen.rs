@@ -95,7 +95,7 @@ impl Connector for Adyen {
             "https://{endpoint_prefix}-checkout-live.adyenpayments.com",
             "https://checkout-test.adyen.com",
         )],
-        credentials: &[required("api_key"), required("merchant_account").public(), optional("review_key")],
+        credentials: &[required("api_key").key_prefixes(&["AQE"]), required("merchant_account").public(), optional("review_key")],
         grants: &[
             client_grant(
                 "session_zero_value",

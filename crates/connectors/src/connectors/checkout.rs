@@ -94,7 +94,7 @@ impl Connector for Checkout {
         hosts: &[API.account, API.shared, ACCESS.account, ACCESS.shared],
         credentials: &[
             required("api_key").public(),
-            required("api_secret"),
+            required("api_secret").key_prefixes(&["sk_"]),
             optional("processing_channel_id").public(),
         ],
         grants: &[

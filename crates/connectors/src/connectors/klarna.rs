@@ -77,7 +77,10 @@ impl Connector for Klarna {
              Authentication); usernames of the playground begin with PK.",
         ),
         hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
-        credentials: &[required("username").public(), required("password")],
+        credentials: &[
+            required("username").public(),
+            required("password").key_prefixes(&["klarna_live_api_", "klarna_test_api_"]),
+        ],
         grants: &[client_grant(
             "payments_session",
             "authorize this one purchase or tokenization",

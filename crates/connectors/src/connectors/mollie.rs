@@ -74,7 +74,7 @@ impl Connector for Mollie {
         ),
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
         credentials: &[
-            required("api_key"),
+            required("api_key").key_prefixes(&["live_", "test_", "access_"]),
             optional("profile_token").public(),
             optional("client_id").public(),
             optional("client_secret"),

@@ -54,7 +54,7 @@ impl Connector for Paystack {
             "Keys begin with sk_test_ or sk_live_ (https://paystack.com/docs/api/authentication/).",
         ),
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").key_prefixes(&["sk_"])],
         grants: &[client_grant(
             "transaction_access_code",
             "pay that one transaction",

@@ -53,9 +53,9 @@ impl Connector for Square {
         ),
         hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
         credentials: &[
-            optional("access_token"),
+            optional("access_token").key_prefixes(&["EAAA"]),
             optional("application_id").public(),
-            optional("application_secret"),
+            optional("application_secret").key_prefixes(&["sq0csp-", "sandbox-sq0csb-"]),
             optional("refresh_token"),
         ],
         grants: &[

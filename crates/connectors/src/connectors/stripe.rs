@@ -52,7 +52,7 @@ impl Connector for Stripe {
             "Keys begin with sk_test_ or rk_test_, sk_live_ or rk_live_ (https://docs.stripe.com/keys).",
         ),
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").key_prefixes(&["sk_", "rk_"])],
         grants: &[
             checkout::SETUP,
             customers::EPHEMERAL_KEY,

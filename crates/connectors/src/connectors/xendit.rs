@@ -77,7 +77,7 @@ impl Connector for Xendit {
         ],
         mode_shown: ModeShown::ByCredentials("Keys begin with xnd_development_ or xnd_production_ (Xendit's pages)."),
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").key_prefixes(&["xnd_development_", "xnd_production_"])],
         grants: &[
             client_grant(
                 "components_session_save",

@@ -20,6 +20,7 @@ pub(super) fn check(token: &Token, request: &TokenRequest) -> Result<()> {
     for (name, value) in own.into_iter().chain(parameters) {
         let described = request.grant.client_parameters.iter().find(|known| known.name == name);
         check_characters(name, value, described)?;
+        check_power(name, value, request)?;
         if let Some(url) = as_url(value)
             && !leads_to_connector(url, value, request)
         {
@@ -28,7 +29,29 @@ pub(super) fn check(token: &Token, request: &TokenRequest) -> Result<()> {
             )));
         }
     }
-    token.scopes.iter().try_for_each(|scope| check_characters("scopes", scope, None))
+    token.scopes.iter().try_for_each(|scope| {
+        check_characters("scopes", scope, None)?;
+        check_power("scopes", scope, request)
+    })
+}
+
+/// Least length of a word that is taken for a key. A short prefix begins a random text now and then.
+const fn least_length(prefix: &str) -> usize {
+    if prefix.len() > 3 { 16 } else { 60 }
+}
+
+/// No word of a value begins as the connector's full-power keys do: whatever the connector, or a
+/// gateway before it, answers, that is no token for a client.
+fn check_power(name: &str, value: &str, request: &TokenRequest) -> Result<()> {
+    let prefixes = || request.meta.credentials.iter().flat_map(|field| field.key_prefixes);
+    let words = value.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
+    let is_key = |word: &str| prefixes().any(|prefix| word.starts_with(prefix) && word.len() >= least_length(prefix));
+    match words.into_iter().any(is_key) || value.contains("PRIVATE KEY-----") {
+        true => Err(Error::bad_reply(format!(
+            "the connector's answer has a key with full power where a value for clients belongs: {name}"
+        ))),
+        false => Ok(()),
+    }
 }
 
 fn check_characters(name: &str, value: &str, described: Option<&ClientParameter>) -> Result<()> {
