@@ -187,6 +187,10 @@ async fn respond(
     let (head, body) = request.into_parts();
     // Pages and vendors' browser SDKs call the fakes; the sandbox's own controls are not for pages.
     let from_page = head.headers.contains_key(header::ORIGIN) && !head.uri.path().starts_with("/_sandbox");
+    if head.uri.path().starts_with("/_sandbox") && !is_for_controls(&head) {
+        let answer = hyper::Response::builder().status(403);
+        return Ok(answer.body(Full::from("the controls are for programs of this machine\n")).unwrap_or_default());
+    }
     if from_page && head.method == Method::OPTIONS {
         return Ok(preflight(&head));
     }
@@ -208,6 +212,15 @@ async fn respond(
     }
     let response = response.body(Full::from(answer.body));
     Ok(response.unwrap_or_else(|_| hyper::Response::new(Full::from("the fake made a header that HTTP cannot carry"))))
+}
+
+/// Whether a request to the controls comes from a program of this machine: not from a page, and not
+/// by a name that a page may have (DNS rebinding).
+fn is_for_controls(head: &Parts) -> bool {
+    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    let is_local = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok();
+    is_local && !head.headers.contains_key(header::ORIGIN) && !head.headers.contains_key("sec-fetch-site")
 }
 
 /// The answer to a browser that asks before a call from a page (the CORS protocol of the Fetch
@@ -273,7 +286,7 @@ mod tests {
         let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
         let length = body.len();
         let sent = format!(
-            "{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+            "{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
         );
         stream.write_all(sent.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -345,7 +358,10 @@ mod tests {
         assert_eq!(ask(&sandbox, "GET /nobody/v1", "", "").await.0, 404);
         assert_eq!(sandbox.answered("stripe"), 0, "the call ended with its client");
         let mut waiting = TcpStream::connect(sandbox.addr()).await.unwrap();
-        waiting.write_all(format!("GET /stripe/v1/x HTTP/1.1\r\nhost: a\r\n{slow}\r\n").as_bytes()).await.unwrap();
+        waiting
+            .write_all(format!("GET /stripe/v1/x HTTP/1.1\r\nhost: localhost\r\n{slow}\r\n").as_bytes())
+            .await
+            .unwrap();
         tokio::time::timeout(SLOW / 2, sandbox.shutdown()).await.expect("a shutdown does not wait for it");
     }
 
@@ -379,7 +395,7 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(200), hanging).await.is_err());
         set_fault("stripe", json!("reset")).await;
         let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
-        stream.write_all(format!("{customer} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        stream.write_all(format!("{customer} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
         let ended = stream.read(&mut [0]).await.map_err(|error| error.kind());
         assert_eq!(ended, Err(io::ErrorKind::ConnectionReset));
         assert_eq!(set_fault("stripe", Value::Null).await, (200, json!({"faults": {}})));
@@ -405,7 +421,8 @@ mod tests {
         let sandbox = started().await;
         let body = "x".repeat(MAX_BODY_BYTES + 1);
         let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
-        let head = format!("POST /stripe/v1/customers HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST /stripe/v1/customers HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).await.unwrap();
         // The server may close before it has read all of it.
         let _sent = stream.write_all(body.as_bytes()).await;

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{ConnectInfo, Path, RawQuery, State},
-    http::StatusCode,
+    http::{HeaderMap, Method, StatusCode, Uri},
     routing::{get, post},
 };
 use daypass::{Engine, Transport};
@@ -18,6 +18,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     logs,
     metric_list::{Kind, METRICS, describe},
+    origin,
     telemetry::MeterRecorder,
 };
 
@@ -120,8 +121,14 @@ async fn run_upkeep(metrics: PrometheusHandle, interval: Duration) {
 async fn forget(
     State(engine): State<Arc<Engine<Transport>>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
     Path(fingerprints): Path<String>,
 ) -> (StatusCode, String) {
+    if let Err(why) = origin::check(&method, &uri, &headers, &[]) {
+        return (StatusCode::FORBIDDEN, format!("{why}\n"));
+    }
     if !is_loopback(peer) {
         return (StatusCode::FORBIDDEN, "only from this machine\n".into());
     }

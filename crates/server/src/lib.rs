@@ -15,6 +15,7 @@ pub mod log_fields;
 mod log_writer;
 mod logs;
 pub mod metric_list;
+mod origin;
 mod pem;
 mod playground;
 pub mod protocol;

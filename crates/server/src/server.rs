@@ -14,7 +14,7 @@ use crate::{
     auth::ClientCertificates,
     config::{Config, ConfigError, SettingDigests},
     engine::{self, EngineError, Process},
-    listen::{self, BindError, Listener},
+    listen::{self, Admission, BindError, Listener},
     live::{Live, LiveError},
     playground::{self, Playground},
     protocol,
@@ -113,6 +113,10 @@ impl Server {
             max_deadline,
             service: service(router, max_deadline),
             playground: None,
+            admission: Admission {
+                authenticator: live.authenticator.clone(),
+                local_names: config.listen.ip().is_loopback().then(|| config.allowed_hosts.clone()),
+            },
         };
         let admin = listen::bind(config.admin_listen, "DAYPASS_ADMIN_LISTEN").await?;
         Ok(Self { listener, tls, admin, health, live, config })

@@ -45,3 +45,5 @@ mod playground;
 mod redis_server;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod strangers;

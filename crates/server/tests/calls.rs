@@ -41,7 +41,7 @@ fn json_call(served: &TestServer, body: &str) -> String {
     served.http(
         served.address,
         &format!(
-            "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+            "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-type: application/json\r\nx-request-id: my-id-1\r\nx-connector: stripe\r\n\
              x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_json\"}}}}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -346,7 +346,7 @@ async fn expires_in_seconds_is_a_duration_in_types_and_a_time_in_ucs() {
         let reply = served.http(
             served.address,
             &format!(
-                "POST /{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                "POST /{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
                  x-connector: paypal\r\nx-connector-auth: {credentials}\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             ),

@@ -58,7 +58,7 @@ fn connections_in_the_accept_queue_are_served() {
                 format!(r#"{{"merchant_access_token_id": "queue_{nth}", "connector": "STRIPE", "test_mode": true}}"#);
             let mut stream = TcpStream::connect(served.address).unwrap();
             stream.set_read_timeout(Some(HANGS)).unwrap();
-            let head = "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: x\r\n\
+            let head = "POST /ucs.v2.MerchantAuthenticationService/CreateAccessToken HTTP/1.1\r\nhost: localhost\r\n\
                 connection: close\r\ncontent-type: application/json\r\n\
                 x-connector-auth: {\"Stripe\":{\"api_key\":\"sk_test_queue\"}}\r\n";
             stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
@@ -87,7 +87,7 @@ async fn health_is_not_serving_while_calls_in_flight_finish() {
         served.http(
             served.address,
             &format!(
-                "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
                  content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
             ),
         )
@@ -99,7 +99,7 @@ async fn health_is_not_serving_while_calls_in_flight_finish() {
     let connection = tokio::spawn(connection);
     let mut client = client.ready().await.unwrap();
     // The health watch is a stream without an end. It must not delay the end of the process.
-    let request = http::Request::post("http://x/grpc.health.v1.Health/Watch")
+    let request = http::Request::post("http://localhost/grpc.health.v1.Health/Watch")
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(())
@@ -115,7 +115,7 @@ async fn health_is_not_serving_while_calls_in_flight_finish() {
     served.terminate();
     until("readiness fails", async || {
         served
-            .http(served.admin, "GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .http(served.admin, "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             .starts_with("HTTP/1.1 503")
     })
     .await;

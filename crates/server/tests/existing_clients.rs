@@ -11,7 +11,7 @@ fn call(served: &TestServer, method: &str, headers: &[(&str, &str)], body: &Valu
     let reply = served.http(
         served.address,
         &format!(
-            "POST /{method} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
+            "POST /{method} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
              content-length: {}\r\n\r\n{body}",
             body.len()
         ),

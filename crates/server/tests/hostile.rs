@@ -38,7 +38,7 @@ fn send(served: &TestServer, bytes: &[u8], wait: Duration) -> String {
 
 fn post(headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        "POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()
@@ -137,7 +137,7 @@ async fn malformed_messages() {
     for (method, path) in
         [("GET", PATH), ("POST", "/"), ("POST", "/%00/%ff"), ("TRACE", PATH), ("PRI", "*"), ("POST", "//..")]
     {
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         send(&served, request.as_bytes(), HANGS);
         assert_serves(&served, path).await;
     }
@@ -188,7 +188,7 @@ async fn idle_connections(wanted: usize) {
             0 => b"",
             1 => b"P",
             2 => b"PRI * HTTP/2.0\r\n",
-            3 => b"POST / HTTP/1.1\r\nhost: x\r\nx-slow: ",
+            3 => b"POST / HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
             _ => b"\x16\x03\x01",
         };
         let _ = stream.write_all(said);

@@ -67,7 +67,7 @@ async fn call(client: &Client, key: &str) {
 
 /// The metric of lost lines.
 fn lost(served: &TestServer) -> u64 {
-    let metrics = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let metrics = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let line = metrics.lines().find_map(|line| line.strip_prefix("daypass_log_lines_lost_total "));
     line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
 }
@@ -176,7 +176,7 @@ async fn sighup_in_the_middle_of_a_call_does_not_end_it() {
     let set = served.http(
         sandbox,
         &format!(
-            "POST /_sandbox/fault HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+            "POST /_sandbox/fault HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-length: {length}\r\n\r\n{fault}"
         ),
     );

@@ -33,7 +33,7 @@ async fn round(served: &TestServer, nth: usize, calls: usize) {
         let body = format!("{{\"connector\": \"stripe\", \"fault\": \"{fault}\"}}");
         let length = body.len();
         let request = format!(
-            "POST /_sandbox/fault HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "POST /_sandbox/fault HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
         );
         assert!(served.http(sandbox, &(request + &body)).starts_with("HTTP/1.1 200"), "{fault}");
         let client = std::sync::Arc::new(served.client_as(Protocol::Grpc, CodecFormat::Proto));

@@ -158,9 +158,9 @@ async fn what_is_exported_and_logged_is_on_the_lists() {
     let trace = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let traced = TokenRequest { headers: vec![trace, ("x-merchant-id", "shop")], ..TokenRequest::braintree() };
     served.call(&traced).await.unwrap();
-    served.http(served.address, "GET /no-such-path HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    served.http(served.address, "GET /no-such-path HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
 
-    let reply = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let reply = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let export = reply.split_once("\r\n\r\n").unwrap().1;
     let families = families(export);
     for (name, labels) in &families {
@@ -205,7 +205,7 @@ async fn an_open_breaker_and_an_absent_store_are_exported() {
             ("DAYPASS_STORE__KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
         ],
     );
-    let export = || served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let export = || served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert!(export().contains("\ndaypass_store_up 0\n"), "{}", export());
     assert!(!export().contains("daypass_breakers_open{"), "{}", export());
     let nth = std::cell::Cell::new(0);

@@ -12,8 +12,9 @@ use connectrpc::ErrorCode;
 async fn metrics_and_health_report_the_state() {
     let served = TestServer::sandboxed();
     served.call(&TokenRequest::stripe("sk_test_canary_metrics")).await.unwrap();
-    let get =
-        |path: &str| served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+    let get = |path: &str| {
+        served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+    };
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
     assert!(get("/readyz").starts_with("HTTP/1.1 200"));
     let metrics = get("/metrics");

@@ -167,7 +167,7 @@ async fn goodput_stays_at_ten_times_the_capacity() {
     let mut load = Load::start(&["--sandbox"], &[], (Connector::STRIPE, "stripe", credentials));
     let body = format!("{{\"connector\": \"stripe\", \"fault\": \"slow_{VENDOR_MS}ms\"}}");
     let request = format!(
-        "POST /_sandbox/fault HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /_sandbox/fault HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let sandbox = load.served.sandbox.as_ref().unwrap().parse().unwrap();

@@ -88,13 +88,14 @@ fn of_base64(text: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
-/// The text without control characters, at most 500 characters long. Every word is replaced that is
-/// a secret, contains one, or has eight characters in a row in common with one.
-fn redact<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clone) -> String {
+/// The text without control characters, at most 500 characters long. Every word is replaced that
+/// gives a secret away: as it is, in other case, reversed, or in an encoding that error pages use.
+fn redact<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
+    let secrets: Vec<Forms> = secrets.map(Forms::of).collect();
     let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Whole values first: they may contain spaces.
-    for secret in secrets.clone().filter(|secret| secret.chars().any(char::is_whitespace)) {
-        clean = clean.replace(secret, REMOVED);
+    for secret in secrets.iter().filter(|secret| secret.text.chars().any(char::is_whitespace)) {
+        clean = clean.replace(secret.text, REMOVED);
     }
     let clamped: String = clean.chars().take(MAX_CHARS).collect();
     clamped
@@ -102,24 +103,149 @@ fn redact<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clone) -> Str
         .map(|word| {
             let core = word.trim_end();
             let tail = word.get(core.len()..).unwrap_or_default();
-            if secrets.clone().any(|secret| reveals(core, secret)) { format!("{REMOVED}{tail}") } else { word.into() }
+            let read = readings(core);
+            if secrets.iter().any(|secret| secret.is_in(core, &read)) {
+                format!("{REMOVED}{tail}")
+            } else {
+                word.into()
+            }
         })
         .collect()
 }
 
-fn reveals(word: &str, secret: &str) -> bool {
-    // A secret of one or two characters is in almost every word.
-    if secret.len() < 3 {
-        return false;
+/// One secret with the forms in which a text may have it.
+struct Forms<'a> {
+    text: &'a str,
+    /// In lower case: the secret, and the secret reversed.
+    plain: [String; 2],
+    /// In lower case: base64 (both alphabets as one) at the three places that it can have in a longer
+    /// text, and hex.
+    encoded: Vec<String>,
+}
+
+impl<'a> Forms<'a> {
+    fn of(text: &'a str) -> Self {
+        let reversed: String = text.chars().rev().collect();
+        let at = |offset: usize| {
+            let mut bytes = vec![0; offset];
+            bytes.extend_from_slice(text.as_bytes());
+            let encoded = URL_SAFE_NO_PAD.encode(bytes);
+            // The first characters also hold bits of what is before the secret, the last ones of what
+            // is after it.
+            let from = (offset * 8).div_ceil(6);
+            let to = encoded.len().saturating_sub(1);
+            encoded.get(from..to).unwrap_or_default().to_lowercase()
+        };
+        Self {
+            text,
+            plain: [text.to_lowercase(), reversed.to_lowercase()],
+            encoded: vec![at(0), at(1), at(2), hex::encode(text)],
+        }
     }
-    if word.contains(secret) {
+
+    /// Whether a word, or a reading of it, has the secret or eight characters in a row of it.
+    fn is_in(&self, word: &str, readings: &[String]) -> bool {
+        // A secret of one or two characters is in almost every word.
+        if self.text.len() < 3 {
+            return false;
+        }
+        let one_alphabet = || word.to_lowercase().replace('+', "-").replace('/', "_");
+        word.contains(self.text)
+            || shares_part(word, self.text, |_| true)
+            || readings.iter().any(|read| self.plain.iter().any(|form| shares_part(read, form, is_no_word)))
+            || self.text.len() >= SHORTEST_INSIDE && {
+                let word = one_alphabet();
+                self.encoded.iter().any(|form| shares_part(&word, form, |_| true))
+            }
+    }
+}
+
+/// What a word says, in lower case: as it is, percent-decoded, without the escapes of JSON and HTML.
+fn readings(word: &str) -> Vec<String> {
+    let percent = percent_decode_str(word).decode_utf8_lossy();
+    let mut readings: Vec<String> = vec![word.to_lowercase(), percent.to_lowercase()];
+    readings.extend(
+        [unescaped(word, "\\u", 4), unescaped(word, "\\x", 2), without_entities(word)].map(|text| text.to_lowercase()),
+    );
+    readings.dedup();
+    readings
+}
+
+/// The text with `\uXXXX` or `\xXX` in their place.
+fn unescaped(text: &str, mark: &str, digits: usize) -> String {
+    let mut parts = text.split(mark);
+    let mut read = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..digits).and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        match (code, part.get(digits..)) {
+            (Some(character), Some(rest)) => {
+                read.push(character);
+                read.push_str(rest);
+            }
+            _ => {
+                read.push_str(mark);
+                read.push_str(part);
+            }
+        }
+    }
+    read
+}
+
+/// The text with the character references of HTML in their place: numbers, and the five names that
+/// every escaper writes (HTML, section 13.5).
+fn without_entities(text: &str) -> String {
+    let mut parts = text.split('&');
+    let mut read = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let reference = part.split_once(';').and_then(|(name, rest)| Some((character(name)?, rest)));
+        match reference {
+            Some((character, rest)) => {
+                read.push(character);
+                read.push_str(rest);
+            }
+            None => {
+                read.push('&');
+                read.push_str(part);
+            }
+        }
+    }
+    read
+}
+
+fn character(reference: &str) -> Option<char> {
+    let number = reference.strip_prefix('#');
+    match (number.and_then(|number| number.strip_prefix(['x', 'X'])), number) {
+        (Some(hex), _) => char::from_u32(u32::from_str_radix(hex, 16).ok()?),
+        (None, Some(decimal)) => char::from_u32(decimal.parse().ok()?),
+        (None, None) => match reference {
+            "amp" => Some('&'),
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            _ => None,
+        },
+    }
+}
+
+/// Whether a text has a secret, or eight characters in a row of it that count.
+fn shares_part(text: &str, secret: &str, counts: impl Fn(&str) -> bool) -> bool {
+    if secret.len() >= 3 && text.contains(secret) {
         return true;
     }
-    word.as_bytes().windows(SHORTEST_PART).any(|part| std::str::from_utf8(part).is_ok_and(|part| secret.contains(part)))
+    let parts = secret.as_bytes().windows(SHORTEST_PART).filter_map(|part| std::str::from_utf8(part).ok());
+    parts.filter(|part| counts(part)).any(|part| text.contains(part))
+}
+
+/// Whether a part of a secret in another case is more than a word of a language (`merchant`).
+fn is_no_word(part: &str) -> bool {
+    !part.chars().all(char::is_alphabetic)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -140,6 +266,50 @@ mod tests {
         }
         for text in ["", "cs_test_1", "91234", "sk_test_1", "\"", "%"] {
             assert!(!found(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_removed_in_the_forms_that_error_pages_write() {
+        let secret = "sk_test_4eC39+Hq/LyjWDarjtT1zdp7dc";
+        let basic = STANDARD.encode(format!("user:{secret}"));
+        let (alone, url_safe) = (STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(format!("ab{secret}yz")));
+        let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let html: String = secret.chars().map(|c| format!("&#{};", u32::from(c))).collect();
+        let html_hex: String = secret.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect();
+        let json: String = secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+        let reversed: String = secret.chars().rev().collect();
+        let partly = secret.replace('+', "%2b").replace('/', "&#47;");
+        for form in [
+            basic.as_str(),
+            &alone,
+            &url_safe,
+            &percent,
+            &html,
+            &html_hex,
+            &json,
+            &reversed,
+            &partly,
+            &hex::encode(secret),
+            &hex::encode_upper(secret),
+            &secret.to_uppercase(),
+            secret.get(10..20).unwrap(),
+            &format!("\"{secret}\""),
+        ] {
+            let text = format!("bad <{form}> given");
+            assert_eq!(redact(&text, std::iter::once(secret)), "bad [REDACTED] given", "{form}");
+        }
+    }
+
+    #[test]
+    fn ordinary_words_stay() {
+        let secrets = ["sk_test_4eC39HqLyjWDarjtT1zdp7dc", "MERCHANT-ACCOUNT-9", "pin9"];
+        for text in [
+            "The merchant is not active; contact support@vendor.example (code 401, trace 4bf92f3577b34da6a3ce929d0e0e4736)",
+            "Field &quot;amount&quot; must be a number, see https://docs.vendor.example/errors#invalid_amount?lang=en%2Dgb",
+            "Dm9wZW5zc2wgcmVxdWVzdCBmYWlsZWQ= is no token; {\"error\":\"invalid_request\"}",
+        ] {
+            assert_eq!(redact(text, secrets.iter().copied()), text);
         }
     }
 

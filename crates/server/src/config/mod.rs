@@ -34,6 +34,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address of the port for metrics and health over plain HTTP.
     pub admin_listen: SocketAddr,
+    /// Host names, besides `localhost`, by which a loopback RPC port may be called: those of a proxy
+    /// on this machine. Other names are refused, as they may be those of a page in a browser.
+    pub allowed_hosts: Vec<String>,
     /// The log filter: a level, or directives as in `info,daypass=debug`.
     pub log: String,
     /// The server's certificate. Without one the server makes one at each start.
@@ -286,6 +289,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            allowed_hosts: Vec::new(),
             log: "info".into(),
             tls: None,
             callers: Vec::new(),

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::service_fn;
 
 use super::{
+    admission::Admission,
     drain::{self, ActiveRequests, FIRST_REQUEST_TIME},
     request,
 };
@@ -58,6 +59,8 @@ pub(super) struct ConnectionHandler {
     pub service: ConnectRpcService,
     /// The page for people, where it is served.
     pub playground: Option<Arc<Playground>>,
+    /// Who may send what.
+    pub admission: Arc<Admission>,
 }
 
 impl ConnectionHandler {
@@ -97,12 +100,12 @@ impl ConnectionHandler {
     ) {
         let requests = Arc::new(ActiveRequests::default());
         let (service, counter, limit) = (self.service.clone(), requests.clone(), self.request_timeout);
-        let playground = self.playground.clone();
+        let (playground, admission) = (self.playground.clone(), self.admission.clone());
         let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
             if let Some(certificate) = certificate {
                 request.extensions_mut().insert(certificate);
             }
-            let response = request::respond(request, service.clone(), playground.clone(), limit);
+            let response = request::respond(request, service.clone(), playground.clone(), admission.clone(), limit);
             let active = counter.begin();
             async move {
                 let response = response.await;

@@ -1,6 +1,7 @@
 //! The RPC port: accepts connections within a limit, and drains them at shutdown. A connection is
 //! handled by `connection`, a request by `request`. Used by `server`.
 
+mod admission;
 mod connection;
 mod drain;
 mod framing;
@@ -17,6 +18,7 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use admission::Admission;
 use connection::ConnectionHandler;
 
 use crate::playground::Playground;
@@ -42,6 +44,8 @@ pub(crate) struct Listener {
     pub service: ConnectRpcService,
     /// The page for people, where it is served.
     pub playground: Option<Arc<Playground>>,
+    /// Who may send what.
+    pub admission: Admission,
 }
 
 /// The address of a port cannot be bound.
@@ -87,6 +91,7 @@ impl Listener {
             request_timeout: self.max_deadline + READ_TIMEOUT,
             service: self.service,
             playground: self.playground,
+            admission: Arc::new(self.admission),
         });
         let mut shutdown = std::pin::pin!(shutdown);
         loop {

@@ -11,7 +11,10 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower::Service;
 
-use super::framing::{self, Framing, ResponseBody};
+use super::{
+    admission::Admission,
+    framing::{self, Framing, ResponseBody},
+};
 use crate::{
     playground::{Handled, Playground},
     protocol,
@@ -29,6 +32,7 @@ pub(super) async fn respond(
     mut request: Request<Incoming>,
     service: ConnectRpcService,
     playground: Option<Arc<Playground>>,
+    admission: Arc<Admission>,
     limit: Duration,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let sent = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
@@ -36,9 +40,18 @@ pub(super) async fn respond(
     request.headers_mut().insert(REQUEST_ID, id.clone());
     framing::lower_content_type(request.headers_mut());
     let (framing, method) = (Framing::of(request.headers()), request.method().clone());
-    let mut response = match framing::refusal(&request, framing).or_else(|| description(&request)) {
+    let refused = admission.refusal(&request, framing);
+    if refused.is_some() {
+        tracing::warn!(
+            request_id = text(&id),
+            "a request by a foreign name, or from a page of another site, is refused"
+        );
+    }
+    let ready = refused.or_else(|| framing::refusal(&request, framing)).or_else(|| description(&request));
+    let serving = serve(request, service, playground, &admission);
+    let mut response = match ready {
         Some(response) => response,
-        None => match timeout(limit, AssertUnwindSafe(serve(request, service, playground)).catch_unwind()).await {
+        None => match timeout(limit, AssertUnwindSafe(serving).catch_unwind()).await {
             Ok(Ok(response)) => response,
             Ok(Err(_panic)) => {
                 tracing::error!(request_id = text(&id), "a defect stopped this call");
@@ -76,7 +89,11 @@ async fn serve(
     mut request: Request<Incoming>,
     mut service: ConnectRpcService,
     playground: Option<Arc<Playground>>,
+    admission: &Admission,
 ) -> Response<ResponseBody> {
+    if let Some(stranger) = admission.without_body(&request) {
+        return answered(service.call(stranger).await).await;
+    }
     if let Some(playground) = playground {
         request = match playground.handle(request).await {
             Handled::Response(response) => return response.map(Either::Right),

@@ -9,16 +9,18 @@ mod calls;
 mod files;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
 use daypass::{Engine, Transport};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use sandbox::{Sandbox, SandboxClock};
+
+use crate::origin;
 
 /// The path of the page; all its parts are below it.
 pub(crate) const PATH: &str = "/playground/";
@@ -74,7 +76,7 @@ impl Playground {
             return Handled::Response(response);
         }
         let Some(name) = path.strip_prefix(PATH) else { return Handled::NotOurs(request) };
-        if let Err(why) = check_origin(&request) {
+        if let Err(why) = origin::check(request.method(), request.uri(), request.headers(), &[]) {
             return Handled::Response(self.finished(refusal(StatusCode::FORBIDDEN, why)));
         }
         if let Some(connector) = name.strip_prefix("backend/")
@@ -148,45 +150,6 @@ impl Playground {
     }
 }
 
-/// Checks that the request comes from this machine by one of its own names, and not from the page of
-/// another site.
-///
-/// # Errors
-/// The reason for a person. A foreign name may be one that leads to this machine for a moment (DNS
-/// rebinding).
-fn check_origin<B>(request: &Request<B>) -> Result<(), &'static str> {
-    let headers = request.headers();
-    let host = authority(request.uri(), headers).ok_or("the request names no host")?;
-    if !is_loopback(&host) {
-        return Err("the playground answers to loopback names only: localhost, 127.0.0.1, [::1]");
-    }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let own = |origin: &str| {
-        let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        place == Some(host.as_str())
-    };
-    if !headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(own)) {
-        return Err("a page of another origin may not call the playground");
-    }
-    match (text("sec-fetch-site"), text("sec-fetch-mode")) {
-        (None | Some("same-origin" | "none"), _) => Ok(()),
-        // A link of another page may lead here.
-        (_, Some("navigate")) if request.method() == Method::GET => Ok(()),
-        _ => Err("a page of another site may not call the playground"),
-    }
-}
-
-/// The host and port that the request was sent to.
-fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    let sent = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    uri.authority().cloned().or(sent)
-}
-
-fn is_loopback(authority: &Authority) -> bool {
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 fn of_type(content_type: &'static str, content: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(content));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -205,45 +168,4 @@ fn too_large() -> Response<Full<Bytes>> {
 
 fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     json(status, &serde_json::json!({ "message": why }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_and_its_own_page_reach_the_playground() {
-        let request = |method: &str, headers: &[(&str, &str)]| {
-            let mut request = Request::builder().method(method).uri("/playground/");
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            check_origin(&request.body(()).unwrap()).is_ok()
-        };
-        for (method, headers, want) in [
-            ("GET", &[("host", "127.0.0.1:8080")][..], true),
-            ("GET", &[("host", "localhost:8080")], true),
-            ("GET", &[("host", "[::1]:8080")], true),
-            ("GET", &[("host", "rebound.example:8080")], false),
-            ("GET", &[("host", "127.0.0.1.example:8080")], false),
-            ("GET", &[], false),
-            ("POST", &[("host", "localhost:8080"), ("origin", "http://localhost:8080")], true),
-            ("POST", &[("host", "localhost:8080"), ("origin", "http://localhost:9090")], false),
-            ("POST", &[("host", "localhost:8080"), ("origin", "https://shop.example")], false),
-            ("POST", &[("host", "localhost:8080"), ("origin", "null")], false),
-            ("GET", &[("host", "localhost:8080"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")], false),
-            (
-                "GET",
-                &[("host", "localhost:8080"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
-                true,
-            ),
-            (
-                "POST",
-                &[("host", "localhost:8080"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
-                false,
-            ),
-        ] {
-            assert_eq!(request(method, headers), want, "{method} {headers:?}");
-        }
-    }
 }

@@ -29,6 +29,12 @@ const SETTINGS: &[Setting] = &[
     ("listen", "\"127.0.0.1:8080\"", "address of the RPC port"),
     ("admin_listen", "\"127.0.0.1:9090\"", "address of the port for metrics and health, over plain HTTP"),
     (
+        "allowed_hosts",
+        "[]",
+        "host names, besides `localhost` and loopback addresses, by which a loopback RPC port may be called, for example \
+         by a proxy on this machine",
+    ),
+    (
         "log",
         "\"info\"",
         "log filter: a level (off, error, warn, info, debug, trace), or directives as in `info,daypass=debug`",

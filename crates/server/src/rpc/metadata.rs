@@ -1,10 +1,11 @@
 //! Request metadata (HTTP headers): the connector, the credentials, the caller's key. Uses `auth`
-//! and the parser of credentials in `daypass`. Used by `rpc`, and by `listen` for the request id.
+//! and the parser of credentials in `daypass`. Used by `rpc`, and by `listen` for the
+//! request id and the admission.
 
 use connectors::{Error, Kind};
 use connectrpc::RequestContext;
 use daypass::RawCredentials;
-use http::HeaderValue;
+use http::{Extensions, HeaderMap, HeaderValue};
 use serde_json::Map;
 
 use crate::auth::{Presented, VerifiedClientCertificate};
@@ -40,11 +41,18 @@ pub(crate) fn refuses_cached(context: &RequestContext) -> bool {
 
 /// The means by which the call authenticates its caller. A key in a wrong form counts as none.
 pub(crate) fn presented(context: &RequestContext) -> Presented<'_> {
-    let key = single(context, "authorization").ok().flatten().and_then(|value| {
+    presented_in(context.headers(), context.extensions())
+}
+
+/// The same, before there is a call.
+pub(crate) fn presented_in<'a>(headers: &'a HeaderMap, extensions: &Extensions) -> Presented<'a> {
+    let mut values = headers.get_all("authorization").iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    let key = only.and_then(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
     });
-    Presented { key, certificate: context.extensions().get::<VerifiedClientCertificate>().copied() }
+    Presented { key, certificate: extensions.get::<VerifiedClientCertificate>().copied() }
 }
 
 /// The connector that the header names.

@@ -60,7 +60,7 @@ pub(crate) async fn token(served: &TestServer, request: &TokenRequest<'_>) -> St
 }
 
 pub(crate) fn get(served: &TestServer, path: &str) -> String {
-    served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+    served.http(served.admin, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
 }
 
 fn counted(served: &TestServer, event: &str) -> u64 {
