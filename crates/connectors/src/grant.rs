@@ -194,6 +194,9 @@ pub struct Grant<S = ()> {
     /// Domains, besides those of the connector's hosts, that URLs for clients may lead to. `None`: no
     /// document that was found names them, so they may lead to any host.
     pub url_domains: Option<&'static [&'static str]>,
+    /// The token begins as full-power keys do, although it has less power: its scopes tell, and its
+    /// beginning does not.
+    pub begins_as_keys: bool,
     /// Whether a new token ends the one before it.
     pub minting_ends_earlier: MintingEndsEarlier,
     /// The token is used up by its first use, and the vendor wants a new one for each: a repeated
@@ -234,6 +237,7 @@ impl<S: Copy> Grant<S> {
             client_source: None,
             client_parameters: &[],
             url_domains: Some(&[]),
+            begins_as_keys: false,
             minting_ends_earlier: MintingEndsEarlier::Unknown,
             single_use: false,
             spends: None,
@@ -261,6 +265,7 @@ impl<S: Copy> Grant<S> {
             client_source: self.client_source,
             client_parameters: self.client_parameters,
             url_domains: self.url_domains,
+            begins_as_keys: self.begins_as_keys,
             minting_ends_earlier: self.minting_ends_earlier,
             single_use: self.single_use,
             spends: self.spends,
@@ -345,6 +350,12 @@ impl<S: Copy> Grant<S> {
     #[must_use]
     pub const fn url_domains(self, url_domains: &'static [&'static str]) -> Self {
         Self { url_domains: Some(url_domains), ..self }
+    }
+
+    /// Says that its tokens begin as full-power keys do.
+    #[must_use]
+    pub const fn begins_as_keys(self) -> Self {
+        Self { begins_as_keys: true, ..self }
     }
 
     /// Says that no document names the domains of the vendor's pages and libraries.

@@ -2,11 +2,16 @@
 //! certificates. Uses only the error type of `connectors`. Used by `config`, which checks the keys,
 //! by `listen`, which marks requests, and by `rpc`, which authenticates each call.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use connectors::{Error, Kind};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use sha2::{Digest, Sha256};
+use x509_cert::{
+    Certificate,
+    der::Decode,
+    ext::pkix::{SubjectAltName, name::GeneralName},
+};
 
 /// A caller that may use this service.
 #[derive(Clone, Debug, Deserialize)]
@@ -14,34 +19,86 @@ use sha2::{Digest, Sha256};
 pub struct Caller {
     /// Its name in the logs.
     pub name: String,
-    /// SHA-256 of its key, as hex. Make one with `printf %s "$KEY" | sha256sum`.
-    pub key_sha256: String,
+    /// SHA-256 of its key, as hex; several while a key is replaced. `daypass caller new` makes both.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub key_sha256: Vec<String>,
+    /// DNS names in its client certificate (RFC 5280 section 4.2.1.6).
+    #[serde(default)]
+    pub certificate_dns: Vec<String>,
+    /// URIs in its client certificate, such as a SPIFFE id.
+    #[serde(default)]
+    pub certificate_uri: Vec<String>,
+    /// The subject of its client certificate, as RFC 4514 writes it. For authorities that put no name
+    /// into the certificate's extensions.
+    pub certificate_subject: Option<String>,
 }
 
-/// Whether a verified client certificate authenticates a caller.
+/// A text, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMore {
+        One(String),
+        More(Vec<String>),
+    }
+    match OneOrMore::deserialize(deserializer).map_err(|_| D::Error::custom("expected a hash, or a list of hashes"))? {
+        OneOrMore::One(hash) => Ok(vec![hash]),
+        OneOrMore::More(hashes) if hashes.is_empty() => Err(D::Error::custom("expected at least one hash")),
+        OneOrMore::More(hashes) => Ok(hashes),
+    }
+}
+
+/// The client certificates that authenticate callers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// It does, as a key does.
-    Accepted,
-    /// It does not.
+    /// None does.
     NotAccepted,
+    /// Those that name a caller.
+    OfCallers,
+    /// All of the configured authorities.
+    Any,
+}
+
+/// The names in a verified client certificate. It marks the requests of its connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum CertificateName {
+    Dns(String),
+    Uri(String),
+    Subject(String),
 }
 
 /// Marks a request on a connection whose client certificate is verified.
-#[derive(Clone, Copy)]
-pub(crate) struct VerifiedClientCertificate;
+#[derive(Clone)]
+pub(crate) struct VerifiedClientCertificate(Arc<[CertificateName]>);
+
+impl VerifiedClientCertificate {
+    /// The names of a certificate (DER). One that cannot be read has none, so it names no caller.
+    pub(crate) fn of(certificate: &[u8]) -> Self {
+        let Ok(certificate) = Certificate::from_der(certificate) else { return Self(Arc::new([])) };
+        let tbs = certificate.tbs_certificate;
+        let mut names = vec![CertificateName::Subject(tbs.subject.to_string())];
+        if let Ok(Some((_, alternatives))) = tbs.get::<SubjectAltName>() {
+            names.extend(alternatives.0.into_iter().filter_map(|name| match name {
+                GeneralName::DnsName(name) => Some(CertificateName::Dns(name.to_string().to_ascii_lowercase())),
+                GeneralName::UniformResourceIdentifier(uri) => Some(CertificateName::Uri(uri.to_string())),
+                _ => None,
+            }));
+        }
+        Self(names.into())
+    }
+}
 
 /// The means by which a call authenticates its caller.
 pub(crate) struct Presented<'a> {
-    /// The bearer key of its `authorization` header.
+    /// The bearer key of its `authorization` header; empty where the header has another form.
     pub key: Option<&'a str>,
     /// The client certificate of its connection.
-    pub certificate: Option<VerifiedClientCertificate>,
+    pub certificate: Option<&'a VerifiedClientCertificate>,
 }
 
-/// A key hash in the configuration that cannot be used.
+/// Callers in the configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyHashError {
+pub(crate) enum CallerError {
     /// The hash is no SHA-256 in hex.
     #[error("callers: key_sha256 of {name} must be 64 hex digits")]
     NotHex {
@@ -54,52 +111,195 @@ pub(crate) enum KeyHashError {
         /// The caller.
         name: String,
     },
+    /// Two callers have one key.
+    #[error("callers: {name} has the key of another caller")]
+    SharedKey {
+        /// The second caller.
+        name: String,
+    },
+    /// A caller that cannot show who it is.
+    #[error("callers: {name} has neither key_sha256 nor certificate_dns, certificate_uri or certificate_subject")]
+    NoMeans {
+        /// The caller.
+        name: String,
+    },
+    /// Two callers have one name in their certificates.
+    #[error("callers: {name} has a certificate's name of another caller")]
+    SharedCertificate {
+        /// The second caller.
+        name: String,
+    },
+    /// No caller could use the authorities for client certificates.
+    #[error(
+        "tls.client_authorities_file: no caller has certificate_dns, certificate_uri or certificate_subject; name them in \
+         [[callers]], or accept every certificate of these authorities with tls.any_client_certificate = true"
+    )]
+    NoCertificates,
+    /// A caller without a name.
+    #[error("callers: a caller has no name, or one with control characters")]
+    NoName,
 }
 
 /// The callers that may use this service.
 pub(crate) struct Authenticator {
     /// The names of callers by the hash of their keys.
-    names: HashMap<[u8; 32], String>,
-    certificates: ClientCertificates,
+    keys: HashMap<[u8; 32], String>,
+    /// The names of callers by those in their certificates.
+    certificates: HashMap<CertificateName, String>,
+    accepted: ClientCertificates,
 }
 
 impl Authenticator {
     /// An authenticator for these callers.
     ///
     /// # Errors
-    /// A key hash cannot be used.
-    pub(crate) fn new(callers: &[Caller], certificates: ClientCertificates) -> Result<Self, KeyHashError> {
-        let names = callers
-            .iter()
-            .map(|Caller { name, key_sha256 }| {
-                let mut hash = [0; 32];
-                hex::decode_to_slice(key_sha256, &mut hash).map_err(|_| KeyHashError::NotHex { name: name.clone() })?;
-                // `sha256sum` prints this hash where `$KEY` is not set.
-                if hash == *Sha256::digest("") {
-                    return Err(KeyHashError::EmptyKey { name: name.clone() });
-                }
-                Ok((hash, name.clone()))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { names, certificates })
+    /// A caller, or a means by which it shows who it is, cannot be used.
+    pub(crate) fn new(callers: &[Caller], accepted: ClientCertificates) -> Result<Self, CallerError> {
+        let mut known = Self { keys: HashMap::new(), certificates: HashMap::new(), accepted };
+        for caller in callers {
+            known.add(caller)?;
+        }
+        if accepted == ClientCertificates::OfCallers && known.certificates.is_empty() {
+            return Err(CallerError::NoCertificates);
+        }
+        Ok(known)
     }
 
-    /// The caller's name, or `None` where callers need no authentication.
+    fn add(&mut self, caller: &Caller) -> Result<(), CallerError> {
+        let name = || caller.name.clone();
+        if caller.name.trim().is_empty() || caller.name.chars().any(char::is_control) {
+            return Err(CallerError::NoName);
+        }
+        for key_sha256 in &caller.key_sha256 {
+            let mut hash = [0; 32];
+            hex::decode_to_slice(key_sha256, &mut hash).map_err(|_| CallerError::NotHex { name: name() })?;
+            // `sha256sum` prints this hash where `$KEY` is not set.
+            if hash == *Sha256::digest("") {
+                return Err(CallerError::EmptyKey { name: name() });
+            }
+            if self.keys.insert(hash, name()).is_some() {
+                return Err(CallerError::SharedKey { name: name() });
+            }
+        }
+        let dns = caller.certificate_dns.iter().map(|name| CertificateName::Dns(name.to_ascii_lowercase()));
+        let uris = caller.certificate_uri.iter().cloned().map(CertificateName::Uri);
+        let subject = caller.certificate_subject.iter().cloned().map(CertificateName::Subject);
+        let certificates: Vec<CertificateName> = dns.chain(uris).chain(subject).collect();
+        if caller.key_sha256.is_empty() && certificates.is_empty() {
+            return Err(CallerError::NoMeans { name: name() });
+        }
+        for certificate in certificates {
+            if self.certificates.insert(certificate, name()).is_some_and(|other| other != caller.name) {
+                return Err(CallerError::SharedCertificate { name: name() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The caller's name, or `None` where callers need no authentication. Every means that a call
+    /// presents must be right, and all must name the same caller.
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`].
     pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<String>, Error> {
-        let certificates_accepted = self.certificates == ClientCertificates::Accepted;
-        if !certificates_accepted && self.names.is_empty() {
+        if self.accepted == ClientCertificates::NotAccepted && self.keys.is_empty() {
             return Ok(None);
         }
-        if certificates_accepted && presented.certificate.is_some() {
-            return Ok(Some("(client certificate)".into()));
-        }
         // The lookup is by hash, so that its duration does not depend on the keys that exist.
-        let name = presented.key.and_then(|key| self.names.get(Sha256::digest(key).as_slice()));
-        name.map(|name| Some(name.clone())).ok_or_else(|| {
-            Error::new(Kind::Unauthenticated, "the caller is not known: send authorization: Bearer <key>")
-        })
+        let by_key = presented.key.map(|key| self.keys.get(Sha256::digest(key).as_slice()).cloned());
+        let by_certificate = presented.certificate.map(|certificate| self.of_certificate(certificate));
+        match (by_key, by_certificate) {
+            (Some(Some(name)), None) | (None, Some(Some(name))) => Ok(Some(name)),
+            (Some(Some(name)), Some(Some(other))) if name == other || other == ANY_CERTIFICATE => Ok(Some(name)),
+            (Some(Some(_)), Some(Some(_))) => Err(refused("the key and the client certificate are of two callers")),
+            (_, Some(None)) => Err(refused("the client certificate names no caller")),
+            (Some(None), _) | (None, None) => Err(refused("send authorization: Bearer <key>")),
+        }
+    }
+
+    fn of_certificate(&self, certificate: &VerifiedClientCertificate) -> Option<String> {
+        let named = certificate.0.iter().find_map(|name| self.certificates.get(name).cloned());
+        named.or_else(|| (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.to_owned()))
+    }
+}
+
+/// The name of callers whose certificate names none.
+const ANY_CERTIFICATE: &str = "(client certificate)";
+
+fn refused(why: &str) -> Error {
+    Error::new(Kind::Unauthenticated, format!("the caller is not known: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(name: &str, keys: &[&str], dns: &[&str], uri: &[&str]) -> Caller {
+        Caller {
+            name: name.into(),
+            key_sha256: keys.iter().map(|key| hex::encode(Sha256::digest(key))).collect(),
+            certificate_dns: dns.iter().map(|&name| name.into()).collect(),
+            certificate_uri: uri.iter().map(|&uri| uri.into()).collect(),
+            certificate_subject: None,
+        }
+    }
+
+    fn certificate(names: &[&str]) -> VerifiedClientCertificate {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.subject_alt_names = names
+            .iter()
+            .map(|name| match name.contains("://") {
+                true => rcgen::SanType::URI((*name).try_into().unwrap()),
+                false => rcgen::SanType::DnsName((*name).try_into().unwrap()),
+            })
+            .collect();
+        let key = rcgen::KeyPair::generate().unwrap();
+        VerifiedClientCertificate::of(parameters.self_signed(&key).unwrap().der())
+    }
+
+    #[test]
+    fn every_means_that_is_presented_must_be_right_and_of_one_caller() {
+        let callers = [
+            caller("shop", &["new", "old"], &["Shop.example"], &[]),
+            caller("app", &["app"], &[], &["spiffe://example/app"]),
+        ];
+        let strict = Authenticator::new(&callers, ClientCertificates::OfCallers).unwrap();
+        let any = Authenticator::new(&callers, ClientCertificates::Any).unwrap();
+        let (shop, app, other) =
+            (certificate(&["shop.EXAMPLE"]), certificate(&["spiffe://example/app"]), certificate(&["other.example"]));
+        let anybody = Some(ANY_CERTIFICATE);
+        for (key, certificate, by_strict, by_any) in [
+            (None, None, None, None),
+            (Some("new"), None, Some("shop"), Some("shop")),
+            (Some("old"), None, Some("shop"), Some("shop")),
+            (Some("wrong"), None, None, None),
+            (Some(""), None, None, None),
+            (None, Some(&shop), Some("shop"), Some("shop")),
+            (None, Some(&app), Some("app"), Some("app")),
+            (None, Some(&other), None, anybody),
+            (Some("new"), Some(&shop), Some("shop"), Some("shop")),
+            (Some("new"), Some(&app), None, None),
+            (Some("wrong"), Some(&shop), None, None),
+            (Some(""), Some(&shop), None, None),
+            (Some("new"), Some(&other), None, Some("shop")),
+        ] {
+            let presented = Presented { key, certificate };
+            let name = |known: &Authenticator| known.authenticate(&presented).ok().flatten();
+            assert_eq!(name(&strict).as_deref(), by_strict, "{key:?}");
+            assert_eq!(name(&any).as_deref(), by_any, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn callers_that_cannot_be_told_apart_are_refused() {
+        let fault = |callers: &[Caller], accepted| Authenticator::new(callers, accepted).err().unwrap().to_string();
+        let none = ClientCertificates::NotAccepted;
+        let (a, b) = (caller("a", &["k"], &[], &[]), caller("b", &["k"], &[], &[]));
+        assert!(fault(&[a.clone(), b], none).contains("b has the key of another caller"));
+        let (c, d) = (caller("c", &[], &["x.example"], &[]), caller("d", &[], &["X.example"], &[]));
+        assert!(fault(&[c, d], none).contains("certificate's name of another caller"));
+        assert!(fault(&[caller(" ", &["k"], &[], &[])], none).contains("has no name"));
+        assert!(fault(&[caller("a", &[], &[], &[])], none).contains("neither key_sha256"));
+        assert!(fault(&[a], ClientCertificates::OfCallers).contains("any_client_certificate"));
     }
 }

@@ -9,7 +9,7 @@ use daypass::{Engine, Transport};
 use rustls::ServerConfig;
 
 use crate::{
-    auth::{Authenticator, KeyHashError},
+    auth::{Authenticator, CallerError},
     config::Config,
     logs::{self, LogError},
     tls::{self, ServerTls, TlsError},
@@ -28,9 +28,9 @@ pub(crate) struct Live {
 /// A configuration from which the parts cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LiveError {
-    /// A caller's key hash cannot be used.
+    /// The callers cannot be used.
     #[error(transparent)]
-    KeyHash(#[from] KeyHashError),
+    Callers(#[from] CallerError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -58,6 +58,7 @@ pub const OTHER_LINES: &[Field] = &[
     field("limit_ms", "`store.operation_timeout_ms`, where the store is slower"),
     field("round_trip_ms", "the last round trip to the store that was measured"),
     field("source", "the value of the caller that a new token uses up"),
+    field("setting", "a setting that takes a protection away"),
     field("changed", "the settings that a reload changed"),
     field("needs_restart", "the settings that changed and wait for a restart"),
     field("faults", "the faults of a configuration that was refused"),

@@ -113,6 +113,20 @@ pub const METRICS: &[Metric] = &[
         }],
     },
     Metric {
+        name: "daypass_failed_handshakes_total",
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "TLS handshakes that failed: a client certificate of another authority, or none of our protocols.",
+        labels: &[],
+    },
+    Metric {
+        name: "daypass_insecure_setting",
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "1 for each setting that is on and takes a protection away.",
+        labels: &[Label { name: "setting", values: "the setting" }],
+    },
+    Metric {
         name: "daypass_store_up",
         kind: Kind::Gauge,
         unit: Unit::Count,

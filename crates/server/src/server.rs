@@ -147,6 +147,19 @@ impl Server {
         Ok(self.listener.socket.local_addr()?)
     }
 
+    /// What the RPC port accepts, in words.
+    pub(crate) fn accepts(&self) -> String {
+        let config = &self.config;
+        let transport = if config.plaintext() { "plaintext and TLS" } else { "TLS only" };
+        let callers = match (config.client_certificates(), config.callers.is_empty()) {
+            (ClientCertificates::NotAccepted, true) => "from anybody who reaches it",
+            (ClientCertificates::NotAccepted, false) => "from callers with a key",
+            (ClientCertificates::OfCallers, _) => "from callers with a key or a certificate of theirs",
+            (ClientCertificates::Any, _) => "from callers with a key or any certificate of the authorities",
+        };
+        format!("{transport}, {callers}")
+    }
+
     /// The address of the admin port.
     ///
     /// # Errors
@@ -173,6 +186,10 @@ impl Server {
     ) -> Result<(), ServerError> {
         let (ready, is_ready) = watch::channel(true);
         let (metrics, engine) = (admin::collect_metrics(meters)?, self.live.engine.clone());
+        for setting in self.config.insecure() {
+            tracing::warn!(setting, "this setting takes a protection away");
+            metrics::gauge!("daypass_insecure_setting", "setting" => setting).set(1.0);
+        }
         let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone()));
         self.tls.report_expiry();
         let delay = Duration::from_millis(self.config.shutdown_delay_ms);

@@ -115,3 +115,130 @@ async fn pages_and_foreign_names_reach_no_loopback_port() {
         assert!(clock(headers).starts_with("HTTP/1.1 403"), "{headers}");
     }
 }
+
+/// An authority with a server's certificate, and clients' certificates of it.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    pem: String,
+    der: rustls::pki_types::CertificateDer<'static>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).unwrap();
+        let (pem, der) = (certificate.pem(), certificate.der().clone());
+        Self { issuer: rcgen::Issuer::new(parameters, key), pem, der }
+    }
+
+    fn issue(&self, name: rcgen::SanType) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.subject_alt_names = vec![name];
+        (parameters.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+}
+
+/// The answer to one JSON call over TLS with this client certificate and key.
+async fn over_tls(
+    served: &TestServer,
+    authority: &Authority,
+    certificate: Option<rcgen::SanType>,
+    key: &str,
+) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der.clone()).unwrap();
+    let builder =
+        rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+    let config = match certificate {
+        None => builder.with_no_client_auth(),
+        Some(name) => {
+            let (certificate, key) = authority.issue(name);
+            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+            builder.with_client_auth_cert(vec![certificate.der().clone()], key.into()).unwrap()
+        }
+    };
+    let stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await.unwrap();
+    let body = r#"{"merchant_access_token_id":"a","connector":"STRIPE","test_mode":true}"#;
+    let request = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n{key}\
+         x-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_a\"}}}}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_the_authority_is_a_caller_only_by_its_name() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let dns = |name: &str| rcgen::SanType::DnsName(name.try_into().unwrap());
+    let (certificate, key) = authority.issue(dns("localhost"));
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("server.pem"), certificate.pem()).unwrap();
+    fs::write(path("server.key"), key.serialize_pem()).unwrap();
+    fs::write(path("callers.pem"), &authority.pem).unwrap();
+    let hash = hex::encode(Sha256::digest("known"));
+    let tls = "[tls]\ncertificate_file = 'server.pem'\nprivate_key_file = 'server.key'\nclient_authorities_file = 'callers.pem'\n";
+    fs::write(
+        path("daypass.toml"),
+        format!(
+            "{tls}[[callers]]\nname = 'shop'\ncertificate_dns = ['shop.internal']\nkey_sha256 = '{hash}'\n\
+             [[callers]]\nname = 'app'\ncertificate_uri = ['spiffe://example/app']\n"
+        ),
+    )
+    .unwrap();
+    let file = path("daypass.toml");
+    let mut served = TestServer::start(
+        &["--sandbox", "--config", file.to_str().unwrap()],
+        &[("DAYPASS_TLS__ANY_CLIENT_CERTIFICATE", "false")],
+    );
+    let uri = |uri: &str| rcgen::SanType::URI(uri.try_into().unwrap());
+    for (certificate, key, caller) in [
+        (None, "", None),
+        (None, "authorization: Bearer known\r\n", Some("shop")),
+        (Some(dns("shop.internal")), "", Some("shop")),
+        (Some(uri("spiffe://example/app")), "", Some("app")),
+        (Some(dns("other.internal")), "", None),
+        (Some(dns("shop.internal")), "authorization: Bearer wrong\r\n", None),
+        (Some(dns("shop.internal")), "authorization: Bearer known\r\n", Some("shop")),
+        (Some(uri("spiffe://example/app")), "authorization: Bearer known\r\n", None),
+    ] {
+        let answer = over_tls(&served, &authority, certificate.clone(), key).await;
+        let status = if caller.is_some() { "HTTP/1.1 200" } else { "HTTP/1.1 401" };
+        assert!(answer.starts_with(status), "{certificate:?} {key}: {answer}");
+    }
+    let log = tokio::task::block_in_place(|| served.stop());
+    let callers = |name: &str| log.matches(&format!("\"caller\":\"{name}\"")).count();
+    assert_eq!((callers("shop"), callers("app")), (3, 1), "{log}");
+
+    // Without a name for anybody, the configuration is refused; with the word for it, it is told.
+    fs::write(path("daypass.toml"), tls).unwrap();
+    let refused = std::process::Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("tls.any_client_certificate"), "{said}");
+    fs::write(path("daypass.toml"), format!("{tls}any_client_certificate = true\n")).unwrap();
+    let mut served = TestServer::start(
+        &["--sandbox", "--config", file.to_str().unwrap()],
+        &[("DAYPASS_TLS__ANY_CLIENT_CERTIFICATE", "true")],
+    );
+    assert!(over_tls(&served, &authority, Some(dns("other.internal")), "").await.starts_with("HTTP/1.1 200"));
+    let metrics = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    assert!(metrics.contains("daypass_insecure_setting{setting=\"tls.any_client_certificate\"} 1"), "{metrics}");
+    let log = tokio::task::block_in_place(|| served.stop());
+    assert!(log.contains("this setting takes a protection away"), "{log}");
+}

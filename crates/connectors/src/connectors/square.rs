@@ -80,6 +80,8 @@ impl Connector for Square {
                     "MobilePaymentsSdk.initialize(applicationId, …)",
                 ),
             ])
+            // All access tokens of Square's OAuth begin alike.
+            .begins_as_keys()
             .minting_ends_earlier(NOT_ENDED),
             client_grant(
                 "device_code",

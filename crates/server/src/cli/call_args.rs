@@ -2,11 +2,12 @@
 //! the commands `token` and `explain`.
 
 use std::{
+    fs,
     io::{IsTerminal, Read},
     path::PathBuf,
 };
 
-use connectors::{Error, Kind, find};
+use connectors::{Error, InputKind, Kind, find};
 use daypass::{Availability, Engine, IncomingRequest, RawCredentials, Transport, availability, canonical_id};
 use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
@@ -44,9 +45,13 @@ pub(super) struct CallArgs {
     #[arg(long = "scope")]
     scopes: Vec<String>,
     /// An input of the grant, `name=value`: texts as they are, lists and objects as JSON;
-    /// repeatable. Secret inputs belong into DAYPASS_FEATURE_DATA (JSON)
+    /// repeatable. Not for secret inputs, as other users of the machine see arguments
     #[arg(long = "input", value_name = "NAME=VALUE")]
     inputs: Vec<String>,
+    /// An input whose value is in a file, `name=path`, also a secret one; repeatable. Another way is
+    /// DAYPASS_FEATURE_DATA (JSON)
+    #[arg(long = "input-file", value_name = "NAME=PATH")]
+    input_files: Vec<String>,
     /// Metadata as a JSON object
     #[arg(long)]
     metadata: Option<String>,
@@ -200,11 +205,27 @@ fn feature_data(args: &CallArgs, connector: &str) -> Result<String, Error> {
     let named_grant = data.get("grant").and_then(Value::as_str).map(ToOwned::to_owned);
     let grant = args.grant.clone().or(named_grant);
     let meta = find(connector).map(|entry| entry.meta);
-    for input in &args.inputs {
-        let (name, value) =
-            input.split_once('=').ok_or_else(|| Error::invalid("--input", format!("{input}: expected NAME=VALUE")))?;
+    let kind = |name: &str| {
         let declaration = meta.and_then(|meta| input_value::declaration(meta, grant.as_deref(), name));
-        data.insert(name.into(), input_value::input_value(declaration.map(|input| input.kind), value));
+        declaration.map(|input| input.kind)
+    };
+    for input in &args.inputs {
+        let (name, value) = input.split_once('=').ok_or_else(|| Error::invalid("--input", "expected NAME=VALUE"))?;
+        if matches!(kind(name), Some(InputKind::Secret)) {
+            let why = format!(
+                "{name} is a secret, and other users of this machine see arguments: use --input-file {name}=PATH, or \
+                 DAYPASS_FEATURE_DATA={{\"{name}\":\"…\"}}"
+            );
+            return Err(Error::invalid("--input", why));
+        }
+        data.insert(name.into(), input_value::input_value(kind(name), value));
+    }
+    for input in &args.input_files {
+        let (name, path) = input.split_once('=').ok_or_else(|| Error::invalid("--input-file", "expected NAME=PATH"))?;
+        let value =
+            fs::read_to_string(path).map_err(|error| Error::invalid("--input-file", format!("{path}: {error}")))?;
+        let value = value.strip_suffix('\n').unwrap_or(&value);
+        data.insert(name.into(), input_value::input_value(kind(name), value));
     }
     let common = [
         ("grant", args.grant.clone().map(Value::from)),

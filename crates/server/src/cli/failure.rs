@@ -45,6 +45,9 @@ pub(super) enum Failure {
     /// The connector refused. Its response is on standard output.
     #[error("the connector refused; no token was made")]
     Refused(Fault),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomBytes,
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -4,6 +4,7 @@
 mod admin_call;
 mod cache;
 mod call_args;
+mod caller;
 mod completions;
 mod config_check;
 mod connectors;
@@ -65,6 +66,7 @@ enum Command {
     Explain(explain::Args),
     Config(config_check::Args),
     Cache(cache::Args),
+    Caller(caller::Args),
     Healthcheck(healthcheck::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -82,6 +84,7 @@ impl Command {
             Self::Explain(args) => explain::run(args).await,
             Self::Config(args) => config_check::run(&args),
             Self::Cache(args) => cache::run(args).await,
+            Self::Caller(args) => caller::run(&args),
             Self::Healthcheck(args) => healthcheck::run(args).await,
             Self::Completions(args) => {
                 completions::run(&args, &mut Daypass::command());

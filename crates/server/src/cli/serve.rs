@@ -44,7 +44,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // The signals are caught before the process prints that it is up.
     let signal = signals::shutdown();
     let (address, admin) = (server.address()?, server.admin_address()?);
-    logs::announce(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, plaintext and TLS"));
+    logs::announce(format_args!("daypass serves gRPC, gRPC-Web and Connect/JSON on {address}, {}", server.accepts()));
     logs::announce(format_args!("metrics and health: http://{admin}/metrics, /healthz, /readyz"));
     if let Some(file) = server.authority_file() {
         logs::announce(format_args!("throw-away certificate authority, made for this run: {}", file.display()));

@@ -82,6 +82,9 @@ pub struct Tls {
     pub private_key_file: PathBuf,
     /// Certificate authorities whose client certificates authenticate callers, PEM.
     pub client_authorities_file: Option<PathBuf>,
+    /// Accepts every certificate of these authorities, also one that names no caller.
+    #[serde(default)]
+    pub any_client_certificate: bool,
 }
 
 /// Settings of connections to connectors.
@@ -433,10 +436,26 @@ impl Config {
         faults
     }
 
+    /// The settings that are on and take a protection away.
+    pub(crate) fn insecure(&self) -> Vec<&'static str> {
+        let any_certificate = self.tls.as_ref().is_some_and(|tls| tls.any_client_certificate);
+        [
+            ("allow_plaintext_beyond_loopback", self.allow_plaintext_beyond_loopback),
+            ("allow_anonymous_beyond_loopback", self.allow_anonymous_beyond_loopback),
+            ("allow_admin_beyond_loopback", self.allow_admin_beyond_loopback),
+            ("tls.any_client_certificate", any_certificate),
+        ]
+        .into_iter()
+        .filter_map(|(setting, on)| on.then_some(setting))
+        .collect()
+    }
+
     /// Whether client certificates authenticate callers.
     pub fn client_certificates(&self) -> ClientCertificates {
-        match self.tls.as_ref().and_then(|tls| tls.client_authorities_file.as_ref()) {
-            Some(_) => ClientCertificates::Accepted,
+        match &self.tls {
+            Some(tls) if tls.client_authorities_file.is_none() => ClientCertificates::NotAccepted,
+            Some(tls) if tls.any_client_certificate => ClientCertificates::Any,
+            Some(_) => ClientCertificates::OfCallers,
             None => ClientCertificates::NotAccepted,
         }
     }

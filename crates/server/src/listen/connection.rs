@@ -79,12 +79,19 @@ impl ConnectionHandler {
         };
         match peeked {
             Ok(Ok(1)) if first == [TLS_HANDSHAKE] => {
-                if let Ok(Ok(stream)) =
-                    timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(self.tls.load_full()).accept(stream)).await
-                {
-                    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                    let certificate = chain.first().map(|_| VerifiedClientCertificate);
-                    self.serve_http(stream, certificate, closing).await;
+                let accepting = TlsAcceptor::from(self.tls.load_full()).accept(stream);
+                match timeout(HANDSHAKE_TIMEOUT, accepting).await {
+                    Ok(Ok(stream)) => {
+                        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                        let certificate = chain.first().map(|certificate| VerifiedClientCertificate::of(certificate));
+                        self.serve_http(stream, certificate, closing).await;
+                    }
+                    // A certificate of another authority, an old protocol, or no TLS at all.
+                    Ok(Err(error)) => {
+                        tracing::info!(cause = error.to_string(), "a TLS handshake failed");
+                        metrics::counter!("daypass_failed_handshakes_total").increment(1);
+                    }
+                    Err(_elapsed) => metrics::counter!("daypass_failed_handshakes_total").increment(1),
                 }
             }
             Ok(Ok(1)) if self.plaintext => self.serve_http(stream, None, closing).await,
@@ -102,7 +109,7 @@ impl ConnectionHandler {
         let (service, counter, limit) = (self.service.clone(), requests.clone(), self.request_timeout);
         let (playground, admission) = (self.playground.clone(), self.admission.clone());
         let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
-            if let Some(certificate) = certificate {
+            if let Some(certificate) = certificate.clone() {
                 request.extensions_mut().insert(certificate);
             }
             let response = request::respond(request, service.clone(), playground.clone(), admission.clone(), limit);

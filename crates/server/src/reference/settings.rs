@@ -43,10 +43,16 @@ const SETTINGS: &[Setting] = &[
     ("tls.private_key_file", "", "its private key, PEM"),
     ("tls.client_authorities_file", "", "authorities whose client certificates authenticate callers, PEM"),
     (
+        "tls.any_client_certificate",
+        "false",
+        "accepts every certificate of these authorities, also one that names no caller",
+    ),
+    (
         "callers",
         "[]",
-        "a list of tables, `[[callers]]`: `name`, for the log, and `key_sha256`, the SHA-256 of the key as hex. None, and no \
-         client authorities: calls need no authentication",
+        "a list of tables, `[[callers]]`: `name`, for the log and policies; `key_sha256`, the SHA-256 of the key as hex, or a \
+         list while a key is replaced (`daypass caller new` makes both); `certificate_dns` and `certificate_uri`, lists of \
+         names in client certificates; `certificate_subject`. None, and no client authorities: calls need no authentication",
     ),
     ("allow_plaintext_beyond_loopback", "false", "confirms that the RPC port takes plaintext from other machines"),
     ("allow_anonymous_beyond_loopback", "false", "confirms that calls from other machines need no authentication"),
@@ -202,14 +208,20 @@ mod tests {
         }
         let listed: BTreeSet<String> = SETTINGS.iter().map(|(name, ..)| (*name).to_owned()).collect();
         assert_eq!(listed, settings);
-        assert_eq!(known("", "[[callers]]\nno_setting = 1"), ["key_sha256", "name"].map(String::from).into());
+        assert_eq!(
+            known("", "[[callers]]\nno_setting = 1"),
+            ["certificate_dns", "certificate_subject", "certificate_uri", "key_sha256", "name"]
+                .map(String::from)
+                .into()
+        );
     }
 
     #[test]
     fn the_defaults_are_those_of_the_code() {
         let given: String = SETTINGS
             .iter()
-            .filter(|(_, default, _)| !default.is_empty())
+            // The table needs files, which have no default.
+            .filter(|(name, default, _)| !default.is_empty() && !name.starts_with("tls."))
             .map(|(name, default, _)| format!("{name} = {default}\n"))
             .collect();
         assert_eq!(format!("{:?}", Config::parse(&given).unwrap()), format!("{:?}", Config::default()));

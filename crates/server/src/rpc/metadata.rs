@@ -39,20 +39,22 @@ pub(crate) fn refuses_cached(context: &RequestContext) -> bool {
     text(context, "cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache"))
 }
 
-/// The means by which the call authenticates its caller. A key in a wrong form counts as none.
+/// The means by which the call authenticates its caller. A key in a wrong form is a wrong key.
 pub(crate) fn presented(context: &RequestContext) -> Presented<'_> {
     presented_in(context.headers(), context.extensions())
 }
 
 /// The same, before there is a call.
-pub(crate) fn presented_in<'a>(headers: &'a HeaderMap, extensions: &Extensions) -> Presented<'a> {
+pub(crate) fn presented_in<'a>(headers: &'a HeaderMap, extensions: &'a Extensions) -> Presented<'a> {
     let mut values = headers.get_all("authorization").iter();
-    let only = values.next().filter(|_| values.next().is_none());
-    let key = only.and_then(|value| {
+    let (first, further) = (values.next(), values.next());
+    let key = first.filter(|_| further.is_none()).and_then(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
     });
-    Presented { key, certificate: extensions.get::<VerifiedClientCertificate>().copied() }
+    // A header in another form, or two of them, are a key that is wrong.
+    let key = key.or(first.map(|_| ""));
+    Presented { key, certificate: extensions.get::<VerifiedClientCertificate>() }
 }
 
 /// The connector that the header names.
