@@ -191,3 +191,32 @@ async fn sighup_in_the_middle_of_a_call_does_not_end_it() {
     until(|| served.log_so_far().contains("configuration read again: nothing changed")).await;
     assert_eq!(terminated(&mut served).await.code(), Some(0));
 }
+
+/// Latencies of calls to two servers, in turns: the log of one is read, that of the other is not, and
+/// its queue is full before the first measured call.
+// cargo test --release -p daypass-server --test all logs -- --ignored --nocapture
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a latency"]
+async fn a_stalled_reader_of_the_log_changes_no_99th_percentile() {
+    let read = TestServer::sandboxed();
+    let (stalled, _log) = stalled();
+    while lost(&stalled) == 0 {
+        calls(&stalled, 2_000).await;
+    }
+    let clients = [&read, &stalled].map(|served| served.client_as(Protocol::Grpc, CodecFormat::Proto));
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..5_000 {
+        for (client, times) in clients.iter().zip(&mut times) {
+            let began = Instant::now();
+            call(client, "sk_test_logs").await;
+            times.push(began.elapsed());
+        }
+    }
+    let [(p50, p99), (stalled_p50, stalled_p99)] = times.map(|mut times| {
+        times.sort();
+        (times[times.len() / 2], times[times.len() * 99 / 100])
+    });
+    let ratio = stalled_p99.as_secs_f64() / p99.as_secs_f64();
+    println!("p50, p99: read {p50:?}, {p99:?}; stalled {stalled_p50:?}, {stalled_p99:?}; p99 ratio {ratio:.2}");
+    assert!(ratio < 1.5, "{ratio}");
+}
