@@ -76,8 +76,10 @@ impl RedisServer {
         assert!(status.unwrap().success());
     }
 
+    /// One command. A sentinel closes the connections of a server that it demotes, also the one of a
+    /// command under way, which is sent once more then.
     pub(crate) fn command(&self, words: &[&str]) -> Answer {
-        self.try_command(words).unwrap()
+        self.try_command(words).or_else(|_closed| self.try_command(words)).unwrap()
     }
 
     fn try_command(&self, words: &[&str]) -> std::io::Result<Answer> {
