@@ -182,6 +182,7 @@ fn request<'a>(
         test_mode: Some(true),
         server_token: false,
         fresh: false,
+        caller: None,
     }
 }
 

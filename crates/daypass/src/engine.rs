@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use connectors::{Call, Registration, Result, Step};
+use connectors::{Call, Error, Kind, Registration, Result, Step};
 use tokio::time::Instant;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     exchange::{Exchanger, transport::HttpSend},
     issued::IssuedToken,
     report::{CallReport, ConnectorUse},
-    request::{IncomingRequest, validated::TokenRequest},
+    request::{IncomingRequest, caller_policy::CallRates, validated::TokenRequest},
     settings::Settings,
     store::{Fingerprint, Store, redis::trouble::StoreState},
 };
@@ -27,13 +27,21 @@ pub struct Engine<V> {
     settings: ArcSwap<Settings>,
     cache: TokenCache,
     exchanger: Arc<Exchanger<V>>,
+    clock: Arc<dyn Clock>,
+    rates: CallRates,
 }
 
 impl<V: HttpSend> Engine<V> {
     /// An engine.
     pub fn new(settings: Settings, http: V, clock: Arc<dyn Clock>, store: Arc<dyn Store>, keys: Keyring) -> Self {
         let exchanger = Arc::new(Exchanger::new(&settings.limits, http, clock.clone()));
-        Self { settings: ArcSwap::from_pointee(settings), cache: TokenCache::new(store, keys, clock), exchanger }
+        Self {
+            settings: ArcSwap::from_pointee(settings),
+            cache: TokenCache::new(store, keys, clock.clone()),
+            exchanger,
+            clock,
+            rates: CallRates::default(),
+        }
     }
 
     /// The operator's settings at this moment.
@@ -75,6 +83,7 @@ impl<V: HttpSend> Engine<V> {
         report: &mut CallReport,
     ) -> Result<IssuedToken> {
         report.connector = Some(registration.meta.id);
+        self.admit(request.caller)?;
         let wants_new = request.fresh;
         let request = Arc::new(TokenRequest::check(request, registration, &self.settings.load())?);
         let keys = Arc::new(self.cache.keys(&request));
@@ -95,6 +104,20 @@ impl<V: HttpSend> Engine<V> {
         query.request.client_limit.check(&answer.token)?;
         report.replayed = answer.replayed;
         Ok(answer.token)
+    }
+
+    /// Counts a call of this caller against its limit.
+    fn admit(&self, caller: Option<&str>) -> Result<()> {
+        let settings = self.settings.load();
+        let Some(caller) = caller else { return Ok(()) };
+        let Some(per_second) = settings.policy.of(Some(caller)).and_then(|rules| rules.calls_per_second) else {
+            return Ok(());
+        };
+        if self.rates.allow(caller, per_second, self.clock.elapsed()) {
+            return Ok(());
+        }
+        let why = format!("policy.callers.{caller}.calls_per_second allows {per_second} calls a second");
+        Err(Error { retry_after: Some(Duration::from_secs(1)), ..Error::new(Kind::Overloaded, why) })
     }
 
     /// Waits until the store answers, for this long at most; returns whether it does.

@@ -29,6 +29,7 @@ pub use report::CallReport;
 pub use request::{
     IncomingRequest,
     base_urls::{BaseUrlError, BaseUrls},
+    caller_policy::{Asked, CallerPolicy},
     connector_id::{Availability, availability, canonical_id},
     credentials::RawCredentials,
     validated::TokenRequest,

@@ -6,13 +6,18 @@ use std::{
     time::Duration,
 };
 
-use connectors::{Audience, Input};
+use connectors::{Audience, Error, Grant, Input, Kind, Meta, Mode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
     exchange::connect::ConnectSettings,
-    request::{base_urls::BaseUrls, connector_id::canonical_id},
+    request::{
+        base_urls::BaseUrls,
+        caller_policy::{Asked, CallerPolicy},
+        choose_grant::choose_grant,
+        connector_id::canonical_id,
+    },
 };
 
 /// The operator's settings of the engine.
@@ -110,17 +115,25 @@ impl Limits {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Whether SERVER tokens may be given to callers that ask for them.
-    pub server_tokens: bool,
+    /// Whether SERVER tokens may be given to callers that ask for them. Absent: on loopback; beyond it
+    /// only to callers whose own rules name the audience.
+    pub server_tokens: Option<bool>,
     /// If not empty: only these connectors.
     pub connectors: BTreeSet<String>,
     /// The longest life of a CLIENT token, in seconds.
     pub client_token_max_seconds: u32,
+    /// The rules of single callers, by name. They narrow what holds for everybody.
+    pub callers: BTreeMap<String, CallerPolicy>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { server_tokens: true, connectors: BTreeSet::new(), client_token_max_seconds: Self::CLIENT_TOKEN_SECONDS }
+        Self {
+            server_tokens: None,
+            connectors: BTreeSet::new(),
+            client_token_max_seconds: Self::CLIENT_TOKEN_SECONDS,
+            callers: BTreeMap::new(),
+        }
     }
 }
 
@@ -132,14 +145,58 @@ impl Policy {
     pub const NO_LIMIT: u32 = u32::MAX;
 
     /// The reason why a token may not be handed out; `None` where it may.
-    pub fn denies(&self, connector: &str, audience: Audience) -> Option<&'static str> {
+    pub fn denies(&self, caller: Option<&str>, connector: &str, audience: Audience) -> Option<&'static str> {
         if !self.connectors.is_empty() && !self.connectors.contains(connector) {
             return Some("the operator's policy does not allow this connector");
         }
-        if audience == Audience::Server && !self.server_tokens {
+        let granted =
+            self.of(caller).and_then(|rules| rules.audiences.as_ref()).is_some_and(|list| list.contains("server"));
+        if audience == Audience::Server && !self.server_tokens.unwrap_or(true) && !granted {
             return Some("the operator's policy does not allow SERVER tokens");
         }
         None
+    }
+
+    /// Checks a request against the rules of its caller.
+    ///
+    /// # Errors
+    /// [`Kind::PolicyDenied`], with the rule.
+    pub(crate) fn check_rules(
+        &self,
+        caller: Option<&str>,
+        asked: &Asked<'_>,
+        given: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        let denied = caller.and_then(|name| Some((name, self.of(caller)?.denies(asked, given)?)));
+        denied.map_or(Ok(()), |(name, (rule, what))| {
+            Err(Error::new(Kind::PolicyDenied, format!("policy.callers.{name}.{rule} does not allow {what}")))
+        })
+    }
+
+    /// Whether a caller may have a token, without a call and without credentials: the grant and the
+    /// audience that it would get.
+    ///
+    /// # Errors
+    /// There is no such grant, or [`Kind::PolicyDenied`] with the rule.
+    pub fn test(
+        &self,
+        caller: &str,
+        meta: &'static Meta,
+        (grant, audience, mode): (Option<&str>, Option<Audience>, Mode),
+        given: impl Fn(&str) -> bool,
+    ) -> Result<(&'static Grant, Audience), Error> {
+        let grant = choose_grant(meta, grant, audience, &given)?;
+        let audience = audience.unwrap_or(grant.audience);
+        if let Some(why) = self.denies(Some(caller), meta.id, audience) {
+            return Err(Error::new(Kind::PolicyDenied, why));
+        }
+        self.check_rules(Some(caller), &Asked { connector: meta.id, grant: grant.name, audience, mode }, given)?;
+        Ok((grant, audience))
+    }
+
+    /// The rules of a caller.
+    pub(crate) fn of(&self, caller: Option<&str>) -> Option<&CallerPolicy> {
+        self.callers.get(caller?)
     }
 }
 
@@ -165,6 +222,14 @@ pub struct ConnectorSettings {
 }
 
 impl Settings {
+    /// The settings with names in their one form.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        let callers = std::mem::take(&mut self.policy.callers);
+        self.policy.callers = callers.into_iter().map(|(name, rules)| (name, rules.canonical())).collect();
+        self
+    }
+
     /// All faults of the settings, in words for the operator.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.limits.faults();
@@ -172,6 +237,7 @@ impl Settings {
         for name in self.policy.connectors.iter().filter(|name| connectors::find(name).is_none()) {
             faults.push(format!("policy.connectors: no connector named {name} gives tokens"));
         }
+        faults.extend(self.policy.callers.iter().flat_map(|(caller, rules)| rules.faults(caller)));
         for (name, settings) in &self.connectors {
             let Some(registration) = connectors::find(&canonical_id(name)) else {
                 faults.push(format!("connectors.{name}: no such connector gives tokens"));
@@ -214,10 +280,12 @@ impl Settings {
         Duration::from_millis(own.unwrap_or(self.limits.attempt_timeout_ms))
     }
 
-    /// The longest life of a CLIENT token of this connector, in seconds.
-    pub fn client_token_max_seconds(&self, id: &str) -> u32 {
+    /// The longest life of a CLIENT token of this connector for this caller, in seconds.
+    pub fn client_token_max_seconds(&self, id: &str, caller: Option<&str>) -> u32 {
         let own = self.connector(id).and_then(|settings| settings.client_token_max_seconds);
-        own.unwrap_or(self.policy.client_token_max_seconds)
+        let common = own.unwrap_or(self.policy.client_token_max_seconds);
+        let of_caller = self.policy.of(caller).and_then(|rules| rules.client_token_max_seconds);
+        common.min(of_caller.unwrap_or(common))
     }
 
     /// The decisions about connections.

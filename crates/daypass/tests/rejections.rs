@@ -46,6 +46,7 @@ async fn ask(engine: &Engine<Rejecting>, fixture: &FixtureCall, inputs: &Value, 
         test_mode: Some(fixture.case["mode"] != "live"),
         server_token: false,
         fresh: false,
+        caller: None,
     };
     let deadline = Instant::now() + Duration::from_secs(60);
     engine.create_access_token(request, deadline, &mut CallReport::default()).await.unwrap_err().kind

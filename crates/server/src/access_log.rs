@@ -3,6 +3,10 @@
 
 use std::{
     borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,6 +41,30 @@ pub(crate) struct AccessLogEntry {
     pub report: CallReport,
     started: Instant,
     outcome: Outcome,
+}
+
+/// Marks a request whose call has a log line of its own. The service refuses some before there is a
+/// call: a message that is too long or cannot be decoded.
+#[derive(Clone, Default)]
+pub(crate) struct HasLine(Arc<AtomicBool>);
+
+impl HasLine {
+    /// Notes that the request of these extensions has its line.
+    pub(crate) fn note(extensions: &http::Extensions) {
+        if let Some(line) = extensions.get::<Self>() {
+            line.set();
+        }
+    }
+
+    /// Notes it.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was noted.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -2,7 +2,10 @@
 //! certificates. Uses only the error type of `connectors`. Used by `config`, which checks the keys,
 //! by `listen`, which marks requests, and by `rpc`, which authenticates each call.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use connectors::{Error, Kind};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -212,14 +215,20 @@ impl Authenticator {
             (Some(Some(name)), None) | (None, Some(Some(name))) => Ok(Some(name)),
             (Some(Some(name)), Some(Some(other))) if name == other || other == ANY_CERTIFICATE => Ok(Some(name)),
             (Some(Some(_)), Some(Some(_))) => Err(refused("the key and the client certificate are of two callers")),
-            (_, Some(None)) => Err(refused("the client certificate names no caller")),
+            (_, Some(None)) => Err(refused("the client certificate names no caller, or two")),
             (Some(None), _) | (None, None) => Err(refused("send authorization: Bearer <key>")),
         }
     }
 
     fn of_certificate(&self, certificate: &VerifiedClientCertificate) -> Option<String> {
-        let named = certificate.0.iter().find_map(|name| self.certificates.get(name).cloned());
-        named.or_else(|| (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.to_owned()))
+        let callers: BTreeSet<&String> = certificate.0.iter().filter_map(|name| self.certificates.get(name)).collect();
+        let mut callers = callers.into_iter();
+        match (callers.next(), callers.next()) {
+            (Some(only), None) => Some(only.clone()),
+            // Nobody can say which of the two calls.
+            (Some(_), Some(_)) => None,
+            (None, _) => (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.to_owned()),
+        }
     }
 }
 
@@ -265,6 +274,7 @@ mod tests {
         ];
         let strict = Authenticator::new(&callers, ClientCertificates::OfCallers).unwrap();
         let any = Authenticator::new(&callers, ClientCertificates::Any).unwrap();
+        let two = certificate(&["shop.example", "spiffe://example/app"]);
         let (shop, app, other) =
             (certificate(&["shop.EXAMPLE"]), certificate(&["spiffe://example/app"]), certificate(&["other.example"]));
         let anybody = Some(ANY_CERTIFICATE);
@@ -282,6 +292,7 @@ mod tests {
             (Some("wrong"), Some(&shop), None, None),
             (Some(""), Some(&shop), None, None),
             (Some("new"), Some(&other), None, Some("shop")),
+            (None, Some(&two), None, None),
         ] {
             let presented = Presented { key, certificate };
             let name = |known: &Authenticator| known.authenticate(&presented).ok().flatten();

@@ -242,3 +242,103 @@ async fn a_certificate_of_the_authority_is_a_caller_only_by_its_name() {
     let log = tokio::task::block_in_place(|| served.stop());
     assert!(log.contains("this setting takes a protection away"), "{log}");
 }
+
+/// The rules of two callers, at the service and at `policy test`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_caller_has_its_own_rules_and_a_denial_names_the_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    let hash = |key: &str| hex::encode(Sha256::digest(key));
+    fs::write(
+        &file,
+        format!(
+            "[[callers]]\nname = 'web'\nkey_sha256 = ['{}', '{}']\n[[callers]]\nname = 'back'\nkey_sha256 = '{}'\n\
+             [policy.callers.web]\nconnectors = ['Stripe']\ngrants = ['stripe.ephemeral_key']\naudiences = ['client']\n\
+             modes = ['test']\nrequired_inputs = ['customer']\n[policy.callers.back]\ncalls_per_second = 2\n",
+            hash("web"),
+            hash("web-new"),
+            hash("back"),
+        ),
+    )
+    .unwrap();
+    let config = file.to_str().unwrap();
+    let served = TestServer::start(&["--sandbox", "--config", config], &[]);
+    let data = |data: serde_json::Value| TokenRequest::stripe("sk_test_rules").data(data);
+    let key = serde_json::json!({"grant": "ephemeral_key", "customer": "cus_1"});
+    for (request, caller, rule) in [
+        (data(key.clone()), "Bearer web", None),
+        (data(key.clone()), "Bearer web-new", None),
+        (data(serde_json::json!({"grant": "setup_intent"})), "Bearer web", Some("policy.callers.web.grants")),
+        (TokenRequest::braintree(), "Bearer web", Some("policy.callers.web.connectors")),
+        (TokenRequest::braintree(), "Bearer back", None),
+    ] {
+        let mut request = TokenRequest { reference: format!("{caller}-{rule:?}"), ..request };
+        request.headers.push(("authorization", caller));
+        match (served.call(&request).await, rule) {
+            (Ok(answer), None) => assert!(answer.access_token.is_set(), "{answer:?}"),
+            (Err(error), Some(rule)) => {
+                assert_eq!(error.code, ErrorCode::PermissionDenied);
+                assert!(error.message.as_deref().unwrap_or_default().contains(rule), "{error:?}");
+            }
+            (result, rule) => panic!("{rule:?}: {result:?}"),
+        }
+    }
+    // The limit of calls is of a second; three at once are one too many.
+    let mut outcomes = Vec::new();
+    for nth in 0..12 {
+        let mut request = TokenRequest { reference: format!("rate-{nth}"), ..TokenRequest::braintree() };
+        request.headers.push(("authorization", "Bearer back"));
+        outcomes.push(served.call(&request).await.err().map(|error| error.code));
+    }
+    assert!(outcomes.contains(&Some(ErrorCode::ResourceExhausted)), "{outcomes:?}");
+
+    let test = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_daypass"));
+        let command =
+            command.args(["policy", "test", "--config", config]).args(arguments).stdin(std::process::Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let stripe = ["--connector", "stripe", "--caller", "web"];
+    let (yes, said) = test(&[&stripe[..], &["--grant", "ephemeral_key", "--input", "customer=cus_1"]].concat());
+    assert!(yes && said.starts_with("yes: stripe.ephemeral_key, client, test"), "{said}");
+    for (arguments, rule) in [
+        (&["--grant", "setup_intent"][..], "policy.callers.web.grants does not allow stripe.setup_intent"),
+        (
+            &["--grant", "ephemeral_key", "--input", "customer=c", "--live"],
+            "policy.callers.web.modes does not allow live",
+        ),
+    ] {
+        let (yes, said) = test(&[&stripe[..], arguments].concat());
+        assert!(!yes && said.contains(rule), "{said}");
+    }
+    fs::write(&file, "[policy.callers.nobody]\nconnectors = ['strpe']\n").unwrap();
+    let check = std::process::Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(["config", "check", "--config", config])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);
+    assert!(said.contains("policy.callers.nobody: no caller") && said.contains("strpe is no connector"), "{said}");
+}
+
+/// Messages that the service does not read leave one line, as any call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_too_long_leaves_one_log_line() {
+    let mut served = TestServer::sandboxed();
+    let long = format!("{{\"merchant_access_token_id\":\"{}\"}}", "x".repeat(300 * 1024));
+    let length = long.len();
+    let answer = served.http(
+        served.address,
+        &format!(
+            "POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{long}"
+        ),
+    );
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    let good = TokenRequest::stripe("sk_test_lines");
+    served.call(&good).await.unwrap();
+    served.call(&TokenRequest { reference: "other".into(), ..good }).await.unwrap();
+    let log = tokio::task::block_in_place(|| served.stop());
+    let outcomes = |word: &str| log.matches(&format!("\"outcome\":\"{word}\"")).count();
+    assert_eq!((outcomes("INVALID_REQUEST"), outcomes("SUCCESS")), (1, 2), "{log}");
+}

@@ -6,7 +6,7 @@ use connectors::{Audience, DefaultWhen, Error, FieldViolation, Grant, Kind, Meta
 /// The grant of a request: the named one, else the default of the audience.
 ///
 /// `given` says whether the caller or the operator gave an input of this name.
-pub(super) fn choose_grant(
+pub(crate) fn choose_grant(
     meta: &'static Meta,
     name: Option<&str>,
     audience: Option<Audience>,

@@ -3,7 +3,8 @@
 
 mod allowed_values;
 pub(crate) mod base_urls;
-mod choose_grant;
+pub(crate) mod caller_policy;
+pub(crate) mod choose_grant;
 pub(crate) mod client_limit;
 pub(crate) mod connector_id;
 pub(crate) mod credentials;
@@ -39,6 +40,8 @@ pub struct IncomingRequest<'a> {
     pub server_token: bool,
     /// Whether a new SERVER token is wanted even where one could be shared.
     pub fresh: bool,
+    /// The authenticated caller, where callers are known.
+    pub caller: Option<&'a str>,
 }
 
 impl IncomingRequest<'_> {

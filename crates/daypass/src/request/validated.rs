@@ -11,6 +11,7 @@ use crate::{
         IncomingRequest,
         allowed_values::check_allowed,
         base_urls::BaseUrls,
+        caller_policy::Asked,
         choose_grant::choose_grant,
         client_limit::ClientLimit,
         credentials::RawCredentials,
@@ -66,7 +67,8 @@ impl TokenRequest {
     ) -> Result<Self> {
         check_reference(request.reference)?;
         let meta = registration.meta;
-        let allow = |audience| match settings.policy.denies(meta.id, audience) {
+        let caller = request.caller;
+        let allow = |audience| match settings.policy.denies(caller, meta.id, audience) {
             Some(why) => Err(Error::new(Kind::PolicyDenied, why)),
             None => Ok(()),
         };
@@ -96,7 +98,9 @@ impl TokenRequest {
         let metadata = read_object(request.metadata, "metadata")?;
         let mut inputs = Inputs::check(grant, values, asked.scopes, asked.ttl_seconds, &metadata)?;
         check_allowed(&inputs, &own.allowed)?;
-        let client_limit = ClientLimit::of(meta, grant, settings.client_token_max_seconds(meta.id));
+        let asked = Asked { connector: meta.id, grant: grant.name, audience, mode };
+        settings.policy.check_rules(caller, &asked, |name| inputs.iter().any(|(given, _)| given == name))?;
+        let client_limit = ClientLimit::of(meta, grant, settings.client_token_max_seconds(meta.id, caller));
         client_limit.apply(meta, grant, &mut inputs)?;
         let reference = request.reference.into();
         let attempt_timeout = settings.attempt_timeout(meta.id);

@@ -29,6 +29,7 @@ fn check(connector: &str, fields: &Map<String, Value>) -> Result<(), connectors:
         test_mode: None,
         server_token: false,
         fresh: false,
+        caller: None,
     };
     match TokenRequest::check(request, entry, &Settings::default()) {
         Err(error) if error.fields.iter().any(|fault| !fault.field.starts_with("connector_feature_data")) => Err(error),

@@ -318,6 +318,7 @@ impl Ask {
             test_mode: Some(true),
             server_token: false,
             fresh: self.fresh,
+            caller: None,
         };
         let mut report = CallReport::default();
         let deadline = Instant::now() + Duration::from_secs(20);

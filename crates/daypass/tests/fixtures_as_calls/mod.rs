@@ -246,6 +246,7 @@ pub(crate) async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall,
         test_mode: Some(fixture.case["mode"] != "live"),
         server_token: false,
         fresh: true,
+        caller: None,
     };
     let mut report = CallReport::default();
     let began = Instant::now();

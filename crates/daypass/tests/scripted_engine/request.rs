@@ -108,6 +108,7 @@ impl TestRequest {
             test_mode: Some(self.test_mode),
             server_token: false,
             fresh: self.fresh,
+            caller: None,
         };
         let mut report = CallReport::default();
         let issued = engine.create_access_token(request, Instant::now() + self.deadline, &mut report).await?;

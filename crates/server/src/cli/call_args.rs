@@ -159,6 +159,7 @@ impl PreparedCall {
             test_mode: self.test_mode,
             server_token: false,
             fresh: false,
+            caller: None,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let Action::New { name } = &args.action;
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| Failure::NoRandomBytes)?;
-    let key = format!("dpk_{}", connectors::Nonce(bytes).alphanumeric(43));
+    let key = format!("dpk_{}", connectors::Nonce(bytes).hex());
     let hash = hex::encode(Sha256::digest(&key));
     print_line!("The key, which is shown once; the caller sends it as `authorization: Bearer <key>`:\n\n  {key}\n");
     print_line!("For the configuration file (SIGHUP reads it again):\n\n  [[callers]]\n  name = {name:?}");

@@ -45,6 +45,12 @@ pub(super) enum Failure {
     /// The connector refused. Its response is on standard output.
     #[error("the connector refused; no token was made")]
     Refused(Fault),
+    /// No caller has this name.
+    #[error("no caller in [[callers]] is named {0}")]
+    UnknownCaller(String),
+    /// The policy denies what was asked for. The answer is on standard output.
+    #[error("denied")]
+    Denied,
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     NoRandomBytes,

@@ -16,6 +16,7 @@ mod healthcheck;
 mod input_value;
 mod man;
 mod names;
+mod policy;
 mod print;
 mod sandbox;
 mod serve;
@@ -65,6 +66,7 @@ enum Command {
     Connectors(connectors::Args),
     Explain(explain::Args),
     Config(config_check::Args),
+    Policy(policy::Args),
     Cache(cache::Args),
     Caller(caller::Args),
     Healthcheck(healthcheck::Args),
@@ -83,6 +85,7 @@ impl Command {
             Self::Connectors(args) => connectors::run(&args),
             Self::Explain(args) => explain::run(args).await,
             Self::Config(args) => config_check::run(&args),
+            Self::Policy(args) => policy::run(args),
             Self::Cache(args) => cache::run(args).await,
             Self::Caller(args) => caller::run(&args),
             Self::Healthcheck(args) => healthcheck::run(args).await,

@@ -383,7 +383,10 @@ impl Config {
 
     /// The engine's part of the configuration.
     pub fn settings(&self) -> Settings {
-        Settings { limits: self.limits.clone(), policy: self.policy.clone(), connectors: self.connectors.clone() }
+        let mut policy = self.policy.clone();
+        // Beyond loopback a SERVER token needs the operator's word.
+        policy.server_tokens = policy.server_tokens.or(Some(self.listen.ip().is_loopback()));
+        Settings { limits: self.limits.clone(), policy, connectors: self.connectors.clone() }.canonical()
     }
 
     /// All faults beyond the form of single settings, as texts for the operator.
@@ -397,6 +400,9 @@ impl Config {
         }
         let callers = Authenticator::new(&self.callers, self.client_certificates());
         faults.extend(callers.err().map(|error| error.to_string()));
+        let unknown =
+            self.policy.callers.keys().filter(|name| !self.callers.iter().any(|caller| caller.name == **name));
+        faults.extend(unknown.map(|name| format!("policy.callers.{name}: no caller in [[callers]] has this name")));
         if !(1..=Limits::MAX_COUNT).contains(&self.max_connections) {
             faults.push(format!("max_connections: must be from 1 to {}", Limits::MAX_COUNT));
         }

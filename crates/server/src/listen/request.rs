@@ -3,6 +3,7 @@
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use connectors::{Error, Kind};
 use connectrpc::{ConnectRpcBody, ConnectRpcService};
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -10,12 +11,14 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower::Service;
+use tracing::Span;
 
 use super::{
     admission::Admission,
     framing::{self, Framing, ResponseBody},
 };
 use crate::{
+    access_log::{AccessLogEntry, HasLine},
     playground::{Handled, Playground},
     protocol,
     rpc::metadata::REQUEST_ID,
@@ -47,8 +50,12 @@ pub(super) async fn respond(
             "a request by a foreign name, or from a page of another site, is refused"
         );
     }
+    let line = HasLine::default();
+    request.extensions_mut().insert(line.clone());
+    let is_rpc = request.uri().path().contains(".MerchantAuthenticationService/");
     let ready = refused.or_else(|| framing::refusal(&request, framing)).or_else(|| description(&request));
     let serving = serve(request, service, playground, &admission);
+    let answered = ready.is_none();
     let mut response = match ready {
         Some(response) => response,
         None => match timeout(limit, AssertUnwindSafe(serving).catch_unwind()).await {
@@ -61,6 +68,9 @@ pub(super) async fn respond(
             Err(_elapsed) => empty(StatusCode::REQUEST_TIMEOUT, framing, GRPC_DEADLINE_EXCEEDED),
         },
     };
+    if is_rpc && answered && not_a_call(response.status(), &method).is_none() && !line.is_noted() {
+        refused_unread(&id);
+    }
     if let Some(why) = not_a_call(response.status(), &method) {
         let status = response.status().as_u16();
         tracing::info!(request_id = text(&id), status, "the request is no call of this service");
@@ -73,6 +83,13 @@ pub(super) async fn respond(
     // A token belongs into no cache (RFC 6749 section 5.1).
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// The log line of a call that the service refused before it read the message: one that is too long,
+/// also after decompression, or that did not arrive.
+fn refused_unread(id: &HeaderValue) {
+    let mut entry = AccessLogEntry::start(Some(text(id)), None, None, Span::none());
+    entry.end(&Err(Error::new(Kind::InvalidRequest, "the message is too long, or did not arrive")));
 }
 
 /// The description of the JSON path, where the request asks for it.

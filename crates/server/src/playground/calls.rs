@@ -153,6 +153,7 @@ pub(super) fn explain(engine: &Engine<Transport>, connector: &str, body: &[u8]) 
         test_mode: request.get("test_mode").and_then(Value::as_bool),
         server_token: false,
         fresh: false,
+        caller: None,
     });
     match explained {
         Ok((request, first)) => match serde_json::to_value(VendorCall::new(&request, first.as_ref())) {

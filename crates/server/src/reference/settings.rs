@@ -117,9 +117,15 @@ const SETTINGS: &[Setting] = &[
     ("limits.max_calls_per_host", "256", "most calls at a time to one host of one connector; 1 to 1000000"),
     ("limits.max_waiting_per_host", "1024", "most calls that wait for one host; 0 to 1000000"),
     ("limits.max_callers", "20000", "most calls at a time; 1 to 1000000"),
-    ("policy.server_tokens", "true", "whether SERVER tokens are given to callers that ask for them"),
+    (
+        "policy.server_tokens",
+        "",
+        "whether SERVER tokens are given to callers that ask for them. Absent: where the RPC port is a loopback one; beyond it \
+         only to callers whose rules name the audience `server`",
+    ),
     ("policy.connectors", "[]", "if not empty: only these connectors, by name"),
     ("policy.client_token_max_seconds", "86400", "the longest life of a CLIENT token; at least 1"),
+    ("policy.callers", "{}", "the rules of single callers, below `policy.callers.<name>`"),
 ];
 
 /// The settings of each connector, below `connectors.<name>`.
@@ -134,12 +140,27 @@ const CONNECTOR_SETTINGS: &[(&str, &str)] = &[
     ("client_token_max_seconds", "in place of `policy.client_token_max_seconds`"),
 ];
 
+/// The rules of each caller, below `policy.callers.<name>`.
+const CALLER_RULES: &[(&str, &str)] = &[
+    ("connectors", "the connectors that it may use; absent: all, empty: none"),
+    ("grants", "the grants that it may use: `ephemeral_key`, or `stripe.ephemeral_key` for one connector"),
+    ("audiences", "`client`, `server`"),
+    ("modes", "`test`, `live`"),
+    ("client_token_max_seconds", "the longest life of its CLIENT tokens, where the common limit is longer"),
+    ("required_inputs", "inputs that must be there, from the caller or from `defaults`"),
+    ("calls_per_second", "most calls a second, and at once"),
+];
+
 pub(super) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     let reload = |name: &str| if is_reloaded(name) { "yes" } else { "" };
     for (name, default, meaning) in SETTINGS {
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
         let _ = writeln!(page, "| `{name}` | {default} | {meaning} | {} |", reload(name));
+    }
+    for (name, meaning) in CALLER_RULES {
+        let name = format!("policy.callers.<name>.{name}");
+        let _ = writeln!(page, "| `{name}` | | {meaning} | {} |", reload(&name));
     }
     for (name, meaning) in CONNECTOR_SETTINGS {
         let name = format!("connectors.<name>.{name}");
@@ -164,7 +185,8 @@ pub(super) fn man_page() -> String {
     let own = SETTINGS.iter().map(|(name, default, meaning)| ((*name).to_owned(), *default, *meaning));
     let of_connectors =
         CONNECTOR_SETTINGS.iter().map(|(name, meaning)| (format!("connectors.<name>.{name}"), "", *meaning));
-    for (name, default, meaning) in own.chain(of_connectors) {
+    let of_callers = CALLER_RULES.iter().map(|(name, meaning)| (format!("policy.callers.<name>.{name}"), "", *meaning));
+    for (name, default, meaning) in own.chain(of_callers).chain(of_connectors) {
         let default = if default.is_empty() { String::new() } else { format!(" = {default}") };
         page.control("TP", []).text([bold(name.clone()), roman(default)]);
         let reload = if is_reloaded(&name) { ". A reload takes it." } else { "." };

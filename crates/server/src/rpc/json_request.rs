@@ -15,7 +15,10 @@ use tracing::Span;
 
 use super::{errors, metadata::REQUEST_ID};
 
-use crate::{access_log::AccessLogEntry, protocol::ucs::v2::Connector};
+use crate::{
+    access_log::{AccessLogEntry, HasLine},
+    protocol::ucs::v2::Connector,
+};
 
 /// A field of the request in JSON.
 struct Field {
@@ -51,25 +54,29 @@ impl Interceptor for JsonRequests {
             return next.run(request).await;
         }
         let id = request.ctx.header(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        let line = request.ctx.extensions().get::<HasLine>().cloned();
         if request.payload.format() == CodecFormat::Json {
             match decoders_form(request.payload.bytes()) {
                 Ok(None) => {}
                 Ok(Some(json)) => request = UnaryRequest::new(request.ctx, json, CodecFormat::Json),
-                Err(error) => return Err(refuse(&id, error)),
+                Err(error) => return Err(refuse(&id, line, error)),
             }
         }
         match next.run(request).await {
             Err(error) if error.details.is_empty() && error.code == ErrorCode::InvalidArgument => {
                 let message = "the request message cannot be decoded; its fields and their types are in \
                                proto/ucs/v2/merchant_authentication.proto";
-                Err(refuse(&id, Error::new(Kind::InvalidRequest, message)))
+                Err(refuse(&id, line, Error::new(Kind::InvalidRequest, message)))
             }
             result => result,
         }
     }
 }
 
-fn refuse(request_id: &str, error: Error) -> ConnectError {
+fn refuse(request_id: &str, line: Option<HasLine>, error: Error) -> ConnectError {
+    if let Some(line) = line {
+        line.set();
+    }
     let mut entry = AccessLogEntry::start(Some(request_id), None, None, Span::none());
     let failed = errors::to_connect(&error, None);
     entry.end(&Err(error));

@@ -18,7 +18,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::{Instrument, Span};
 
 use crate::{
-    access_log::AccessLogEntry,
+    access_log::{AccessLogEntry, HasLine},
     auth::Authenticator,
     protocol::{
         CreateAccessTokenRequest, CreateAccessTokenResponse, types,
@@ -126,6 +126,7 @@ impl TokenService {
     ) -> (Result<IssuedToken, Error>, AccessLogEntry) {
         let [request_id, merchant_id, traceparent] =
             [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
+        HasLine::note(context.extensions());
         let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent, span);
         let caller = self.authenticator.load().authenticate(&metadata::presented(context));
         let result = match (self.permits.try_acquire(), caller) {
@@ -163,6 +164,7 @@ impl TokenService {
             test_mode: asked.test_mode,
             server_token: asked.server_token,
             fresh: metadata::refuses_cached(context),
+            caller: entry.caller.as_deref(),
         };
         self.engine.create_access_token(request, self.deadline(context), &mut entry.report).await
     }
