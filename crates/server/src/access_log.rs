@@ -182,7 +182,9 @@ impl Drop for AccessLogEntry {
             .record("daypass.grant", self.report.grant)
             .record("daypass.replayed", self.report.replayed)
             .record("daypass.outcome", self.outcome.label());
-        self.write_line(duration);
+        // The line that a collector gets has the ids of its span.
+        let span = self.span.clone();
+        span.in_scope(|| self.write_line(duration));
         self.record_metrics(duration);
     }
 }

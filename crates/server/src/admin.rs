@@ -63,10 +63,14 @@ pub(crate) fn collect_metrics(meters: Option<MeterRecorder>) -> Result<Prometheu
 /// The metrics as text. Some are read at this moment: figures of the process, the counter of the
 /// log, which starts before metrics are collected, and the state of the store.
 fn render(metrics: &PrometheusHandle, engine: &Engine<Transport>) -> String {
+    refresh(engine);
+    metrics.render()
+}
+
+fn refresh(engine: &Engine<Transport>) {
     metrics::counter!("daypass_log_lines_lost_total").absolute(logs::lost());
     metrics::gauge!("daypass_store_up").set(if engine.is_store_up() { 1.0 } else { 0.0 });
     Collector::default().collect();
-    metrics.render()
 }
 
 /// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls; with
@@ -78,7 +82,9 @@ pub(crate) async fn serve(
     ready: watch::Receiver<bool>,
     engine: Arc<Engine<Transport>>,
 ) {
-    let upkeep = run_upkeep(metrics.clone(), UPKEEP_INTERVAL);
+    let refreshed = engine.clone();
+    // A collector gets them without a scrape.
+    let upkeep = run_upkeep(metrics.clone(), UPKEEP_INTERVAL, move || refresh(&refreshed));
     let routes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route(
@@ -110,11 +116,12 @@ pub(crate) async fn serve(
     }
 }
 
-async fn run_upkeep(metrics: PrometheusHandle, interval: Duration) {
+async fn run_upkeep(metrics: PrometheusHandle, interval: Duration, refresh: impl Fn()) {
     let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
         metrics.run_upkeep();
+        refresh();
     }
 }
 
@@ -167,7 +174,7 @@ mod tests {
         metrics::with_local_recorder(&recorder, || metrics::histogram!("canary_seconds").record(1.0));
         let counted = || format!("{metrics:?}").contains("distributions: RwLock { data: {\"canary_seconds\"");
         assert!(!counted());
-        let upkeep = tokio::spawn(run_upkeep(metrics.clone(), Duration::from_millis(10)));
+        let upkeep = tokio::spawn(run_upkeep(metrics.clone(), Duration::from_millis(10), || {}));
         tokio::time::sleep(Duration::from_millis(200)).await;
         upkeep.abort();
         assert!(counted(), "{metrics:?}");

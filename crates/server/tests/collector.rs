@@ -107,6 +107,9 @@ async fn a_call_leaves_its_spans_metrics_and_log_line_and_no_secret() {
         &[
             ("DAYPASS_TELEMETRY__OTLP_ENDPOINT", &collector_url),
             ("DAYPASS_TELEMETRY__OTLP_HEADERS", "authorization=Bearer%20collector-key"),
+            // Those of another collector.
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20canary-key,x-other=canary"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=of-the-environment"),
             ("DAYPASS_EGRESS__SEND_TRACE_CONTEXT", "true"),
             ("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", &vendor_url),
         ],
@@ -148,19 +151,23 @@ async fn a_call_leaves_its_spans_metrics_and_log_line_and_no_secret() {
 
     let metrics: Vec<ExportMetricsServiceRequest> = collector.of("/v1/metrics");
     let metrics = format!("{metrics:?}");
-    for name in ["rpc.server.call.duration", "daypass_calls_total", "daypass_vendor_attempts_total"] {
+    let names =
+        ["rpc.server.call.duration", "daypass_calls_total", "daypass_vendor_attempts_total", "daypass_store_up"];
+    for name in names.into_iter().chain(["process_cpu_seconds_total", "of-the-environment"]) {
         assert!(metrics.contains(name), "{name}");
     }
     let logs: Vec<ExportLogsServiceRequest> = collector.of("/v1/logs");
     let lines = logs.iter().flat_map(|export| &export.resource_logs).flat_map(|one| &one.scope_logs);
     let lines: Vec<_> = lines.flat_map(|one| &one.log_records).collect();
     let calls_logged = lines.iter().filter(|line| text(&line.attributes, "connector").as_deref() == Some("paypal"));
-    assert_eq!(calls_logged.count(), 2, "{lines:?}");
+    assert_eq!(calls_logged.clone().count(), 2, "{lines:?}");
+    assert!(calls_logged.clone().all(|line| hex::encode(&line.trace_id) == TRACE), "{lines:?}");
     assert_eq!(log.matches(&format!("\"trace_id\":\"{TRACE}\"")).count(), 2, "{log}");
     assert_eq!(log.matches("\"span_id\":\"").count(), 2, "{log}");
 
     for (path, headers, body) in collector.all() {
         assert_eq!(headers["authorization"], "Bearer collector-key");
+        assert!(!headers.contains_key("x-other"), "{path}");
         assert!(!String::from_utf8_lossy(&body).contains("canary"), "{path}");
     }
 }

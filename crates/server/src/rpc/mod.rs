@@ -184,14 +184,22 @@ fn system(context: &RequestContext) -> &'static str {
     }
 }
 
+/// The codes that are errors of a server's span. The others are the caller's mistakes (semantic
+/// conventions for gRPC spans).
+const SERVICE_FAULTS: [&str; 6] =
+    ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
+
 /// The outcome of a call for its span. A connector's refusal is a response, and no error of the RPC.
 fn record(span: &Span, result: &Result<IssuedToken, Error>) {
     let code = match result.as_ref().map_err(|error| errors::mapping(error.kind)) {
         Err(KindMapping::Code(code)) => code.as_str().to_ascii_uppercase(),
         Ok(_) | Err(KindMapping::Status(_)) => "OK".to_owned(),
     };
+    if SERVICE_FAULTS.contains(&code.as_str()) {
+        span.record("otel.status_code", "ERROR");
+    }
     if code != "OK" {
-        span.record("otel.status_code", "ERROR").record("error.type", code.as_str());
+        span.record("error.type", code.as_str());
     }
     span.record("rpc.response.status_code", code);
 }

@@ -1,9 +1,12 @@
 //! The metrics of the process as instruments of OpenTelemetry, beside those of Prometheus. Used by
 //! `admin`, which installs both.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use metrics::{
@@ -20,13 +23,29 @@ use crate::metric_list::{self, METRICS};
 /// The histogram of calls under its name of the semantic conventions for RPC.
 const CALL_SECONDS: (&str, &str) = ("daypass_call_seconds", "rpc.server.call.duration");
 
-/// Records into instruments of OpenTelemetry.
-pub(crate) struct MeterRecorder(Meter);
+/// Records into instruments of OpenTelemetry. Each metric is registered anew wherever the code names
+/// it, and has one state.
+pub(crate) struct MeterRecorder {
+    meter: Meter,
+    counters: Mutex<HashMap<Key, Arc<Count>>>,
+    gauges: Mutex<HashMap<Key, Arc<Level>>>,
+    histograms: Mutex<HashMap<Key, Arc<Distribution>>>,
+}
 
 impl MeterRecorder {
     pub(super) fn new(provider: &SdkMeterProvider) -> Self {
-        Self(provider.meter("daypass"))
+        Self::of(provider.meter("daypass"))
     }
+
+    fn of(meter: Meter) -> Self {
+        Self { meter, counters: Mutex::default(), gauges: Mutex::default(), histograms: Mutex::default() }
+    }
+}
+
+/// The one state of a metric.
+fn one_of<T>(known: &Mutex<HashMap<Key, Arc<T>>>, key: &Key, make: impl FnOnce() -> T) -> Arc<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(key.clone()).or_insert_with(|| Arc::new(make())).clone()
 }
 
 /// The labels of a metric.
@@ -98,24 +117,52 @@ impl Recorder for MeterRecorder {
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let (name, help, _) = described(key);
-        let counter = self.0.u64_counter(name).with_description(help).build();
-        Counter::from_arc(Arc::new(Count(counter, attributes(key), AtomicU64::new(0))))
+        Counter::from_arc(one_of(&self.counters, key, || {
+            let (name, help, _) = described(key);
+            let counter = self.meter.u64_counter(name).with_description(help).build();
+            Count(counter, attributes(key), AtomicU64::new(0))
+        }))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        let (name, help, _) = described(key);
-        let gauge = self.0.f64_gauge(name).with_description(help).build();
-        Gauge::from_arc(Arc::new(Level(gauge, attributes(key), Mutex::new(0.0))))
+        Gauge::from_arc(one_of(&self.gauges, key, || {
+            let (name, help, _) = described(key);
+            let gauge = self.meter.f64_gauge(name).with_description(help).build();
+            Level(gauge, attributes(key), Mutex::new(0.0))
+        }))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        let (name, help, buckets) = described(key);
-        let histogram = self.0.f64_histogram(name).with_description(help).with_unit("s");
-        let histogram = match buckets {
-            Some(buckets) => histogram.with_boundaries(buckets.to_vec()),
-            None => histogram,
-        };
-        Histogram::from_arc(Arc::new(Distribution(histogram.build(), attributes(key))))
+        Histogram::from_arc(one_of(&self.histograms, key, || {
+            let (name, help, buckets) = described(key);
+            let histogram = self.meter.f64_histogram(name).with_description(help).with_unit("s");
+            let histogram = match buckets {
+                Some(buckets) => histogram.with_boundaries(buckets.to_vec()),
+                None => histogram,
+            };
+            Distribution(histogram.build(), attributes(key))
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code names a metric in several places, and each of them registers it.
+    #[test]
+    fn a_metric_that_is_registered_again_goes_on() {
+        let recorder = MeterRecorder::new(&SdkMeterProvider::default());
+        metrics::with_local_recorder(&recorder, || {
+            for (change, seconds) in [(1.0, 4), (1.0, 7), (-1.0, 7), (-1.0, 9)] {
+                metrics::gauge!("daypass_breakers_open").increment(change);
+                metrics::counter!("process_cpu_seconds_total").absolute(seconds);
+            }
+            metrics::gauge!("daypass_breakers_open").increment(1.0);
+        });
+        let level = *recorder.gauges.lock().unwrap()[&Key::from_name("daypass_breakers_open")].2.lock().unwrap();
+        assert!((level - 1.0).abs() < f64::EPSILON, "{level}");
+        let count = &recorder.counters.lock().unwrap()[&Key::from_name("process_cpu_seconds_total")];
+        assert_eq!(count.2.load(Ordering::Relaxed), 9);
     }
 }

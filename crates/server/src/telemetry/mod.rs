@@ -50,7 +50,7 @@ impl Telemetry {
         let mut resource = Resource::builder();
         if let Some(name) = &config.telemetry.service_name {
             resource = resource.with_service_name(name.clone());
-        } else if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+        } else if !environment_names_service() {
             resource = resource.with_service_name("daypass");
         }
         let resource =
@@ -95,11 +95,21 @@ impl Telemetry {
 
     /// Sends what is left, for a bounded time.
     pub(crate) async fn end(self) {
-        let flush = move || {
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        // A thread that the runtime does not wait for.
+        std::thread::spawn(move || {
             let _ = self.traces.shutdown_with_timeout(SHUTDOWN_TIME);
             let _ = self.logs.map(|logs| logs.shutdown_with_timeout(SHUTDOWN_TIME));
             let _ = self.metrics.map(|metrics| metrics.shutdown_with_timeout(SHUTDOWN_TIME));
-        };
-        let _ = tokio::time::timeout(SHUTDOWN_TIME, tokio::task::spawn_blocking(flush)).await;
+            drop(done);
+        });
+        let _ = tokio::time::timeout(SHUTDOWN_TIME, is_done).await;
     }
+}
+
+/// Whether `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` has the name of this service.
+fn environment_names_service() -> bool {
+    let attributes = std::env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    let in_attributes = attributes.split(',').any(|pair| pair.trim().starts_with("service.name="));
+    in_attributes || std::env::var_os("OTEL_SERVICE_NAME").is_some()
 }
