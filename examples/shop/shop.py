@@ -26,7 +26,7 @@ PAGE = b"""<!doctype html>
 <h1>Order 1042</h1>
 <p id="state">Asking for a day pass...</p>
 <script type="module">
-  // A real page hands the token to the vendor's SDK here: stripe.initCheckout({ clientSecret: pass.access_token }).
+  // A real page hands the token to the vendor's SDK here: stripe.createEmbeddedCheckoutPage({ clientSecret: pass.access_token }).
   const answer = await fetch('/day-pass', { method: 'POST' })
   const pass = await answer.json()
   document.querySelector('#state').textContent = answer.ok
