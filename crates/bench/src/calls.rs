@@ -25,7 +25,7 @@ use crate::{Result, vendor::COUNT_PATH};
 pub(crate) const EXCHANGE_BODY: &[u8] =
     b"grant_type=client_credentials&response_type=client_token&domains%5B%5D=shop.example";
 
-/// What is called.
+/// The party that a measurement calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// The service, a new reference each time.

@@ -163,7 +163,7 @@ async fn a_disk_that_takes_no_save_is_told_and_reads_go_on() {
     let Some(server) = RedisServer::start_with(&options) else { return };
     let store = backed(&server);
     steady(&store, async || store.put(key(1, 1), b"shared".to_vec(), LONG).await).await;
-    // Nobody can make files there.
+    // The kernel lets no process make files there.
     server.command(&["CONFIG", "SET", "dir", "/proc"]);
     server.command(&["BGSAVE"]);
     until(async || {

@@ -225,7 +225,7 @@ impl Authenticator {
         let mut callers = callers.into_iter();
         match (callers.next(), callers.next()) {
             (Some(only), None) => Some(only.clone()),
-            // Nobody can say which of the two calls.
+            // A certificate with the names of two callers tells neither.
             (Some(_), Some(_)) => None,
             (None, _) => (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.to_owned()),
         }

@@ -15,7 +15,7 @@ const GRPC_PERMISSION_DENIED: &str = "7";
 /// A gRPC message of no bytes: no flag, no length.
 const EMPTY_GRPC_MESSAGE: &[u8] = &[0; 5];
 
-/// Who may send what to the port.
+/// The admission of requests to the port.
 pub(crate) struct Admission {
     /// Knows the callers.
     pub authenticator: Arc<ArcSwap<Authenticator>>,

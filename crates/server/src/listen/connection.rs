@@ -59,7 +59,7 @@ pub(super) struct ConnectionHandler {
     pub service: ConnectRpcService,
     /// The page for people, where it is served.
     pub playground: Option<Arc<Playground>>,
-    /// Who may send what.
+    /// The admission of requests.
     pub admission: Arc<Admission>,
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Listener {
     pub service: ConnectRpcService,
     /// The page for people, where it is served.
     pub playground: Option<Arc<Playground>>,
-    /// Who may send what.
+    /// The admission of requests.
     pub admission: Admission,
 }
 
