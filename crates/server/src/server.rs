@@ -105,6 +105,9 @@ impl Server {
         // Each connection is a file descriptor, and the usual soft limit is 1024. Where the limit
         // cannot be raised, the server accepts fewer connections.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
+        if !config.allow_core_dumps {
+            let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
+        }
         let listener = Listener {
             socket: listen::bind(config.listen, "DAYPASS_LISTEN").await?,
             tls: live.tls.clone(),

@@ -118,7 +118,7 @@ async fn a_call_leaves_its_spans_metrics_and_log_line_and_no_secret() {
     served.call(&request()).await.unwrap();
     let log = tokio::task::block_in_place(|| served.stop());
 
-    // What is left leaves before the process ends.
+    // The rest is sent before the process ends.
     let spans = collector.spans();
     let calls: Vec<&Span> = spans.iter().filter(|span| span.kind == SpanKind::Server as i32).collect();
     assert_eq!(calls.len(), 2, "{spans:?}");

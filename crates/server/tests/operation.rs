@@ -53,6 +53,20 @@ fn beyond_loopback_a_certificate_and_callers_are_required() {
     assert!(!started && !said.contains("certificate_file") && said.contains("key_sha256"), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_leaves_no_file_with_the_memory() {
+    for (allowed, limit) in [("false", Some("0")), ("true", None)] {
+        let mut served = TestServer::start(&["--sandbox"], &[("DAYPASS_ALLOW_CORE_DUMPS", allowed)]);
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.child.id())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        let hard = core.split_whitespace().nth(5).unwrap();
+        assert!(limit.is_none_or(|limit| hard == limit), "{core}");
+        let log = tokio::task::block_in_place(|| served.stop());
+        assert_eq!(log.contains("takes a protection away"), limit.is_none(), "{log}");
+    }
+}
+
 #[tokio::test]
 async fn the_sandbox_says_which_configured_hosts_it_stands_in_for() {
     let canary = "https://canary.example";

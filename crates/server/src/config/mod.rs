@@ -50,6 +50,8 @@ pub struct Config {
     pub allow_anonymous_beyond_loopback: bool,
     /// Confirms that other machines may read metrics and health, in plaintext and without a key.
     pub allow_admin_beyond_loopback: bool,
+    /// Lets the system write the memory of a crashed process, with its credentials, into a file.
+    pub allow_core_dumps: bool,
     /// Time between SIGTERM and the close of the RPC port, in which health says that the service ends
     /// and calls are served as before: for load balancers that go on sending for a while.
     /// Milliseconds.
@@ -299,6 +301,7 @@ impl Default for Config {
             allow_plaintext_beyond_loopback: false,
             allow_anonymous_beyond_loopback: false,
             allow_admin_beyond_loopback: false,
+            allow_core_dumps: false,
             shutdown_delay_ms: 0,
             shutdown_grace_ms: 35_000,
             max_connections: 20_000,
@@ -449,6 +452,7 @@ impl Config {
             ("allow_plaintext_beyond_loopback", self.allow_plaintext_beyond_loopback),
             ("allow_anonymous_beyond_loopback", self.allow_anonymous_beyond_loopback),
             ("allow_admin_beyond_loopback", self.allow_admin_beyond_loopback),
+            ("allow_core_dumps", self.allow_core_dumps),
             ("tls.any_client_certificate", any_certificate),
         ]
         .into_iter()

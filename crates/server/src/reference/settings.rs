@@ -58,6 +58,11 @@ const SETTINGS: &[Setting] = &[
     ("allow_anonymous_beyond_loopback", "false", "confirms that calls from other machines need no authentication"),
     ("allow_admin_beyond_loopback", "false", "confirms that other machines may read metrics and health"),
     (
+        "allow_core_dumps",
+        "false",
+        "lets the system write the memory of a crashed process, with its credentials, into a file; for debugging",
+    ),
+    (
         "shutdown_delay_ms",
         "0",
         "time between SIGTERM and the close of the RPC port, in which health says that the service ends and calls are \
