@@ -31,6 +31,8 @@ use vendor::{Truth, TruthfulVendor, now_ms};
 
 const CALLERS: usize = 200;
 const MERCHANTS: u64 = 20;
+const FIRST_KILL: Duration = Duration::from_secs(10);
+const KILL_EVERY: Duration = Duration::from_secs(30);
 
 /// A merchant's tokens up to this one were forgotten, as `cache forget` said at this moment.
 #[derive(Clone, Copy, Default)]
@@ -200,9 +202,10 @@ struct Chaos {
 
 impl Chaos {
     /// Lets things fail for so many steps, and so long. A step is half a second or more; each fault
-    /// has its own beat.
+    /// has its own beat. Every half minute a node is killed.
     async fn run(&self, steps: u64, time: Duration) {
         let began = Instant::now();
+        let (mut kill_at, mut killed) = (FIRST_KILL, 0);
         for step in 1u64.. {
             if step > steps && began.elapsed() > time {
                 return;
@@ -230,8 +233,10 @@ impl Chaos {
             if step % 37 == 0 {
                 self.fail_over(step / 37 % 2 == 1);
             }
-            if step % 60 == 30 {
-                let node = &self.nodes[usize::try_from(step / 60).unwrap() % 3];
+            if began.elapsed() >= kill_at {
+                kill_at += KILL_EVERY;
+                killed += 1;
+                let node = &self.nodes[killed % 3];
                 let number = node.kill();
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.take_off_list(number);
