@@ -16,6 +16,8 @@ export const takes = {
   "AdyenCheckout({ environment })": "environment",
   "AdyenCheckout({ clientKey })": "client_key",
 };
+/** Statistics, sent some time after the session is made: a page may be closed before. */
+export const aborted = ["POST checkoutanalytics-test.adyen.com/checkoutanalytics/v3/analytics"];
 export const sandbox = ["checkoutshopper-test.adyen.com"];
 
 export async function handOver({ access_token, client_parameters }) {
