@@ -75,16 +75,21 @@ fn refresh(engine: &Engine<Transport>) {
 
 /// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls; with
 /// `?verbose` also the state of the store) and, to
-/// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends.
+/// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends. `is_pushed`: a
+/// collector gets the metrics, without a scrape.
 pub(crate) async fn serve(
     socket: TcpListener,
     metrics: PrometheusHandle,
     ready: watch::Receiver<bool>,
     engine: Arc<Engine<Transport>>,
+    is_pushed: bool,
 ) {
     let refreshed = engine.clone();
-    // A collector gets them without a scrape.
-    let upkeep = run_upkeep(metrics.clone(), UPKEEP_INTERVAL, move || refresh(&refreshed));
+    let upkeep = run_upkeep(metrics.clone(), UPKEEP_INTERVAL, move || {
+        if is_pushed {
+            refresh(&refreshed);
+        }
+    });
     let routes = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route(

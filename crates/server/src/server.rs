@@ -188,12 +188,13 @@ impl Server {
         meters: Option<MeterRecorder>,
     ) -> Result<(), ServerError> {
         let (ready, is_ready) = watch::channel(true);
+        let is_pushed = meters.is_some();
         let (metrics, engine) = (admin::collect_metrics(meters)?, self.live.engine.clone());
         for setting in self.config.insecure() {
             tracing::warn!(setting, "this setting takes a protection away");
             metrics::gauge!("daypass_insecure_setting", "setting" => setting).set(1.0);
         }
-        let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone()));
+        let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone(), is_pushed));
         self.tls.report_expiry();
         let delay = Duration::from_millis(self.config.shutdown_delay_ms);
         let grace = Duration::from_millis(self.config.shutdown_grace_ms);
