@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
-use tracing::level_filters::LevelFilter;
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, fmt,
     layer::SubscriberExt,
+    registry::LookupSpan,
     reload,
     util::{SubscriberInitExt, TryInitError},
 };
@@ -65,30 +66,43 @@ pub(crate) enum LogError {
 /// # Errors
 /// The filter cannot be read, or logging has started already.
 pub(crate) fn start(directives: &str, collector: CollectorLayers) -> Result<(), LogError> {
-    let (lines_filter, lines_handle) = reload::Layer::new(filter(directives)?);
     let writer = LogWriter::start(io::stderr())?;
     let writer = WRITER.get_or_init(|| writer);
-    let lines = fmt::layer().with_writer(|| writer.clone()).with_target(false);
-    let mut layers: Vec<BoxedLayer> = vec![match io::stderr().is_terminal() {
-        true => lines.compact().with_filter(lines_filter).boxed(),
-        // A line is whole by itself: no list of spans.
-        false => {
-            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
-            lines.with_filter(lines_filter).boxed()
-        }
-    }];
+    let (lines_filter, lines_handle) = reload::Layer::new(filter(directives)?);
     let mut handles = vec![lines_handle];
-    layers.extend(collector.spans);
-    if let Some(lines) = collector.lines {
-        let (filter, handle) = reload::Layer::new(filter(directives)?);
-        layers.push(lines.with_filter(filter).boxed());
-        handles.push(handle);
+    match collector {
+        // One filter before everything: what it drops costs almost nothing.
+        CollectorLayers { spans: None, lines: None } => {
+            tracing_subscriber::registry().with(lines_filter).with(lines(writer)).try_init()?;
+        }
+        CollectorLayers { spans, lines: to_collector } => {
+            let mut layers: Vec<BoxedLayer> = vec![lines(writer).with_filter(lines_filter).boxed()];
+            layers.extend(spans);
+            if let Some(to_collector) = to_collector {
+                let (filter, handle) = reload::Layer::new(filter(directives)?);
+                layers.push(to_collector.with_filter(filter).boxed());
+                handles.push(handle);
+            }
+            tracing_subscriber::registry().with(layers).try_init()?;
+        }
     }
-    tracing_subscriber::registry().with(layers).try_init()?;
     let _ = FILTERS.set(handles);
     // The hook of the standard library writes to standard error directly.
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// The lines on standard error: compact on a terminal, else JSON.
+fn lines<S>(writer: &'static LogWriter) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = fmt::layer().with_writer(|| writer.clone()).with_target(false);
+    match io::stderr().is_terminal() {
+        true => lines.compact().boxed(),
+        // A line is whole by itself: no list of spans.
+        false => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+    }
 }
 
 /// Replaces the log filter, where logging has started.
