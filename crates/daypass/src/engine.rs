@@ -108,8 +108,8 @@ impl<V: HttpSend> Engine<V> {
 
     /// Counts a call of this caller against its limit.
     fn admit(&self, caller: Option<&str>) -> Result<()> {
-        let settings = self.settings.load();
         let Some(caller) = caller else { return Ok(()) };
+        let settings = self.settings.load();
         let Some(per_second) = settings.policy.of(Some(caller)).and_then(|rules| rules.calls_per_second) else {
             return Ok(());
         };
