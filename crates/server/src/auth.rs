@@ -91,6 +91,10 @@ impl VerifiedClientCertificate {
     }
 }
 
+/// Marks a request whose caller is known, or needs no name.
+#[derive(Clone)]
+pub(crate) struct AdmittedCaller(pub(crate) Option<Arc<str>>);
+
 /// The means by which a call authenticates its caller.
 pub(crate) struct Presented<'a> {
     /// The bearer key of its `authorization` header; empty where the header has another form.
@@ -146,9 +150,9 @@ pub(crate) enum CallerError {
 /// The callers that may use this service.
 pub(crate) struct Authenticator {
     /// The names of callers by the hash of their keys.
-    keys: HashMap<[u8; 32], String>,
+    keys: HashMap<[u8; 32], Arc<str>>,
     /// The names of callers by those in their certificates.
-    certificates: HashMap<CertificateName, String>,
+    certificates: HashMap<CertificateName, Arc<str>>,
     accepted: ClientCertificates,
 }
 
@@ -180,7 +184,7 @@ impl Authenticator {
             if hash == *Sha256::digest("") {
                 return Err(CallerError::EmptyKey { name: name() });
             }
-            if self.keys.insert(hash, name()).is_some() {
+            if self.keys.insert(hash, name().into()).is_some() {
                 return Err(CallerError::SharedKey { name: name() });
             }
         }
@@ -192,7 +196,7 @@ impl Authenticator {
             return Err(CallerError::NoMeans { name: name() });
         }
         for certificate in certificates {
-            if self.certificates.insert(certificate, name()).is_some_and(|other| other != caller.name) {
+            if self.certificates.insert(certificate, name().into()).is_some_and(|other| *other != *caller.name) {
                 return Err(CallerError::SharedCertificate { name: name() });
             }
         }
@@ -204,7 +208,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`].
-    pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<String>, Error> {
+    pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<Arc<str>>, Error> {
         if self.accepted == ClientCertificates::NotAccepted && self.keys.is_empty() {
             return Ok(None);
         }
@@ -213,21 +217,22 @@ impl Authenticator {
         let by_certificate = presented.certificate.map(|certificate| self.of_certificate(certificate));
         match (by_key, by_certificate) {
             (Some(Some(name)), None) | (None, Some(Some(name))) => Ok(Some(name)),
-            (Some(Some(name)), Some(Some(other))) if name == other || other == ANY_CERTIFICATE => Ok(Some(name)),
+            (Some(Some(name)), Some(Some(other))) if name == other || &*other == ANY_CERTIFICATE => Ok(Some(name)),
             (Some(Some(_)), Some(Some(_))) => Err(refused("the key and the client certificate are of two callers")),
             (_, Some(None)) => Err(refused("the client certificate names no caller, or two")),
             (Some(None), _) | (None, None) => Err(refused("send authorization: Bearer <key>")),
         }
     }
 
-    fn of_certificate(&self, certificate: &VerifiedClientCertificate) -> Option<String> {
-        let callers: BTreeSet<&String> = certificate.0.iter().filter_map(|name| self.certificates.get(name)).collect();
+    fn of_certificate(&self, certificate: &VerifiedClientCertificate) -> Option<Arc<str>> {
+        let callers: BTreeSet<&Arc<str>> =
+            certificate.0.iter().filter_map(|name| self.certificates.get(name)).collect();
         let mut callers = callers.into_iter();
         match (callers.next(), callers.next()) {
             (Some(only), None) => Some(only.clone()),
             // A certificate with the names of two callers tells neither.
             (Some(_), Some(_)) => None,
-            (None, _) => (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.to_owned()),
+            (None, _) => (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.into()),
         }
     }
 }

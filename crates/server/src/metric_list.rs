@@ -113,6 +113,13 @@ pub const METRICS: &[Metric] = &[
         }],
     },
     Metric {
+        name: "daypass_displaced_connections_total",
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Connections without an admitted call that were ended for new ones, as all places were taken.",
+        labels: &[],
+    },
+    Metric {
         name: "daypass_failed_handshakes_total",
         kind: Kind::Counter,
         unit: Unit::Count,
