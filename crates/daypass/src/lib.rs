@@ -32,6 +32,7 @@ pub use request::{
     caller_policy::{Asked, CallerPolicy},
     connector_id::{Availability, availability, canonical_id},
     credentials::RawCredentials,
+    profiles::Profile,
     validated::TokenRequest,
 };
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};

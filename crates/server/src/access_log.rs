@@ -36,7 +36,7 @@ pub(crate) struct AccessLogEntry {
     /// Why the connector's answer is not there.
     cause: Option<Cow<'static, str>>,
     /// The authenticated caller.
-    pub caller: Option<String>,
+    pub caller: Option<Arc<str>>,
     /// The engine's report on the call.
     pub report: CallReport,
     started: Instant,
@@ -136,11 +136,12 @@ impl AccessLogEntry {
             merchant_id = self.merchant_id,
             trace_id = self.trace_id,
             span_id = self.span_id,
-            caller = self.caller,
+            caller = self.caller.as_deref(),
             connector = self.report.connector.unwrap_or("none"),
             grant = self.report.grant.unwrap_or("none"),
             audience = self.report.audience.map(Audience::label),
             mode = self.report.mode,
+            profile = self.report.profile,
             credentials,
             replayed = self.report.replayed,
             outcome = self.outcome.label(),

@@ -30,6 +30,7 @@ pub const CALL_LINE: &[Field] = &[
     field("trace_id", "the trace of a valid `traceparent` (W3C Trace Context), or the call's own"),
     field("span_id", "the call's span, where spans are made (OpenTelemetry)"),
     field("caller", "the name of the authenticated caller"),
+    field("profile", "the credential profile that the call uses"),
     field("connector", "the connector, or `none` before the request is understood"),
     field("grant", "the grant, or `none` before one is chosen"),
     field("audience", "`CLIENT` or `SERVER`"),

@@ -41,6 +41,8 @@ mod overload;
 #[cfg(test)]
 mod playground;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 #[path = "../../daypass/tests/redis_server/mod.rs"]
 mod redis_server;
 #[cfg(test)]

@@ -57,6 +57,9 @@ pub(super) fn environment() -> Result<Settings, ConfigError> {
 /// no types, and `007` is not the number 7.
 fn keep_text(settings: &mut Settings, key: &str, text: &str) {
     let path: Vec<&str> = key.split('.').collect();
+    if let ["profiles", name, field] = path.as_slice() {
+        keep_credential(settings, name, field, text);
+    }
     let ["connectors", connector, "defaults", input] = path.as_slice() else { return };
     let inputs = connectors::find(&canonical_id(connector))
         .into_iter()
@@ -74,6 +77,15 @@ fn keep_text(settings: &mut Settings, key: &str, text: &str) {
     }
     if let Some(value) = table.filter(|_| is_text).and_then(|table| table.get_mut(*input)) {
         *value = Value::from(text);
+    }
+}
+
+/// Takes a credential as it is written, unless it is an object.
+fn keep_credential(settings: &mut Settings, profile: &str, field: &str, text: &str) {
+    let Some(Value::Dict(_, profiles)) = settings.get_mut("profiles") else { return };
+    let Some(Value::Dict(_, profile)) = profiles.get_mut(profile) else { return };
+    if !matches!(profile.get(field), None | Some(Value::Dict(..))) {
+        profile.insert(field.to_owned(), Value::from(text));
     }
 }
 

@@ -130,6 +130,8 @@ const SETTINGS: &[Setting] = &[
     ),
     ("policy.connectors", "[]", "if not empty: only these connectors, by name"),
     ("policy.client_token_max_seconds", "86400", "the longest life of a CLIENT token; at least 1"),
+    ("policy.profiles", "[]", "the credential profiles that everybody may use, also callers without a name"),
+    ("profiles", "{}", "credentials that callers use and do not hold, below `profiles.<name>`"),
     ("policy.callers", "{}", "the rules of single callers, below `policy.callers.<name>`"),
 ];
 
@@ -153,7 +155,17 @@ const CALLER_RULES: &[(&str, &str)] = &[
     ("modes", "`test`, `live`"),
     ("client_token_max_seconds", "the longest life of its CLIENT tokens, where the common limit is longer"),
     ("required_inputs", "inputs that must be there, from the caller or from `defaults`"),
+    ("profiles", "the credential profiles that it may use; absent: none"),
     ("calls_per_second", "most calls a second, and at once"),
+];
+
+/// The settings of each credential profile, below `profiles.<name>`.
+const PROFILE_SETTINGS: &[(&str, &str)] = &[
+    ("connector", "the connector of these credentials"),
+    ("<field>", "a field of its credentials, as the connector's page names it"),
+    ("<field>_file", "a file with this field; one line break at its end does not count"),
+    ("<field>_env", "an environment variable with this field"),
+    ("credentials_file", "a file with all fields, a JSON object"),
 ];
 
 pub(super) fn page() -> String {
@@ -165,6 +177,10 @@ pub(super) fn page() -> String {
     }
     for (name, meaning) in CALLER_RULES {
         let name = format!("policy.callers.<name>.{name}");
+        let _ = writeln!(page, "| `{name}` | | {meaning} | {} |", reload(&name));
+    }
+    for (name, meaning) in PROFILE_SETTINGS {
+        let name = format!("profiles.<name>.{name}");
         let _ = writeln!(page, "| `{name}` | | {meaning} | {} |", reload(&name));
     }
     for (name, meaning) in CONNECTOR_SETTINGS {
@@ -191,7 +207,8 @@ pub(super) fn man_page() -> String {
     let of_connectors =
         CONNECTOR_SETTINGS.iter().map(|(name, meaning)| (format!("connectors.<name>.{name}"), "", *meaning));
     let of_callers = CALLER_RULES.iter().map(|(name, meaning)| (format!("policy.callers.<name>.{name}"), "", *meaning));
-    for (name, default, meaning) in own.chain(of_callers).chain(of_connectors) {
+    let of_profiles = PROFILE_SETTINGS.iter().map(|(name, meaning)| (format!("profiles.<name>.{name}"), "", *meaning));
+    for (name, default, meaning) in own.chain(of_callers).chain(of_profiles).chain(of_connectors) {
         let default = if default.is_empty() { String::new() } else { format!(" = {default}") };
         page.control("TP", []).text([bold(name.clone()), roman(default)]);
         let reload = if is_reloaded(&name) { ". A reload takes it." } else { "." };

@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 
 use crate::{
     access_log::{AccessLogEntry, HasLine},
-    auth::Authenticator,
+    auth::{AdmittedCaller, Authenticator},
     protocol::{
         CreateAccessTokenRequest, CreateAccessTokenResponse, types,
         ucs::v2::{self, Connector},
@@ -128,7 +128,7 @@ impl TokenService {
             [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
         HasLine::note(context.extensions());
         let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent, span);
-        let caller = self.authenticator.load().authenticate(&metadata::presented(context));
+        let caller = self.caller(context);
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
                 entry.caller = caller;
@@ -139,6 +139,17 @@ impl TokenService {
         };
         entry.end(&result);
         (result, entry)
+    }
+
+    /// The caller that the listener admitted. A stranger gets the reason.
+    fn caller(&self, context: &RequestContext) -> Result<Option<Arc<str>>, Error> {
+        match context.extensions().get::<AdmittedCaller>() {
+            Some(admitted) => Ok(admitted.0.clone()),
+            None => {
+                let presented = metadata::presented(context.headers(), context.extensions());
+                self.authenticator.load().authenticate(&presented)
+            }
+        }
     }
 
     /// The call of an admitted caller.
@@ -159,6 +170,7 @@ impl TokenService {
             connector: asked.connector,
             header_connector,
             credentials: metadata::credentials(context, header_connector.or(asked.connector)),
+            profile: metadata::profile(context)?,
             metadata: asked.metadata,
             feature_data: feature_data.as_deref(),
             test_mode: asked.test_mode,
