@@ -17,7 +17,7 @@ mod settings;
 mod spans;
 mod store;
 
-pub use cache::keyring::{Keyring, KeyringError};
+pub use cache::keyring::{Keyring, KeyringError, decode_key};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::Engine;
 pub use exchange::{

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod admin;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;

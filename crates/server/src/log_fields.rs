@@ -65,6 +65,8 @@ pub const OTHER_LINES: &[Field] = &[
     field("faults", "the faults of a configuration that was refused"),
     field("expires_at", "the end of the served certificate"),
     field("error", "the system's error"),
+    field("bytes", "the length of a part of a line that a crash left"),
+    field("issuer", "the identity provider whose key set cannot be had"),
     field("backtrace", "the stack of a defect, where `RUST_BACKTRACE` is set"),
 ];
 

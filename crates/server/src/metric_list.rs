@@ -113,6 +113,20 @@ pub const METRICS: &[Metric] = &[
         }],
     },
     Metric {
+        name: "daypass_audit_sequence",
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "The number of the last line in the audit log.",
+        labels: &[],
+    },
+    Metric {
+        name: "daypass_audit_lines_lost_total",
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Lines that could not be written to the audit log.",
+        labels: &[],
+    },
+    Metric {
         name: "daypass_displaced_connections_total",
         kind: Kind::Counter,
         unit: Unit::Count,
@@ -125,6 +139,13 @@ pub const METRICS: &[Metric] = &[
         unit: Unit::Count,
         help: "TLS handshakes that failed: a client certificate of another authority, or none of our protocols.",
         labels: &[],
+    },
+    Metric {
+        name: "daypass_key_set_fetches_total",
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Attempts to fetch the key set of an identity provider.",
+        labels: &[Label { name: "outcome", values: "`fetched`, or `failed`: the keys known so far stay" }],
     },
     Metric {
         name: "daypass_insecure_setting",

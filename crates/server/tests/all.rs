@@ -1,6 +1,8 @@
 //! The executable, over real sockets. One test program, because each one links the whole tree.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod chaos;
@@ -49,3 +51,5 @@ mod redis_server;
 mod reload;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod workloads;

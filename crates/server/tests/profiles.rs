@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::common::{TestServer, TokenRequest, code};
+use crate::common::{TestServer, TokenRequest};
 
 const KEY: &str = "sk_test_operators_canary";
 

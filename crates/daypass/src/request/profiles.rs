@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use connectors::{Error, Kind, Result};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -22,10 +22,9 @@ pub struct Profile(Arc<RawCredentials>);
 impl<'de> Deserialize<'de> for Profile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
-        match fields.remove("connector") {
-            Some(Value::String(name)) => Ok(Self(Arc::new(RawCredentials::new(canonical_id(&name), fields)))),
-            _ => Err(D::Error::custom("`connector` must name the connector of these credentials")),
-        }
+        let connector = fields.remove("connector");
+        let connector = canonical_id(connector.as_ref().and_then(Value::as_str).unwrap_or_default());
+        Ok(Self(Arc::new(RawCredentials::new(connector, fields))))
     }
 }
 

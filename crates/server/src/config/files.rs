@@ -10,6 +10,7 @@ use crate::pem;
 
 /// The secret settings. Each has a variant with `_file` after its name.
 pub(crate) const SECRETS: &[(&str, &str)] = &[
+    ("audit", "key"),
     ("egress", "proxy"),
     ("store", "key"),
     ("store", "previous_keys"),
@@ -18,13 +19,25 @@ pub(crate) const SECRETS: &[(&str, &str)] = &[
     ("telemetry", "otlp_headers"),
 ];
 
+/// Whether the setting of this name is the path of a file.
+fn is_path(name: &str) -> bool {
+    name == "file" || name.ends_with("_file")
+}
+
 /// Makes the relative paths of a configuration file count from its folder.
 pub(super) fn resolve(settings: &mut Dict, folder: &Path) {
     for (name, value) in settings {
         match value {
             Value::Dict(_, inner) => resolve(inner, folder),
+            Value::Array(_, items) => {
+                let tables = items.iter_mut().filter_map(|item| match item {
+                    Value::Dict(_, inner) => Some(inner),
+                    _ => None,
+                });
+                tables.for_each(|inner| resolve(inner, folder));
+            }
             // The content of a file in place of its path stays as it is, for an error without it.
-            Value::String(_, path) if name.ends_with("_file") && !pem::is_pasted(Path::new(path)) => {
+            Value::String(_, path) if is_path(name) && !pem::is_pasted(Path::new(path)) => {
                 *path = folder.join(&*path).to_string_lossy().into_owned();
             }
             _ => {}
@@ -110,6 +123,7 @@ mod tests {
             fs::write(path("secret"), format!("{value}\n")).unwrap();
             let config = load(folder.path(), &format!("[{table}]\n{secret}_file = 'secret'")).unwrap();
             let read = match *secret {
+                "key" if *table == "audit" => config.audit.key.unwrap(),
                 "key" => config.store.key.unwrap(),
                 "previous_keys" => config.store.previous_keys[0].clone(),
                 "url" => config.store.url.unwrap(),

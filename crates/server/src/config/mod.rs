@@ -25,7 +25,11 @@ pub use digests::SettingDigests;
 pub use error::ConfigError;
 
 use crate::{
-    auth::{Authenticator, Caller, ClientCertificates},
+    audit::AuditConfig,
+    auth::{
+        Authenticator, Caller, ClientCertificates,
+        tokens::{TokenIssuer, TokenIssuers},
+    },
     logs, pem,
 };
 
@@ -47,6 +51,8 @@ pub struct Config {
     /// Callers and the hashes of their keys. With none, and without client certificates, calls need
     /// no authentication.
     pub callers: Vec<Caller>,
+    /// Identity providers whose tokens name callers.
+    pub token_issuers: Vec<TokenIssuer>,
     /// Confirms that the RPC port accepts plaintext from other machines.
     pub allow_plaintext_beyond_loopback: bool,
     /// Confirms that calls from other machines need no authentication.
@@ -65,6 +71,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Settings of connections to connectors.
     pub egress: Egress,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// OpenTelemetry.
     pub telemetry: TelemetryConfig,
     /// The store of tokens between calls.
@@ -306,6 +314,7 @@ impl Default for Config {
             log: "info".into(),
             tls: None,
             callers: Vec::new(),
+            token_issuers: Vec::new(),
             allow_plaintext_beyond_loopback: false,
             allow_anonymous_beyond_loopback: false,
             allow_admin_beyond_loopback: false,
@@ -314,6 +323,7 @@ impl Default for Config {
             shutdown_grace_ms: 35_000,
             max_connections: 20_000,
             egress: Egress::default(),
+            audit: AuditConfig::default(),
             telemetry: TelemetryConfig::default(),
             store: StoreConfig::default(),
             limits: Limits::default(),
@@ -414,8 +424,13 @@ impl Config {
             Ok(access) => faults.extend(access.and_then(|access| access.check().err()).map(|error| error.to_string())),
             Err(error) => faults.push(error.to_string()),
         }
-        let callers = Authenticator::new(&self.callers, self.client_certificates());
-        faults.extend(callers.err().map(|error| error.to_string()));
+        match TokenIssuers::new(&self.token_issuers) {
+            Ok(issuers) => {
+                let callers = Authenticator::new(&self.callers, self.client_certificates(), issuers.into());
+                faults.extend(callers.err().map(|error| error.to_string()));
+            }
+            Err(error) => faults.push(error.to_string()),
+        }
         let unknown =
             self.policy.callers.keys().filter(|name| !self.callers.iter().any(|caller| caller.name == **name));
         faults.extend(unknown.map(|name| format!("policy.callers.{name}: no caller in [[callers]] has this name")));
@@ -427,6 +442,7 @@ impl Config {
         }
         faults.extend(self.egress.proxy().err().map(|error| error.to_string()));
         faults.extend(self.telemetry.faults());
+        faults.extend(self.audit.fault().map(|fault| fault.to_string()));
         faults.extend(self.exposure_faults().into_iter().map(ToOwned::to_owned));
         faults
     }

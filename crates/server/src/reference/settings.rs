@@ -52,7 +52,14 @@ const SETTINGS: &[Setting] = &[
         "[]",
         "a list of tables, `[[callers]]`: `name`, for the log and policies; `key_sha256`, the SHA-256 of the key as hex, or a \
          list while a key is replaced (`daypass caller new` makes both); `certificate_dns` and `certificate_uri`, lists of \
-         names in client certificates; `certificate_subject`. None, and no client authorities: calls need no authentication",
+         names in client certificates; `certificate_subject`; `tokens`, a list of tables with an `issuer` and `claims` that must \
+         be equal, a name that begins with `/` being the path of an inner claim. None, and no client authorities: calls need no authentication",
+    ),
+    (
+        "token_issuers",
+        "[]",
+        "identity providers whose tokens (JWT, RS256, ES256 or EdDSA) name callers, a list of tables: `issuer`, its `iss`, or \
+         `trust_domain` of SPIFFE; `audience`, the `aud` that names this service; `jwks_url` or `jwks_file`, its keys",
     ),
     ("allow_plaintext_beyond_loopback", "false", "confirms that the RPC port takes plaintext from other machines"),
     ("allow_anonymous_beyond_loopback", "false", "confirms that calls from other machines need no authentication"),
@@ -97,6 +104,18 @@ const SETTINGS: &[Setting] = &[
         "the share of traces that begin here and are sent, 0 to 1; a caller's trace is sent as the caller decided",
     ),
     ("telemetry.metrics_interval_ms", "60000", "time between two exports of metrics; 1 to an hour"),
+    ("audit.file", "", "the audit log: one line a call, in a chain. Absent: none"),
+    ("audit.key", "", "32 bytes as base64 or hex: the key of the chain, needed with a file"),
+    (
+        "audit.on_failure",
+        "refuse",
+        "a call whose line cannot be written: `refuse` refuses it, `continue` loses the line",
+    ),
+    (
+        "audit.max_bytes",
+        "268435456",
+        "the file is put aside at this length, under its name with a number; at least 65536",
+    ),
     (
         "store.url",
         "",

@@ -19,6 +19,7 @@ use tracing::{Instrument, Span};
 
 use crate::{
     access_log::{AccessLogEntry, HasLine},
+    audit::AuditLog,
     auth::{AdmittedCaller, Authenticator},
     protocol::{
         CreateAccessTokenRequest, CreateAccessTokenResponse, types,
@@ -82,13 +83,18 @@ pub(crate) struct TokenService {
     engine: Arc<Engine<Transport>>,
     authenticator: Arc<ArcSwap<Authenticator>>,
     permits: Semaphore,
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl TokenService {
-    /// A service over this engine for these callers.
-    pub(crate) fn new(engine: Arc<Engine<Transport>>, authenticator: Arc<ArcSwap<Authenticator>>) -> Self {
+    /// A service over this engine for these callers, with its calls in this audit log.
+    pub(crate) fn new(
+        engine: Arc<Engine<Transport>>,
+        authenticator: Arc<ArcSwap<Authenticator>>,
+        audit: Option<Arc<AuditLog>>,
+    ) -> Self {
         let permits = Semaphore::new(engine.settings().limits.max_callers);
-        Self { engine, authenticator, permits }
+        Self { engine, authenticator, permits, audit }
     }
 
     async fn create(
@@ -132,12 +138,12 @@ impl TokenService {
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
                 entry.caller = caller;
-                self.checked(context, asked, &mut entry).await
+                self.audited(context, asked, &mut entry).await
             }
             (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
             (_, Err(error)) => Err(error),
         };
-        entry.end(&result);
+        let result = entry.end_audited(result).await;
         (result, entry)
     }
 
@@ -150,6 +156,19 @@ impl TokenService {
                 self.authenticator.load().authenticate(&presented)
             }
         }
+    }
+
+    /// The call of an admitted caller, where it can have a line in the audit log.
+    async fn audited(
+        &self,
+        context: &RequestContext,
+        asked: Asked<'_>,
+        entry: &mut AccessLogEntry,
+    ) -> Result<IssuedToken, Error> {
+        if let Some(audit) = &self.audit {
+            entry.begin_audit(audit, asked.reference).await?;
+        }
+        self.checked(context, asked, entry).await
     }
 
     /// The call of an admitted caller.
