@@ -269,7 +269,7 @@ async function snippets(browser, url) {
 async function log_line(browser, url) {
   const { page, close } = await open(browser, url);
   await get(page);
-  await page.getByRole("tab", { name: "Log line", exact: true }).click();
+  await page.getByRole("tab", { name: "Log", exact: true }).click();
   const reply = page.locator("#reply");
   await reply.filter({ hasText: '"outcome": "SUCCESS"' }).waitFor();
   const line = JSON.parse(await reply.innerText());

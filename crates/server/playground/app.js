@@ -157,7 +157,7 @@ async function get() {
     unreachable(error);
   }
   view.busy = false;
-  page.answer = ["Log line", "Vendor call"].includes(page.answer) ? page.answer : "Answer";
+  page.answer = ["Log", "Vendor call"].includes(page.answer) ? page.answer : "Answer";
   show_all();
   if (view.state === "mistake") focus_fault();
   else if (matchMedia("(max-width: 1020px)").matches) byId("pass").scrollIntoView({ block: "start" });
@@ -349,12 +349,12 @@ function show_call() {
 
 function show_answer() {
   const choose = (name) => { page.answer = name; show_answer(); };
-  const names = ["Answer", "Headers", "Log line", "Vendor call"];
+  const names = ["Answer", "Headers", "Log", "Vendor call"];
   const meta = view.response && h("span", { class: "muted", id: "http" }, `HTTP ${view.response.status}`);
   show("answer",
     h("div", { class: "bar" }, tabs("Answer", names, page.answer, choose, "reply"), meta),
     h("pre", { id: "reply", role: "tabpanel", tabindex: "0", "aria-label": page.answer, class: view.response || page.answer === "Vendor call" ? "" : "blank" },
-      { Answer: answer_text, Headers: headers_text, "Log line": line_text, "Vendor call": vendor_text }[page.answer]()));
+      { Answer: answer_text, Headers: headers_text, Log: line_text, "Vendor call": vendor_text }[page.answer]()));
 }
 
 function answer_text() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use buffa::Enumeration as _;
 use connectors::{
-    Audience, CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, MintingEndsEarlier, Mode, Scopes, Source,
+    Audience, CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, MintingEndsEarlier, Mode, Scopes,
     UNAVAILABLE,
 };
 use sandbox::FakeVendor;
@@ -76,17 +76,16 @@ fn page(meta: &Meta) -> String {
 /// The fields of the credentials, and where a merchant finds each at the vendor.
 fn credentials(meta: &Meta) -> String {
     let mut text = String::from("## Credentials\n\n| field | | where the vendor shows it |\n|---|---|---|\n");
-    let mut sources: Vec<Source> = Vec::new();
+    let mut sources: Vec<String> = Vec::new();
     for field in meta.credentials {
         let required = if field.required { "required" } else { "optional" };
-        let place = field.found_in.map_or("", |place| place.path);
-        let _ = writeln!(text, "| `{}` | {required} | {place} |", field.name);
-        sources.extend(field.found_in.map(|place| place.source).filter(|source| !sources.contains(source)));
+        let _ = writeln!(text, "| `{}` | {required} | {} |", field.name, field.found_in.map_or("", |place| place.path));
+        let source = field.found_in.map(|place| format!("{} ({})", place.source.name, place.source.kind.label()));
+        sources.extend(source.filter(|source| !sources.contains(source)));
     }
-    if !sources.is_empty() {
-        let named: Vec<String> =
-            sources.iter().map(|source| format!("{} ({})", source.name, source.kind.label())).collect();
-        let _ = writeln!(text, "\nThe places come from {}.", named.join(", "));
+    match sources.is_empty() {
+        true => text.push_str("\nNo document of the vendor was found that says where these are shown.\n"),
+        false => _ = writeln!(text, "\nThe places come from {}.", sources.join("; ")),
     }
     text
 }
