@@ -198,8 +198,9 @@ impl Write for Memory {
 pub(crate) fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
     let memory = Memory::default();
     let writer = memory.clone();
-    let lines = fmt().with_env_filter(filter(directives)?).with_writer(move || writer.clone());
-    lines.json().flatten_event(true).finish().with(recent_calls::layer()).try_init()?;
+    let lines = fmt::layer().with_writer(move || writer.clone()).json().flatten_event(true);
+    let layers: Vec<BoxedLayer> = vec![lines.with_filter(filter(directives)?).boxed(), recent_calls::layer().boxed()];
+    tracing_subscriber::registry().with(layers).try_init()?;
     Ok(memory)
 }
 
