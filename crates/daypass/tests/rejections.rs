@@ -65,7 +65,9 @@ fn another(input: &Input, value: &Value) -> Option<Value> {
             let all_but_last: String = text.chars().take(text.chars().count() - 1).collect();
             Some(format!("{all_but_last}{last}").into())
         }
-        (InputKind::Integer(..), Value::Number(number)) => Some(json!(number.as_i64()? + 1)),
+        (InputKind::Integer(..) | InputKind::MinorUnits(..), Value::Number(number)) => {
+            Some(json!(number.as_i64()? + 1))
+        }
         _ => None,
     }
 }

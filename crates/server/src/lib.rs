@@ -20,6 +20,7 @@ mod origin;
 mod pem;
 mod playground;
 pub mod protocol;
+mod recent_calls;
 mod reference;
 mod reload;
 mod rpc;
