@@ -2,6 +2,7 @@
 //! `sources` reads file and environment. Uses the settings of the engine and checks of `auth` and
 //! `logs`. Used by `server`, `engine`, `tls` and `cli`.
 
+pub(crate) mod check;
 mod digests;
 mod error;
 pub(crate) mod files;

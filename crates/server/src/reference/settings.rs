@@ -108,7 +108,7 @@ const SETTINGS: &[Setting] = &[
     ("audit.key", "", "32 bytes as base64 or hex: the key of the chain, needed with a file"),
     (
         "audit.on_failure",
-        "refuse",
+        "\"refuse\"",
         "a call whose line cannot be written: `refuse` refuses it, `continue` loses the line",
     ),
     (
@@ -187,6 +187,11 @@ const PROFILE_SETTINGS: &[(&str, &str)] = &[
     ("credentials_file", "a file with all fields, a JSON object"),
 ];
 
+/// The names of all settings that do not depend on a name of the operator's, with their defaults as TOML.
+pub(super) fn names_and_defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.iter().map(|(name, default, _)| (*name, *default))
+}
+
 pub(super) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     let reload = |name: &str| if is_reloaded(name) { "yes" } else { "" };
@@ -256,7 +261,7 @@ mod tests {
         let mut settings = BTreeSet::new();
         for name in known("", "no_setting = 1") {
             match name.as_str() {
-                "callers" => drop(settings.insert(name)),
+                "callers" | "token_issuers" => drop(settings.insert(name)),
                 // Its settings depend on the connector.
                 "connectors" => {}
                 table => {
@@ -273,7 +278,7 @@ mod tests {
         assert_eq!(listed, settings);
         assert_eq!(
             known("", "[[callers]]\nno_setting = 1"),
-            ["certificate_dns", "certificate_subject", "certificate_uri", "key_sha256", "name"]
+            ["certificate_dns", "certificate_subject", "certificate_uri", "key_sha256", "name", "tokens"]
                 .map(String::from)
                 .into()
         );
