@@ -66,6 +66,7 @@ impl<V: HttpSend> Engine<V> {
         deadline: Instant,
         report: &mut CallReport,
     ) -> Result<IssuedToken> {
+        self.admit(request.caller)?;
         let mut request = request;
         report.profile = request.take_profile(&self.settings.load())?;
         let registration = request.registration()?;
@@ -85,7 +86,6 @@ impl<V: HttpSend> Engine<V> {
         report: &mut CallReport,
     ) -> Result<IssuedToken> {
         report.connector = Some(registration.meta.id);
-        self.admit(request.caller)?;
         let wants_new = request.fresh;
         let request = Arc::new(TokenRequest::check(request, registration, &self.settings.load())?);
         let keys = Arc::new(self.cache.keys(&request));

@@ -122,7 +122,7 @@ impl Server {
         // cannot be raised, the server accepts fewer connections.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
         if !config.allow_core_dumps {
-            let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
+            hide_memory();
         }
         let listener = Listener {
             socket: listen::bind(config.listen, "DAYPASS_LISTEN").await?,
@@ -236,6 +236,14 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Lets neither the system write this process's memory into a file, nor another process of the same user
+/// read it.
+fn hide_memory() {
+    let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Starts to fetch the key sets of identity providers, and waits for the first round. A provider that

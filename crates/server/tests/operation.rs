@@ -67,6 +67,37 @@ async fn a_crash_leaves_no_file_with_the_memory() {
     }
 }
 
+/// The kernel gives the files of a process that its user may not read to root (proc(5)).
+#[cfg(target_os = "linux")]
+#[test]
+fn no_process_of_the_same_user_reads_the_memory() {
+    use std::{
+        io::{BufRead, BufReader},
+        os::unix::{fs::MetadataExt, process::CommandExt},
+        process::Stdio,
+    };
+    const NOBODY: u32 = 65534;
+    // The user of this process, or nobody where that is root.
+    let own = std::fs::metadata("/proc/self").unwrap().uid();
+    let user = if own == 0 { NOBODY } else { own };
+    for (allowed, owner) in [("false", 0), ("true", user)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_daypass"));
+        command.args(["serve", "--sandbox", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.env("DAYPASS_ALLOW_CORE_DUMPS", allowed).stderr(Stdio::piped());
+        if user != own {
+            command.uid(user);
+        }
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let serves = lines.map_while(Result::ok).any(|line| line.contains("daypass serves"));
+        let files = std::fs::metadata(format!("/proc/{}/environ", child.id())).map(|file| file.uid());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(serves);
+        assert_eq!(files.unwrap(), owner, "allow_core_dumps = {allowed}");
+    }
+}
+
 #[tokio::test]
 async fn the_sandbox_says_which_configured_hosts_it_stands_in_for() {
     let canary = "https://canary.example";

@@ -60,7 +60,8 @@ pub struct Config {
     pub allow_anonymous_beyond_loopback: bool,
     /// Confirms that other machines may read metrics and health, in plaintext and without a key.
     pub allow_admin_beyond_loopback: bool,
-    /// Lets the system write the memory of a crashed process, with its credentials, into a file.
+    /// Lets the system write the memory of a crashed process, with its credentials, into a file, and
+    /// other processes of the same user read it.
     pub allow_core_dumps: bool,
     /// Time between SIGTERM and the close of the RPC port, in which health says that the service ends
     /// and calls are served as before: for load balancers that go on sending for a while.

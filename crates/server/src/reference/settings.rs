@@ -67,7 +67,8 @@ const SETTINGS: &[Setting] = &[
     (
         "allow_core_dumps",
         "false",
-        "lets the system write the memory of a crashed process, with its credentials, into a file; for debugging",
+        "lets the system write the memory of a crashed process, with its credentials, into a file, and other processes of the same \
+         user read it; for debugging",
     ),
     (
         "shutdown_delay_ms",
