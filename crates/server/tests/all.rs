@@ -46,4 +46,8 @@ mod redis_server;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod router_cache;
+#[cfg(test)]
+mod session_calls;
+#[cfg(test)]
 mod strangers;

@@ -83,15 +83,14 @@ impl SessionGrants {
     ///
     /// # Errors
     /// The answer would be empty.
-    pub(super) fn check_audience(&self, audience: Option<&str>) -> Result<(), Error> {
+    pub(super) fn check_audience(&self, meta: &Meta, audience: Option<&str>) -> Result<(), Error> {
         match self.needs_server {
             Some(value) if audience != Some("server") => Err(Error::new(
                 Fault::UnsupportedGrant,
                 format!(
-                    "the answer of this call has a place for the {value} of {} and no other, and the {value} is for the \
-                     backend: a backend asks with connector_feature_data {{\"audience\": \"server\"}}, a client's token \
-                     comes from CreateAccessToken",
-                    self.connector
+                    "{}: this answer has a place for the {value} only, which is for the backend: a backend asks with \
+                     connector_feature_data {{\"audience\": \"server\"}}, a client's token comes from CreateAccessToken",
+                    meta.name
                 ),
             )),
             _ => Ok(()),

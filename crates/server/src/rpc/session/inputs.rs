@@ -88,7 +88,7 @@ pub(in crate::rpc) fn map(
     let meta: &'static Meta = registration.meta;
     let method = members.method()?;
     let fitting = grants::of(members.kind, meta, method)?;
-    fitting.check_audience(given.get("audience").and_then(Value::as_str))?;
+    fitting.check_audience(meta, given.get("audience").and_then(Value::as_str))?;
     let chosen = fitting.chosen(members.minor_amount()?, |input| given.contains_key(input));
     let name = given.get("grant").and_then(Value::as_str).unwrap_or(chosen).to_owned();
     let Some(grant) = meta.grants.iter().find(|grant| grant.name == name) else {
@@ -298,12 +298,15 @@ impl Inputs<'_> {
         self.put("scopes", "permissions", json!(wanted));
     }
 
-    /// What one connector needs besides, and existing clients do not send: Mollie shows the payer a
-    /// text, which is the reference.
+    /// What a connector needs besides, and existing clients do not send: Mollie shows the payer a
+    /// text, which is the reference, and Elavon wants to know what becomes of the amount.
     fn own_needs(&mut self, connector: &str, reference: &str) {
-        if connector == "mollie" && !reference.is_empty() && !self.given.contains_key("description") {
-            self.given.insert("description".into(), reference.into());
-        }
+        let value = match connector {
+            "mollie" if !reference.is_empty() => ("description", reference),
+            "elavon" if self.given.contains_key("ssl_amount") => ("ssl_transaction_type", "ccsale"),
+            _ => return,
+        };
+        self.given.entry(value.0).or_insert_with(|| value.1.into());
     }
 
     fn done(self, meta: &Meta) -> Result<Mapped, Error> {
@@ -353,4 +356,142 @@ fn major_units(minor: i64, currency: &str) -> Option<String> {
 fn origin(url: &str) -> Option<String> {
     let uri: http::Uri = url.parse().ok()?;
     Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)).filter(|origin| origin.starts_with("http"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ucs::v2::MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest;
+
+    fn members(request: &Value) -> Members {
+        Members::of_client(serde_json::from_value::<ClientRequest>(request.clone()).unwrap())
+    }
+
+    fn mapped(connector: &str, request: &Value, feature_data: Option<&str>) -> Result<Value, Error> {
+        let mapped = map(&members(request), Some(connector), feature_data, "ref-1")?;
+        Ok(serde_json::from_str(&mapped.feature_data.unwrap()).unwrap())
+    }
+
+    #[test]
+    fn members_become_the_inputs_of_the_grant() {
+        let euros = |minor: i64| json!({"minor_amount": minor, "currency": "EUR"});
+        let pays = |minor: i64| json!({"payment": {"amount": euros(minor)}});
+        let back = "https://shop.example:8443/back?a=b";
+        for (connector, request, inputs) in [
+            ("stripe", pays(1050), json!({"grant": "payment_intent", "amount": 1050, "currency": "EUR"})),
+            ("stripe", pays(0), json!({"grant": "setup_intent"})),
+            ("stripe", json!({}), json!({"grant": "setup_intent"})),
+            (
+                "stripe",
+                json!({"payment": {"amount": euros(1), "payment_method_type": "DEBIT", "customer":
+                    {"id": "shop-1", "connector_customer_id": "cus_1", "email": "a@b.example"}}}),
+                json!({"grant": "payment_intent", "amount": 1, "currency": "EUR", "customer": "cus_1",
+                    "payment_method_types": ["card"]}),
+            ),
+            (
+                "adyen",
+                json!({"payment": {"amount": euros(0), "return_url": back, "country_alpha2_code": "NL",
+                    "customer": {"id": "shop-1"}}}),
+                json!({"grant": "session_zero_value", "currency": "EUR", "return_url": back, "country_code": "NL",
+                    "shopper_reference": "shop-1"}),
+            ),
+            ("nuvei", pays(5), json!({"grant": "open_order", "amount": "0.05", "currency": "EUR"})),
+            (
+                "nuvei",
+                json!({"payment": {"amount": {"minor_amount": 500, "currency": "JPY"}}}),
+                json!({"grant": "open_order", "amount": "500", "currency": "JPY"}),
+            ),
+            (
+                "mollie",
+                pays(1),
+                json!({"grant": "payment", "amount": "0.01", "currency": "EUR", "description": "ref-1"}),
+            ),
+            (
+                "elavon",
+                pays(1),
+                json!({"grant": "transaction_token", "ssl_amount": "0.01", "ssl_transaction_type": "ccsale"}),
+            ),
+            ("datatrans", pays(0), json!({"grant": "secure_fields", "currency": "EUR"})),
+            (
+                "checkout",
+                json!({"payment": {"amount": euros(7), "country_alpha2_code": "DE",
+                    "customer": {"connector_customer_id": "cus_1"}}}),
+                json!({"grant": "payment_session", "amount": 7, "currency": "EUR", "customer": {"id": "cus_1"},
+                    "billing": {"address": {"country": "DE"}}}),
+            ),
+            (
+                "cybersource",
+                json!({"payment": {"amount": euros(7), "return_url": back}}),
+                json!({"grant": "microform_session", "target_origins": ["https://shop.example:8443"]}),
+            ),
+            ("bluesnap", pays(1), json!({"grant": "payment_fields_token"})),
+            (
+                "plaid",
+                json!({"authenticator": {"return_url": back, "webhook_url": back, "country_codes": ["US", "CA"],
+                    "locale": "en-US", "customer": {"id": "shop-1"}, "native_app_identifier": "app.example"}}),
+                json!({"grant": "link_token", "redirect_uri": back, "webhook": back, "country_codes": ["US", "CA"],
+                    "language": "en", "user": {"client_user_id": "shop-1"}, "android_package_name": "app.example"}),
+            ),
+        ] {
+            assert_eq!(mapped(connector, &request, None).unwrap(), inputs, "{connector} {request}");
+        }
+    }
+
+    #[test]
+    fn feature_data_go_before_members_and_do_not_contradict_them() {
+        let request = json!({"payment": {"amount": {"minor_amount": 1050, "currency": "EUR"}}});
+        let given = r#"{"grant": "checkout_session_setup", "currency": "eur"}"#;
+        let inputs = mapped("stripe", &request, Some(given)).unwrap();
+        assert_eq!(inputs, json!({"grant": "checkout_session_setup", "currency": "eur"}));
+        assert_eq!(mapped("paypal", &request, None).unwrap()["grant"], "identity_client_token");
+        let domains = r#"{"domains": ["shop.example"]}"#;
+        assert_eq!(mapped("paypal", &request, Some(domains)).unwrap()["grant"], "client_token");
+        let error = mapped("stripe", &request, Some(r#"{"amount": 2}"#)).unwrap_err();
+        assert_eq!(error.fields[0].field, "payment.amount.minor_amount");
+        let error = mapped("stripe", &request, Some(r#"{"grant": "ephemeral_key"}"#)).unwrap_err();
+        assert_eq!(error.fields[0].field, "connector_feature_data.grant");
+    }
+
+    #[test]
+    fn members_that_would_bound_the_token_are_refused_by_name() {
+        for (connector, request, field) in [
+            ("bluesnap", json!({"permissions": {"values": ["a"]}}), "permissions"),
+            (
+                "multisafepay",
+                json!({"payment": {"customer": {"connector_customer_id": "c"}}}),
+                "payment.customer.connector_customer_id",
+            ),
+            ("nuvei", json!({"payment": {"payment_method_type": "IDEAL"}}), "payment.payment_method_type"),
+            ("cybersource", json!({"payment": {"payment_method_type": "PAY_PAL"}}), "payment.payment_method_type"),
+            ("stripe", json!({"payment": {"order_tax_amount": "5"}}), "payment.order_tax_amount"),
+            ("stripe", json!({"payment": {"amount": {"minor_amount": -1}}}), "payment.amount.minor_amount"),
+            ("stripe", json!({"payment": {"amount": {"currency": 999}}}), "payment.amount.currency"),
+            ("nuvei", json!({"payment": {"amount": {"minor_amount": 1}}}), "payment.amount.currency"),
+            (
+                "plaid",
+                json!({"authenticator": {"os_based_return_url": {"os_type": 1}}}),
+                "authenticator.os_based_return_url",
+            ),
+            ("stripe", json!({"authenticator": {"webhook_url": "https://a.example"}}), "authenticator.webhook_url"),
+        ] {
+            let error = mapped(connector, &request, None).unwrap_err();
+            assert_eq!(error.fields[0].field, field, "{connector} {request}: {error:?}");
+        }
+        for (connector, method) in [("stripe", "GOOGLE_PAY"), ("braintree", "APPLE_PAY")] {
+            let request = json!({"payment": {"payment_method_type": method}});
+            assert_eq!(mapped(connector, &request, None).unwrap_err().kind, connectors::Kind::UnsupportedGrant);
+        }
+    }
+
+    #[test]
+    fn errors_of_the_engine_name_the_members() {
+        let request = json!({"payment": {"amount": {"minor_amount": 1050}}});
+        let mapped = map(&members(&request), Some("adyen"), None, "ref-1").unwrap();
+        let error =
+            mapped.in_own_words(Error::missing_inputs(&["currency", "return_url", "other"], "session needs it"));
+        let fields: Vec<_> = error.fields.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["payment.amount.currency", "payment.return_url", "connector_feature_data.other"]);
+        let error = mapped.in_own_words(Error::invalid(REFERENCE, "must be visible"));
+        assert_eq!(error.message, "merchant_client_session_id: must be visible");
+    }
 }
