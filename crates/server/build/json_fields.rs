@@ -19,7 +19,7 @@ pub(crate) fn source(pool: &DescriptorPool) -> String {
         }
     }
     format!(
-        "{source}/// The request of a method, by the method's name.\npub(super) fn message_of(method: &str) -> \
+        "{source}/// The request of a method, by the method's name.\nfn message_of(method: &str) -> \
          Option<&'static Message> {{\n    match method {{\n{methods}        _ => None,\n    }}\n}}\n"
     )
 }

@@ -17,7 +17,7 @@ use super::{errors, metadata::REQUEST_ID};
 
 use crate::{
     access_log::{AccessLogEntry, HasLine},
-    protocol::ucs::v2::Connector,
+    protocol::ucs::{self, v2::Connector},
 };
 
 /// A request message in JSON. The build script makes the table of all of them.
@@ -52,14 +52,8 @@ enum Form {
     Unread,
 }
 
-mod fields {
-    use buffa::Enumeration as _;
-
-    use super::{Field, Form, Message};
-    use crate::protocol::ucs;
-
-    include!(concat!(env!("OUT_DIR"), "/json_fields.rs"));
-}
+// The table: a `static` for each message, and `message_of` from a method's name.
+include!(concat!(env!("OUT_DIR"), "/json_fields.rs"));
 
 /// Most characters of an unknown field's name in an error.
 const MAX_NAME_CHARS: usize = 64;
@@ -77,7 +71,7 @@ impl Interceptor for JsonRequests {
         let id = request.ctx.header(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         let line = request.ctx.extensions().get::<HasLine>().cloned();
         if request.payload.format() == CodecFormat::Json {
-            let message = request.ctx.path().and_then(|path| fields::message_of(path.rsplit('/').next()?));
+            let message = request.ctx.path().and_then(|path| message_of(path.rsplit('/').next()?));
             let Some(message) = message else { return next.run(request).await };
             match decoders_form(message, request.payload.bytes()) {
                 Ok(None) => {}
@@ -294,7 +288,7 @@ mod tests {
     use crate::protocol::CreateAccessTokenRequest;
 
     fn decoders_form(json: &[u8]) -> Result<Option<Bytes>, Error> {
-        super::decoders_form(fields::message_of("CreateAccessToken").unwrap(), json)
+        super::decoders_form(message_of("CreateAccessToken").unwrap(), json)
     }
 
     #[test]
@@ -306,10 +300,11 @@ mod tests {
             metadata: text().into(),
             connector_feature_data: text().into(),
             test_mode: Some(true),
+            merchant_request_id: Some("q".into()),
             ..Default::default()
         };
         let json = serde_json::to_value(request).unwrap();
-        let message = fields::message_of("CreateAccessToken").unwrap();
+        let message = message_of("CreateAccessToken").unwrap();
         let mut names: Vec<_> = message.fields.iter().map(|field| field.name).collect();
         names.sort_unstable();
         assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), names);
@@ -335,7 +330,7 @@ mod tests {
 
     #[test]
     fn members_inside_of_members_are_read_in_all_forms() {
-        let message = fields::message_of("CreateClientAuthenticationToken").unwrap();
+        let message = message_of("CreateClientAuthenticationToken").unwrap();
         let read = |json: Value| super::decoders_form(message, json.to_string().as_bytes());
         let canonical = json!({"merchant_client_session_id": "r", "payment": {
             "amount": {"minor_amount": "1000", "currency": "EUR"}, "customer": {"email": "a@b.example"}},

@@ -2,7 +2,7 @@
 
 use connectors::{Error, Kind as Fault, Meta};
 
-use super::Kind;
+use super::members::Kind;
 use crate::protocol::ucs::v2::PaymentMethodType::{
     self as Method, APPLE_PAY, CREDIT, DEBIT, GOOGLE_PAY, IDEAL, PAY_PAL,
 };

@@ -3,7 +3,6 @@
 use buffa::{EnumValue, Enumeration};
 use connectors::Error;
 
-use super::Kind;
 use crate::protocol::ucs::v2::{
     __buffa::oneof::{
         merchant_authentication_service_create_client_authentication_token_request::DomainContext as ClientContext,
@@ -16,6 +15,17 @@ use crate::protocol::ucs::v2::{
     MerchantAuthenticationServiceCreateSessionTokenRequest as EarlierServerRequest, Money,
     PaymentClientAuthenticationContext, PaymentMethodType,
 };
+
+/// The kinds of answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// An arm for each connector.
+    Client,
+    /// Arms for wallets only.
+    EarlierClient,
+    /// A token alone.
+    Server,
+}
 
 /// What a session is for, as the request says it.
 pub(in crate::rpc) struct Members {

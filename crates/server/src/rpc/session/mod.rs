@@ -15,14 +15,3 @@ pub(super) use arms::paypal_client_id;
 pub(super) use inputs::map;
 pub(super) use members::Members;
 pub(super) use responses::{SessionResponse, client, earlier_client, earlier_server, refused, server};
-
-/// The kinds of answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// An arm for each connector.
-    Client,
-    /// Arms for wallets only.
-    EarlierClient,
-    /// A token alone.
-    Server,
-}
