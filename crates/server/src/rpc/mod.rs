@@ -5,6 +5,7 @@
 pub(crate) mod errors;
 pub(crate) mod json_request;
 pub(crate) mod metadata;
+mod methods;
 pub(crate) mod response;
 mod session;
 
@@ -23,9 +24,9 @@ use crate::{
     access_log::{AccessLogEntry, HasLine},
     auth::Authenticator,
     protocol::{
-        CreateAccessTokenRequest, CreateAccessTokenResponse, types,
+        CreateAccessTokenRequest, CreateAccessTokenResponse,
         ucs::v2::{
-            self, Connector, MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest,
+            Connector, MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest,
             MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse as ClientResponse,
             MerchantAuthenticationServiceCreateSdkSessionTokenRequest as EarlierClientRequest,
             MerchantAuthenticationServiceCreateSdkSessionTokenResponse as EarlierClientResponse,
@@ -371,107 +372,5 @@ fn connector_name(number: i32) -> Option<&'static str> {
         Some(Connector::CONNECTOR_UNSPECIFIED) => None,
         Some(connector) => Some(connector.proto_name()),
         None => Some("(unknown number)"),
-    }
-}
-
-#[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
-impl v2::MerchantAuthenticationService for TokenService {
-    async fn create_access_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Package::Ucs, false).await
-    }
-
-    async fn create_server_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Package::Ucs, true).await
-    }
-
-    async fn create_client_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, ClientRequest>,
-    ) -> ServiceResult<ClientResponse> {
-        self.client_session(&context, request.to_owned_message(), Package::Ucs).await
-    }
-
-    async fn create_server_session_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, ServerRequest>,
-    ) -> ServiceResult<ServerResponse> {
-        self.server_session(&context, request.to_owned_message(), Package::Ucs).await
-    }
-
-    async fn create_sdk_session_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, EarlierClientRequest>,
-    ) -> ServiceResult<EarlierClientResponse> {
-        self.earlier_client_session(&context, request.to_owned_message(), Package::Ucs).await
-    }
-
-    async fn create_session_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, EarlierServerRequest>,
-    ) -> ServiceResult<EarlierServerResponse> {
-        self.earlier_server_session(&context, request.to_owned_message(), Package::Ucs).await
-    }
-}
-
-#[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
-impl types::MerchantAuthenticationService for TokenService {
-    async fn create_access_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Package::Types, false).await
-    }
-
-    async fn create_server_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Package::Types, true).await
-    }
-
-    async fn create_client_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, ClientRequest>,
-    ) -> ServiceResult<ClientResponse> {
-        self.client_session(&context, request.to_owned_message(), Package::Types).await
-    }
-
-    async fn create_server_session_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, ServerRequest>,
-    ) -> ServiceResult<ServerResponse> {
-        self.server_session(&context, request.to_owned_message(), Package::Types).await
-    }
-
-    async fn create_sdk_session_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, EarlierClientRequest>,
-    ) -> ServiceResult<EarlierClientResponse> {
-        self.earlier_client_session(&context, request.to_owned_message(), Package::Types).await
-    }
-
-    async fn create_session_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, EarlierServerRequest>,
-    ) -> ServiceResult<EarlierServerResponse> {
-        self.earlier_server_session(&context, request.to_owned_message(), Package::Types).await
     }
 }

@@ -50,11 +50,12 @@ impl SessionGrants {
         Self { methods, ..self }
     }
 
-    /// The grant for a request that names none. `given` says whether the feature data have an input.
-    pub(super) fn chosen(&self, minor_amount: i64, given: impl Fn(&str) -> bool) -> &'static str {
+    /// The grant for a request that names none. `pays` says whether there is an amount, `given` whether
+    /// the feature data have an input.
+    pub(super) fn chosen(&self, pays: bool, given: impl Fn(&str) -> bool) -> &'static str {
         match self.given {
             Some((input, grant)) if given(input) => grant,
-            _ if minor_amount > 0 => self.paying,
+            _ if pays => self.paying,
             _ => self.otherwise,
         }
     }

@@ -89,7 +89,8 @@ pub(in crate::rpc) fn map(
     let method = members.method()?;
     let fitting = grants::of(members.kind, meta, method)?;
     fitting.check_audience(meta, given.get("audience").and_then(Value::as_str))?;
-    let chosen = fitting.chosen(members.minor_amount()?, |input| given.contains_key(input));
+    let pays = members.minor_amount()? > 0 || AMOUNT.iter().any(|name| given.contains_key(*name));
+    let chosen = fitting.chosen(pays, |input| given.contains_key(input));
     let name = given.get("grant").and_then(Value::as_str).unwrap_or(chosen).to_owned();
     let Some(grant) = meta.grants.iter().find(|grant| grant.name == name) else {
         return Ok(unmapped(feature_data));
@@ -443,6 +444,8 @@ mod tests {
         let given = r#"{"grant": "checkout_session_setup", "currency": "eur"}"#;
         let inputs = mapped("stripe", &request, Some(given)).unwrap();
         assert_eq!(inputs, json!({"grant": "checkout_session_setup", "currency": "eur"}));
+        let inputs = mapped("adyen", &json!({}), Some(r#"{"amount": 5, "currency": "EUR"}"#)).unwrap();
+        assert_eq!(inputs["grant"], "session", "an amount of the feature data is an amount");
         assert_eq!(mapped("paypal", &request, None).unwrap()["grant"], "identity_client_token");
         let domains = r#"{"domains": ["shop.example"]}"#;
         assert_eq!(mapped("paypal", &request, Some(domains)).unwrap()["grant"], "client_token");
