@@ -113,6 +113,7 @@ impl World {
         let credentials: Value = serde_json::from_str(fake_vendor(connector).unwrap().credentials).unwrap();
         let credentials = json!({ connector: credentials }).to_string();
         let request = IncomingRequest {
+            of_session: false,
             reference: &format!("own-{}", self.references),
             connector: None,
             header_connector: Some(connector),

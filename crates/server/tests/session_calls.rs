@@ -208,6 +208,26 @@ async fn a_connector_without_an_arm_says_why() {
 }
 
 #[tokio::test]
+async fn references_of_sessions_and_of_tokens_are_apart() {
+    let served = TestServer::sandboxed();
+    let token = json!({"merchant_access_token_id": "same", "test_mode": true});
+    for (method, body) in [
+        ("CreateServerAuthenticationToken", &token),
+        (CLIENT, &payment("same", 5, &json!({}))),
+        ("CreateServerAuthenticationToken", &token),
+    ] {
+        let (status, answer) = session(&served, "types", method, "paypal", body);
+        assert_eq!(status, 200, "{method}: {answer}");
+    }
+    let of = |minor| session(&served, "types", CLIENT, "stripe", &payment("same", minor, &json!({})));
+    let (_, first) = of(5);
+    assert_eq!(of(5).1["session_data"], first["session_data"], "a repeated call has the same answer");
+    let (status, error) = of(6);
+    assert_eq!((status, &error["code"]), (409, &json!("already_exists")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("merchant_client_session_id"), "{error}");
+}
+
+#[tokio::test]
 async fn faults_have_the_names_of_the_request() {
     let served = TestServer::sandboxed();
     let (status, error) = session(&served, "ucs.v2", CLIENT, "stripe", &json!({}));

@@ -45,7 +45,8 @@ impl CacheKeys {
             let digests = ring.digests(&input).zip(&fingerprints);
             digests.map(|(digest, fingerprint)| StoreKey { fingerprint: *fingerprint, digest }).collect()
         };
-        let reference = urls(urls(credentials("reference"), Mode::Test), Mode::Live).part(&request.reference);
+        let purpose = if request.of_session { "session" } else { "reference" };
+        let reference = urls(urls(credentials(purpose), Mode::Test), Mode::Live).part(&request.reference);
         // A CLIENT grant's token belongs to one reference, also where a backend asks for the values
         // that came with it.
         let shared = is_shared(request).then(|| match exchanges_secret(request) {

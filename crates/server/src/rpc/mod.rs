@@ -269,6 +269,7 @@ impl TokenService {
             None => None,
         };
         let request = IncomingRequest {
+            of_session: asked.members.is_some(),
             reference: own_reference.as_deref().unwrap_or(asked.reference),
             connector: asked.connector,
             header_connector,
