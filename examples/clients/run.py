@@ -23,7 +23,7 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PORTABLE = HERE.parent / "proto"
-FILES = ["ucs/v2/connector.proto", "ucs/v2/merchant_authentication.proto"]
+FILES = [f"ucs/v2/{name}.proto" for name in ("codes", "connector", "merchant_authentication", "payment_context", "session_data")]
 ATTEMPTS = 4
 
 

@@ -173,6 +173,7 @@ fn request<'a>(
 ) -> IncomingRequest<'a> {
     let json = Value::Object([(entry.meta.id.to_owned(), Value::Object(credentials(entry)))].into_iter().collect());
     IncomingRequest {
+        of_session: false,
         reference: "tok_1",
         connector: Some(entry.meta.id),
         header_connector: None,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use connectrpc::{ConnectError, ConnectRpcService, RequestContext, Response, Router, ServiceRequest, ServiceResult};
 use daypass_server::protocol::{
     CreateAccessTokenRequest, CreateAccessTokenResponse,
-    ucs::v2::{MerchantAuthenticationService, MerchantAuthenticationServiceExt, OperationStatus},
+    ucs::v2::{self, MerchantAuthenticationService, MerchantAuthenticationServiceExt, OperationStatus},
 };
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
@@ -51,8 +51,39 @@ impl Bare {
     }
 }
 
+/// A method that the bench does not call.
+macro_rules! not_served {
+    ($method:ident, $request:ty, $response:ty) => {
+        async fn $method(&self, _: RequestContext, _: ServiceRequest<'_, $request>) -> ServiceResult<$response> {
+            Err(ConnectError::unimplemented("the bench does not call it"))
+        }
+    };
+}
+
 #[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
 impl MerchantAuthenticationService for Bare {
+    not_served!(create_server_authentication_token, CreateAccessTokenRequest, CreateAccessTokenResponse);
+    not_served!(
+        create_client_authentication_token,
+        v2::MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest,
+        v2::MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse
+    );
+    not_served!(
+        create_server_session_authentication_token,
+        v2::MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenRequest,
+        v2::MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenResponse
+    );
+    not_served!(
+        create_sdk_session_token,
+        v2::MerchantAuthenticationServiceCreateSdkSessionTokenRequest,
+        v2::MerchantAuthenticationServiceCreateSdkSessionTokenResponse
+    );
+    not_served!(
+        create_session_token,
+        v2::MerchantAuthenticationServiceCreateSessionTokenRequest,
+        v2::MerchantAuthenticationServiceCreateSessionTokenResponse
+    );
+
     async fn create_access_token(
         &self,
         _: RequestContext,

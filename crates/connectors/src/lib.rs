@@ -41,7 +41,7 @@ pub use expiry::{Expiry, Seconds};
 pub use grant::{Audience, Bound, ClientParameter, DefaultWhen, Grant, Lifetime, MintingEndsEarlier, Scopes};
 pub use http::{call::Call, form::FormBody, reply::Reply};
 pub use input::{
-    kind::{Input, InputKind},
+    kind::{Input, InputKind, currency_decimals},
     metadata::Metadata,
     values::Inputs,
 };

@@ -37,6 +37,7 @@ async fn ask(engine: &Engine<Rejecting>, fixture: &FixtureCall, inputs: &Value, 
     data["audience"] = fixture.grant.audience.label().into();
     let data = data.to_string();
     let request = IncomingRequest {
+        of_session: false,
         reference,
         connector: Some(fixture.entry.meta.id),
         header_connector: None,

@@ -10,10 +10,7 @@ use protox::prost_reflect::{
 };
 use serde_json::{Map, Value, json};
 
-/// The service whose methods are described, in each package.
-const SERVICE: &str = "MerchantAuthenticationService";
-/// Requests may spell names in camelCase too, and give these texts as objects.
-const JSON_TEXTS: [&str; 2] = ["metadata", "connector_feature_data"];
+use crate::{JSON_TEXTS, SERVICE};
 
 /// Examples by field: those of the documented call.
 fn example(field: &str) -> Option<Value> {

@@ -50,6 +50,10 @@ mod redis_server;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod router_cache;
+#[cfg(test)]
+mod session_calls;
+#[cfg(test)]
 mod strangers;
 #[cfg(test)]
 mod workloads;

@@ -5,7 +5,7 @@ use crate::common::TestServer;
 use serde_json::{Value, json};
 
 /// A JSON call: the status line's code and the body.
-fn call(served: &TestServer, method: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+pub(crate) fn call(served: &TestServer, method: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let reply = served.http(
@@ -29,7 +29,7 @@ const AIRWALLEX: &[(&str, &str)] =
 const STRIPE: &[(&str, &str)] =
     &[("x-connector", "stripe"), ("x-connector-auth", r#"{"Stripe":{"api_key":"sk_test_drop"}}"#)];
 
-fn field(error: &Value) -> &str {
+pub(crate) fn field(error: &Value) -> &str {
     let details = error["details"].as_array().unwrap_or_else(|| panic!("{error}"));
     let violations = details.iter().find_map(|detail| detail["debug"]["fieldViolations"].as_array());
     violations.and_then(|all| all[0]["field"].as_str()).unwrap_or_else(|| panic!("{error}"))

@@ -6,8 +6,14 @@ use std::{fs, path::Path};
 use crate::Result;
 
 /// The files of the protocol.
-const FILES: [&str; 3] =
-    ["ucs/v2/connector.proto", "ucs/v2/merchant_authentication.proto", "types/merchant_authentication.proto"];
+const FILES: [&str; 6] = [
+    "ucs/v2/codes.proto",
+    "ucs/v2/connector.proto",
+    "ucs/v2/merchant_authentication.proto",
+    "ucs/v2/payment_context.proto",
+    "ucs/v2/session_data.proto",
+    "types/merchant_authentication.proto",
+];
 
 /// The first lines of each copy.
 const NOTE: &str = "\

@@ -1,7 +1,7 @@
 # A day pass over gRPC with Ruby's grpc: deadline, retries, and errors that are read.
 #
 # Stubs: grpc_tools_ruby_protoc -I ../../proto --ruby_out=stubs --grpc_out=stubs \
-#   ucs/v2/connector.proto ucs/v2/merchant_authentication.proto      (run with ruby -I stubs client.rb)
+#   ../../proto/ucs/v2/*.proto      (run with ruby -I stubs client.rb)
 
 require "json"
 require "securerandom"

@@ -257,7 +257,7 @@ fn is_text(text: &str, max: usize) -> bool {
 
 /// The decimals of a currency's major unit by ISO 4217: 2 for EUR, 0 for JPY, 3 for KWD. `None`
 /// where the code is not in the list.
-pub(crate) fn currency_decimals(code: &str) -> Option<usize> {
+pub fn currency_decimals(code: &str) -> Option<usize> {
     let currency = iso_currency::Currency::from_code(&code.to_ascii_uppercase())?;
     Some(currency.exponent().map_or(0, usize::from))
 }

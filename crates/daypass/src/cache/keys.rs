@@ -45,7 +45,8 @@ impl CacheKeys {
             let digests = ring.digests(&input).zip(&fingerprints);
             digests.map(|(digest, fingerprint)| StoreKey { fingerprint: *fingerprint, digest }).collect()
         };
-        let reference = urls(urls(credentials("reference"), Mode::Test), Mode::Live).part(&request.reference);
+        let purpose = if request.of_session { "session" } else { "reference" };
+        let reference = urls(urls(credentials(purpose), Mode::Test), Mode::Live).part(&request.reference);
         // Callers that use one profile hold none of its secrets: what one of them got is not for another.
         let of_caller = |input: HashInput| match request.credentials.lent_to() {
             Some(caller) => input.part("lent to").part(caller),

@@ -25,6 +25,9 @@ use crate::request::{
 pub struct IncomingRequest<'a> {
     /// The caller's reference.
     pub reference: &'a str,
+    /// Whether it is the reference of a session. Clients count sessions and tokens apart, so that one
+    /// text may stand for one of each.
+    pub of_session: bool,
     /// The connector that the body names.
     pub connector: Option<&'a str>,
     /// The connector that the header names.

@@ -25,6 +25,8 @@ use crate::{
 pub struct TokenRequest {
     /// The caller's reference.
     pub reference: String,
+    /// Whether it is the reference of a session.
+    pub of_session: bool,
     /// The connector's description.
     pub meta: &'static Meta,
     /// The connector, bound to the credentials.
@@ -106,6 +108,7 @@ impl TokenRequest {
         let attempt_timeout = settings.attempt_timeout(meta.id);
         Ok(Self {
             reference,
+            of_session: request.of_session,
             meta,
             bound,
             credentials,

@@ -20,6 +20,7 @@ fn check(connector: &str, fields: &Map<String, Value>) -> Result<(), connectors:
     let entry = connectors::find(connector).unwrap();
     let credentials = json!({connector: fields}).to_string();
     let request = IncomingRequest {
+        of_session: false,
         reference: "r",
         connector: Some(connector),
         header_connector: None,

@@ -309,6 +309,7 @@ impl Ask {
         let data = self.data.to_string();
         let credentials = json!({ "fake": self.credentials }).to_string();
         let request = IncomingRequest {
+            of_session: false,
             reference: &self.reference,
             connector: None,
             header_connector: None,

@@ -237,6 +237,7 @@ pub(crate) async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall,
     let (metadata, data) = (fixture.case["metadata"].clone(), fixture.feature_data());
     let metadata = if metadata.is_null() { None } else { Some(metadata.to_string()) };
     let request = IncomingRequest {
+        of_session: false,
         reference: &reference,
         connector: Some(fixture.entry.meta.id),
         header_connector: None,

@@ -99,6 +99,7 @@ impl TestRequest {
     pub(crate) async fn of(&self, engine: &Engine<ScriptedHttp>) -> Result<TestAnswer> {
         let data = self.data.to_string();
         let request = IncomingRequest {
+            of_session: false,
             reference: &self.reference,
             connector: None,
             header_connector: None,

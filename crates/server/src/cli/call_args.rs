@@ -150,6 +150,7 @@ impl PreparedCall {
     /// The request for the engine.
     pub(super) fn incoming_request(&self) -> IncomingRequest<'_> {
         IncomingRequest {
+            of_session: false,
             reference: &self.reference,
             connector: Some(&self.connector),
             header_connector: None,

@@ -144,6 +144,7 @@ pub(super) fn explain(engine: &Engine<Transport>, connector: &str, body: &[u8]) 
     let [reference, metadata, feature_data] =
         ["merchant_access_token_id", "metadata", "connector_feature_data"].map(|name| text(&request, name));
     let explained = engine.explain(IncomingRequest {
+        of_session: false,
         reference: reference.as_deref().unwrap_or_default(),
         connector: request.get("connector").and_then(Value::as_str),
         header_connector: Some(fake.name),

@@ -17,28 +17,43 @@ use super::{errors, metadata::REQUEST_ID};
 
 use crate::{
     access_log::{AccessLogEntry, HasLine},
-    protocol::ucs::v2::Connector,
+    protocol::ucs::{self, v2::Connector},
 };
 
-/// A field of the request in JSON.
+/// A request message in JSON. The build script makes the table of all of them.
+struct Message {
+    fields: &'static [Field],
+}
+
+/// A field of a request in JSON.
 struct Field {
     name: &'static str,
     /// The other spelling of the name, which protobuf's JSON mapping demands.
     camel_case: &'static str,
-    /// The value in the decoder's form, or `None` where it has that form already.
-    ///
-    /// # Errors
-    /// What the value must be.
-    read: fn(&Value) -> Result<Option<Value>, &'static str>,
+    list: bool,
+    form: Form,
 }
 
-const FIELDS: [Field; 5] = [
-    Field { name: "merchant_access_token_id", camel_case: "merchantAccessTokenId", read: text },
-    Field { name: "connector", camel_case: "connector", read: connector },
-    Field { name: "metadata", camel_case: "metadata", read: secret },
-    Field { name: "connector_feature_data", camel_case: "connectorFeatureData", read: secret },
-    Field { name: "test_mode", camel_case: "testMode", read: truth },
-];
+/// The form of a field's value.
+enum Form {
+    Text,
+    /// A text, or `{"value": "…"}`, the form in which existing clients write secrets.
+    Secret,
+    /// The same of a JSON text, which may also be the object itself.
+    JsonText,
+    /// A name of an enum in any case, or its number. The function says whether there is such a name.
+    Enum(fn(&str) -> bool),
+    Flag,
+    Integer,
+    /// An object of texts.
+    Texts,
+    Message(&'static Message),
+    /// A value that nobody reads, whatever it is.
+    Unread,
+}
+
+// The table: a `static` for each message, and `message_of` from a method's name.
+include!(concat!(env!("OUT_DIR"), "/json_fields.rs"));
 
 /// Most characters of an unknown field's name in an error.
 const MAX_NAME_CHARS: usize = 64;
@@ -56,7 +71,9 @@ impl Interceptor for JsonRequests {
         let id = request.ctx.header(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         let line = request.ctx.extensions().get::<HasLine>().cloned();
         if request.payload.format() == CodecFormat::Json {
-            match decoders_form(request.payload.bytes()) {
+            let message = request.ctx.path().and_then(|path| message_of(path.rsplit('/').next()?));
+            let Some(message) = message else { return next.run(request).await };
+            match decoders_form(message, request.payload.bytes()) {
                 Ok(None) => {}
                 Ok(Some(json)) => request = UnaryRequest::new(request.ctx, json, CodecFormat::Json),
                 Err(error) => return Err(refuse(&id, line, error)),
@@ -88,46 +105,113 @@ fn refuse(request_id: &str, line: Option<HasLine>, error: Error) -> ConnectError
 /// # Errors
 /// The text is no JSON object, or a field is unknown, given twice or of another type. The decoder
 /// ignores unknown fields, and a misspelled `testMode` would make a live call.
-fn decoders_form(json: &[u8]) -> Result<Option<Bytes>, Error> {
+fn decoders_form(message: &Message, json: &[u8]) -> Result<Option<Bytes>, Error> {
     let given: Map<String, Value> = serde_json::from_slice(json).map_err(|error| {
         let message = format!("the request is no JSON object: line {}, column {}", error.line(), error.column());
         Error::new(Kind::InvalidRequest, message)
     })?;
-    let mut fields = Map::new();
-    let mut faults = Vec::new();
-    let mut changed = false;
-    for (name, value) in given {
-        let Some(field) = FIELDS.iter().find(|field| field.name == name || field.camel_case == name) else {
-            let name = name.chars().filter(|character| !character.is_control()).take(MAX_NAME_CHARS).collect();
-            faults.push(fault(name, unknown_field(faults.is_empty())));
-            continue;
-        };
-        match (field.read)(&value) {
-            Ok(_) if fields.contains_key(field.name) => {
-                faults.push(fault(field.name.into(), "is given twice, in both spellings".into()));
-            }
-            Ok(other_form) => {
-                changed |= name != field.name || other_form.is_some();
-                fields.insert(field.name.into(), other_form.unwrap_or(value));
-            }
-            Err(expected) => faults.push(fault(field.name.into(), format!("must be {expected}"))),
-        }
-    }
-    let Some(first) = faults.first() else {
-        return Ok(changed.then(|| Value::Object(fields).to_string().into()));
+    let mut reading = Reading::default();
+    let fields = reading.message(message, given, "");
+    let Some(first) = reading.faults.first() else {
+        return Ok(reading.changed.then(|| Value::Object(fields).to_string().into()));
     };
     let message = format!("{}: {}", first.field, first.description);
-    Err(Error { fields: faults, ..Error::new(Kind::InvalidRequest, message) })
+    Err(Error { fields: reading.faults, ..Error::new(Kind::InvalidRequest, message) })
 }
 
-fn fault(field: String, description: String) -> FieldViolation {
-    FieldViolation { field, description }
+/// The reading of one request.
+#[derive(Default)]
+struct Reading {
+    faults: Vec<FieldViolation>,
+    /// Whether a value has another form than the decoder's.
+    changed: bool,
+}
+
+impl Reading {
+    /// The members of a message in the decoder's form. `within` is the path of the message, with a
+    /// full stop at its end.
+    fn message(&mut self, message: &Message, given: Map<String, Value>, within: &str) -> Map<String, Value> {
+        let mut fields = Map::new();
+        let mut unknown_before = false;
+        for (name, value) in given {
+            let Some(field) = message.fields.iter().find(|field| field.name == name || field.camel_case == name) else {
+                let name: String =
+                    name.chars().filter(|character| !character.is_control()).take(MAX_NAME_CHARS).collect();
+                self.fault(format!("{within}{name}"), unknown_field(message, !unknown_before));
+                unknown_before = true;
+                continue;
+            };
+            let path = format!("{within}{}", field.name);
+            if fields.contains_key(field.name) {
+                self.fault(path, "is given twice, in both spellings".into());
+                continue;
+            }
+            self.changed |= name != field.name;
+            if let Some(value) = self.field(field, value, &path) {
+                fields.insert(field.name.into(), value);
+            }
+        }
+        fields
+    }
+
+    fn field(&mut self, field: &Field, value: Value, path: &str) -> Option<Value> {
+        match (field.list, value) {
+            (_, Value::Null) => Some(Value::Null),
+            (false, value) => self.value(&field.form, value, path),
+            (true, Value::Array(items)) => {
+                let item = |item| self.value(&field.form, item, path);
+                Some(items.into_iter().filter_map(item).collect())
+            }
+            (true, _) => {
+                self.fault(path.into(), "must be a list".into());
+                None
+            }
+        }
+    }
+
+    /// A value in the decoder's form; `None` where it is faulty or not read.
+    fn value(&mut self, form: &Form, value: Value, path: &str) -> Option<Value> {
+        let read = match (form, value) {
+            (Form::Message(message), Value::Object(given)) => {
+                return Some(self.message(message, given, &format!("{path}.")).into());
+            }
+            (Form::Message(_), _) => Err("an object"),
+            (Form::Unread, _) => {
+                self.changed = true;
+                return None;
+            }
+            (Form::Text, value) => text(&value).map(|form| form.unwrap_or(value)),
+            (Form::Secret, value) => match secret(&value) {
+                Ok(form @ (None | Some(Value::String(_)))) if !is_bare_object(&value) => Ok(self.other(form, value)),
+                _ => Err("text"),
+            },
+            (Form::JsonText, value) => secret(&value).map(|form| self.other(form, value)),
+            (Form::Enum(has), value) => name_of(*has, &value).map(|form| self.other(form, value)),
+            (Form::Flag, value) => truth(&value).map(|form| self.other(form, value)),
+            (Form::Integer, value) => integer(&value).map(|()| value),
+            (Form::Texts, value) => match value.as_object() {
+                Some(texts) if texts.values().all(Value::is_string) => Ok(value),
+                _ => Err("an object of texts"),
+            },
+        };
+        read.map_err(|expected| self.fault(path.into(), format!("must be {expected}"))).ok()
+    }
+
+    fn other(&mut self, form: Option<Value>, value: Value) -> Value {
+        self.changed |= form.is_some();
+        form.unwrap_or(value)
+    }
+
+    fn fault(&mut self, field: String, description: String) {
+        self.faults.push(FieldViolation { field, description });
+    }
 }
 
 /// The first unknown field's description has the names that are accepted.
-fn unknown_field(first: bool) -> String {
+fn unknown_field(message: &Message, first: bool) -> String {
     if first {
-        format!("unknown field; accepted are {}", FIELDS.map(|field| field.name).join(", "))
+        let names: Vec<_> = message.fields.iter().map(|field| field.name).collect();
+        format!("unknown field; accepted are {}", names.join(", "))
     } else {
         "unknown field".into()
     }
@@ -135,25 +219,28 @@ fn unknown_field(first: bool) -> String {
 
 fn text(value: &Value) -> Result<Option<Value>, &'static str> {
     match value {
-        Value::String(_) | Value::Null => Ok(None),
+        Value::String(_) => Ok(None),
         _ => Err("text"),
     }
 }
 
-/// A name of the enum in any case, or its number.
-fn connector(value: &Value) -> Result<Option<Value>, &'static str> {
+/// A name of an enum in any case, or its number.
+fn name_of(has: fn(&str) -> bool, value: &Value) -> Result<Option<Value>, &'static str> {
     match value {
         Value::String(given) => {
             let name = given.to_ascii_uppercase();
-            match Connector::from_proto_name(&name) {
-                Some(_) => Ok((name != *given).then(|| name.into())),
+            match has(&name) {
+                true => Ok((name != *given).then(|| name.into())),
                 // The earlier name of 116.
-                None if name == "SANLAM" => Ok(Some(Connector::ABSA_SANLAM.proto_name().into())),
-                None => Err("the name of a connector; `daypass connectors` lists them"),
+                false if name == "SANLAM" => Ok(Some(Connector::ABSA_SANLAM.proto_name().into())),
+                false if has(Connector::CONNECTOR_UNSPECIFIED.proto_name()) => {
+                    Err("the name of a connector; `daypass connectors` lists them")
+                }
+                false => Err("a name of the enum"),
             }
         }
-        Value::Number(_) | Value::Null => Ok(None),
-        _ => Err("the name of a connector, as text"),
+        Value::Number(_) => Ok(None),
+        _ => Err("a name of the enum, as text"),
     }
 }
 
@@ -161,7 +248,7 @@ fn connector(value: &Value) -> Result<Option<Value>, &'static str> {
 /// existing clients write secrets.
 fn secret(value: &Value) -> Result<Option<Value>, &'static str> {
     match value {
-        Value::String(_) | Value::Null => Ok(None),
+        Value::String(_) => Ok(None),
         Value::Object(fields) => Ok(Some(match (fields.len(), fields.get("value")) {
             (1, Some(text @ Value::String(_))) => text.clone(),
             _ => value.to_string().into(),
@@ -170,12 +257,27 @@ fn secret(value: &Value) -> Result<Option<Value>, &'static str> {
     }
 }
 
+/// Whether a value is an object that does not wrap a text.
+fn is_bare_object(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| fields.len() != 1 || !fields.get("value").is_some_and(Value::is_string))
+}
+
 fn truth(value: &Value) -> Result<Option<Value>, &'static str> {
     match value {
-        Value::Bool(_) | Value::Null => Ok(None),
+        Value::Bool(_) => Ok(None),
         Value::String(text) if text == "true" || text == "false" => Ok(Some((text == "true").into())),
         _ => Err("true or false"),
     }
+}
+
+/// A whole number, which protobuf's JSON mapping writes as text too.
+fn integer(value: &Value) -> Result<(), &'static str> {
+    let whole = match value {
+        Value::Number(number) => number.is_i64() || number.is_u64(),
+        Value::String(text) => text.parse::<i64>().is_ok(),
+        _ => false,
+    };
+    if whole { Ok(()) } else { Err("a whole number") }
 }
 
 #[cfg(test)]
@@ -184,6 +286,10 @@ mod tests {
 
     use super::*;
     use crate::protocol::CreateAccessTokenRequest;
+
+    fn decoders_form(json: &[u8]) -> Result<Option<Bytes>, Error> {
+        super::decoders_form(message_of("CreateAccessToken").unwrap(), json)
+    }
 
     #[test]
     fn the_fields_are_those_of_the_message() {
@@ -194,12 +300,14 @@ mod tests {
             metadata: text().into(),
             connector_feature_data: text().into(),
             test_mode: Some(true),
+            merchant_request_id: Some("q".into()),
             ..Default::default()
         };
         let json = serde_json::to_value(request).unwrap();
-        let mut fields = FIELDS.map(|field| field.name);
-        fields.sort_unstable();
-        assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), fields);
+        let message = message_of("CreateAccessToken").unwrap();
+        let mut names: Vec<_> = message.fields.iter().map(|field| field.name).collect();
+        names.sort_unstable();
+        assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), names);
         assert_eq!(decoders_form(json.to_string().as_bytes()).unwrap(), None);
     }
 
@@ -218,6 +326,31 @@ mod tests {
         }
         let defaults = json!({"merchant_access_token_id": "r", "connector": 72, "metadata": null, "test_mode": null});
         assert_eq!(decoders_form(defaults.to_string().as_bytes()).unwrap(), None);
+    }
+
+    #[test]
+    fn members_inside_of_members_are_read_in_all_forms() {
+        let message = message_of("CreateClientAuthenticationToken").unwrap();
+        let read = |json: Value| super::decoders_form(message, json.to_string().as_bytes());
+        let canonical = json!({"merchant_client_session_id": "r", "payment": {
+            "amount": {"minor_amount": "1000", "currency": "EUR"}, "customer": {"email": "a@b.example"}},
+            "permissions": {"values": ["a"]}});
+        let other = json!({"merchantClientSessionId": "r", "payment": {
+            "amount": {"minorAmount": "1000", "currency": "eur"},
+            "customer": {"email": {"value": "a@b.example"}, "phone_number": "+49"}}, "permissions": {"values": ["a"]}});
+        assert_eq!(read(canonical.clone()).unwrap(), None);
+        assert_eq!(serde_json::from_slice::<Value>(&read(other).unwrap().unwrap()).unwrap(), canonical);
+        for (faulty, field) in [
+            (json!({"payment": {"amuont": {}}}), "payment.amuont"),
+            (json!({"payment": {"amount": {"currency": "EUX"}}}), "payment.amount.currency"),
+            (json!({"payment": {"amount": {"minor_amount": 10.5}}}), "payment.amount.minor_amount"),
+            (json!({"payment": {"customer": {"email": {"text": "a"}}}}), "payment.customer.email"),
+            (json!({"payment": []}), "payment"),
+            (json!({"permissions": {"values": "a"}}), "permissions.values"),
+            (json!({"authenticator": {"country_codes": ["US", "XX"]}}), "authenticator.country_codes"),
+        ] {
+            assert_eq!(read(faulty.clone()).unwrap_err().fields[0].field, field, "{faulty}");
+        }
     }
 
     #[test]

@@ -5,12 +5,15 @@
 pub(crate) mod errors;
 pub(crate) mod json_request;
 pub(crate) mod metadata;
+mod methods;
 pub(crate) mod response;
+mod session;
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use buffa::Enumeration as _;
+use buffa_types::google::protobuf::StringValue;
 use connectors::{Error, Kind, Nonce};
 use connectrpc::{Protocol, RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, IncomingRequest, IssuedToken, Transport};
@@ -22,45 +25,43 @@ use crate::{
     audit::AuditLog,
     auth::{AdmittedCaller, Authenticator},
     protocol::{
-        CreateAccessTokenRequest, CreateAccessTokenResponse, types,
-        ucs::v2::{self, Connector},
+        CreateAccessTokenRequest, CreateAccessTokenResponse,
+        ucs::v2::{
+            Connector, MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest,
+            MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse as ClientResponse,
+            MerchantAuthenticationServiceCreateSdkSessionTokenRequest as EarlierClientRequest,
+            MerchantAuthenticationServiceCreateSdkSessionTokenResponse as EarlierClientResponse,
+            MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenRequest as ServerRequest,
+            MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenResponse as ServerResponse,
+            MerchantAuthenticationServiceCreateSessionTokenRequest as EarlierServerRequest,
+            MerchantAuthenticationServiceCreateSessionTokenResponse as EarlierServerResponse, OperationStatus,
+        },
     },
     telemetry::spans,
 };
 use errors::KindMapping;
 use metadata::{ATTEMPTS, MERCHANT_ID, REQUEST_ID, TRACEPARENT};
 use response::ExpiresIn;
+use session::{Members, SessionResponse};
 
 /// The time between the engine's deadline and the caller's is a tenth of the caller's time, and
 /// this at most: the response needs some time to reach the caller.
 const MAX_RESPONSE_MARGIN: Duration = Duration::from_millis(50);
 
-/// The methods of the two services.
-#[derive(Clone, Copy)]
-enum Method {
-    /// `ucs.v2…/CreateAccessToken`
-    UcsAccess,
-    /// `types…/CreateAccessToken`
-    TypesAccess,
-    /// `types…/CreateServerAuthenticationToken`
-    TypesServerAuthentication,
+/// The two packages that have the service.
+#[derive(Clone, Copy, PartialEq)]
+enum Package {
+    /// `ucs.v2`, the documented one.
+    Ucs,
+    /// `types`, which existing clients call.
+    Types,
 }
 
-impl Method {
-    /// Whether the method itself asks for a SERVER token.
-    const fn is_for_server_tokens(self) -> bool {
-        matches!(self, Self::TypesServerAuthentication)
-    }
-
-    /// Whether a request without a reference gets one of its own, which nobody can use again.
-    const fn makes_own_reference(self) -> bool {
-        matches!(self, Self::TypesAccess | Self::TypesServerAuthentication)
-    }
-
+impl Package {
     const fn expires_in(self) -> ExpiresIn {
         match self {
-            Self::UcsAccess => ExpiresIn::UnixTime,
-            Self::TypesAccess | Self::TypesServerAuthentication => ExpiresIn::Duration,
+            Self::Ucs => ExpiresIn::UnixTime,
+            Self::Types => ExpiresIn::Duration,
         }
     }
 }
@@ -68,14 +69,17 @@ impl Method {
 /// The request of any method, in the terms of the engine.
 struct Asked<'a> {
     reference: &'a str,
-    own_reference: bool,
+    /// A request of `types` without a reference gets one of its own, which nobody can use again.
+    package: Package,
     /// The connector that the message names.
     connector: Option<&'a str>,
     metadata: Option<&'a str>,
-    /// `connector_feature_data`, or why the message's members do not fit into it.
-    feature_data: Result<Option<Cow<'a, str>>, Error>,
+    feature_data: Option<&'a str>,
     test_mode: Option<bool>,
+    /// Whether the method itself asks for a SERVER token.
     server_token: bool,
+    /// The members of a session request.
+    members: Option<&'a Members>,
 }
 
 /// The implementation of all methods.
@@ -101,18 +105,120 @@ impl TokenService {
         &self,
         context: &RequestContext,
         message: &ServiceRequest<'_, CreateAccessTokenRequest>,
-        method: Method,
+        package: Package,
+        server_token: bool,
     ) -> ServiceResult<CreateAccessTokenResponse> {
         let reference = message.merchant_access_token_id;
         let asked = Asked {
             reference,
-            own_reference: method.makes_own_reference(),
+            package,
             connector: connector_name(message.connector.to_i32()),
             metadata: message.metadata.as_option().map(|text| text.value),
-            feature_data: Ok(message.connector_feature_data.as_option().map(|text| text.value.into())),
+            feature_data: message.connector_feature_data.as_option().map(|text| text.value),
             test_mode: message.test_mode,
-            server_token: method.is_for_server_tokens(),
+            server_token,
+            members: None,
         };
+        let (result, entry) = self.traced(context, asked).await;
+        respond(
+            &result,
+            &entry,
+            |issued| Ok(response::success(reference, issued, package.expires_in())),
+            |status, error| response::refusal(reference, status, error, &entry.report),
+        )
+    }
+
+    async fn client_session(
+        &self,
+        context: &RequestContext,
+        request: ClientRequest,
+        package: Package,
+    ) -> ServiceResult<ClientResponse> {
+        let reference = request.merchant_client_session_id.clone();
+        let (data, test_mode) = (request.connector_feature_data.as_option().cloned(), request.test_mode);
+        let members = Members::of_client(request);
+        self.session(context, &reference, data, test_mode, package, &members, |connector, issued| {
+            session::client(connector, issued, &members, session::paypal_client_id(context, Some(connector)))
+        })
+        .await
+    }
+
+    async fn earlier_client_session(
+        &self,
+        context: &RequestContext,
+        request: EarlierClientRequest,
+        package: Package,
+    ) -> ServiceResult<EarlierClientResponse> {
+        let reference = request.merchant_sdk_session_id.clone();
+        let data = request.connector_feature_data.as_option().cloned();
+        let members = Members::of_earlier_client(request);
+        self.session(context, &reference, data, None, package, &members, |connector, issued| {
+            session::earlier_client(connector, issued, &members, session::paypal_client_id(context, Some(connector)))
+        })
+        .await
+    }
+
+    async fn server_session(
+        &self,
+        context: &RequestContext,
+        request: ServerRequest,
+        package: Package,
+    ) -> ServiceResult<ServerResponse> {
+        let reference = request.merchant_server_session_id.clone().unwrap_or_default();
+        let (data, test_mode) = (request.connector_feature_data.as_option().cloned(), request.test_mode);
+        let members = Members::of_server(request);
+        let answer = |_: &str, issued: &IssuedToken| Ok(session::server(issued));
+        self.session(context, &reference, data, test_mode, package, &members, answer).await
+    }
+
+    async fn earlier_server_session(
+        &self,
+        context: &RequestContext,
+        request: EarlierServerRequest,
+        package: Package,
+    ) -> ServiceResult<EarlierServerResponse> {
+        let reference = request.merchant_session_id.clone().unwrap_or_default();
+        let (data, test_mode) = (request.connector_feature_data.as_option().cloned(), request.test_mode);
+        let members = Members::of_earlier_server(request);
+        let answer = |_: &str, issued: &IssuedToken| Ok(session::earlier_server(issued));
+        self.session(context, &reference, data, test_mode, package, &members, answer).await
+    }
+
+    /// A session call: one call to the engine, whose token `answer` puts into the form of the
+    /// connector.
+    #[expect(clippy::too_many_arguments, reason = "the members that the four requests share")]
+    async fn session<R: SessionResponse>(
+        &self,
+        context: &RequestContext,
+        reference: &str,
+        feature_data: Option<StringValue>,
+        test_mode: Option<bool>,
+        package: Package,
+        members: &Members,
+        answer: impl Fn(&str, &IssuedToken) -> Result<R, Error>,
+    ) -> ServiceResult<R> {
+        let asked = Asked {
+            reference,
+            package,
+            connector: None,
+            metadata: members.metadata.as_deref(),
+            feature_data: feature_data.as_ref().map(|text| text.value.as_str()),
+            test_mode,
+            server_token: false,
+            members: Some(members),
+        };
+        let (result, entry) = self.traced(context, asked).await;
+        let connector = entry.report.connector.unwrap_or_default();
+        respond(
+            &result,
+            &entry,
+            |issued| Ok(answer(connector, issued)?.with_token(reference, issued)),
+            |status, error| session::refused(reference, status, error, &entry.report),
+        )
+    }
+
+    /// One call to the engine, in a span.
+    async fn traced(&self, context: &RequestContext, asked: Asked<'_>) -> (Result<IssuedToken, Error>, AccessLogEntry) {
         let span = spans::of_call(
             context.path().unwrap_or_default().trim_start_matches('/'),
             system(context),
@@ -120,7 +226,7 @@ impl TokenService {
         );
         let (result, entry) = self.token(context, asked, span.clone()).instrument(span.clone()).await;
         record(&span, &result);
-        respond(reference, &result, method.expires_in(), &entry)
+        (result, entry)
     }
 
     /// One call to the engine for any method, with its line of the access log.
@@ -179,25 +285,41 @@ impl TokenService {
         entry: &mut AccessLogEntry,
     ) -> Result<IssuedToken, Error> {
         let header_connector = metadata::connector(context)?;
-        let feature_data = asked.feature_data?;
-        let own_reference = match asked.own_reference && asked.reference.is_empty() {
+        let own_reference = match asked.package == Package::Types && asked.reference.is_empty() {
             true => Some(new_reference()?),
             false => None,
         };
+        let credentials = metadata::credentials(context, header_connector.or(asked.connector));
+        let mapped = match asked.members {
+            Some(members) => {
+                let of_credentials = credentials.as_ref().ok().and_then(Option::as_ref);
+                let connector = header_connector.or(of_credentials.map(|named| named.connector.as_str()));
+                Some(session::map(members, connector, asked.feature_data, asked.reference)?)
+            }
+            None => None,
+        };
         let request = IncomingRequest {
+            of_session: asked.members.is_some(),
             reference: own_reference.as_deref().unwrap_or(asked.reference),
             connector: asked.connector,
             header_connector,
-            credentials: metadata::credentials(context, header_connector.or(asked.connector)),
+            credentials,
             profile: metadata::profile(context)?,
             metadata: asked.metadata,
-            feature_data: feature_data.as_deref(),
+            feature_data: match &mapped {
+                Some(mapped) => mapped.feature_data.as_deref(),
+                None => asked.feature_data,
+            },
             test_mode: asked.test_mode,
             server_token: asked.server_token,
             fresh: metadata::refuses_cached(context),
             caller: entry.caller.as_deref(),
         };
-        self.engine.create_access_token(request, self.deadline(context), &mut entry.report).await
+        let result = self.engine.create_access_token(request, self.deadline(context), &mut entry.report).await;
+        match mapped {
+            Some(mapped) => result.map_err(|error| mapped.in_own_words(error)),
+            None => result,
+        }
     }
 
     /// The engine's deadline: the caller's, less a margin, within the operator's limits.
@@ -236,16 +358,16 @@ fn record(span: &Span, result: &Result<IssuedToken, Error>) {
 }
 
 /// The response for a token or a connector's refusal, the error for everything else.
-fn respond(
-    reference: &str,
+fn respond<R>(
     result: &Result<IssuedToken, Error>,
-    expires_in: ExpiresIn,
     entry: &AccessLogEntry,
-) -> ServiceResult<CreateAccessTokenResponse> {
+    token: impl FnOnce(&IssuedToken) -> Result<R, Error>,
+    refusal: impl FnOnce(OperationStatus, &Error) -> R,
+) -> ServiceResult<R> {
     let message = match result {
-        Ok(issued) => response::success(reference, issued, expires_in),
+        Ok(issued) => token(issued).map_err(|error| errors::to_connect(&error, entry.report.connector))?,
         Err(error) => match errors::mapping(error.kind) {
-            KindMapping::Status(status) => response::refusal(reference, status, error, &entry.report),
+            KindMapping::Status(status) => refusal(status, error),
             KindMapping::Code(_) => {
                 let mut failed = errors::to_connect(error, entry.report.connector);
                 failed.response_headers_mut().insert(ATTEMPTS, entry.report.attempts.into());
@@ -282,35 +404,5 @@ fn connector_name(number: i32) -> Option<&'static str> {
         Some(Connector::CONNECTOR_UNSPECIFIED) => None,
         Some(connector) => Some(connector.proto_name()),
         None => Some("(unknown number)"),
-    }
-}
-
-#[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
-impl v2::MerchantAuthenticationService for TokenService {
-    async fn create_access_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Method::UcsAccess).await
-    }
-}
-
-#[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
-impl types::MerchantAuthenticationService for TokenService {
-    async fn create_access_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Method::TypesAccess).await
-    }
-
-    async fn create_server_authentication_token(
-        &self,
-        context: RequestContext,
-        request: ServiceRequest<'_, CreateAccessTokenRequest>,
-    ) -> ServiceResult<CreateAccessTokenResponse> {
-        self.create(&context, &request, Method::TypesServerAuthentication).await
     }
 }

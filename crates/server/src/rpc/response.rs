@@ -60,6 +60,19 @@ pub(crate) fn refusal(
     error: &Error,
     report: &CallReport,
 ) -> CreateAccessTokenResponse {
+    let (error, status_code) = refused(error);
+    CreateAccessTokenResponse {
+        status: status.into(),
+        error: error.into(),
+        status_code,
+        merchant_access_token_id: reference.into(),
+        grant: report.grant.unwrap_or_default().into(),
+        ..Default::default()
+    }
+}
+
+/// The details of a connector's refusal, and its HTTP status.
+pub(super) fn refused(error: &Error) -> (ErrorInfo, u32) {
     let refusal = error.refusal.as_deref().cloned().unwrap_or_default();
     let guidance = match (error.kind, errors::retry_after(error)) {
         (Kind::RateLimited, Some(delay)) => format!("Call again in {} seconds.", delay.as_secs()),
@@ -79,22 +92,18 @@ pub(crate) fn refusal(
         reason: refusal.reason,
         ..Default::default()
     };
-    CreateAccessTokenResponse {
-        status: status.into(),
-        error: ErrorInfo { unified_details: unified.into(), connector_details: connector.into(), ..Default::default() }
-            .into(),
-        status_code: u32::from(refusal.status),
-        merchant_access_token_id: reference.into(),
-        grant: report.grant.unwrap_or_default().into(),
-        ..Default::default()
-    }
+    let status_code = u32::from(refusal.status);
+    let details =
+        ErrorInfo { unified_details: unified.into(), connector_details: connector.into(), ..Default::default() };
+    (details, status_code)
 }
 
 fn text(secret: &Secret) -> StringValue {
     StringValue { value: secret.expose().into(), ..Default::default() }
 }
 
-fn audience(audience: Audience) -> TokenAudience {
+/// The audience in the protocol.
+pub(super) fn audience(audience: Audience) -> TokenAudience {
     match audience {
         Audience::Client => TokenAudience::CLIENT,
         Audience::Server => TokenAudience::SERVER,
