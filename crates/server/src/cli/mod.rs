@@ -15,6 +15,7 @@ mod failure;
 mod healthcheck;
 mod input_value;
 mod man;
+mod migrate;
 mod names;
 mod policy;
 mod print;
@@ -67,6 +68,7 @@ enum Command {
     Explain(explain::Args),
     Config(config_check::Args),
     Policy(policy::Args),
+    Migrate(migrate::Args),
     Cache(cache::Args),
     Caller(caller::Args),
     Healthcheck(healthcheck::Args),
@@ -86,6 +88,7 @@ impl Command {
             Self::Explain(args) => explain::run(args).await,
             Self::Config(args) => config_check::run(&args),
             Self::Policy(args) => policy::run(args),
+            Self::Migrate(args) => migrate::run(args),
             Self::Cache(args) => cache::run(args).await,
             Self::Caller(args) => caller::run(&args),
             Self::Healthcheck(args) => healthcheck::run(args).await,

@@ -1,0 +1,228 @@
+//! The verdict on the credentials of one connector: what works, what is ignored, what must change.
+//! Used by `check`. Nothing is sent: each grant's first call is put together and dropped.
+
+use connectors::{
+    Audience, CONNECTORS, CredentialField, Error, FurtherField, Grant, Kind, Meta, Mode, find, further_field,
+};
+use daypass::{Engine, IncomingRequest, RawCredentials, Transport};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::entries::Entry;
+
+/// The verdict on one entry. It has names of fields and no value of one.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Verdict {
+    /// The place in the file, from 1.
+    pub entry: usize,
+    /// The connector's id, where it is one that is known.
+    pub connector: Option<&'static str>,
+    /// What to do.
+    pub outcome: Outcome,
+    /// The only mode in which the credentials work, where there is one.
+    pub only_in: Option<&'static str>,
+    /// Fields that the connector's grants have a use for.
+    pub used: Vec<&'static str>,
+    /// Fields that become the input of that name, where the request does not give it.
+    pub inputs: Vec<&'static str>,
+    /// Fields that are accepted and have no effect.
+    pub ignored: Vec<&'static str>,
+    /// Grants for clients that work with these credentials.
+    pub client_grants: Vec<&'static str>,
+    /// Grants with full API access that work, where the call asks for them.
+    pub server_grants: Vec<&'static str>,
+    /// What must change, or why there are no tokens.
+    pub faults: Vec<Fault>,
+}
+
+/// What to do with an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// Nothing: at least one grant works.
+    Works,
+    /// Change what the faults name.
+    MustChange,
+    /// The connector is known and gives no tokens.
+    NoTokens,
+    /// The entry names no connector that is known, or cannot be read.
+    #[default]
+    Unreadable,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Fault {
+    /// The grants that it is about; none where it is about all of them.
+    pub grants: Vec<&'static str>,
+    /// The field, where it is about one.
+    pub field: Option<String>,
+    /// What is wrong and what is accepted.
+    pub description: String,
+}
+
+/// Judges an entry.
+pub(super) fn judge(nth: usize, entry: Entry, engine: &Engine<Transport>) -> Verdict {
+    let mut verdict = Verdict { entry: nth, ..Verdict::default() };
+    let id = entry.connector.as_deref().unwrap_or_default();
+    verdict.connector = known_id(id);
+    if let Some(why) = connectors::why_not(id) {
+        let fault = Fault { grants: Vec::new(), field: None, description: why.to_owned() };
+        return Verdict { outcome: Outcome::NoTokens, faults: vec![fault], ..verdict };
+    }
+    let credentials = match entry.credentials {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            let outcome = if verdict.connector.is_some() { Outcome::MustChange } else { Outcome::Unreadable };
+            return Verdict { outcome, faults: faults_of(&error, &[]), ..verdict };
+        }
+    };
+    let Some(registration) = find(id) else {
+        let description = "names no connector that is known; `daypass connectors` lists them".to_owned();
+        return Verdict { faults: vec![Fault { grants: Vec::new(), field: None, description }], ..verdict };
+    };
+    let meta = registration.meta;
+    let null: Vec<&str> = entry.null.iter().map(connectors::Secret::expose).collect();
+    sort_fields(meta, &credentials, &null, &entry.unused_positions, &mut verdict);
+    let modes = match entry.test_mode {
+        Some(true) => vec![Mode::Test],
+        Some(false) => vec![Mode::Live],
+        None => vec![Mode::Live, Mode::Test],
+    };
+    let tried: Vec<(Mode, Tried)> =
+        modes.iter().map(|mode| (*mode, try_grants(meta, &credentials, *mode, engine))).collect();
+    // Credentials that work in both modes fail in the same way in both, so the better one is shown.
+    let best = tried.iter().max_by_key(|(mode, tried)| (tried.working().count(), *mode == Mode::Live));
+    if let Some((mode, best)) = best {
+        let elsewhere = tried.iter().any(|(other, tried)| other != mode && tried.working().next().is_some());
+        verdict.only_in = (modes.len() > 1 && !elsewhere && best.working().next().is_some()).then(|| mode.label());
+        for grant in best.working() {
+            match grant.audience {
+                Audience::Client => verdict.client_grants.push(grant.name),
+                Audience::Server => verdict.server_grants.push(grant.name),
+            }
+        }
+        verdict.faults = best.faults();
+    }
+    let works = verdict.client_grants.len() + verdict.server_grants.len() > 0;
+    verdict.outcome = if works { Outcome::Works } else { Outcome::MustChange };
+    verdict
+}
+
+/// The id as the list has it: an entry's own text may be a secret in the wrong place.
+fn known_id(id: &str) -> Option<&'static str> {
+    let available = CONNECTORS.iter().map(|entry| entry.meta.id);
+    available.chain(connectors::UNAVAILABLE.iter().map(|(id, _)| *id)).find(|known| *known == id)
+}
+
+/// Puts each field that is known where it belongs. Unknown ones are faults of the check.
+fn sort_fields(
+    meta: &'static Meta,
+    credentials: &RawCredentials,
+    null: &[&str],
+    unused_positions: &[&'static str],
+    verdict: &mut Verdict,
+) {
+    verdict.ignored.extend(unused_positions);
+    let given = |name: &str| credentials.fields().contains_key(name);
+    for CredentialField { name, .. } in meta.credentials {
+        if given(name) {
+            verdict.used.push(name);
+        } else if null.contains(name) {
+            verdict.ignored.push(name);
+        }
+    }
+    for name in connectors::further_fields(meta.id).filter(|name| given(name) || null.contains(name)) {
+        match further_field(meta.id, name) {
+            Some(FurtherField::Input) if given(name) => verdict.inputs.push(name),
+            _ => verdict.ignored.push(name),
+        }
+    }
+}
+
+/// Each grant with the error of its first step, if it has one.
+struct Tried(Vec<(&'static Grant, Option<Error>)>);
+
+impl Tried {
+    fn working(&self) -> impl Iterator<Item = &'static Grant> {
+        self.0.iter().filter(|(_, error)| error.is_none()).map(|(grant, _)| *grant)
+    }
+
+    /// The faults, each once, with the grants that have it.
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = Vec::new();
+        for (grant, error) in &self.0 {
+            for fault in error.iter().flat_map(|error| faults_of(error, &[grant.name])) {
+                let same = |known: &&mut Fault| known.field == fault.field && known.description == fault.description;
+                match faults.iter_mut().find(same) {
+                    Some(known) => known.grants.extend(fault.grants),
+                    None => faults.push(fault),
+                }
+            }
+        }
+        for fault in faults.iter_mut().filter(|fault| fault.grants.len() == self.0.len()) {
+            fault.grants.clear();
+        }
+        faults
+    }
+}
+
+fn try_grants(meta: &'static Meta, credentials: &RawCredentials, mode: Mode, engine: &Engine<Transport>) -> Tried {
+    let outcome = |grant: &'static Grant| {
+        let data = feature_data(meta, grant).to_string();
+        let own = RawCredentials::new(meta.id.to_owned(), credentials.fields().clone());
+        let request = IncomingRequest {
+            reference: "migrate_check",
+            connector: Some(meta.id),
+            header_connector: None,
+            credentials: Ok(Some(own)),
+            metadata: None,
+            feature_data: Some(&data),
+            test_mode: Some(mode == Mode::Test),
+            server_token: false,
+            fresh: false,
+            caller: None,
+        };
+        engine.explain(request).err().filter(is_of_credentials)
+    };
+    Tried(meta.grants.iter().map(|grant| (grant, outcome(grant))).collect())
+}
+
+/// The sandbox's example of the grant's inputs: it reaches the checks of the credentials' form.
+fn feature_data(meta: &Meta, grant: &Grant) -> Value {
+    let examples = sandbox::fake_vendor(meta.id).map(|fake| fake.examples).unwrap_or_default();
+    let example = examples.iter().find(|(name, _)| *name == grant.name);
+    let mut data: Map<String, Value> =
+        example.and_then(|(_, inputs)| serde_json::from_str(inputs).ok()).unwrap_or_default();
+    data.insert("grant".into(), grant.name.into());
+    if grant.audience == Audience::Server {
+        data.insert("audience".into(), json!("server"));
+    }
+    Value::Object(data)
+}
+
+/// Whether an error is about the credentials, and not about the inputs of the example or a limit of
+/// the operator's.
+fn is_of_credentials(error: &Error) -> bool {
+    let of_inputs = |field: &str| field.starts_with("connector_feature_data");
+    match error.kind {
+        Kind::LivesTooLong | Kind::MissingInput => false,
+        _ => !(error.fields.iter().any(|fault| of_inputs(&fault.field))),
+    }
+}
+
+fn faults_of(error: &Error, grants: &[&'static str]) -> Vec<Fault> {
+    let fault = |field: Option<String>, description: &str| Fault {
+        grants: grants.to_vec(),
+        field,
+        description: description.to_owned(),
+    };
+    if error.fields.is_empty() {
+        return vec![fault(None, &error.message)];
+    }
+    let field = |name: &str| {
+        let name = name.strip_prefix("credentials.").unwrap_or(name);
+        (name != "the entry").then(|| name.to_owned())
+    };
+    error.fields.iter().map(|violation| fault(field(&violation.field), &violation.description)).collect()
+}
