@@ -2,7 +2,8 @@
 //! Used by `check`. Nothing is sent: each grant's first call is put together and dropped.
 
 use connectors::{
-    Audience, CONNECTORS, CredentialField, Error, FurtherField, Grant, Kind, Meta, Mode, find, further_field,
+    Audience, CONNECTORS, CredentialField, Error, FurtherField, Grant, Kind, Meta, Mode, Registration, find,
+    further_field,
 };
 use daypass::{Engine, IncomingRequest, RawCredentials, Transport};
 use serde::Serialize;
@@ -84,6 +85,10 @@ pub(super) fn judge(nth: usize, entry: Entry, engine: &Engine<Transport>) -> Ver
     let meta = registration.meta;
     let null: Vec<&str> = entry.null.iter().map(connectors::Secret::expose).collect();
     sort_fields(meta, &credentials, &null, &entry.unused_positions, &mut verdict);
+    let faults = field_faults(registration, &credentials);
+    if !faults.is_empty() {
+        return Verdict { outcome: Outcome::MustChange, faults, ..verdict };
+    }
     let modes = match entry.test_mode {
         Some(true) => vec![Mode::Test],
         Some(false) => vec![Mode::Live],
@@ -103,6 +108,8 @@ pub(super) fn judge(nth: usize, entry: Entry, engine: &Engine<Transport>) -> Ver
             }
         }
         verdict.faults = best.faults();
+        let at_fault = |name: &str| verdict.faults.iter().any(|fault| fault.field.as_deref() == Some(name));
+        verdict.ignored.retain(|name| !at_fault(name));
     }
     let works = verdict.client_grants.len() + verdict.server_grants.len() > 0;
     verdict.outcome = if works { Outcome::Works } else { Outcome::MustChange };
@@ -138,6 +145,28 @@ fn sort_fields(
             _ => verdict.ignored.push(name),
         }
     }
+}
+
+/// Each field that is unknown, and each that is missing. A request names the first one only.
+fn field_faults(registration: &Registration, credentials: &RawCredentials) -> Vec<Fault> {
+    let meta = registration.meta;
+    let own = |name: &str| meta.credentials.iter().any(|field| field.name == name);
+    let given = credentials.fields().iter();
+    let unknown = given.filter(|(name, _)| !own(name) && further_field(meta.id, name).is_none());
+    // An error names a field only where the name cannot be a secret in the wrong place.
+    let alone =
+        |(name, value): (&String, &Value)| registration.bind(&Map::from_iter([(name.clone(), value.clone())])).err();
+    let mut faults: Vec<Fault> = unknown.filter_map(alone).flat_map(|error| faults_of(&error, &[])).collect();
+    faults.dedup();
+    let missing =
+        meta.credentials.iter().filter(|field| field.required && !credentials.fields().contains_key(field.name));
+    let description = format!("is missing; {} needs it", meta.name);
+    faults.extend(missing.map(|field| Fault {
+        grants: Vec::new(),
+        field: Some(field.name.to_owned()),
+        description: description.clone(),
+    }));
+    faults
 }
 
 /// Each grant with the error of its first step, if it has one.
