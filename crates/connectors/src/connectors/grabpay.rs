@@ -60,8 +60,7 @@ impl Connector for Grabpay {
             Input::text("state"),
             Input::text("callback_state"),
         ])
-        .spends("code")
-        .never_shared()],
+        .spends("code")],
     };
 }
 

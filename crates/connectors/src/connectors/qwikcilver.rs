@@ -60,7 +60,8 @@ impl Connector for Qwikcilver {
         credentials: &[
             optional("bootstrap_bearer_token"),
             required("terminal_id").public(),
-            required("username"),
+            // An id: the vendor's JWT may repeat it.
+            required("username").public(),
             required("password"),
         ],
         grants: &[server_grant(

@@ -90,30 +90,44 @@ pub(super) fn judge(nth: usize, entry: Entry, engine: &Engine<Transport>) -> Ver
         return Verdict { outcome: Outcome::MustChange, faults, ..verdict };
     }
     let modes = match entry.test_mode {
-        Some(true) => vec![Mode::Test],
-        Some(false) => vec![Mode::Live],
-        None => vec![Mode::Live, Mode::Test],
+        Some(test) => vec![if test { Mode::Test } else { Mode::Live }],
+        None => possible_modes(registration, &credentials),
     };
     let tried: Vec<(Mode, Tried)> =
-        modes.iter().map(|mode| (*mode, try_grants(meta, &credentials, *mode, engine))).collect();
-    // Credentials that work in both modes fail in the same way in both, so the better one is shown.
-    let best = tried.iter().max_by_key(|(mode, tried)| (tried.working().count(), *mode == Mode::Live));
-    if let Some((mode, best)) = best {
-        let elsewhere = tried.iter().any(|(other, tried)| other != mode && tried.working().next().is_some());
-        verdict.only_in = (modes.len() > 1 && !elsewhere && best.working().next().is_some()).then(|| mode.label());
+        modes.into_iter().map(|mode| (mode, try_grants(meta, &credentials, mode, engine))).collect();
+    verdict.take(&tried);
+    verdict.only_in = verdict.only_in.filter(|_| entry.test_mode.is_none());
+    verdict
+}
+
+impl Verdict {
+    /// Takes what was tried in the mode in which most works.
+    fn take(&mut self, tried: &[(Mode, Tried)]) {
+        self.outcome = Outcome::MustChange;
+        let best = tried.iter().max_by_key(|(mode, tried)| (tried.working().count(), *mode == Mode::Live));
+        let Some((mode, best)) = best else { return };
         for grant in best.working() {
+            self.outcome = Outcome::Works;
             match grant.audience {
-                Audience::Client => verdict.client_grants.push(grant.name),
-                Audience::Server => verdict.server_grants.push(grant.name),
+                Audience::Client => self.client_grants.push(grant.name),
+                Audience::Server => self.server_grants.push(grant.name),
             }
         }
-        verdict.faults = best.faults();
-        let at_fault = |name: &str| verdict.faults.iter().any(|fault| fault.field.as_deref() == Some(name));
-        verdict.ignored.retain(|name| !at_fault(name));
+        let elsewhere = tried.iter().any(|(other, tried)| other != mode && tried.working().next().is_some());
+        self.only_in = (self.outcome == Outcome::Works && !elsewhere).then(|| mode.label());
+        self.faults = best.faults();
+        let at_fault = |name: &str| self.faults.iter().any(|fault| fault.field.as_deref() == Some(name));
+        self.ignored.retain(|name| !at_fault(name));
     }
-    let works = verdict.client_grants.len() + verdict.server_grants.len() > 0;
-    verdict.outcome = if works { Outcome::Works } else { Outcome::MustChange };
-    verdict
+}
+
+/// The mode that the credentials show by their form, else both.
+fn possible_modes(registration: &Registration, credentials: &RawCredentials) -> Vec<Mode> {
+    let own = |name: &str| registration.meta.credentials.iter().any(|field| field.name == name);
+    let fields = credentials.fields().iter().filter(|(name, _)| own(name));
+    let fields: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let shown = registration.bind(&fields).ok().and_then(|bound| bound.mode());
+    shown.map_or_else(|| vec![Mode::Live, Mode::Test], |mode| vec![mode])
 }
 
 /// The id as the list has it: an entry's own text may be a secret in the wrong place.
