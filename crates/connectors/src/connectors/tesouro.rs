@@ -103,12 +103,12 @@ impl Connector for Tesouro {
 /// which opens it and makes the exchange.
 fn widget_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Step> {
     let key = widget_key(credentials.widget_secret.as_ref())?;
-    let seconds = exchange.ttl();
+    let (seconds, subject_token) = (exchange.ttl(), subject_token(exchange)?);
     let payload = json!({
         "grant_type": TOKEN_EXCHANGE,
         "client_id": credentials.api_key.expose(),
         "client_secret": credentials.api_secret.expose(),
-        "subject_token": subject_token(exchange)?,
+        "subject_token": subject_token,
         "subject_token_type": ACCESS_TOKEN,
         "iat": exchange.now.as_second(),
         "exp": exchange.now.as_second().saturating_add(seconds),
@@ -116,7 +116,9 @@ fn widget_token(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<St
     let sealed = crypto::jwe_a256kw(&key, &exchange.nonce.0, payload.to_string().into_bytes());
     let sealed = sealed.ok_or_else(|| Error::new(Kind::Internal, "a widget token could not be sealed"))?;
     let env = if exchange.mode == Mode::Live { "production" } else { "sandbox" };
-    Ok(Step::Done(Token::new(&sealed, "widget_token", Expiry::after(exchange.now, seconds)?)?.client("env", env)))
+    let token = Token::new(&sealed, "widget_token", Expiry::after(exchange.now, seconds)?)?.client("env", env);
+    // Tesouro exchanges the user's JWT when the components ask, so it must be alive then.
+    Ok(Step::Done(Expiry::inside_jwt(subject_token)?.into_iter().fold(token, Token::ends_by)))
 }
 
 fn widget_key(secret: Option<&Secret>) -> Result<[u8; 32]> {
@@ -152,6 +154,11 @@ fn subject_token<'a>(exchange: &Exchange<'a>) -> Result<&'a str> {
         email: String,
     }
     let token = exchange.input.required_text("subject_token")?;
+    let end =
+        Expiry::inside_jwt(token).map_err(|_| Error::invalid_input("subject_token", "has an exp that is no time"))?;
+    if end.and_then(Expiry::epoch).is_some_and(|end| end <= exchange.now.as_second()) {
+        return Err(Error::invalid_input("subject_token", "has expired"));
+    }
     match encoding::jwt_claims::<User>(token) {
         Ok(user) if !user.sub.is_empty() && !user.email.is_empty() => Ok(token),
         _ => Err(Error::invalid_input(
