@@ -265,6 +265,21 @@ async function snippets(browser, url) {
   }
 }
 
+// The service's own line of the call: it names the call, and holds no secret.
+async function log_line(browser, url) {
+  const { page, close } = await open(browser, url);
+  await get(page);
+  await page.getByRole("tab", { name: "Log", exact: true }).click();
+  const reply = page.locator("#reply");
+  await reply.filter({ hasText: '"outcome": "SUCCESS"' }).waitFor();
+  const line = JSON.parse(await reply.innerText());
+  assert.equal(line.connector, "stripe");
+  await page.keyboard.press("r");
+  assert.ok(!JSON.stringify(line).includes(await page.locator("#token").innerText()), "the token is in the log line");
+  await accessible(page, "the log line");
+  await close();
+}
+
 async function unreachable(browser, url, child) {
   const { page, close } = await open(browser, url);
   child.kill();
@@ -285,6 +300,7 @@ try {
   await keyboard(browser, url);
   await leaving(browser, url);
   await snippets(browser, url);
+  await log_line(browser, url);
   const { grants, clients, cards, requests } = await every_grant(browser, url, connectors);
   await unreachable(browser, url, child);
   if (kept) for (const [name, to] of Object.entries(KEPT)) copyFileSync(join(images, name), join(kept, to));

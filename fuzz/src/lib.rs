@@ -177,6 +177,7 @@ fn request<'a>(
         connector: Some(entry.meta.id),
         header_connector: None,
         credentials: RawCredentials::parse(json.to_string().as_bytes()).map(Some),
+        profile: None,
         metadata,
         feature_data,
         test_mode: Some(true),

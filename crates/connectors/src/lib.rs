@@ -46,7 +46,7 @@ pub use input::{
     values::Inputs,
 };
 pub use jiff::Timestamp;
-pub use meta::{CredentialField, Host, Meta, Mode, optional, required};
+pub use meta::{CredentialField, Host, Meta, Mode, Place, optional, required};
 pub use registry::{BoundConnector, Registration, entry};
 pub use retired::retired;
 pub use secret::Secret;

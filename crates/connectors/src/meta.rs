@@ -3,7 +3,7 @@
 //! Listings, documentation pages, checks and metric labels are made from it.
 
 use crate::{
-    evidence::{Evidence, ModeShown},
+    evidence::{Evidence, ModeShown, Source},
     grant::Grant,
 };
 
@@ -69,6 +69,19 @@ pub struct CredentialField {
     /// How keys of this kind begin that have full power at the vendor. No value for a client begins
     /// so.
     pub key_prefixes: &'static [&'static str],
+    /// Where a merchant finds it at the vendor; `None` where no document that was found says it.
+    pub found_in: Option<Place>,
+}
+
+/// The place of a value at the vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The vendor's menus, with ` > ` between them, then a colon and the vendor's name of the value:
+    /// `Dashboard > Settings > API keys: secret key`. Where the vendor has no menu for it, the words
+    /// that say who hands it out. It has no full stop.
+    pub path: &'static str,
+    /// The document that says so.
+    pub source: Source,
 }
 
 impl CredentialField {
@@ -84,6 +97,12 @@ impl CredentialField {
         Self { nested: true, ..self }
     }
 
+    /// Says where a merchant finds it at the vendor.
+    #[must_use]
+    pub const fn found_in(self, path: &'static str, source: Source) -> Self {
+        Self { found_in: Some(Place { path, source }), ..self }
+    }
+
     /// Says how keys of this kind begin.
     #[must_use]
     pub const fn key_prefixes(self, key_prefixes: &'static [&'static str]) -> Self {
@@ -93,12 +112,12 @@ impl CredentialField {
 
 /// A field without which credentials are incomplete.
 pub const fn required(name: &'static str) -> CredentialField {
-    CredentialField { name, required: true, public: false, nested: false, key_prefixes: &[] }
+    CredentialField { name, required: true, public: false, nested: false, key_prefixes: &[], found_in: None }
 }
 
 /// A field that may be absent.
 pub const fn optional(name: &'static str) -> CredentialField {
-    CredentialField { name, required: false, public: false, nested: false, key_prefixes: &[] }
+    CredentialField { name, required: false, public: false, nested: false, key_prefixes: &[], found_in: None }
 }
 
 /// One of a connector's hosts: scheme and host only, as the path belongs to the call.

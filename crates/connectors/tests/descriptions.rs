@@ -145,6 +145,93 @@ fn credentials_are_as_described() {
     }
 }
 
+/// Fields of which no document that was found says where the merchant finds them. Shorten it; a new
+/// connector does not get longer.
+const WITHOUT_PLACE: &[(&str, &[&str])] = &[
+    ("adyen", &["review_key"]),
+    ("bankofamerica", &["api_key", "merchant_account", "api_secret"]),
+    ("barclaycard", &["merchant_account"]),
+    ("braintree", &["access_token"]),
+    ("coinbase", &["api_key"]),
+    ("deutschebank", &["client_id", "client_key", "merchant_id"]),
+    ("fiservcommercehub", &["terminal_id"]),
+    ("hyperpg", &["username", "password", "merchant_id"]),
+    ("iatapay", &["client_id", "client_secret", "merchant_id"]),
+    ("itaubank", &["client_id", "client_secret"]),
+    ("jpmorgan", &["company_name", "product_name", "merchant_purchase_description", "statement_descriptor"]),
+    ("mollie", &["profile_token"]),
+    ("moneris", &["merchant_id"]),
+    ("payone", &["api_key", "api_secret", "merchant_id"]),
+    ("payhere", &["merchant_id", "merchant_secret"]),
+    ("paytm", &["client_id"]),
+    ("phonepe", &["merchant_id", "salt_key", "salt_index"]),
+    ("qwikcilver", &["bootstrap_bearer_token"]),
+    ("revolut", &["signing_secret"]),
+    ("tesouro", &["key1"]),
+    ("truelayer", &["kid", "merchant_account_id", "account_holder_name"]),
+    ("trustpay", &["api_key", "project_id", "secret_key"]),
+    ("tsys", &["device_id", "transaction_key", "developer_id"]),
+    ("wellsfargo", &["api_key", "merchant_account", "api_secret"]),
+    ("wise", &["refresh_token"]),
+    ("worldpay", &["entity_id"]),
+];
+
+#[test]
+fn credentials_say_where_the_merchant_finds_them() {
+    let listed: BTreeSet<(&str, &str)> =
+        WITHOUT_PLACE.iter().flat_map(|(id, fields)| fields.iter().map(move |field| (*id, *field))).collect();
+    let mut without = BTreeSet::new();
+    for entry in CONNECTORS {
+        for field in entry.meta.credentials {
+            let context = format!("{}: {}", entry.meta.id, field.name);
+            let Some(place) = field.found_in else {
+                without.insert((entry.meta.id, field.name));
+                continue;
+            };
+            let words = place.path;
+            assert!(words.starts_with(char::is_uppercase) && !words.ends_with('.'), "{context}: {words}");
+            assert!(!words.contains('|') && !place.source.name.is_empty(), "{context}: {words}");
+        }
+    }
+    assert_eq!(without, listed, "the list is exact");
+    assert!(listed.len() <= 51, "{} fields have no place", listed.len());
+}
+
+/// Whoever sends an amount in the wrong unit sells for a hundredth of the price.
+#[test]
+fn amounts_say_their_unit() {
+    let named_so = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["amount", "price", "total", "charge"].iter().any(|word| name.contains(word)) && !name.ends_with("_id")
+    };
+    fn holds(value: &Value, named_so: &dyn Fn(&str) -> bool) -> bool {
+        match value {
+            Value::Object(members) => members.iter().any(|(name, value)| named_so(name) || holds(value, named_so)),
+            Value::Array(items) => items.iter().any(|item| holds(item, named_so)),
+            _ => false,
+        }
+    }
+    let mut with_unit = 0;
+    for entry in CONNECTORS {
+        for grant in entry.meta.grants {
+            for input in grant.inputs {
+                let context = format!("{} {}: {}", entry.meta.id, grant.name, input.name);
+                let amount = matches!(input.kind, InputKind::MinorUnits(..) | InputKind::Decimal);
+                assert!(!named_so(input.name) || amount || input.amounts.is_some(), "{context}: no unit");
+                assert!(input.amounts.is_none_or(|words| !words.ends_with('.')), "{context}");
+                with_unit += usize::from(amount || input.amounts.is_some());
+            }
+        }
+    }
+    for scene in scenes() {
+        for input in scene.grant().inputs {
+            let given = scene.case.input.get(input.name).is_some_and(|value| holds(value, &named_so));
+            assert!(!given || input.amounts.is_some(), "{}: the amounts in {} have no unit", scene.name, input.name);
+        }
+    }
+    assert!(with_unit > 60, "{with_unit} inputs with a unit");
+}
+
 /// Some keys show the mode by their form. `fixtures/<connector>/modes.json` lists such keys with
 /// their modes.
 #[test]

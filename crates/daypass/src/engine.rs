@@ -66,6 +66,8 @@ impl<V: HttpSend> Engine<V> {
         deadline: Instant,
         report: &mut CallReport,
     ) -> Result<IssuedToken> {
+        let mut request = request;
+        report.profile = request.take_profile(&self.settings.load())?;
         let registration = request.registration()?;
         self.create_access_token_of(registration, request, deadline, report).await
     }

@@ -17,7 +17,7 @@ mod settings;
 mod spans;
 mod store;
 
-pub use cache::keyring::{Keyring, KeyringError};
+pub use cache::keyring::{Keyring, KeyringError, decode_key};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::Engine;
 pub use exchange::{
@@ -32,6 +32,7 @@ pub use request::{
     caller_policy::{Asked, CallerPolicy},
     connector_id::{Availability, availability, canonical_id},
     credentials::RawCredentials,
+    profiles::Profile,
     validated::TokenRequest,
 };
 pub use settings::{ConnectorSettings, Limits, Policy, Settings};

@@ -18,6 +18,8 @@ pub struct CallReport {
     pub audience: Option<Audience>,
     /// Test or live.
     pub mode: Option<&'static str>,
+    /// The credential profile that it uses.
+    pub profile: Option<String>,
     /// Fingerprints of the credentials, one for each key of the ring, the current key first.
     pub credentials: Vec<Fingerprint>,
     /// Attempts at calls to the connector that this call started.

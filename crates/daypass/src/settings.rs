@@ -17,6 +17,7 @@ use crate::{
         caller_policy::{Asked, CallerPolicy},
         choose_grant::choose_grant,
         connector_id::canonical_id,
+        profiles::Profile,
     },
 };
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Settings of single connectors, by name.
     pub connectors: BTreeMap<String, ConnectorSettings>,
+    /// Credentials that callers use and do not hold, by name.
+    pub profiles: BTreeMap<String, Profile>,
 }
 
 /// Limits in time and number.
@@ -122,6 +125,8 @@ pub struct Policy {
     pub connectors: BTreeSet<String>,
     /// The longest life of a CLIENT token, in seconds.
     pub client_token_max_seconds: u32,
+    /// The credential profiles that everybody may use, also callers without a name.
+    pub profiles: BTreeSet<String>,
     /// The rules of single callers, by name. They narrow what holds for everybody.
     pub callers: BTreeMap<String, CallerPolicy>,
 }
@@ -132,6 +137,7 @@ impl Default for Policy {
             server_tokens: None,
             connectors: BTreeSet::new(),
             client_token_max_seconds: Self::CLIENT_TOKEN_SECONDS,
+            profiles: BTreeSet::new(),
             callers: BTreeMap::new(),
         }
     }
@@ -194,6 +200,12 @@ impl Policy {
         Ok((grant, audience))
     }
 
+    /// The credential profiles that a caller may use.
+    pub(crate) fn profiles(&self, caller: Option<&str>) -> BTreeSet<&str> {
+        let own = self.of(caller).into_iter().flat_map(|rules| &rules.profiles);
+        own.chain(&self.profiles).map(String::as_str).collect()
+    }
+
     /// The rules of a caller.
     pub(crate) fn of(&self, caller: Option<&str>) -> Option<&CallerPolicy> {
         self.callers.get(caller?)
@@ -238,6 +250,16 @@ impl Settings {
             faults.push(format!("policy.connectors: no connector named {name} gives tokens"));
         }
         faults.extend(self.policy.callers.iter().flat_map(|(caller, rules)| rules.faults(caller)));
+        let of_callers = self.policy.callers.iter().flat_map(|(caller, rules)| {
+            rules.profiles.iter().map(move |name| (format!("policy.callers.{caller}.profiles"), name))
+        });
+        let of_all = self.policy.profiles.iter().map(|name| ("policy.profiles".to_owned(), name));
+        for (rule, name) in of_callers.chain(of_all).filter(|(_, name)| !self.profiles.contains_key(*name)) {
+            faults.push(format!("{rule}: no profile in [profiles] is named {name}"));
+        }
+        for (name, profile) in &self.profiles {
+            faults.extend(profile.fault().map(|fault| format!("profiles.{name}.{fault}")));
+        }
         for (name, settings) in &self.connectors {
             let Some(registration) = connectors::find(&canonical_id(name)) else {
                 faults.push(format!("connectors.{name}: no such connector gives tokens"));

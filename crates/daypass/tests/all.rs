@@ -6,6 +6,8 @@ mod cache;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod existing_clients;
 #[cfg(test)]
 mod fake_vendor;

@@ -41,6 +41,7 @@ async fn ask(engine: &Engine<Rejecting>, fixture: &FixtureCall, inputs: &Value, 
         connector: Some(fixture.entry.meta.id),
         header_connector: None,
         credentials: RawCredentials::parse(credentials.as_bytes()).map(Some),
+        profile: None,
         metadata: None,
         feature_data: Some(&data),
         test_mode: Some(fixture.case["mode"] != "live"),
@@ -64,7 +65,9 @@ fn another(input: &Input, value: &Value) -> Option<Value> {
             let all_but_last: String = text.chars().take(text.chars().count() - 1).collect();
             Some(format!("{all_but_last}{last}").into())
         }
-        (InputKind::Integer(..), Value::Number(number)) => Some(json!(number.as_i64()? + 1)),
+        (InputKind::Integer(..) | InputKind::MinorUnits(..), Value::Number(number)) => {
+            Some(json!(number.as_i64()? + 1))
+        }
         _ => None,
     }
 }

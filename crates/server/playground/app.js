@@ -28,7 +28,7 @@ function fresh_call() {
 function fresh_view(ahead = view.ahead) {
   return {
     state: "empty", pass: undefined, error: undefined, response: undefined, explained: undefined, ahead,
-    uses: undefined, card: undefined, results: {}, faults: {}, busy: false,
+    line: undefined, uses: undefined, card: undefined, results: {}, faults: {}, busy: false,
     typed: { number: "4242 4242 4242 4242", expiry: "12/30", cvc: "123" },
   };
 }
@@ -157,7 +157,7 @@ async function get() {
     unreachable(error);
   }
   view.busy = false;
-  page.answer = page.answer === "Vendor call" ? page.answer : "Answer";
+  page.answer = ["Log", "Vendor call"].includes(page.answer) ? page.answer : "Answer";
   show_all();
   if (view.state === "mistake") focus_fault();
   else if (matchMedia("(max-width: 1020px)").matches) byId("pass").scrollIntoView({ block: "start" });
@@ -235,6 +235,18 @@ async function explain() {
   show_answer();
 }
 
+// The line that the service wrote of the call, once it has answered.
+async function read_line() {
+  view.line = "asked";
+  const [, id] = view.response.headers.find(([name]) => name === "x-request-id") ?? [];
+  try {
+    view.line = await send("page", "GET", `log/${encodeURIComponent(id)}`, { title: "which log line did the service write?" });
+  } catch (error) {
+    unreachable(error);
+  }
+  show_answer();
+}
+
 async function set_clock(seconds) {
   await send("page", "POST", "clock", {
     title: "the sandbox's clock", headers: [JSON_TYPE], body: JSON.stringify({ seconds_ahead: seconds }),
@@ -295,6 +307,7 @@ async function before_late() {
     });
     if (response.json?.status !== "SUCCESS") throw new Unreachable("no second day pass was made");
     view.response = response;
+    view.line = undefined;
     await take(response.json);
     view.results = results;
     show_call();
@@ -336,12 +349,12 @@ function show_call() {
 
 function show_answer() {
   const choose = (name) => { page.answer = name; show_answer(); };
-  const names = ["Answer", "Headers", "Vendor call"];
+  const names = ["Answer", "Headers", "Log", "Vendor call"];
   const meta = view.response && h("span", { class: "muted", id: "http" }, `HTTP ${view.response.status}`);
   show("answer",
     h("div", { class: "bar" }, tabs("Answer", names, page.answer, choose, "reply"), meta),
     h("pre", { id: "reply", role: "tabpanel", tabindex: "0", "aria-label": page.answer, class: view.response || page.answer === "Vendor call" ? "" : "blank" },
-      { Answer: answer_text, Headers: headers_text, "Vendor call": vendor_text }[page.answer]()));
+      { Answer: answer_text, Headers: headers_text, Log: line_text, "Vendor call": vendor_text }[page.answer]()));
 }
 
 function answer_text() {
@@ -368,6 +381,14 @@ function vendor_text() {
   const { call: made } = view.explained;
   if (!made) return "The token is made here, without a call to the vendor.";
   return [`${made.method} ${made.url}`, ...made.headers.map(([name, value]) => `${name}: ${value}`), "", made.body].join("\n").trim();
+}
+
+function line_text() {
+  if (!view.response) return "The service's log line of the call appears here.";
+  if (!view.line) read_line();
+  const { json, text } = view.line ?? {};
+  if (!text) return "…";
+  return json?.message && json.request_id === undefined ? json.message : coloured(JSON.stringify(json, null, 2));
 }
 
 function show_use() {

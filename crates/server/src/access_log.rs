@@ -14,7 +14,10 @@ use connectors::{Audience, Error, Fault, Kind};
 use daypass::{CallReport, IssuedToken};
 use tracing::Span;
 
-use crate::telemetry::spans;
+use crate::{
+    audit::{AuditLog, Record},
+    telemetry::spans,
+};
 
 /// Most characters of a merchant id in the log.
 const MAX_MERCHANT_ID_CHARS: usize = 128;
@@ -36,11 +39,20 @@ pub(crate) struct AccessLogEntry {
     /// Why the connector's answer is not there.
     cause: Option<Cow<'static, str>>,
     /// The authenticated caller.
-    pub caller: Option<String>,
+    pub caller: Option<Arc<str>>,
     /// The engine's report on the call.
     pub report: CallReport,
+    /// The audit log, where there is one.
+    audit: Option<Audited>,
     started: Instant,
     outcome: Outcome,
+}
+
+/// The line of a call in the audit log.
+struct Audited {
+    log: Arc<AuditLog>,
+    /// The keyed hash of the call's reference.
+    reference: Option<String>,
 }
 
 /// Marks a request whose call has a log line of its own. The service refuses some before there is a
@@ -108,6 +120,7 @@ impl AccessLogEntry {
             merchant_id: merchant_id.map(|id| id.chars().take(MAX_MERCHANT_ID_CHARS).collect()),
             caller: None,
             report: CallReport::default(),
+            audit: None,
             started: Instant::now(),
             outcome: Outcome::Failure(Kind::Cancelled),
         }
@@ -127,16 +140,64 @@ impl AccessLogEntry {
         self.fields = Some(fields.join(",")).filter(|fields| !fields.is_empty());
     }
 
-    fn write_line(&self, duration: Duration) {
+    /// Has the call in the audit log. `reference` is the caller's.
+    ///
+    /// # Errors
+    /// The log cannot be written, and calls without a line in it are refused.
+    pub(crate) async fn begin_audit(&mut self, log: &Arc<AuditLog>, reference: &str) -> Result<(), Error> {
+        let reference = (!reference.is_empty()).then(|| log.reference(reference));
+        self.audit = Some(Audited { log: log.clone(), reference });
+        log.admit().await
+    }
+
+    /// Ends the entry as [`AccessLogEntry::end`] does, and waits for the line in the audit log. A token
+    /// without a line is not handed out.
+    pub(crate) async fn end_audited(&mut self, result: Result<IssuedToken, Error>) -> Result<IssuedToken, Error> {
+        self.end(&result);
+        let Some(Audited { log, reference }) = self.audit.take() else { return result };
+        let credentials = self.credentials();
+        let recorded = log.record(&self.record(reference.as_deref(), credentials.as_deref())).await;
+        match recorded {
+            Ok(()) => result,
+            Err(error) => {
+                let refused = Err(error);
+                self.end(&refused);
+                refused
+            }
+        }
+    }
+
+    fn record<'a>(&'a self, reference: Option<&'a str>, credentials: Option<&'a str>) -> Record<'a> {
+        Record {
+            request_id: &self.request_id,
+            caller: self.caller.as_deref(),
+            profile: self.report.profile.as_deref(),
+            connector: self.report.connector,
+            grant: self.report.grant,
+            audience: self.report.audience.map(Audience::label),
+            mode: self.report.mode,
+            reference,
+            credentials,
+            replayed: self.report.replayed,
+            outcome: self.outcome.label(),
+        }
+    }
+
+    fn credentials(&self) -> Option<String> {
         let credentials: Vec<String> = self.report.credentials.iter().map(ToString::to_string).collect();
-        let credentials = Some(credentials.join(",")).filter(|credentials| !credentials.is_empty());
+        Some(credentials.join(",")).filter(|credentials| !credentials.is_empty())
+    }
+
+    fn write_line(&self, duration: Duration) {
+        let credentials = self.credentials();
         tracing::info!(
             target: "daypass::call",
             request_id = self.request_id,
             merchant_id = self.merchant_id,
             trace_id = self.trace_id,
             span_id = self.span_id,
-            caller = self.caller,
+            caller = self.caller.as_deref(),
+            profile = self.report.profile,
             connector = self.report.connector.unwrap_or("none"),
             grant = self.report.grant.unwrap_or("none"),
             audience = self.report.audience.map(Audience::label),
@@ -177,6 +238,10 @@ impl Drop for AccessLogEntry {
             self.outcome = Outcome::Failure(Kind::Internal);
         }
         let duration = self.started.elapsed();
+        // The call was cancelled, or a defect ended it.
+        if let Some(Audited { log, reference }) = self.audit.take() {
+            log.note(&self.record(reference.as_deref(), self.credentials().as_deref()));
+        }
         self.span
             .record("daypass.connector", self.report.connector)
             .record("daypass.grant", self.report.grant)

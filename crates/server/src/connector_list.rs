@@ -45,7 +45,14 @@ fn available(meta: &Meta) -> Value {
         .iter()
         .map(|field| {
             let accepts = if field.nested { "a JSON object" } else { "text" };
-            json!({ "field": field.name, "required": field.required, "secret": !field.public, "accepts": accepts })
+            json!({
+                "field": field.name,
+                "required": field.required,
+                "secret": !field.public,
+                "accepts": accepts,
+                "found_in": field.found_in.map(|place| place.path),
+                "found_in_source": field.found_in.map(|place| source(place.source)),
+            })
         })
         .collect();
     let hosts: serde_json::Map<String, Value> = meta
@@ -103,6 +110,11 @@ fn describe_grant(grant: &Grant) -> Value {
 
 /// An input: its name, its type for forms, and what it accepts in words.
 fn describe_input(input: &Input) -> Value {
+    let unit = match input.kind {
+        InputKind::MinorUnits(..) => Some("minor"),
+        InputKind::Decimal => Some("major"),
+        _ => None,
+    };
     let (form, bounds, options) = match input.kind {
         InputKind::Text(_)
         | InputKind::Digits(_)
@@ -113,7 +125,7 @@ fn describe_input(input: &Input) -> Value {
         | InputKind::Country
         | InputKind::Decimal => ("text", None, None),
         InputKind::Secret => ("secret", None, None),
-        InputKind::Integer(min, max) => ("integer", Some((min, max)), None),
+        InputKind::Integer(min, max) | InputKind::MinorUnits(min, max) => ("integer", Some((min, max)), None),
         InputKind::Flag => ("boolean", None, None),
         InputKind::OneOf(accepted) => ("one_of", None, Some(accepted)),
         InputKind::Texts(_) | InputKind::Origins(_) => ("texts", None, None),
@@ -123,8 +135,9 @@ fn describe_input(input: &Input) -> Value {
     json!({
         "field": input.name,
         "required": input.required,
-        "accepts": input.kind.describe(),
+        "accepts": input.describe(),
         "type": form,
+        "unit": unit,
         "min": bounds.map(|(min, _)| min),
         "max": bounds.map(|(_, max)| max),
         "options": options,

@@ -45,12 +45,7 @@ pub(crate) enum EngineError {
 /// # Errors
 /// The certificate authorities, the store's URL or its key cannot be used.
 pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transport>, EngineError> {
-    let authorities = match &config.egress.authorities_file {
-        None => None,
-        Some(file) => {
-            Some(std::fs::read(file).map_err(|source| EngineError::Authorities { file: file.clone(), source })?)
-        }
-    };
+    let authorities = authorities(config)?;
     let settings = config.settings();
     let proxy = config.egress.proxy()?;
     if let (Some((_, place)), Process::Node) = (&proxy, process) {
@@ -63,6 +58,16 @@ pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transpor
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store = store(config, process, &clock)?;
     Ok(Engine::new(settings, transport, clock, store, config.store.keyring()?))
+}
+
+/// The authorities that are trusted besides the public ones.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn authorities(config: &Config) -> Result<Option<Vec<u8>>, EngineError> {
+    let file = config.egress.authorities_file.as_ref();
+    file.map(|file| std::fs::read(file).map_err(|source| EngineError::Authorities { file: file.clone(), source }))
+        .transpose()
 }
 
 fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod admin;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -19,6 +20,7 @@ mod origin;
 mod pem;
 mod playground;
 pub mod protocol;
+mod recent_calls;
 mod reference;
 mod reload;
 mod rpc;

@@ -9,7 +9,10 @@ use daypass::{Engine, Transport};
 use rustls::ServerConfig;
 
 use crate::{
-    auth::{Authenticator, CallerError},
+    auth::{
+        Authenticator, CallerError,
+        tokens::{IssuerError, TokenIssuers},
+    },
     config::Config,
     logs::{self, LogError},
     tls::{self, ServerTls, TlsError},
@@ -21,6 +24,8 @@ pub(crate) struct Live {
     pub engine: Arc<Engine<Transport>>,
     /// Knows the callers.
     pub authenticator: Arc<ArcSwap<Authenticator>>,
+    /// Know the keys of identity providers. They stay the same while the server runs.
+    pub issuers: Arc<TokenIssuers>,
     /// Has the certificate.
     pub tls: Arc<ArcSwap<ServerConfig>>,
 }
@@ -31,6 +36,9 @@ pub(crate) enum LiveError {
     /// The callers cannot be used.
     #[error(transparent)]
     Callers(#[from] CallerError),
+    /// An identity provider cannot be used.
+    #[error(transparent)]
+    Issuers(#[from] IssuerError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -45,7 +53,8 @@ impl Live {
     /// # Errors
     /// A part cannot be made.
     pub(crate) fn new(config: &Config, engine: Arc<Engine<Transport>>) -> Result<(Self, ServerTls), LiveError> {
-        let authenticator = Authenticator::new(&config.callers, config.client_certificates())?;
+        let issuers = Arc::new(TokenIssuers::new(&config.token_issuers)?);
+        let authenticator = Authenticator::new(&config.callers, config.client_certificates(), issuers.clone())?;
         let tls = match &config.tls {
             Some(files) => tls::from_files(files)?,
             None => tls::self_made()?,
@@ -53,6 +62,7 @@ impl Live {
         let live = Self {
             engine,
             authenticator: Arc::new(ArcSwap::from_pointee(authenticator)),
+            issuers,
             tls: Arc::new(ArcSwap::new(tls.config.clone())),
         };
         Ok((live, tls))
@@ -63,7 +73,7 @@ impl Live {
     /// # Errors
     /// A part cannot be made.
     pub(crate) fn replace(&self, config: &Config) -> Result<(), LiveError> {
-        let authenticator = Authenticator::new(&config.callers, config.client_certificates())?;
+        let authenticator = Authenticator::new(&config.callers, config.client_certificates(), self.issuers.clone())?;
         let tls = config.tls.as_ref().map(tls::from_files).transpose()?;
         logs::set_filter(&config.log)?;
         // Nothing below can fail.

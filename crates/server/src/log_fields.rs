@@ -30,6 +30,7 @@ pub const CALL_LINE: &[Field] = &[
     field("trace_id", "the trace of a valid `traceparent` (W3C Trace Context), or the call's own"),
     field("span_id", "the call's span, where spans are made (OpenTelemetry)"),
     field("caller", "the name of the authenticated caller"),
+    field("profile", "the credential profile that the call uses"),
     field("connector", "the connector, or `none` before the request is understood"),
     field("grant", "the grant, or `none` before one is chosen"),
     field("audience", "`CLIENT` or `SERVER`"),
@@ -64,6 +65,8 @@ pub const OTHER_LINES: &[Field] = &[
     field("faults", "the faults of a configuration that was refused"),
     field("expires_at", "the end of the served certificate"),
     field("error", "the system's error"),
+    field("bytes", "the length of a part of a line that a crash left"),
+    field("issuer", "the identity provider whose key set cannot be had"),
     field("backtrace", "the stack of a defect, where `RUST_BACKTRACE` is set"),
 ];
 

@@ -1,4 +1,5 @@
-//! Logs to standard error, as JSON unless that is a terminal, and to a collector. Uses `log_writer`.
+//! Logs to standard error, as JSON unless that is a terminal, to a collector, and the lines of calls
+//! to the playground. Uses `log_writer` and `recent_calls`.
 //! Used by `cli`, `config`, `admin`, `signals` and `telemetry`.
 
 use std::{
@@ -19,18 +20,20 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use crate::log_writer::LogWriter;
+use crate::{log_writer::LogWriter, recent_calls};
 
 /// A layer of the process's subscriber.
 pub(crate) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// What a collector gets besides the log on standard error.
+/// Where the process's lines go besides standard error.
 #[derive(Default)]
-pub(crate) struct CollectorLayers {
+pub(crate) struct FurtherLayers {
     /// Makes spans.
     pub spans: Option<BoxedLayer>,
     /// Takes the lines that pass the log filter.
     pub lines: Option<BoxedLayer>,
+    /// Keeps the lines of calls, for the playground.
+    pub calls: Option<BoxedLayer>,
 }
 
 /// Longest time for the end of the process to write the last lines. It is short, as it comes after
@@ -65,19 +68,20 @@ pub(crate) enum LogError {
 ///
 /// # Errors
 /// The filter cannot be read, or logging has started already.
-pub(crate) fn start(directives: &str, collector: CollectorLayers) -> Result<(), LogError> {
+pub(crate) fn start(directives: &str, further: FurtherLayers) -> Result<(), LogError> {
     let writer = LogWriter::start(io::stderr())?;
     let writer = WRITER.get_or_init(|| writer);
     let (lines_filter, lines_handle) = reload::Layer::new(filter(directives)?);
     let mut handles = vec![lines_handle];
-    match collector {
+    match further {
         // One filter before everything: what it drops costs almost nothing.
-        CollectorLayers { spans: None, lines: None } => {
+        FurtherLayers { spans: None, lines: None, calls: None } => {
             tracing_subscriber::registry().with(lines_filter).with(lines(writer)).try_init()?;
         }
-        CollectorLayers { spans, lines: to_collector } => {
+        FurtherLayers { spans, lines: to_collector, calls } => {
             let mut layers: Vec<BoxedLayer> = vec![lines(writer).with_filter(lines_filter).boxed()];
             layers.extend(spans);
+            layers.extend(calls);
             if let Some(to_collector) = to_collector {
                 let (filter, handle) = reload::Layer::new(filter(directives)?);
                 layers.push(to_collector.with_filter(filter).boxed());
@@ -194,8 +198,9 @@ impl Write for Memory {
 pub(crate) fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
     let memory = Memory::default();
     let writer = memory.clone();
-    let lines = fmt().with_env_filter(filter(directives)?).with_writer(move || writer.clone());
-    lines.json().flatten_event(true).finish().try_init()?;
+    let lines = fmt::layer().with_writer(move || writer.clone()).json().flatten_event(true);
+    let layers: Vec<BoxedLayer> = vec![lines.with_filter(filter(directives)?).boxed(), recent_calls::layer().boxed()];
+    tracing_subscriber::registry().with(layers).try_init()?;
     Ok(memory)
 }
 

@@ -31,6 +31,7 @@ pub(crate) const RELOADED: &[&str] = &[
     "limits.default_deadline_ms",
     "log",
     "policy.",
+    "profiles.",
     "tls.",
 ];
 

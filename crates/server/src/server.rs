@@ -7,11 +7,16 @@ use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
 use connectrpc_health::StaticChecker;
 use connectrpc_reflection::Reflector;
 use sandbox::Sandbox;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    time::timeout,
+};
 
 use crate::{
     admin::{self, MetricsError},
-    auth::ClientCertificates,
+    audit::{AuditError, AuditLog},
+    auth::{ClientCertificates, tokens::TokenIssuers},
     config::{Config, ConfigError, SettingDigests},
     engine::{self, EngineError, Process},
     listen::{self, Admission, BindError, Listener},
@@ -31,6 +36,9 @@ const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// Most bytes of a request body: a message and its frames.
 const MAX_BODY_BYTES: usize = MAX_MESSAGE_BYTES + 1024;
+
+/// Time for the key sets of identity providers before the server starts without them.
+const KEY_SET_TIME: Duration = Duration::from_secs(6);
 
 /// Time for the store to connect before the server starts without it. The first calls then share
 /// their tokens between nodes.
@@ -57,6 +65,9 @@ pub(crate) enum ServerError {
     /// A socket has no address.
     #[error(transparent)]
     Address(#[from] io::Error),
+    /// The audit log cannot be kept.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Metrics cannot be collected.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -100,7 +111,12 @@ impl Server {
             tracing::warn!("the store does not answer; tokens are made without it until it does");
         }
         let (live, tls) = Live::new(&config, engine)?;
-        let (router, health) = router(TokenService::new(live.engine.clone(), live.authenticator.clone()))?;
+        let (router, health) = router(TokenService::new(
+            live.engine.clone(),
+            live.authenticator.clone(),
+            AuditLog::start(&config.audit)?,
+        ))?;
+        fetch_key_sets(&config, live.issuers.clone()).await?;
         let max_deadline = Duration::from_millis(config.limits.max_deadline_ms);
         // Each connection is a file descriptor, and the usual soft limit is 1024. Where the limit
         // cannot be raised, the server accepts fewer connections.
@@ -156,9 +172,9 @@ impl Server {
         let transport = if config.plaintext() { "plaintext and TLS" } else { "TLS only" };
         let callers = match (config.client_certificates(), config.callers.is_empty()) {
             (ClientCertificates::NotAccepted, true) => "from anybody who reaches it",
-            (ClientCertificates::NotAccepted, false) => "from callers with a key",
-            (ClientCertificates::OfCallers, _) => "from callers with a key or a certificate of theirs",
-            (ClientCertificates::Any, _) => "from callers with a key or any certificate of the authorities",
+            (ClientCertificates::NotAccepted, false) => "from callers with a key or token",
+            (ClientCertificates::OfCallers, _) => "from callers with a key, a token or a certificate of theirs",
+            (ClientCertificates::Any, _) => "from callers with a key, a token or any certificate of the authorities",
         };
         format!("{transport}, {callers}")
     }
@@ -220,6 +236,20 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Starts to fetch the key sets of identity providers, and waits for the first round. A provider that
+/// does not answer names no caller until it does.
+async fn fetch_key_sets(config: &Config, issuers: Arc<TokenIssuers>) -> Result<(), ServerError> {
+    if issuers.is_empty() {
+        return Ok(());
+    }
+    let transport = issuers.transport(engine::authorities(config)?.as_deref());
+    let transport = transport.map_err(|error| ConfigError::Setting(format!("token_issuers: {error}")))?;
+    let first = Arc::new(Notify::new());
+    tokio::spawn(issuers.run(transport, first.clone()));
+    let _ = timeout(KEY_SET_TIME, first.notified()).await;
+    Ok(())
 }
 
 fn service(router: Router, max_deadline: Duration) -> ConnectRpcService {

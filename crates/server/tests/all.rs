@@ -1,6 +1,8 @@
 //! The executable, over real sockets. One test program, because each one links the whole tree.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod chaos;
@@ -43,9 +45,13 @@ mod overload;
 #[cfg(test)]
 mod playground;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 #[path = "../../daypass/tests/redis_server/mod.rs"]
 mod redis_server;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod workloads;

@@ -39,7 +39,11 @@ fn connectors_lists_every_value_of_the_enum() {
         }
     }
     let stripe = rows.iter().find(|row| row["connector"] == "stripe").unwrap();
-    let key = json!({"field": "api_key", "required": true, "secret": true, "accepts": "text"});
+    let key = json!({
+        "field": "api_key", "required": true, "secret": true, "accepts": "text",
+        "found_in": "Dashboard > Developers > API keys: secret key, or restricted key",
+        "found_in_source": {"kind": "page", "name": "https://docs.stripe.com/keys"},
+    });
     assert_eq!(stripe["credentials"], json!([key]));
     let scopes = |row: &Value| row["grants"].as_array().unwrap().iter().any(|grant| grant["scopes"] == "any");
     assert!(rows.iter().filter(|row| row["status"] == "available").any(scopes));

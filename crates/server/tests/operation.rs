@@ -148,6 +148,82 @@ fn configuration_faults_name_the_setting_and_no_value() {
 }
 
 #[test]
+fn every_fault_is_told_with_its_place_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    std::fs::write(
+        &file,
+        "log = 'info'\nlisten = 'canary'\nlistne = 1\n\n[limits]\ndefault_deadline_ms = '10s'\nmax_callers = 'canary'\n\
+         max_deadline_ms = 0\n\n[store]\noperation_timeout_ms = true\nkey = 'canary'\n\n[policy]\nserver_tokens = 'canary'\n\
+         [policy.callers.web]\nmodes = ['wrong']\n\n[connectors.stripe]\ntest_base_url = 'http://canary.example'\n\n\
+         [[callers]]\nname = 'web'\nkey = 'canary'\n",
+    )
+    .unwrap();
+    let (good, said) = check(&["--config", file.to_str().unwrap()], &[("DAYPASS_MAX_CONNECTIONS", "many")]);
+    assert!(!good && !said.contains("canary"), "{said}");
+    for (place, fault) in [
+        ("daypass.toml:2: ", "listen: expected an address with a port"),
+        ("daypass.toml:3: ", "listne: unknown setting listne"),
+        ("daypass.toml:6: ", "limits.default_deadline_ms: expected a number of milliseconds, not `10s`"),
+        ("daypass.toml:7: ", "limits.max_callers: expected a number"),
+        ("daypass.toml:8: ", "limits.max_deadline_ms: must be from 1"),
+        ("daypass.toml:11: ", "store.operation_timeout_ms: expected a number of milliseconds"),
+        ("daypass.toml:12: ", "store.key: "),
+        ("daypass.toml:15: ", "policy.server_tokens: expected true or false"),
+        ("daypass.toml:17: ", "policy.callers.web.modes: "),
+        ("daypass.toml:20: ", "connectors.stripe.test_base_url: "),
+        ("daypass.toml:24: ", "callers.0.key: unknown setting key"),
+        ("DAYPASS_MAX_CONNECTIONS: ", "max_connections: expected a number"),
+    ] {
+        let lines = said.lines().filter(|line| line.contains(place) && line.contains(fault));
+        assert_eq!(lines.count(), 1, "{place}{fault} in {said}");
+    }
+}
+
+#[test]
+fn the_settings_in_effect_are_printed_without_their_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    std::fs::write(folder.path().join("key"), "sk_test_canary").unwrap();
+    std::fs::write(
+        &file,
+        "max_connections = 9\n[telemetry]\notlp_endpoint = 'http://user:canary@127.0.0.1:1'\n\
+         [connectors.adyen.defaults]\ncurrency = 'EUR'\n[profiles.web]\nconnector = 'stripe'\napi_key_file = 'key'\n\
+         [policy]\nprofiles = ['web']\n",
+    )
+    .unwrap();
+    let environment = [("DAYPASS_STORE__KEY", "a2V5LWNhbmFyeS1rZXktY2FuYXJ5LWtleS1jYW5hcnk="), ("DAYPASS_LOG", "warn")];
+    let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
+        .args(["config", "check", "--config"])
+        .arg(&file)
+        .envs(environment)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!printed.contains("canary") && !printed.contains("a2V5"), "{printed}");
+    let at = |line: &str| format!("{line}  # {}", file.display());
+    for line in [
+        at("max_connections = 9") + ":1",
+        "log = \"warn\"  # DAYPASS_LOG".into(),
+        "store.key = \"[REDACTED]\"  # DAYPASS_STORE__KEY".into(),
+        at("telemetry.otlp_endpoint = \"[REDACTED]\"") + ":3",
+        at("connectors.adyen.defaults.currency = \"EUR\"") + ":5",
+        at("profiles.web.api_key = \"[REDACTED]\"") + ":8",
+        at("policy.profiles = [\"web\"]") + ":10",
+        "limits.default_deadline_ms = 10000  # default".into(),
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line} in {printed}");
+    }
+    // What is printed can be read again.
+    let again = folder.path().join("again.toml");
+    std::fs::write(&again, printed.lines().filter(|line| !line.contains("REDACTED")).collect::<Vec<_>>().join("\n"))
+        .unwrap();
+    let fault = check(&["--config", again.to_str().unwrap()], &[]).1;
+    assert!(fault.is_empty() || fault.lines().all(|line| line.contains("profiles.web")), "{fault}");
+}
+
+#[test]
 fn toml_errors_have_the_place_and_no_text_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daypass.toml");

@@ -157,3 +157,18 @@ fn the_page_shows_what_explain_shows() {
     let (head, error) = post(&server, "/playground/explain/stripe", &wrong);
     assert!(head.starts_with("http/1.1 400") && error["message"].as_str().unwrap().contains("custommer"), "{error}");
 }
+
+#[test]
+fn the_page_gets_the_log_line_of_its_call() {
+    let server = TestServer::sandboxed();
+    let (head, answer) = post(&server, "/playground/backend/stripe", &message("logged"));
+    let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+    let (head, line) = get(&server, &format!("/playground/log/{id}"));
+    assert!(head.starts_with("http/1.1 200") && head.contains("content-type: application/json"), "{head}");
+    let token = answer["access_token"].as_str().unwrap();
+    assert!(!line.contains(token) && !line.contains("sk_test_"), "{line}");
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!([&line["request_id"], &line["connector"], &line["outcome"]], [id, "stripe", "SUCCESS"]);
+    let (head, answer) = get(&server, "/playground/log/another");
+    assert!(head.starts_with("http/1.1 410") && answer.contains("no log line"), "{head} {answer}");
+}

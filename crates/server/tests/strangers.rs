@@ -342,3 +342,76 @@ async fn a_message_that_is_too_long_leaves_one_log_line() {
     let outcomes = |word: &str| log.matches(&format!("\"outcome\":\"{word}\"")).count();
     assert_eq!((outcomes("INVALID_REQUEST"), outcomes("SUCCESS")), (1, 2), "{log}");
 }
+
+/// The time of one known caller's call, on a connection of its own.
+fn known_call(served: &TestServer) -> std::time::Duration {
+    let body = r#"{"merchant_access_token_id":"a","connector":"STRIPE","test_mode":true}"#;
+    let started = std::time::Instant::now();
+    let request = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         authorization: Bearer known\r\nx-connector-auth: {{\"Stripe\":{{\"api_key\":\"sk_test_a\"}}}}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = served.http(served.address, &request);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    started.elapsed()
+}
+
+#[test]
+fn silent_strangers_keep_no_caller_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    let hash = hex::encode(Sha256::digest("known"));
+    fs::write(&file, format!("max_connections = 50\n[[callers]]\nname = 'shop'\nkey_sha256 = '{hash}'\n")).unwrap();
+    let served = TestServer::start(&["--sandbox", "--config", file.to_str().unwrap()], &[]);
+    let strangers: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(served.address).unwrap()).collect();
+    for _ in 0..10 {
+        assert!(known_call(&served) < HANGS / 2);
+    }
+    let metrics = served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let displaced = metrics.lines().find_map(|line| line.strip_prefix("daypass_displaced_connections_total "));
+    let displaced: f64 = displaced.unwrap().parse().unwrap();
+    assert!(displaced >= 11.0, "{displaced} strangers gave their place");
+    drop(strangers);
+}
+
+/// The resident memory of a process, in KiB.
+fn resident(served: &TestServer) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", served.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The 99th percentile of calls by a known caller.
+fn p99(served: &TestServer) -> std::time::Duration {
+    let mut times: Vec<_> = (0..200).map(|_| known_call(served)).collect();
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+#[test]
+fn a_thousand_strangers_with_unfinished_bodies_cost_little() {
+    let (_folder, served) = guarded();
+    let (quiet, before) = (p99(&served), resident(&served));
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n"
+    );
+    let strangers: Vec<TcpStream> = (0..1000)
+        .map(|_| {
+            let mut stream = TcpStream::connect(served.address).unwrap();
+            stream.set_write_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            // The service has refused the call, and may have closed.
+            let _ = stream.write_all(&[b'x'; 100_000]);
+            stream
+        })
+        .collect();
+    let grown = resident(&served).saturating_sub(before);
+    let beside = p99(&served);
+    println!("resident memory grew by {grown} KiB; p99 {quiet:?} alone, {beside:?} beside 1,000 strangers");
+    assert!(grown <= 64 * 1024, "{grown} KiB");
+    // A busy machine may double it; the ratio is for a quiet one.
+    assert!(beside <= quiet * 4 + std::time::Duration::from_millis(20), "{quiet:?}, then {beside:?}");
+    drop(strangers);
+}

@@ -36,6 +36,9 @@ const TEST_MODE: Input = Input::one_of("test_mode", &["EXTERNAL", "INTERNAL"]);
 const OBJECTS: [(&str, &str); 3] =
     [("customer", "customer"), ("billing", "billing"), ("standing_instruction", "standingInstruction")];
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.aciworldwide.com/reference/parameters");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -70,7 +73,11 @@ impl Connector for Aci {
         ],
         mode_shown: ModeShown::No("Access tokens and entity ids have no prefix (COPYandPAY guide); the host decides."),
         hosts: &[Host::main("https://eu-prod.oppwa.com", "https://eu-test.oppwa.com")],
-        credentials: &[required("api_key"), required("entity_id").public()],
+        credentials: &[
+            required("api_key")
+                .found_in("Backend > Administration > Account data > Merchant / Channel Info: access token", KEYS),
+            required("entity_id").public().found_in("The entity identifier of the channel, in the same menu", KEYS),
+        ],
         grants: &[
             client_grant(
                 "registration_checkout",

@@ -26,7 +26,7 @@ pub(super) struct Credentials {
 // 24 hours is the vendor's bound (schema v72). It publishes no least lifetime; the minute is ours.
 const LIFETIME: Lifetime = Lifetime::Settable { min: 60, default: 3600, max: 86_400 };
 const SESSION: &[Input] = &[
-    Input::minor_units("amount").required(),
+    Input::minor_units("amount").amounts("Adyen's own table of currencies differs from ISO 4217 for a few").required(),
     Input::currency("currency").required(),
     Input::url("return_url").required(),
     Input::label("endpoint_prefix"),
@@ -95,7 +95,7 @@ impl Connector for Adyen {
             "https://{endpoint_prefix}-checkout-live.adyenpayments.com",
             "https://checkout-test.adyen.com",
         )],
-        credentials: &[required("api_key").key_prefixes(&["AQE"]), required("merchant_account").public(), optional("review_key")],
+        credentials: &[required("api_key").key_prefixes(&["AQE"]).found_in("Customer Area > Developers > API credentials > the credential > Server settings > Authentication: API key", Source::page("https://docs.adyen.com/development-resources/api-credentials")), required("merchant_account").public().found_in("Customer Area > Settings > Merchant accounts: account code", Source::page("https://help.adyen.com/knowledge/account/account-settings/how-do-i-add-a-merchant-account")), optional("review_key")],
         grants: &[
             client_grant(
                 "session_zero_value",

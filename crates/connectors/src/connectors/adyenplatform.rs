@@ -40,7 +40,7 @@ impl Connector for Adyenplatform {
             "API keys of test and live have the same form; the hosts differ (npm package @adyen/api-library 32.1.0).",
         ),
         hosts: &[Host::main("https://authe-live.adyen.com", "https://test.adyen.com")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").found_in("Customer Area > API credentials > the credential of the balance platform, or for onboarding that of legal entities: API key", Source::page("https://docs.adyen.com/platforms/manage-access/api-credentials-web-service"))],
         grants: &[client_grant(
             "session",
             "use the components of the given roles on the given resources, from one origin; by role that is to see owners, \

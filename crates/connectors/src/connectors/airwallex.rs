@@ -4,6 +4,9 @@
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://www.airwallex.com/docs/developer-tools/api/manage-api-keys");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -63,7 +66,10 @@ impl Connector for Airwallex {
             "Keys and client ids have no prefix that tells demo from live (@airwallex/node-sdk).",
         ),
         hosts: &[Host::main("https://api.airwallex.com", "https://api-demo.airwallex.com")],
-        credentials: &[required("api_key"), required("client_id").public()],
+        credentials: &[
+            required("api_key").found_in("Web app > Settings > Developer > API keys: admin or scoped API key", KEYS),
+            required("client_id").public().found_in("Web app > Settings > Developer > API keys: Client ID", KEYS),
+        ],
         grants: &[
             client_grant(
                 "customer_client_secret",

@@ -59,7 +59,7 @@ impl Connector for Authorizedotnet {
             "The vendor documents no form of a login id or transaction key that tells the environments apart.",
         ),
         hosts: &[Host::main("https://api.authorize.net", "https://apitest.authorize.net")],
-        credentials: &[required("name").public(), required("transaction_key")],
+        credentials: &[required("name").public().found_in("Merchant Interface > Account > Settings > API Credentials & Keys: API Login ID", Source::page("https://support.authorize.net/knowledgebase/Knowledgearticle/?code=KA-07619")), required("transaction_key").found_in("Merchant Interface > Account > Settings > API Credentials & Keys > New Transaction Key: transaction key", Source::page("https://developer.authorize.net/hello_world/common_setup_questions.html"))],
         grants: &[
             client_grant(
                 "hosted_payment_page",

@@ -4,6 +4,11 @@
 use super::cybersource::{self, Credentials};
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page(
+    "https://developer.cybersource.com/docs/barclays/en-us/platform/get-started/all/rest/get-started-rest/authentication.html",
+);
+
 pub(super) struct Barclaycard;
 
 impl Connector for Barclaycard {
@@ -21,7 +26,12 @@ impl Connector for Barclaycard {
         evidence: cybersource::EVIDENCE,
         mode_shown: cybersource::MODE_SHOWN,
         hosts: &[Host::main("https://api.smartpayfuse.barclaycard", "https://api.smartpayfuse-test.barclaycard")],
-        credentials: cybersource::CREDENTIALS,
+        credentials: &[
+            required("api_key").public().found_in("Smartpay Fuse Portal: the key of a REST shared secret key", KEYS),
+            required("merchant_account").public(),
+            required("api_secret")
+                .found_in("Smartpay Fuse Portal: the shared secret of a REST shared secret key", KEYS),
+        ],
         grants: cybersource::GRANTS,
     };
 }

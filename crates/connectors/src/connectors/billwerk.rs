@@ -4,6 +4,9 @@
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::third_party("vendr.net, Configuring Reepay");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -33,7 +36,7 @@ const INPUTS: &[Input] = &[
     Input::text_of("button_text", 32),
     Input::texts("payment_methods"),
     Input::minor_units("amount"),
-    Input::objects("order_lines"),
+    Input::objects("order_lines").amounts("each amount is in minor units: 1050 is EUR 10.50"),
     Input::currency("currency").required(),
     Input::flag("recurring"),
 ];
@@ -71,7 +74,7 @@ impl Connector for Billwerk {
         ],
         mode_shown: ModeShown::No("Private keys begin with priv_ (the vendor's API examples); no form that tells the environment was found."),
         hosts: &[Host::main("https://checkout-api.reepay.com", "https://checkout-api.reepay.com")],
-        credentials: &[required("api_key"), required("public_api_key").public()],
+        credentials: &[required("api_key").found_in("Developers > API credentials: private API key", KEYS), required("public_api_key").public().found_in("Developers > API credentials: public API key", KEYS)],
         grants: &[
             client_grant(
                 "recurring_session",

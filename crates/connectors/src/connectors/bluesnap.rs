@@ -8,6 +8,9 @@ const LIFETIME: u32 = 3600;
 const SCRIPT_LIVE: &str = "https://pay.bluesnap.com/web-sdk/5/bluesnap.js";
 const SCRIPT_TEST: &str = "https://sandpay.bluesnap.com/web-sdk/5/bluesnap.js";
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developers.bluesnap.com/reference/api-credentials");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     username: Secret,
@@ -53,7 +56,7 @@ impl Connector for Bluesnap {
             "Credentials of the sandbox and live ones have the same form; the host decides (PyPI bluesnap 1.2025.4.6).",
         ),
         hosts: &[Host::main("https://ws.bluesnap.com", "https://sandbox.bluesnap.com")],
-        credentials: &[required("username").public(), required("password")],
+        credentials: &[required("username").public().found_in("Merchant Portal > Settings > API Settings > Request API credentials: API User Key", KEYS), required("password").found_in("Merchant Portal > Settings > API Settings: the password that you define there", KEYS)],
         grants: &[client_grant(
             "payment_fields_token",
             "attach one set of card data from the browser, for the backend to use once; with shopper_id also see that shopper's masked cards",

@@ -20,6 +20,10 @@ const OPTIONS: [&str; 4] = [
     "fail_on_duplicate_payment_method_for_customer",
 ];
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source =
+    Source::page("https://developer.paypal.com/braintree/articles/control-panel/important-gateway-credentials");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     public_key: Option<Secret>,
@@ -72,7 +76,7 @@ impl Connector for Braintree {
             Host::main("https://payments.braintree-api.com", "https://payments.sandbox.braintree-api.com"),
             GATEWAY,
         ],
-        credentials: &[optional("public_key"), optional("private_key"), optional("access_token")],
+        credentials: &[optional("public_key").found_in("Control Panel > gear icon > API > API Keys: Public Key", KEYS), optional("private_key").found_in("Control Panel > gear icon > API > API Keys: Private Key", KEYS), optional("access_token")],
         grants: &[
             client_grant(
                 "client_token",

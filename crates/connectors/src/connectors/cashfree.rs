@@ -21,6 +21,9 @@ const BOUNDS: &[(&str, usize, usize)] = &[
     ("order_note", 3, 200),
 ];
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://www.cashfree.com/docs/api-reference/authentication");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     app_id: Secret,
@@ -58,7 +61,13 @@ impl Connector for Cashfree {
             "Secret keys begin with cfsk_ma_test_ or cfsk_ma_prod_, and app ids of the test environment with TEST (public integrations only).",
         ),
         hosts: &[Host::main("https://api.cashfree.com", "https://sandbox.cashfree.com")],
-        credentials: &[required("app_id").public(), required("secret_key")],
+        credentials: &[
+            required("app_id")
+                .public()
+                .found_in("Merchant dashboard > Developers > API Keys, under Payment Gateway: App ID", KEYS),
+            required("secret_key")
+                .found_in("Merchant dashboard > Developers > API Keys, under Payment Gateway: Secret Key", KEYS),
+        ],
         grants: &[client_grant("payment_session", "pay this one order with the SDK", LIFETIME, payment_session)
             .by_default()
             .inputs(&[

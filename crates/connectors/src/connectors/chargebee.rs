@@ -73,7 +73,16 @@ impl Connector for Chargebee {
             "API keys begin with live_ or test_, and a test site ends with -test (not confirmed by a document).",
         ),
         hosts: &[Host::main("https://{site}.chargebee.com", "https://{site}-test.chargebee.com")],
-        credentials: &[required("api_key"), required("site").public()],
+        credentials: &[
+            required("api_key").found_in(
+                "Settings > Configure Chargebee > API Keys and Webhooks > API Keys: full-access key",
+                Source::page("https://www.chargebee.com/docs/api_keys.html"),
+            ),
+            required("site").public().found_in(
+                "The first label of the site's address: acme of acme.chargebee.com",
+                Source::third_party("docs.n8n.io, Chargebee credentials"),
+            ),
+        ],
         grants: &[
             client_grant(
                 "portal_session",

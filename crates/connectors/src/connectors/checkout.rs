@@ -52,6 +52,9 @@ const ENVIRONMENT: ClientParameter = ClientParameter::new(
     "loadCheckoutWebComponents({ environment }), Environment of the card management SDKs",
 );
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://www.checkout.com/docs/dashboard/developers");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: String,
@@ -93,9 +96,9 @@ impl Connector for Checkout {
         ),
         hosts: &[API.account, API.shared, ACCESS.account, ACCESS.shared],
         credentials: &[
-            required("api_key").public(),
-            required("api_secret").key_prefixes(&["sk_"]),
-            optional("processing_channel_id").public(),
+            required("api_key").public().found_in("Dashboard > Developers > Keys: public API key", KEYS),
+            required("api_secret").key_prefixes(&["sk_"]).found_in("Dashboard > Developers > Keys: secret API key", KEYS),
+            optional("processing_channel_id").public().found_in("Dashboard > Settings > Business settings > Processing channels: channel ID", Source::page("https://www.checkout.com/docs/business-operations/use-the-dashboard/manage-processing-channels")),
         ],
         grants: &[
             client_grant(

@@ -32,6 +32,9 @@ struct Endpoint {
 
 /// A secret API key of the Developer Platform. `api_key` is not read: it is the key of Coinbase
 /// Commerce, which ended on 2026-03-31 and which existing callers may still send.
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.cdp.coinbase.com/onramp-&-offramp/introduction/getting-started");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key_id: Option<String>,
@@ -73,7 +76,14 @@ impl Connector for Coinbase {
             "One key serves both modes (@coinbase/cdp-sdk); partnerUserRef makes a sandbox transaction.",
         ),
         hosts: &[MAIN, CDP],
-        credentials: &[optional("api_key_id").public(), optional("api_key_secret"), optional("api_key")],
+        credentials: &[
+            optional("api_key_id")
+                .public()
+                .found_in("Developer Platform > API Keys > Create API key, a secret API key: its ID", KEYS),
+            optional("api_key_secret")
+                .found_in("Developer Platform > API Keys > Create API key, a secret API key: its secret", KEYS),
+            optional("api_key"),
+        ],
         grants: &[
             client_grant(
                 "onramp_session_token",
@@ -120,7 +130,8 @@ impl Connector for Coinbase {
                 Input::text("purchaseCurrency").required(),
                 Input::text("destinationNetwork").required(),
                 Input::decimal("paymentAmount"),
-                Input::text_of("purchaseAmount", 40),
+                Input::text_of("purchaseAmount", 40)
+                    .amounts("in whole units of the purchased currency: \"0.5\" is half a coin"),
                 Input::text("paymentCurrency"),
                 Input::one_of("paymentMethod", METHODS),
                 Input::country("country"),

@@ -18,6 +18,11 @@ const CARD_NETWORKS: [&str; 4] = ["VISA", "MASTERCARD", "AMEX", "DISCOVER"];
 /// How a request is signed. CyberSource ends the HTTP signature in March 2027.
 const AUTH: Input = Input::one_of("auth", &["jwt", "http_signature"]);
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page(
+    "https://developer.cybersource.com/docs/cybs/en-us/security-keys/user/all/ada/security-keys/keys-rest-create.html",
+);
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -151,7 +156,7 @@ impl Connector for Cybersource {
         evidence: EVIDENCE,
         mode_shown: MODE_SHOWN,
         hosts: &[Host::main("https://api.cybersource.com", "https://apitest.cybersource.com")],
-        credentials: CREDENTIALS,
+        credentials: &[required("api_key").public().found_in("Business Center > Payment Configuration > Key Management > Generate Key > REST - Shared Secret: the key, the first value", KEYS), required("merchant_account").public().found_in("Business Center, at the top of each page: Merchant ID, also called Organization ID", Source::third_party("chargebee.com, Cybersource for Reveal")), required("api_secret").found_in("Business Center > Payment Configuration > Key Management > Generate Key > REST - Shared Secret: the shared secret, the second value", KEYS)],
         grants: GRANTS,
     };
 }

@@ -11,10 +11,13 @@ const REFNO_SIGNS: &str = "-_.";
 const CURRENCY: Input = Input::currency("currency").required();
 const RETURN_URL: Input = Input::url("return_url").required();
 /// Datatrans refuses zero: a transaction that charges nothing has no amount.
-const AMOUNT: Input = Input::integer("amount", 1, 999_999_999_999);
+const AMOUNT: Input = Input::minor_units_from("amount", 1);
 
 const NEW_TRANSACTION: MintingEndsEarlier =
     MintingEndsEarlier::No("each call makes a transaction of its own (docs.pci-proxy.com)");
+
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://api-reference.datatrans.ch/xml/#request-signing");
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -55,7 +58,7 @@ impl Connector for Datatrans {
         ],
         mode_shown: ModeShown::No("No form that tells the environment is documented (docs.pci-proxy.com)."),
         hosts: &[Host::main("https://api.datatrans.com", "https://api.sandbox.datatrans.com")],
-        credentials: &[required("merchant_id").public(), required("password")],
+        credentials: &[required("merchant_id").public().found_in("Webadmin > UPP Administration > Security: merchantId, the user name of the API", KEYS), required("password").found_in("Webadmin > UPP Administration > Security: the password of the server to server security", KEYS)],
         grants: &[
             client_grant(
                 "secure_fields",

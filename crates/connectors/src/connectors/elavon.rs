@@ -10,6 +10,11 @@ const MAX_INVOICE_NUMBER: usize = 25;
 /// The transaction type that makes a card token only, so it has no amount.
 const TOKENIZE: &str = "ccgettoken";
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page(
+    "https://developer.elavon.com/na/docs/converge/1.0.0/integration-guide/transaction_types/account_admin_transactions/terminal_setup",
+);
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     ssl_merchant_id: String,
@@ -59,7 +64,7 @@ impl Connector for Elavon {
             "Demo and live accounts have ids and PINs of the same form; the host decides (Elavon's PHP samples).",
         ),
         hosts: &[Host::main("https://api.convergepay.com", "https://api.demo.convergepay.com")],
-        credentials: &[required("ssl_merchant_id").public(), required("ssl_user_id"), required("ssl_pin")],
+        credentials: &[required("ssl_merchant_id").public().found_in("Elavon assigns it: Converge Account ID (AID)", KEYS), required("ssl_user_id").found_in("The Converge user ID that has the status Hosted Payment API User", KEYS), required("ssl_pin").found_in("Converge > Employees > the API user > SHOW PIN: PIN of the terminal", Source::third_party("support.getadministrate.com, Elavon Converge Payment Provider Settings"))],
         grants: &[client_grant(
             "transaction_token",
             "make the one transaction it was made for on the hosted form; without an amount, turn a card into a token",

@@ -5,6 +5,9 @@
 use super::fiservcommercehub::{EVIDENCE, HOSTS, MODE_SHOWN, Merchant, security_credentials};
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::sdk("repository Fiserv/Commerce-Hub, docs/Resources/Guides/Dev-Studio/Key-Management.md");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: String,
@@ -28,7 +31,17 @@ impl Connector for Fiserv {
         evidence: EVIDENCE,
         mode_shown: MODE_SHOWN,
         hosts: HOSTS,
-        credentials: &[required("api_key").public(), required("merchant_account").public(), required("api_secret")],
+        credentials: &[
+            required("api_key")
+                .public()
+                .found_in("Developer Studio > Dashboard > Credentials > Add API Key: API Key", KEYS),
+            required("merchant_account").public().found_in(
+                "Developer Studio > Dashboard > Credentials > Add API Key: the Merchant ID that is chosen there",
+                KEYS,
+            ),
+            required("api_secret")
+                .found_in("Developer Studio > Dashboard > Credentials > Add API Key: API Secret", KEYS),
+        ],
         grants: &[security_credentials(security_credentials_step).inputs(&[Input::text("terminal_id").required()])],
     };
 }

@@ -7,6 +7,9 @@ use crate::prelude::*;
 
 const LIFETIME: u32 = 1800;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::sdk("repository Fiserv/Commerce-Hub, docs/Resources/Guides/Dev-Studio/Key-Management.md");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: String,
@@ -92,9 +95,14 @@ impl Connector for FiservCommerceHub {
         mode_shown: MODE_SHOWN,
         hosts: HOSTS,
         credentials: &[
-            required("api_key").public(),
-            required("secret"),
-            required("merchant_id").public(),
+            required("api_key")
+                .public()
+                .found_in("Developer Studio > Dashboard > Credentials > Add API Key: API Key", KEYS),
+            required("secret").found_in("Developer Studio > Dashboard > Credentials > Add API Key: API Secret", KEYS),
+            required("merchant_id").public().found_in(
+                "Developer Studio > Dashboard > Credentials > Add API Key: the Merchant ID that is chosen there",
+                KEYS,
+            ),
             required("terminal_id").public(),
         ],
         grants: &[security_credentials(security_credentials_step)],

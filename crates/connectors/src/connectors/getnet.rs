@@ -9,6 +9,11 @@ const PATH: &str = "/authentication/oauth2/access_token";
 const WEB_CHECKOUT: Host =
     Host::named("web_checkout", "https://api.globalgetnet.com", "https://api.pre.globalgetnet.com");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page(
+    "https://docs.globalgetnet.com/en/products/online-payments/regional-api?doc=first-step-authentication",
+);
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -51,7 +56,16 @@ impl Connector for Getnet {
             "The vendor's pages and public integrations show no form that tells the environments apart.",
         ),
         hosts: &[Host::main("https://api.globalgetnet.com", "https://api-sbx.globalgetnet.com"), WEB_CHECKOUT],
-        credentials: &[required("api_key").public(), required("api_secret"), optional("seller_id").public()],
+        credentials: &[
+            required("api_key")
+                .public()
+                .found_in("Sandbox: the developer portal; live: the Getnet team hands it out: Client ID", KEYS),
+            required("api_secret")
+                .found_in("Sandbox: the developer portal; live: the Getnet team hands it out: Client Secret", KEYS),
+            optional("seller_id")
+                .public()
+                .found_in("Sandbox: the developer portal; live: the Getnet team hands it out: Seller ID", KEYS),
+        ],
         grants: &[
             server_grant(
                 "access_token",

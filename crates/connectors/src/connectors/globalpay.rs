@@ -36,6 +36,9 @@ const CLIENT_PARAMETERS: &[ClientParameter] = &[
     ),
 ];
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::third_party("help.getopenwater.com, Global Payments");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     app_id: Secret,
@@ -78,7 +81,10 @@ impl Connector for Globalpay {
              SDKs and samples.",
         ),
         hosts: &[MAIN, EU],
-        credentials: &[required("app_id").public(), required("app_key")],
+        credentials: &[
+            required("app_id").public().found_in("Developer portal > Unified Payments Apps > the app: App ID", KEYS),
+            required("app_key").found_in("Developer portal > Unified Payments Apps > the app: App Key", KEYS),
+        ],
         grants: &[
             client_grant(
                 "restricted_token",

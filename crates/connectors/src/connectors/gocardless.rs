@@ -13,7 +13,7 @@ pub(super) struct Credentials {
 const INPUTS: &[Input] = &[
     Input::text("billing_request_id"),
     Input::object("mandate_request"),
-    Input::object("payment_request"),
+    Input::object("payment_request").amounts("amount is in minor units: 1050 is GBP 10.50"),
     Input::text("customer_id"),
     Input::url("redirect_uri"),
     Input::url("exit_uri"),
@@ -100,7 +100,7 @@ impl Connector for Gocardless {
             "Access tokens begin with live_ or sandbox_ (reports to gocardless-pro-php); older ones have no prefix.",
         ),
         hosts: &[Host::main("https://api.gocardless.com", "https://api-sandbox.gocardless.com")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").found_in("Dashboard > Developers > Create > Access token: access token", Source::third_party("docs.nexla.com, GoCardless authorization"))],
         grants: &[
             flow_grant(
                 "billing_request_flow",

@@ -39,11 +39,11 @@ impl Connector for Grabpay {
         mode_shown: ModeShown::No("The vendor's SDK takes the environment as a setting of its own, beside the credentials."),
         hosts: &[Host::main("https://partner-api.grab.com", "https://partner-api.stg-myteksi.com"), VIETNAM],
         credentials: &[
-            optional("partner_id").public(),
-            optional("partner_secret"),
-            required("client_id").public(),
-            required("client_secret"),
-            optional("merchant_id").public(),
+            optional("partner_id").public().found_in("Developer Home: Partner ID", SDK),
+            optional("partner_secret").found_in("Developer Home: Partner Secret", SDK),
+            required("client_id").public().found_in("Developer Home: Client ID", SDK),
+            required("client_secret").found_in("Developer Home: Client Secret", SDK),
+            optional("merchant_id").public().found_in("Developer Home: Merchant ID", SDK),
         ],
         grants: &[server_grant(
             "authorization_code",

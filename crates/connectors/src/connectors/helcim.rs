@@ -47,7 +47,7 @@ impl Connector for Helcim {
             "Test accounts have API tokens of the same form on the same host (devdocs.helcim.com).",
         ),
         hosts: &[Host::main(HOST, HOST)],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").found_in("All Tools > Integrations > API Access Configuration > New API Access: API token", Source::page("https://devdocs.helcim.com/docs/creating-an-api-access-token"))],
         grants: &[client_grant(
             "helcim_pay_checkout",
             "run that one HelcimPay.js session, on pages that are not on localhost: verify and store a card, or pay or hold the amount; with customer_code for that customer",
@@ -71,7 +71,7 @@ impl Connector for Helcim {
             Input::flag("display_contact_fields"),
             Input::object("custom_styling"),
             Input::object("customer_request"),
-            Input::object("invoice_request"),
+            Input::object("invoice_request").amounts("its amounts are in major units: 10.50 is USD 10.50"),
         ])
         .worst_case(
             "verify and store stolen cards (card testing) or pay that amount with them; with hide_existing_payment_details false pay with the customer's saved cards",

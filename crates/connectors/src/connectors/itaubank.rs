@@ -6,6 +6,9 @@ use crate::prelude::*;
 /// The lifetime of a token where the answer has no `expires_in`, in seconds.
 const LIFETIME: u32 = 300;
 
+/// Where the bank says how the certificate of live calls is made.
+const CERTIFICATE: Source = Source::page("Itaú devportal, Certificado dinâmico");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: Secret,
@@ -46,8 +49,9 @@ impl Connector for Itaubank {
         credentials: &[
             required("client_id").public(),
             required("client_secret"),
-            optional("certificates"),
-            optional("private_key"),
+            optional("certificates")
+                .found_in("The bank issues it for your certificate request (dynamic certificate)", CERTIFICATE),
+            optional("private_key").found_in("You make it, for the certificate request", CERTIFICATE),
         ],
         grants: &[server_grant(
             "access_token",

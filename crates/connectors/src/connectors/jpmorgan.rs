@@ -14,6 +14,12 @@ const AUDIENCE: &str = "https://idag2.jpmorganchase.com/adfs/oauth2/token";
 /// each assertion is used at once.
 const ASSERTION_SECONDS: i64 = 600;
 
+/// Where the vendor says how a request for a token is signed.
+const SIGNING: Source = Source::sdk("repository jpmorgan-payments/authentication");
+
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developer.payments.jpmorgan.com/blog/guides/oauth");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: String,
@@ -63,10 +69,15 @@ impl Connector for Jpmorgan {
         ),
         hosts: &[Host::main(MOCK, MOCK), IDENTITY],
         credentials: &[
-            required("client_id").public(),
-            optional("client_secret"),
-            optional("private_key"),
-            optional("certificate_thumbprint").public(),
+            required("client_id")
+                .public()
+                .found_in("Payments Developer Portal > the project's dashboard: CLIENT_ID", KEYS),
+            optional("client_secret")
+                .found_in("Payments Developer Portal > the project's dashboard: CLIENT_SECRET", KEYS),
+            optional("private_key").found_in("You make it, with the certificate that J.P. Morgan registers", SIGNING),
+            optional("certificate_thumbprint")
+                .public()
+                .found_in("The SHA-1 thumbprint of the certificate that J.P. Morgan registers", SIGNING),
             optional("company_name").public(),
             optional("product_name").public(),
             optional("merchant_purchase_description").public(),

@@ -19,7 +19,7 @@ const INPUTS: &[Input] = &[
     Input::country("purchase_country").required(),
     Input::currency("purchase_currency").required(),
     Input::minor_units("order_amount").required(),
-    Input::objects("order_lines").required(),
+    Input::objects("order_lines").amounts("its amounts and prices are in minor units: 1050 is EUR 10.50").required(),
     Input::text_of("locale", 5),
     Input::one_of("region", &["eu", "na", "oc"]),
     Input::minor_units("order_tax_amount"),
@@ -31,6 +31,10 @@ const INPUTS: &[Input] = &[
     Input::object("billing_address"),
     Input::object("shipping_address"),
 ];
+
+/// Where the vendor says which credentials there are.
+const KEYS: Source =
+    Source::page("https://klarna.com/us/business/merchant-support/what-can-i-do-in-the-settings-section");
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -78,8 +82,10 @@ impl Connector for Klarna {
         ),
         hosts: &[EUROPE, NORTH_AMERICA, OCEANIA],
         credentials: &[
-            required("username").public(),
-            required("password").key_prefixes(&["klarna_live_api_", "klarna_test_api_"]),
+            required("username").public().found_in("Merchant portal > Settings > API credentials: user name", KEYS),
+            required("password")
+                .key_prefixes(&["klarna_live_api_", "klarna_test_api_"])
+                .found_in("Merchant portal > Settings > API credentials: password", KEYS),
         ],
         grants: &[client_grant(
             "payments_session",

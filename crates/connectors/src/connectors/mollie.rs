@@ -12,6 +12,9 @@ const SESSION_LIFETIME: u32 = 900;
 /// The lifetime of an Apple Pay session, in seconds. A later `expiresAt` in it does not count.
 const APPLE_PAY_LIFETIME: u32 = 300;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.mollie.com/connect/getting-started");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -31,7 +34,8 @@ const DESCRIPTION: Input = Input::text("description").required();
 const RETURN_URL: Input = Input::url("return_url").required();
 const SEQUENCE_TYPE: Input = Input::one_of("sequence_type", &["oneoff", "first"]);
 const CUSTOMER_ID: Input = Input::text("customer_id");
-const LINES: Input = Input::objects("lines");
+const LINES: Input =
+    Input::objects("lines").amounts("each amount has a currency and a value in major units: \"10.50\" is EUR 10.50");
 const BILLING_ADDRESS: Input = Input::object("billing_address");
 const SHIPPING_ADDRESS: Input = Input::object("shipping_address");
 const WEBHOOK_URL: Input = Input::url("webhook_url");
@@ -74,11 +78,11 @@ impl Connector for Mollie {
         ),
         hosts: &[Host::main("https://api.mollie.com", "https://api.mollie.com")],
         credentials: &[
-            required("api_key").key_prefixes(&["live_", "test_", "access_"]),
+            required("api_key").key_prefixes(&["live_", "test_", "access_"]).found_in("Web app > Developers > API access tokens > Create access token: standard API key, or advanced access token", Source::page("https://help.mollie.com/hc/en-us/articles/360023732273-What-is-an-API-key")),
             optional("profile_token").public(),
-            optional("client_id").public(),
-            optional("client_secret"),
-            optional("refresh_token"),
+            optional("client_id").public().found_in("Dashboard, at the registration of the app: Client ID", KEYS),
+            optional("client_secret").found_in("Dashboard, at the registration of the app: Client Secret", KEYS),
+            optional("refresh_token").found_in("Mollie's token endpoint answers it after a merchant's consent: refresh token", KEYS),
         ],
         grants: GRANTS,
     };

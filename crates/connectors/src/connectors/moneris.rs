@@ -15,6 +15,9 @@ const LOGIN: [&str; 3] = ["store_id", "api_token", "checkout_id"];
 /// The host of Moneris Checkout.
 const CHECKOUT: Host = Host::named("checkout", "https://gateway.moneris.com", "https://gatewayt.moneris.com");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developer.moneris.com/moneris-api/docs/authentication-api-keys");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: String,
@@ -62,7 +65,7 @@ impl Connector for Moneris {
              Checkout the mode.",
         ),
         hosts: &[Host::main("https://api.moneris.io", "https://api.sb.moneris.io"), CHECKOUT],
-        credentials: &[required("client_id").public(), required("client_secret"), optional("merchant_id").public()],
+        credentials: &[required("client_id").public().found_in("Developer Portal > Access & Credentials > the client credentials application: Application ID", KEYS), required("client_secret").found_in("Developer Portal > Access & Credentials > the client credentials application: Client Secret", KEYS), optional("merchant_id").public()],
         grants: &[
             server_grant(
                 "oauth_client_credentials",

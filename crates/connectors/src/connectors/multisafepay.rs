@@ -48,7 +48,10 @@ impl Connector for Multisafepay {
             "Keys of test and live accounts have the same form; the hosts differ (npm package @multisafepay/api-wrapper 1.0.1).",
         ),
         hosts: &[Host::main("https://api.multisafepay.com", "https://testapi.multisafepay.com")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").found_in(
+            "Dashboard > Websites > the website: API key",
+            Source::page("https://docs.multisafepay.com/docs/sites"),
+        )],
         grants: &[client_grant(
             "api_token",
             "start Payment Components and encrypt payment details",

@@ -3,6 +3,9 @@
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developer.nexigroup.com/payengine/en-EU/docs/my-account");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     merchant_id: String,
@@ -39,7 +42,7 @@ impl Connector for Nexinets {
         ],
         mode_shown: ModeShown::No("Keys have no prefix in the vendor's PHP SDK and specification."),
         hosts: &[Host::main("https://api.payengine.de", "https://apitest.payengine.de")],
-        credentials: &[required("merchant_id").public(), required("api_key")],
+        credentials: &[required("merchant_id").public().found_in("PayEngine portal > My Account: Merchant ID", KEYS), required("api_key").found_in("PayEngine portal > My Account > Generate: private API key", KEYS)],
         grants: &[client_grant("order", "pay that one order on the hosted page", Lifetime::Unpublished, order)
             .by_default()
             .inputs(&[

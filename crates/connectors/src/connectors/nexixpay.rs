@@ -85,7 +85,10 @@ impl Connector for Nexixpay {
         ],
         mode_shown: ModeShown::No("Keys are UUIDs, which tell no environment (samples of the Build document)."),
         hosts: &[Host::main("https://xpay.nexigroup.com", "https://xpaysandbox.nexigroup.com")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").found_in(
+            "XPay Back Office > Admin > APIKey > Add new APIKey: the API key of the terminal",
+            Source::third_party("docs.unified.to, Nexi XPay integration"),
+        )],
         grants: &[
             client_grant(
                 "hpp_verify",

@@ -22,6 +22,9 @@ const NEW_SESSION: MintingEndsEarlier =
     MintingEndsEarlier::No("each call makes a session of its own (docs.nuvei.com, openOrder)");
 const DECLINES: &str = "a limit on declines (sessionCardDeclineLimit) can end the session earlier";
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.nuvei.com/documentation/control-panel-docs/settings/my-account");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     merchant_id: String,
@@ -58,9 +61,9 @@ impl Connector for Nuvei {
         mode_shown: ModeShown::No("Ids are digits, which tell no environment (request definitions of nuvei, npm, 1.0.2)."),
         hosts: &[Host::main("https://secure.safecharge.com", "https://ppp-test.nuvei.com")],
         credentials: &[
-            required("merchant_id").public(),
-            required("merchant_site_id").public(),
-            required("merchant_secret"),
+            required("merchant_id").public().found_in("Control Panel > Settings > My Account > Account Details: Merchant ID", KEYS),
+            required("merchant_site_id").public().found_in("Control Panel > Settings > My Account > Account Details: Merchant Site ID", KEYS),
+            required("merchant_secret").found_in("Control Panel > Settings > My Account > Account Details: Secret Key", KEYS),
         ],
         grants: &[
             client_grant(

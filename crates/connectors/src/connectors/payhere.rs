@@ -41,8 +41,8 @@ impl Connector for Payhere {
         mode_shown: ModeShown::No("No page of the vendor shows a form of app ids that tells the environments apart."),
         hosts: &[Host::main("https://www.payhere.lk", "https://sandbox.payhere.lk")],
         credentials: &[
-            required("app_id").public(),
-            required("app_secret"),
+            required("app_id").public().found_in("Settings > API Keys > View Credentials: App ID", RETRIEVAL),
+            required("app_secret").found_in("Settings > API Keys > View Credentials: App Secret", RETRIEVAL),
             optional("merchant_id").public(),
             optional("merchant_secret"),
         ],

@@ -78,7 +78,7 @@ impl Connector for Payload {
             "Test keys begin with test_secret_key_, live keys with secret_key_; each answer names its environment, too (environ, payload-api 1.1.1).",
         ),
         hosts: &[Host::main("https://api.payload.com", "https://api.payload.com")],
-        credentials: &[required("auth_key_map").nested()],
+        credentials: &[required("auth_key_map").nested().found_in("Dashboard > Settings > API Keys: secret key, as api_key of each currency", Source::page("https://docs.payload.co/apis/authentication/"))],
         grants: &[
             client_grant(
                 "payment_method_form",
@@ -100,7 +100,7 @@ impl Connector for Payload {
                 Lifetime::Unpublished,
                 payment_form,
             )
-            .inputs(&[CURRENCY, API_VERSION, Input::decimal("amount").required(), Input::object("payment")])
+            .inputs(&[CURRENCY, API_VERSION, Input::decimal("amount").required(), Input::object("payment").amounts("amount is in major units: 10.50 is USD 10.50")])
             .worst_case("make that payment, also with a stolen card", &[Bound::Amount, Bound::Object])
             .client_source(FOR_PAYLOAD_JS)
             .minting_ends_earlier(NEW_TOKEN),

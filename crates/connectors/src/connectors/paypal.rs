@@ -11,6 +11,9 @@ use api::{Credentials, PAYPAL_JS};
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developer.paypal.com/docs/integration/admin/manage-apps/");
+
 pub(super) struct Paypal;
 
 impl Connector for Paypal {
@@ -52,7 +55,16 @@ impl Connector for Paypal {
             "Client ids and secrets of the sandbox and of live calls have the same form (REST authentication page).",
         ),
         hosts: &[Host::main("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")],
-        credentials: &[required("client_id").public(), required("client_secret"), optional("payer_id").public()],
+        credentials: &[
+            required("client_id")
+                .public()
+                .found_in("Developer Dashboard > My Apps & Credentials > the app: client ID", KEYS),
+            required("client_secret").found_in("Developer Dashboard > My Apps & Credentials > the app: secret", KEYS),
+            optional("payer_id").public().found_in(
+                "The seller's dashboard > Account settings > Business Information: PayPal Merchant ID",
+                Source::third_party("docs.gr4vy.com, PayPal"),
+            ),
+        ],
         grants: &[
             tokens::CLIENT_TOKEN,
             tokens::IDENTITY_CLIENT_TOKEN,

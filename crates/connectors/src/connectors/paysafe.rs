@@ -30,6 +30,9 @@ const CLIENT: &[ClientParameter] = &[
 /// The lifetime of a token where the answer states none, in seconds.
 const LIFETIME: u32 = 900;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developer.paysafe.com/en/api-docs/paysafe-checkout/before-you-begin/");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     username: Secret,
@@ -71,7 +74,12 @@ impl Connector for Paysafe {
         ],
         mode_shown: ModeShown::No("User names and passwords have no prefix (developer.paysafe.com); the host decides."),
         hosts: &[Host::main("https://api.paysafe.com", "https://api.test.paysafe.com")],
-        credentials: &[required("username").public(), required("password")],
+        credentials: &[
+            required("username")
+                .public()
+                .found_in("Business Portal > Integrate > API Keys > private key: Key Username", KEYS),
+            required("password").found_in("Business Portal > Integrate > API Keys > private key: Key Password", KEYS),
+        ],
         grants: &[client_grant(
             "single_use_customer_token",
             "see that customer's saved cards and addresses, add, edit and delete cards, and pay with them, once",

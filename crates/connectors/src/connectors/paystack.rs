@@ -5,7 +5,7 @@ use crate::prelude::*;
 
 const INPUTS: &[Input] = &[
     Input::text("email").required(),
-    Input::integer("amount", 1, 999_999_999_999).required(),
+    Input::minor_units_from("amount", 1).required(),
     Input::currency("currency"),
     Input::url("callback_url"),
     Input::texts_of("channels", 7),
@@ -13,7 +13,7 @@ const INPUTS: &[Input] = &[
     Input::integer("invoice_limit", 1, 1_000_000),
     Input::text("split_code"),
     Input::text("subaccount"),
-    Input::text_of("transaction_charge", 12),
+    Input::text_of("transaction_charge", 12).amounts("in minor units: \"1050\" is NGN 10.50"),
     Input::one_of("bearer", &["account", "subaccount"]),
     Input::text("label"),
 ];
@@ -54,7 +54,10 @@ impl Connector for Paystack {
             "Keys begin with sk_test_ or sk_live_ (https://paystack.com/docs/api/authentication/).",
         ),
         hosts: &[Host::main("https://api.paystack.co", "https://api.paystack.co")],
-        credentials: &[required("api_key").key_prefixes(&["sk_"])],
+        credentials: &[required("api_key").key_prefixes(&["sk_"]).found_in(
+            "Dashboard > Settings > API Keys & Webhooks: Secret Key",
+            Source::page("https://support.paystack.com/en/articles/2123458"),
+        )],
         grants: &[client_grant(
             "transaction_access_code",
             "pay that one transaction",

@@ -34,6 +34,9 @@ const IS_STAGING: ClientParameter = ClientParameter::new(
     "the argument isStaging of the mobile SDKs",
 );
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://business.paytm.com/docs/getting-started");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     merchant_id: String,
@@ -91,9 +94,12 @@ impl Connector for Paytm {
         ),
         hosts: &[Host::main("https://secure.paytmpayments.com", "https://securestage.paytmpayments.com")],
         credentials: &[
-            required("merchant_id").public(),
-            required("merchant_key"),
-            required("website").public(),
+            required("merchant_id").public().found_in("Dashboard, account credentials: MID (Merchant ID)", KEYS),
+            required("merchant_key").found_in("Dashboard, account credentials: Merchant Key", KEYS),
+            required("website").public().found_in(
+                "Test: WEBSTAGING; live: the dashboard shows it: WEBSITE",
+                Source::page("https://paytmpayments.com/docs/v1/payment-gateway/deprecated-flow-integration"),
+            ),
             optional("client_id").public(),
         ],
         grants: &[

@@ -11,6 +11,11 @@ const SAME_TOKEN: MintingEndsEarlier = MintingEndsEarlier::No("GPO's pages: the 
 const CLIENT_ID: Input = Input::text("client_id");
 const CLIENT_SECRET: Input = Input::secret("client_secret");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page(
+    "https://developers.payu.com/europe/api/ and https://docs.payu.in/docs/get-client-id-and-secret-from-dashboard",
+);
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -40,7 +45,7 @@ impl Connector for Payu {
         ],
         mode_shown: ModeShown::No("POS ids are digits in both environments of GPO (its OpenAPI file has one of each)."),
         hosts: &[Host::main("https://secure.payu.com", "https://secure.snd.payu.com"), INDIA],
-        credentials: &[required("api_key"), required("api_secret")],
+        credentials: &[required("api_key").found_in("Europe: the keys of the point of sale (POS): OAuth protocol - client_id; India: Merchant Dashboard > Developer > API Details: Client ID", KEYS), required("api_secret").found_in("Europe: the keys of the point of sale (POS): OAuth protocol - client_secret; India: Merchant Dashboard > Developer > API Details: Client Secret", KEYS)],
         grants: &[
             server_grant(
                 "client_credentials",

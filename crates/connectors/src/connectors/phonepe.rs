@@ -16,7 +16,7 @@ const CLIENT_SECRET: Input = Input::secret("client_secret").required();
 const CLIENT_VERSION: Input = Input::digits("client_version", 16).required();
 /// Orders: the bounds are those of the page "Creating Order Token".
 const LIFETIME: Lifetime = Lifetime::Settable { min: 300, default: 1200, max: 3600 };
-const AMOUNT: Input = Input::integer("amount", 100, 999_999_999_999).required();
+const AMOUNT: Input = Input::minor_units_from("amount", 100).required();
 const ORDER_ID: Input = Input::text_of("merchant_order_id", 63);
 const NO_RETRY: Input = Input::flag("disable_payment_retry");
 const META_INFO: Input = Input::object("meta_info");

@@ -7,6 +7,9 @@ use crate::prelude::*;
 
 const SDK: Source = Source::sdk("PyPI pinelabs-python 0.2.1");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://www.pinelabs.com/docs/online-payments/use-cases/dashboard/settings");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: Secret,
@@ -34,7 +37,10 @@ impl Connector for PinelabsOnline {
         )],
         mode_shown: ModeShown::No("Client ids and secrets have no form that the pages or the SDK document."),
         hosts: &[Host::main("https://api.pluralpay.in", "https://pluraluat.v2.pinepg.in")],
-        credentials: &[required("client_id").public(), required("client_secret")],
+        credentials: &[
+            required("client_id").public().found_in("Merchant dashboard > Settings > Credentials: Client ID", KEYS),
+            required("client_secret").found_in("Merchant dashboard > Settings > Credentials: Client Secret", KEYS),
+        ],
         grants: &[
             client_grant(
                 "checkout_token",
@@ -44,7 +50,7 @@ impl Connector for PinelabsOnline {
             )
             .by_default_with("amount")
             .inputs(&[
-                Input::integer("amount", 100, 100_000_000).required(),
+                Input::minor_units_of("amount", 100, 100_000_000).required(),
                 Input::currency("currency").required(),
                 Input::one_of("integration_mode", &["REDIRECT", "IFRAME", "SDK"]),
                 Input::flag("pre_auth"),

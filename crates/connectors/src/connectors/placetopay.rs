@@ -16,6 +16,9 @@ const USER_AGENT: Input = Input::text("user_agent").required();
 const LOCALE: Input = Input::text_of("locale", 5);
 const BUYER: Input = Input::object("buyer");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::sdk("repository placetopay-org/placetopay-docs, src/pages/authentication.mdx");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     login: Secret,
@@ -46,7 +49,10 @@ impl Connector for Placetopay {
         ],
         mode_shown: ModeShown::No("Logins and keys have no form that the library or the pages document."),
         hosts: &[Host::main("https://checkout.placetopay.com", "https://checkout-test.placetopay.com")],
-        credentials: &[required("login").public(), required("tran_key")],
+        credentials: &[
+            required("login").public().found_in("PlacetoPay hands it out at the start of the integration: login", KEYS),
+            required("tran_key").found_in("PlacetoPay hands it out at the start of the integration: secretKey", KEYS),
+        ],
         grants: &[
             client_grant("subscription_session", "store one card on the hosted page", LIFETIME, subscription_session)
                 .by_default()
@@ -59,7 +65,14 @@ impl Connector for Placetopay {
                 .server_parameters(SERVER_PARAMETERS)
                 .minting_ends_earlier(EACH_CALL),
             client_grant("payment_session", "pay that one amount on the hosted page", LIFETIME, payment_session)
-                .inputs(&[RETURN_URL, IP_ADDRESS, USER_AGENT, LOCALE, BUYER, Input::object("payment").required()])
+                .inputs(&[
+                    RETURN_URL,
+                    IP_ADDRESS,
+                    USER_AGENT,
+                    LOCALE,
+                    BUYER,
+                    Input::object("payment").amounts("amount.total is in major units: 10.50 is USD 10.50").required(),
+                ])
                 .worst_case(
                     "pay that amount, so try stolen cards on it (card testing), and see the buyer's data of the page",
                     &[Bound::Amount, Bound::Object],

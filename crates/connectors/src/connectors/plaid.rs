@@ -30,6 +30,10 @@ const HOSTED_LINK_URL: ClientParameter = ClientParameter::new(
 const NEW_TOKEN_EACH_TIME: MintingEndsEarlier =
     MintingEndsEarlier::No("plaid 47.0.0: a token can be used until its expiration");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source =
+    Source::page("https://support.plaid.com/hc/en-us/articles/360008422293-API-key-rotation-and-permissions");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: String,
@@ -59,7 +63,10 @@ impl Connector for Plaid {
             "Keys have no prefix (plaid-openapi 2020-09-14); the secret differs for each environment.",
         ),
         hosts: &[Host::main("https://production.plaid.com", "https://sandbox.plaid.com")],
-        credentials: &[required("client_id").public(), required("secret")],
+        credentials: &[
+            required("client_id").public().found_in("Dashboard > Keys: client_id", KEYS),
+            required("secret").found_in("Dashboard > Keys: the secret of the environment", KEYS),
+        ],
         grants: &[
             client_grant("link_token", "open one Link session for one end user", Lifetime::InReply, link_token)
                 .by_default()
@@ -151,7 +158,7 @@ const LINK: &[Input] = &[
     Input::object("income_verification"),
     Input::object("investments"),
     Input::object("investments_auth"),
-    Input::object("payment_configuration"),
+    Input::object("payment_configuration").amounts("amount is in major units: \"10.50\" is USD 10.50"),
     Input::object("payment_initiation"),
     Input::object("statements"),
     Input::object("transactions"),

@@ -11,6 +11,9 @@ const LIFETIME: u32 = 300;
 const MAX_ORDER: usize = 64;
 const ORDER_SIGNS: &str = "-_.";
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::third_party("docs.gr4vy.com, Powertranz");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     power_tranz_id: Secret,
@@ -46,7 +49,7 @@ impl Connector for Powertranz {
         ],
         mode_shown: ModeShown::No("Ids and passwords have no prefix (cloudcogsio/omnipay-powertranz-3ds2-gateway)."),
         hosts: &[Host::main("https://gateway.ptranz.com", "https://staging.ptranz.com")],
-        credentials: &[required("power_tranz_id").public(), required("power_tranz_password")],
+        credentials: &[required("power_tranz_id").public().found_in("The PowerTranz account manager hands it out: PowerTranz ID", KEYS), required("power_tranz_password").found_in("The PowerTranz account manager hands it out: PowerTranz Password", KEYS)],
         grants: &[client_grant(
             "spi_hosted_page",
             "pay that one amount, or verify a card, on the hosted page; that page's result brings the SPI token through the \

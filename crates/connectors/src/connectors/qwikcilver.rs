@@ -10,6 +10,8 @@ const INSTANCE: Host =
 /// The lifetime of a token, in seconds.
 const LIFETIME: u32 = 1200;
 const ROUTER: Source = Source::third_party("PyPI hyperswitch-prism 0.6.0 and the source of its server");
+const GR4VY: Source = Source::third_party("https://gr4vy.mintlify.app/connections/payments/qwikcilver-gift-card");
+const GIVEN: &str = "Qwikcilver gives it; there is no sign-up of one's own";
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -42,11 +44,7 @@ impl Connector for Qwikcilver {
                 ROUTER,
                 "2026-11",
             ),
-            Evidence::new(
-                "user name, password, terminal id and a subdomain as the credentials",
-                Source::third_party("https://gr4vy.mintlify.app/connections/payments/qwikcilver-gift-card"),
-                "2026-11",
-            ),
+            Evidence::new("user name, password, terminal id and a subdomain as the credentials", GR4VY, "2026-11"),
             Evidence::new(
                 "the path on a merchant's own host; the test host; a call without a bootstrap token",
                 Source::third_party("public integrations of shops and cinemas on GitHub"),
@@ -59,10 +57,10 @@ impl Connector for Qwikcilver {
         hosts: &[Host::main("https://api.qwikcilver.com", "https://qc3.qwikcilver.com"), INSTANCE],
         credentials: &[
             optional("bootstrap_bearer_token"),
-            required("terminal_id").public(),
+            required("terminal_id").public().found_in(GIVEN, GR4VY),
             // An id: the vendor's JWT may repeat it.
-            required("username").public(),
-            required("password"),
+            required("username").public().found_in(GIVEN, GR4VY),
+            required("password").found_in(GIVEN, GR4VY),
         ],
         grants: &[server_grant(
             "access_token",

@@ -3,6 +3,9 @@
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.rapyd.net/en/account-credentials.html");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     access_key: Secret,
@@ -49,7 +52,7 @@ impl Connector for Rapyd {
         ],
         mode_shown: ModeShown::No("Neither the pages nor the SDK give the keys a form that shows it."),
         hosts: &[Host::main("https://api.rapyd.net", "https://sandboxapi.rapyd.net")],
-        credentials: &[required("access_key"), required("secret_key")],
+        credentials: &[required("access_key").found_in("Portal > Developers > API access control > Credential Details: Access key", KEYS), required("secret_key").found_in("Portal > Developers > API access control > Credential Details: Secret key", KEYS)],
         grants: &[
             client_grant(
                 "card_token_page",

@@ -24,6 +24,9 @@ const OAUTH_PARAMETERS: &[ClientParameter] = &[
     ClientParameter::new("razorpay_account_id", "the account that consented", "nothing: it names the account"),
 ];
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://razorpay.com/docs/payments/dashboard/account-settings/api-keys/");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: Secret,
@@ -54,7 +57,13 @@ impl Connector for Razorpay {
             "Key ids begin with rzp_test_ or rzp_live_ (npm razorpay 2.9.8 and the vendor's pages).",
         ),
         hosts: &[Host::main("https://api.razorpay.com", "https://api-web-turbo-upi.ext.dev.razorpay.in"), API, AUTH],
-        credentials: &[required("api_key").public(), optional("api_secret")],
+        credentials: &[
+            required("api_key")
+                .public()
+                .found_in("Dashboard > Account & Settings > API Keys > Generate Key: Key Id", KEYS),
+            optional("api_secret")
+                .found_in("Dashboard > Account & Settings > API Keys > Generate Key: Key Secret", KEYS),
+        ],
         grants: &[TURBO_CUSTOMER_SESSION, ORDER, OAUTH_CLIENT_CREDENTIALS, OAUTH_REFRESH_TOKEN],
     };
 
@@ -83,12 +92,12 @@ const ORDER: Grant<StepFn<Credentials>> =
     client_grant("order", "pay this one order in the browser's or the app's checkout", Lifetime::UntilUsed, order)
         .inputs(&[
             // In subunits; the SDK names no least amount.
-            Input::integer("amount", 1, 999_999_999_999).required(),
+            Input::minor_units_from("amount", 1).required(),
             Input::currency("currency").required(),
             Input::one_of("method", &["netbanking", "upi", "card", "emandate", "nach"]),
             Input::text("customer_id"),
             Input::flag("partial_payment"),
-            Input::integer("first_payment_min_amount", 1, 999_999_999_999),
+            Input::minor_units_from("first_payment_min_amount", 1),
         ])
         .metadata(15, 256, 256)
         .worst_case(

@@ -47,7 +47,7 @@ impl Connector for Revolut {
         ],
         mode_shown: ModeShown::No("Secret keys begin with sk_ in both environments (Revolut Merchant API, 2026-04-20)."),
         hosts: &[Host::main("https://merchant.revolut.com", "https://sandbox-merchant.revolut.com")],
-        credentials: &[required("secret_api_key").key_prefixes(&["sk_"]), optional("signing_secret")],
+        credentials: &[required("secret_api_key").key_prefixes(&["sk_"]).found_in("Business account > APIs > Merchant API: Secret key", Source::page("https://developer.revolut.com/docs/guides/accept-payments/get-started/generate-the-api-key")), optional("signing_secret")],
         grants: &[client_grant(
             "order_token",
             "pay that one order, or with an amount of zero verify and save a card",

@@ -38,7 +38,7 @@ impl Connector for Shift4 {
             "Test keys begin with sk_test_ or pr_test_, live keys with sk_live_ or pr_live_ (https://dev.shift4.com/docs/api).",
         ),
         hosts: &[Host::main("https://api.shift4.com", "https://api.shift4.com")],
-        credentials: &[required("api_key").key_prefixes(&["sk_"])],
+        credentials: &[required("api_key").key_prefixes(&["sk_"]).found_in("Backoffice > Account settings > API keys: secret key", Source::page("https://shift4.helpjuice.com/90032-backoffice/529474-api-keys"))],
         grants: &[
             client_grant("checkout_session", "complete this one checkout", Lifetime::Unpublished, checkout_session)
                 .by_default()

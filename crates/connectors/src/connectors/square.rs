@@ -4,6 +4,9 @@
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://developer.squareup.com/docs/build-basics/access-tokens");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     access_token: Option<Secret>,
@@ -53,10 +56,10 @@ impl Connector for Square {
         ),
         hosts: &[Host::main("https://connect.squareup.com", "https://connect.squareupsandbox.com")],
         credentials: &[
-            optional("access_token").key_prefixes(&["EAAA"]),
-            optional("application_id").public(),
-            optional("application_secret").key_prefixes(&["sq0csp-", "sandbox-sq0csb-"]),
-            optional("refresh_token"),
+            optional("access_token").key_prefixes(&["EAAA"]).found_in("Developer Console > the application > Credentials: Access token", KEYS),
+            optional("application_id").public().found_in("Developer Console > the application > Credentials: Application ID", KEYS),
+            optional("application_secret").key_prefixes(&["sq0csp-", "sandbox-sq0csb-"]).found_in("Developer Console > the application > OAuth: Application secret", KEYS),
+            optional("refresh_token").found_in("Square's ObtainToken answers it after a seller's consent: refresh_token", Source::page("https://developer.squareup.com/forums/t/7265")),
         ],
         grants: &[
             client_grant(

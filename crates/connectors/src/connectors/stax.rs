@@ -38,7 +38,10 @@ impl Connector for Stax {
             "Test and live keys are JWTs of one form for one host; the account behind the key decides (Stax's OpenAPI document).",
         ),
         hosts: &[Host::main("https://apiprod.fattlabs.com", "https://apiprod.fattlabs.com")],
-        credentials: &[required("api_key")],
+        credentials: &[required("api_key").found_in(
+            "Stax Pay > Apps > API Keys > New Key: API key",
+            Source::page("https://api-docs.staxpayments.com/docs/accessing-and-creating-api-keys"),
+        )],
         grants: &[
             // For servers: the token makes the same calls as the key, from any origin, any number
             // of times.

@@ -52,7 +52,10 @@ impl Connector for Stripe {
             "Keys begin with sk_test_ or rk_test_, sk_live_ or rk_live_ (https://docs.stripe.com/keys).",
         ),
         hosts: &[Host::main("https://api.stripe.com", "https://api.stripe.com")],
-        credentials: &[required("api_key").key_prefixes(&["sk_", "rk_"])],
+        credentials: &[required("api_key").key_prefixes(&["sk_", "rk_"]).found_in(
+            "Dashboard > Developers > API keys: secret key, or restricted key",
+            Source::page("https://docs.stripe.com/keys"),
+        )],
         grants: &[
             checkout::SETUP,
             customers::EPHEMERAL_KEY,

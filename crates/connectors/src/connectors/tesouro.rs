@@ -9,6 +9,10 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const LIFETIME: Lifetime = Lifetime::Fixed(3600);
 const WIDGET_TOKENS: Source = Source::page("https://docs.tesouro.com/embedded-banking/guides/users/widget-tokens");
 const SUBJECT_TOKEN: Input = Input::secret("subject_token").required();
+const CLIENT_CREDENTIALS: Source =
+    Source::page("https://docs.tesouro.com/embedded-banking/guides/authentication/client-credentials");
+const REACT: Source = Source::page("https://docs.tesouro.com/finops/guides/sdks/react/index");
+const ONBOARDING: &str = "Tesouro gives it at onboarding, after an access request";
 const USER_TOKEN: Source = Source::page("https://docs.tesouro.com/embedded-banking/guides/authentication/user-token");
 
 #[derive(Deserialize)]
@@ -40,7 +44,7 @@ impl Connector for Tesouro {
         evidence: &[
             Evidence::new(
                 "hosts, path, form and answer of access_token; the answer to an expired token",
-                Source::page("https://docs.tesouro.com/embedded-banking/guides/authentication/client-credentials"),
+                CLIENT_CREDENTIALS,
                 "2026-11",
             ),
             Evidence::new("form and answer of user_token, claims of the user's JWT", USER_TOKEN, "2026-11"),
@@ -49,11 +53,7 @@ impl Connector for Tesouro {
                 WIDGET_TOKENS,
                 "2026-11",
             ),
-            Evidence::new(
-                "widget_secret in hex, env of the page's components",
-                Source::page("https://docs.tesouro.com/finops/guides/sdks/react/index"),
-                "2026-11",
-            ),
+            Evidence::new("widget_secret in hex, env of the page's components", REACT, "2026-11"),
             Evidence::new(
                 "30 requests a second, 429 with retry-after",
                 Source::page("https://docs.tesouro.com/embedded-banking/api/concepts/quick-reference"),
@@ -70,10 +70,10 @@ impl Connector for Tesouro {
         ),
         hosts: &[Host::main("https://api.tesouro.com", "https://api.sandbox.tesouro.com")],
         credentials: &[
-            required("api_key").public(),
-            required("api_secret"),
+            required("api_key").public().found_in(ONBOARDING, CLIENT_CREDENTIALS),
+            required("api_secret").found_in(ONBOARDING, CLIENT_CREDENTIALS),
             optional("key1").public(),
-            optional("widget_secret"),
+            optional("widget_secret").found_in(ONBOARDING, REACT),
         ],
         grants: &[
             client_grant(

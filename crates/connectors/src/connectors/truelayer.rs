@@ -10,6 +10,9 @@ const AUTH: Host = Host::named("auth", "https://auth.truelayer.com", "https://au
 /// The lifetime of a resource token that has no `exp` claim.
 const RESOURCE_TOKEN_SECONDS: u32 = 900;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.truelayer.com/docs/application-settings");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: String,
@@ -60,9 +63,9 @@ impl Connector for Truelayer {
         ),
         hosts: &[Host::main("https://api.truelayer.com", "https://api.truelayer-sandbox.com"), AUTH],
         credentials: &[
-            required("client_id").public(),
-            required("client_secret"),
-            optional("private_key"),
+            required("client_id").public().found_in("Console > the app > Settings > Application settings: client_id", KEYS),
+            required("client_secret").found_in("Console > the app: the text file that comes with a new app or a reset secret: client_secret", KEYS),
+            optional("private_key").found_in("You make it, and upload its public key: Console > the app > Settings > Application settings > Payments settings", KEYS),
             optional("kid").public(),
             optional("merchant_account_id").public(),
             optional("account_holder_name").public(),
@@ -97,7 +100,7 @@ impl Connector for Truelayer {
             .minting_ends_earlier(MintingEndsEarlier::No(
                 "Payments API v3: each payment has a resource token of its own",
             ))
-            .inputs(&[Input::object("payment").required(), Input::url("return_uri")])
+            .inputs(&[Input::object("payment").amounts("amount_in_minor is in minor units: 1050 is GBP 10.50").required(), Input::url("return_uri")])
             .metadata(10, 40, 500),
             server_grant("access_token", "use the APIs of its scopes (payments)", Lifetime::Fixed(3600), access_token)
                 .minting_ends_earlier(MintingEndsEarlier::No("https://docs.truelayer.com, Request authentication"))

@@ -14,6 +14,9 @@ const JWT_PAGE: Source = Source::page("https://help.trustpayments.com/hc/en-us/a
 /// The gateway takes the JWT for so many seconds from `iat`.
 const LIFETIME: u32 = 3600;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.trustpayments.com/doc_tag/user/");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     site_reference: String,
@@ -52,7 +55,7 @@ impl Connector for Trustpayments {
         // Never called: the page loads the library from it. Regions other than Europe have hosts of
         // their own.
         hosts: &[Host::main("https://cdn.eu.trustpayments.com", "https://cdn.eu.trustpayments.com")],
-        credentials: &[required("site_reference").public(), optional("username"), optional("password")],
+        credentials: &[required("site_reference").public().found_in("Trust Payments hands it out at sign-up, one for test and one for live: site reference", Source::third_party("support.br-dge.io, Adding a Trust Payments Connection")), optional("username").found_in("MyST > Users > Add user, with the role Webservices: user name", KEYS), optional("password").found_in("MyST > Users > Add user, with the role Webservices: password", KEYS)],
         grants: &[client_grant(
             "jwt",
             "run the listed request types on this site with this amount; without an amount, check and tokenize a card",

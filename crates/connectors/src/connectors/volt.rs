@@ -11,6 +11,10 @@ const LOGIN_PAGE: Source = Source::page("https://docs.volt.io/docs/first_payment
 const DROPIN_PAGE: Source =
     Source::page("https://docs-new.volt.io/api-reference/gateway-legacy/payments/post-dropin-payment");
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source =
+    Source::page("https://docs.volt.io/global-api-payment-processing/how-api-works/api-authentication/");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     username: Secret,
@@ -45,15 +49,21 @@ impl Connector for Volt {
         mode_shown: ModeShown::No("Volt's pages give the four credentials no form that shows it."),
         hosts: &[Host::main("https://gateway.volt.io", "https://gateway.sandbox.volt.io"), API],
         credentials: &[
-            required("username").public(),
-            required("password"),
-            required("client_id").public(),
-            required("client_secret"),
+            required("username")
+                .public()
+                .found_in("Fuzebox > Configuration > Customers > the customer > Credentials: username", KEYS),
+            required("password")
+                .found_in("Fuzebox > Configuration > Customers > the customer > Credentials: password", KEYS),
+            required("client_id")
+                .public()
+                .found_in("Fuzebox > Configuration > Applications > the application: client_id", KEYS),
+            required("client_secret")
+                .found_in("Fuzebox > Configuration > Applications > the application: client_secret", KEYS),
         ],
         grants: &[
             client_grant("embedded_payment", "authorise that one payment", Lifetime::Unpublished, embedded_payment)
                 .inputs(&[
-                    Input::integer("amount", 1, 999_999_999_999).required(),
+                    Input::minor_units_from("amount", 1).required(),
                     Input::currency("currency").required(),
                     Input::one_of("type", &["BILL", "GOODS", "PERSON_TO_PERSON", "SERVICES", "OTHER"]).required(),
                     Input::object("shopper").required(),

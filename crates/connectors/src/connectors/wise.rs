@@ -16,6 +16,13 @@ const NEW_CODE_NEW_TOKENS: MintingEndsEarlier = MintingEndsEarlier::No(
 const ENDED_BY_REFRESH: &str =
     "it ends earlier when the refresh token that came with it is used; that one is the one to keep";
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.wise.com/guides/developer/auth-and-security/client-credentials-token");
+
+/// Where the vendor says which credentials there are.
+const APP_KEYS: Source =
+    Source::page("https://docs.wise.com/guides/product/send-money/use-cases/embedded/authentication-and-access");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     client_id: String,
@@ -62,11 +69,13 @@ impl Connector for Wise {
         ),
         hosts: &[MAIN, MTLS],
         credentials: &[
-            required("client_id").public(),
-            required("client_secret"),
+            required("client_id").public().found_in("Developer Hub: client ID", KEYS),
+            required("client_secret").found_in("Developer Hub: client secret", KEYS),
             optional("refresh_token"),
-            optional("client_certificate"),
-            optional("private_key"),
+            optional("client_certificate")
+                .found_in("You make it, and upload it in the Developer Hub: mTLS certificate", APP_KEYS),
+            optional("private_key")
+                .found_in("You make it, for the mTLS certificate that you upload in the Developer Hub", APP_KEYS),
         ],
         grants: &[
             server_grant(

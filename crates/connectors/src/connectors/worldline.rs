@@ -3,6 +3,10 @@
 
 use crate::prelude::*;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source =
+    Source::page("https://docs.direct.worldline-solutions.com/en/integration/api-developer-guide/authentication");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     api_key: String,
@@ -60,7 +64,14 @@ impl Connector for Worldline {
             "https://api.connect.worldline-solutions.com",
             "https://api.preprod.connect.worldline-solutions.com",
         )],
-        credentials: &[required("api_key").public(), required("api_secret"), required("merchant_account_id").public()],
+        credentials: &[
+            required("api_key")
+                .public()
+                .found_in("Merchant Portal > Developer > Payment API > Add API Key: API Key ID", KEYS),
+            required("api_secret")
+                .found_in("Merchant Portal > Developer > Payment API > Add API Key: Secret API Key", KEYS),
+            required("merchant_account_id").public().found_in("The PSPID, which the keys belong to", KEYS),
+        ],
         grants: &[client_grant(
             "client_session",
             "call the Client API of the merchant for one customer: list products, encrypt card data",

@@ -13,6 +13,9 @@ const REFERENCE: &str = "-_/!@#$%()*=.:;?[]{}~+";
 /// The longest first line of the narrative (the same page).
 const MAX_NARRATIVE: usize = 24;
 
+/// Where the vendor says which credentials there are.
+const KEYS: Source = Source::page("https://docs.worldpay.com/access/products/transfers/v1/get-started");
+
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     username: Secret,
@@ -66,7 +69,11 @@ impl Connector for Worldpay {
             "The vendor documents no form of a user name or an entity that tells the hosts apart.",
         ),
         hosts: &[Host::main("https://access.worldpay.com", "https://try.access.worldpay.com")],
-        credentials: &[required("username"), required("password"), required("entity_id").public()],
+        credentials: &[
+            required("username").found_in("The Implementation Manager hands it out: Basic Auth username", KEYS),
+            required("password").found_in("The Implementation Manager hands it out: Basic Auth password", KEYS),
+            required("entity_id").public(),
+        ],
         grants: &[
             client_grant(
                 "device_data_jwt",
@@ -97,7 +104,7 @@ impl Connector for Worldpay {
             .client_source(Source::page("https://developer.worldpay.com/products/hosted-payment-pages/setup-a-payment"))
             .minting_ends_earlier(MintingEndsEarlier::No("Hosted Payment Pages: each call makes a page of its own"))
             .inputs(&[
-                Input::object("value").required(),
+                Input::object("value").amounts("amount is in minor units: 1050 is GBP 10.50").required(),
                 Input::object("narrative").required(),
                 Input::text("description"),
                 Input::object("result_urls"),

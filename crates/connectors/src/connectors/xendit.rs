@@ -77,7 +77,10 @@ impl Connector for Xendit {
         ],
         mode_shown: ModeShown::ByCredentials("Keys begin with xnd_development_ or xnd_production_ (Xendit's pages)."),
         hosts: &[Host::main("https://api.xendit.co", "https://api.xendit.co")],
-        credentials: &[required("api_key").key_prefixes(&["xnd_development_", "xnd_production_"])],
+        credentials: &[required("api_key").key_prefixes(&["xnd_development_", "xnd_production_"]).found_in(
+            "Dashboard > Settings > Developers > API Keys: secret API key",
+            Source::page("https://docs.xendit.co/docs/create-an-api-key-1"),
+        )],
         grants: &[
             client_grant(
                 "components_session_save",

@@ -13,6 +13,9 @@ pub struct Input {
     pub required: bool,
     /// The form of its value.
     pub kind: InputKind,
+    /// The unit of the amounts in it with an example, in one sentence without a full stop, where the
+    /// form does not say it: an object with amounts.
+    pub amounts: Option<&'static str>,
 }
 
 /// The form of an input's value.
@@ -36,6 +39,8 @@ pub enum InputKind {
     Country,
     /// A whole number within bounds (both ends included).
     Integer(i64, i64),
+    /// An amount in minor units, a whole number within bounds (both ends included).
+    MinorUnits(i64, i64),
     /// An amount in major units: digits with at most three decimals, as text or number.
     Decimal,
     /// `true` or `false`.
@@ -52,9 +57,12 @@ pub enum InputKind {
     Objects,
 }
 
+/// The most that an amount counts: twelve digits, which every connector takes.
+const MOST_MINOR_UNITS: i64 = 999_999_999_999;
+
 impl Input {
     const fn new(name: &'static str, kind: InputKind) -> Self {
-        Self { name, required: false, kind }
+        Self { name, required: false, kind, amounts: None }
     }
 
     /// Text of up to 255 characters.
@@ -94,7 +102,17 @@ impl Input {
 
     /// An amount in minor units, zero included.
     pub const fn minor_units(name: &'static str) -> Self {
-        Self::new(name, InputKind::Integer(0, 999_999_999_999))
+        Self::minor_units_of(name, 0, MOST_MINOR_UNITS)
+    }
+
+    /// An amount in minor units that cannot be zero.
+    pub const fn minor_units_from(name: &'static str, min: i64) -> Self {
+        Self::minor_units_of(name, min, MOST_MINOR_UNITS)
+    }
+
+    /// An amount in minor units within bounds.
+    pub const fn minor_units_of(name: &'static str, min: i64, max: i64) -> Self {
+        Self::new(name, InputKind::MinorUnits(min, max))
     }
 
     /// An amount in major units.
@@ -157,6 +175,20 @@ impl Input {
     pub const fn required(self) -> Self {
         Self { required: true, ..self }
     }
+
+    /// Says the unit of the amounts in it.
+    #[must_use]
+    pub const fn amounts(self, amounts: &'static str) -> Self {
+        Self { amounts: Some(amounts), ..self }
+    }
+
+    /// What it accepts, in words, with the unit of its amounts.
+    pub fn describe(&self) -> String {
+        match self.amounts {
+            Some(amounts) => format!("{}; {amounts}", self.kind.describe()),
+            None => self.kind.describe(),
+        }
+    }
 }
 
 impl InputKind {
@@ -172,7 +204,10 @@ impl InputKind {
             Self::Currency => "a currency code of ISO 4217, such as EUR".into(),
             Self::Country => "a two-letter country code of ISO 3166-1 (GB for the United Kingdom)".into(),
             Self::Integer(min, max) => format!("a whole number from {min} to {max}"),
-            Self::Decimal => "an amount in major units, such as \"10.50\"".into(),
+            Self::MinorUnits(min, max) => {
+                format!("an amount in minor units from {min} to {max}: 1050 is EUR 10.50, and JPY 1050")
+            }
+            Self::Decimal => "an amount in major units: \"10.50\" is EUR 10.50".into(),
             Self::Flag => "true or false".into(),
             Self::OneOf(accepted) => format!("one of {}", accepted.join(", ")),
             Self::Texts(max) => format!("a list of 1 to {max} texts"),
@@ -194,7 +229,7 @@ impl InputKind {
             (Self::Label, Value::String(text)) => is_label(text),
             (Self::Currency, Value::String(text)) => currency_decimals(text).is_some(),
             (Self::Country, Value::String(text)) => is_country(text),
-            (Self::Integer(min, max), Value::Number(number)) => {
+            (Self::Integer(min, max) | Self::MinorUnits(min, max), Value::Number(number)) => {
                 number.as_i64().is_some_and(|number| (min..=max).contains(&number))
             }
             (Self::Decimal, Value::String(text)) => is_decimal(text),
@@ -328,6 +363,10 @@ mod tests {
             (InputKind::Integer(0, 5), json!(5), true),
             (InputKind::Integer(0, 5), json!("5"), false),
             (InputKind::Integer(0, 5), json!(5.5), false),
+            (InputKind::MinorUnits(1, 5), json!(5), true),
+            (InputKind::MinorUnits(1, 5), json!(0), false),
+            (InputKind::MinorUnits(1, 5), json!("5"), false),
+            (InputKind::MinorUnits(1, 5), json!(1.5), false),
             (InputKind::Flag, json!("true"), false),
             (InputKind::OneOf(&["a", "b"]), json!("b"), true),
             (InputKind::Texts(2), json!(["a", "b", "c"]), false),

@@ -41,7 +41,7 @@ impl Keyring {
     /// A key has another form. The error contains no part of the key.
     pub fn configured(current: &Secret, previous: &[Secret]) -> Result<Self, KeyringError> {
         let keys = std::iter::once(current).chain(previous);
-        let keys: Option<Vec<Key>> = keys.map(|key| Some(Key::of(&decode(key.expose())?))).collect();
+        let keys: Option<Vec<Key>> = keys.map(|key| Some(Key::of(&decode_key(key.expose())?))).collect();
         keys.map(Self).ok_or(KeyringError::NotAKey)
     }
 
@@ -106,7 +106,8 @@ impl Key {
     }
 }
 
-fn decode(text: &str) -> Option<[u8; 32]> {
+/// A key as it is configured: 32 bytes as base64 or hex.
+pub fn decode_key(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
     let bytes = if text.len() == 64 { hex::decode(text).ok() } else { STANDARD.decode(text).ok() };
     bytes?.try_into().ok()

@@ -46,11 +46,17 @@ impl CacheKeys {
             digests.map(|(digest, fingerprint)| StoreKey { fingerprint: *fingerprint, digest }).collect()
         };
         let reference = urls(urls(credentials("reference"), Mode::Test), Mode::Live).part(&request.reference);
+        // Callers that use one profile hold none of its secrets: what one of them got is not for another.
+        let of_caller = |input: HashInput| match request.credentials.lent_to() {
+            Some(caller) => input.part("lent to").part(caller),
+            None => input,
+        };
+        let reference = of_caller(reference);
         // A CLIENT grant's token belongs to one reference, also where a backend asks for the values
         // that came with it.
         let shared = is_shared(request).then(|| match exchanges_secret(request) {
             true => one_secret(request, &fields),
-            false => asked_for(request, credentials("shared")),
+            false => of_caller(asked_for(request, credentials("shared"))),
         });
         let reference = store_keys(reference);
         let shared = shared.map(store_keys).unwrap_or_default();

@@ -221,8 +221,8 @@ pub(super) fn connector(
 /// Resolves names. Only hosts that the operator configured may have an address inside this network:
 /// a name of a connector that has one is a mistake, or an attack on the resolver.
 #[derive(Clone)]
-struct PublicAddresses {
-    system: GaiResolver,
+struct PublicAddresses<R = GaiResolver> {
+    system: R,
     settings: Arc<ArcSwap<ConnectSettings>>,
 }
 
@@ -230,7 +230,10 @@ struct PublicAddresses {
 #[error("the name has an address that is not public")]
 struct NotPublic;
 
-impl Service<Name> for PublicAddresses {
+impl<R> Service<Name> for PublicAddresses<R>
+where
+    R: Service<Name, Error: Into<BoxError>, Response: Iterator<Item = SocketAddr>, Future: Send + 'static>,
+{
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = BoxError;
     type Future = Connecting<Self::Response>;
@@ -243,7 +246,7 @@ impl Service<Name> for PublicAddresses {
         let may_be_inside = self.settings.load().operator_hosts.contains(name.as_str());
         let resolving = self.system.call(name);
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = resolving.await?.collect();
+            let addresses: Vec<SocketAddr> = resolving.await.map_err(Into::into)?.collect();
             if !may_be_inside && addresses.iter().any(|address| !is_public(address.ip())) {
                 return Err(NotPublic.into());
             }
@@ -363,6 +366,54 @@ mod tests {
         ] {
             assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
         }
+    }
+
+    /// Gives these addresses, the next ones at each question.
+    struct Answers(std::vec::IntoIter<&'static [&'static str]>);
+
+    impl Service<Name> for Answers {
+        type Response = std::vec::IntoIter<SocketAddr>;
+        type Error = BoxError;
+        type Future = std::future::Ready<Result<Self::Response, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Name) -> Self::Future {
+            let answer = self.0.next().expect("one question for each connection");
+            let addresses: Vec<SocketAddr> =
+                answer.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect();
+            std::future::ready(Ok(addresses.into_iter()))
+        }
+    }
+
+    /// The addresses that were looked at are those that are called: a name that changes between the two
+    /// gains nothing.
+    #[tokio::test]
+    async fn a_name_with_an_address_inside_is_not_called_and_each_connection_asks_once() {
+        const ANSWERS: [(&[&str], bool); 6] = [
+            (&["8.8.8.8"], true),
+            (&["127.0.0.1"], false),
+            (&["8.8.8.8", "10.0.0.1"], false),
+            (&["::ffff:169.254.169.254"], false),
+            (&["2606:4700::1", "64:ff9b::a00:1"], false),
+            (&["2606:4700::1"], true),
+        ];
+        let answers: Vec<&[&str]> = ANSWERS.iter().map(|(answer, _)| *answer).collect();
+        let settings = ConnectSettings { operator_hosts: ["inside.example".to_owned()].into(), ..Default::default() };
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let mut names = PublicAddresses { system: Answers(answers.into_iter()), settings: settings.clone() };
+        for (answer, may_be_called) in ANSWERS {
+            let called = names.call("api.vendor.example".parse().unwrap()).await;
+            let called: Option<Vec<String>> =
+                called.ok().map(|addresses| addresses.map(|address| address.ip().to_string()).collect());
+            assert_eq!(called.is_some(), may_be_called, "{answer:?}");
+            assert!(called.is_none_or(|called| called == answer), "{answer:?}");
+        }
+        let inside = Answers(vec![&["10.0.0.1"][..]].into_iter());
+        let mut names = PublicAddresses { system: inside, settings };
+        assert!(names.call("inside.example".parse().unwrap()).await.is_ok(), "the operator configured it");
     }
 
     #[test]

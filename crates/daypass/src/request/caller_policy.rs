@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::request::connector_id::canonical_id;
 
 /// The rules for one caller. A rule that is absent limits nothing, and an empty list allows nothing.
+/// Only profiles must be given.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallerPolicy {
@@ -28,6 +29,8 @@ pub struct CallerPolicy {
     pub client_token_max_seconds: Option<u32>,
     /// Inputs that must be there, by itself or by the operator's defaults.
     pub required_inputs: BTreeSet<String>,
+    /// The credential profiles that it may use.
+    pub profiles: BTreeSet<String>,
     /// Most calls a second, and at once.
     pub calls_per_second: Option<u32>,
 }

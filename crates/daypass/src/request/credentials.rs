@@ -13,6 +13,9 @@ pub struct RawCredentials {
     /// The connector that they name, as the caller wrote it.
     pub connector: String,
     fields: Map<String, Value>,
+    /// The caller to whom the operator lends these credentials: empty for one without a name. `None`
+    /// where the caller sent its own.
+    lent_to: Option<String>,
 }
 
 impl std::fmt::Debug for RawCredentials {
@@ -56,7 +59,18 @@ impl RawCredentials {
     /// that they know.
     pub fn new(connector: String, mut fields: Map<String, Value>) -> Self {
         fields.retain(|_, value| !value.is_null());
-        Self { connector, fields }
+        Self { connector, fields, lent_to: None }
+    }
+
+    /// The same credentials, lent to this caller.
+    pub(super) fn lent(&self, caller: &str) -> Self {
+        let (connector, fields) = (self.connector.clone(), self.fields.clone());
+        Self { connector, fields, lent_to: Some(caller.to_owned()) }
+    }
+
+    /// The caller to whom they are lent.
+    pub(crate) fn lent_to(&self) -> Option<&str> {
+        self.lent_to.as_deref()
     }
 
     /// Takes a field out.

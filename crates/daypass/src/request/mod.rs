@@ -11,6 +11,7 @@ pub(crate) mod credentials;
 mod feature_data;
 mod further_fields;
 mod positions;
+pub(crate) mod profiles;
 pub(crate) mod validated;
 
 use connectors::{Error, FieldViolation, Kind, Registration, Result};
@@ -30,6 +31,8 @@ pub struct IncomingRequest<'a> {
     pub header_connector: Option<&'a str>,
     /// The credentials, if there were any; or why they could not be read.
     pub credentials: Result<Option<RawCredentials>>,
+    /// The credential profile that the request names.
+    pub profile: Option<&'a str>,
     /// `metadata`, JSON.
     pub metadata: Option<&'a str>,
     /// `connector_feature_data`, JSON.

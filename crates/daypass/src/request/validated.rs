@@ -164,7 +164,8 @@ fn redacted<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
 fn no_credentials() -> Error {
     Error::new(
         Kind::InvalidCredentials,
-        "no credentials: send them as request metadata, x-connector-auth: {\"<Connector>\": {…}}",
+        "no credentials: send them as request metadata, x-connector-auth: {\"<Connector>\": {…}}, or name a profile that \
+         the operator gave this caller in x-credential-profile",
     )
 }
 

@@ -24,6 +24,7 @@ fn check(connector: &str, fields: &Map<String, Value>) -> Result<(), connectors:
         connector: Some(connector),
         header_connector: None,
         credentials: RawCredentials::parse_auth(credentials.as_bytes(), None).map(Some),
+        profile: None,
         metadata: None,
         feature_data: None,
         test_mode: None,

@@ -313,6 +313,7 @@ impl Ask {
             connector: None,
             header_connector: None,
             credentials: RawCredentials::parse(credentials.as_bytes()).map(Some),
+            profile: None,
             metadata: None,
             feature_data: Some(&data),
             test_mode: Some(true),

@@ -103,6 +103,7 @@ impl TestRequest {
             connector: None,
             header_connector: None,
             credentials: RawCredentials::parse(self.credentials.to_string().as_bytes()).map(Some),
+            profile: None,
             metadata: self.metadata.as_deref(),
             feature_data: Some(&data),
             test_mode: Some(self.test_mode),

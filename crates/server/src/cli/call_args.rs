@@ -154,6 +154,7 @@ impl PreparedCall {
             connector: Some(&self.connector),
             header_connector: None,
             credentials: RawCredentials::parse(self.credentials.as_bytes()).map(Some),
+            profile: None,
             metadata: self.metadata.as_deref(),
             feature_data: Some(&self.feature_data),
             test_mode: self.test_mode,

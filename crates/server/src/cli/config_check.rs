@@ -6,9 +6,9 @@ use clap::Subcommand;
 
 use super::{failure::Failure, print::print_line};
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, check::Checked},
     engine::{self, Process},
-    tls,
+    reference, tls,
 };
 
 /// Look at the configuration
@@ -20,7 +20,8 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check the configuration file and the environment, and say everything that is wrong
+    /// Check the configuration file and the environment: say everything that is wrong, or print the
+    /// settings in effect without their secrets
     Check {
         /// The configuration file (TOML)
         #[arg(long, env = "DAYPASS_CONFIG")]
@@ -30,18 +31,17 @@ enum Command {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let Command::Check { config } = &args.command;
-    let config = Config::load(config.as_deref())?;
-    let mut faults = config.faults();
-    let engine_fault = engine::build(&config, Process::Command).err().map(|error| error.to_string());
-    let tls_fault = config.tls.as_ref().and_then(|files| tls::from_files(files).err()).map(|error| error.to_string());
-    for fault in engine_fault.into_iter().chain(tls_fault) {
-        if !faults.contains(&fault) {
-            faults.push(fault);
-        }
+    let mut checked = Checked::read(config.as_deref())?;
+    let engine_fault = engine::build(&checked.config, Process::Command).err().map(|error| error.to_string());
+    let tls_fault = checked.config.tls.as_ref().and_then(|files| tls::from_files(files).err());
+    for fault in engine_fault.into_iter().chain(tls_fault.map(|error| error.to_string())) {
+        checked.add(&fault);
     }
-    if !faults.is_empty() {
-        return Err(ConfigError::Faults(faults).into());
+    if !checked.faults.is_empty() {
+        return Err(ConfigError::Faults(checked.faults).into());
     }
-    print_line!("the configuration is good: RPC on {}, admin on {}", config.listen, config.admin_listen);
+    let Config { listen, admin_listen, .. } = &checked.config;
+    print_line!("{}", checked.effective(reference::settings()).trim_end());
+    print_line!("# the configuration is good: RPC on {listen}, admin on {admin_listen}");
     Ok(())
 }

@@ -87,6 +87,11 @@ fn explain(meta: &Meta) {
     print_line!("{}\n", meta.docs);
     let fields: Vec<String> = meta.credentials.iter().map(describe_field).collect();
     print_wrapped("credentials  ", 13, &fields.join(", "));
+    for field in meta.credentials {
+        if let Some(place) = field.found_in {
+            print_wrapped(&format!("{:13}{}: ", "", field.name), 15, place.path);
+        }
+    }
     print_wrapped("mode         ", 13, meta.mode_shown.text());
     for grant in meta.grants {
         explain_grant(meta, grant);
@@ -110,7 +115,7 @@ fn explain_grant(meta: &Meta, grant: &Grant) {
     named("worst case", if grant.audience == Audience::Client { grant.worst_case } else { "" });
     named("needs", &connector_docs::needs(grant).replace('`', ""));
     for input in grant.inputs {
-        named("input", &format!("{}: {}", input.name, input.kind.describe()));
+        named("input", &format!("{}: {}", input.name, input.describe()));
     }
     named("scopes", &scopes(grant));
     if let Some(command) = command(meta, grant) {

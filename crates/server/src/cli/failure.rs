@@ -102,6 +102,14 @@ pub(super) enum Failure {
     /// The sandbox refused.
     #[error("{0}")]
     Sandbox(String),
+    /// The chain of the audit log is broken.
+    #[error("{what}: {faults} faults")]
+    Audit {
+        /// The lines that were looked at.
+        what: String,
+        /// Their faults.
+        faults: u64,
+    },
     /// A response cannot be printed.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

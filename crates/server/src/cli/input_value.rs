@@ -30,7 +30,7 @@ pub(super) fn input_value(kind: Option<InputKind>, text: &str) -> Value {
             | InputKind::Decimal
             | InputKind::OneOf(..),
         ) => return text.into(),
-        Some(InputKind::Integer(..)) => Value::is_number,
+        Some(InputKind::Integer(..) | InputKind::MinorUnits(..)) => Value::is_number,
         Some(InputKind::Flag) => Value::is_boolean,
         Some(InputKind::Texts(..) | InputKind::Origins(..) | InputKind::Objects) => Value::is_array,
         Some(InputKind::Object) => Value::is_object,
@@ -61,6 +61,7 @@ mod tests {
             (Some(InputKind::Decimal), "10.50", json!("10.50")),
             (Some(InputKind::OneOf(&["1", "2"])), "1", json!("1")),
             (Some(InputKind::Integer(0, 9)), "7", json!(7)),
+            (Some(InputKind::MinorUnits(0, 9)), "7", json!(7)),
             (Some(InputKind::Integer(0, 9)), "seven", json!("seven")),
             (Some(InputKind::Integer(0, 9)), "true", json!("true")),
             (Some(InputKind::Flag), "true", json!(true)),

@@ -2,6 +2,7 @@
 //! standard error has everything else. Uses the whole crate. Used by the executable.
 
 mod admin_call;
+mod audit;
 mod cache;
 mod call_args;
 mod caller;
@@ -69,6 +70,7 @@ enum Command {
     Config(config_check::Args),
     Policy(policy::Args),
     Migrate(migrate::Args),
+    Audit(audit::Args),
     Cache(cache::Args),
     Caller(caller::Args),
     Healthcheck(healthcheck::Args),
@@ -89,6 +91,7 @@ impl Command {
             Self::Config(args) => config_check::run(&args),
             Self::Policy(args) => policy::run(args),
             Self::Migrate(args) => migrate::run(args),
+            Self::Audit(args) => audit::run(&args),
             Self::Cache(args) => cache::run(args).await,
             Self::Caller(args) => caller::run(&args),
             Self::Healthcheck(args) => healthcheck::run(args).await,

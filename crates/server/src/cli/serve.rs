@@ -3,11 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use sandbox::Sandbox;
+use tracing_subscriber::Layer as _;
 
 use super::{embedded_sandbox, failure::Failure};
 use crate::{
     config::Config,
-    logs,
+    logs, recent_calls,
     reload::Source,
     server::{Reloading, Server},
     signals::{self, Hangups},
@@ -35,7 +36,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let hangups = Hangups::listen();
     let (mut config, digests) = Config::load_with_digests(args.config.as_deref())?;
     let telemetry = Telemetry::start(&config)?;
-    logs::start(&config.log, telemetry.as_ref().map(Telemetry::layers).unwrap_or_default())?;
+    let mut further = telemetry.as_ref().map(Telemetry::layers).unwrap_or_default();
+    if args.sandbox {
+        further.calls = Some(recent_calls::layer().boxed());
+    }
+    logs::start(&config.log, further)?;
     let sandbox = if args.sandbox { Some(embedded_sandbox::start_for(&config).await?) } else { None };
     let source = source(&args, sandbox.as_ref().map(Sandbox::addr));
     (source.amend)(&mut config);

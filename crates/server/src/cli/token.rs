@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let call = PreparedCall::prepare(args.call, Without::Fails).await?;
-    logs::start("warn", logs::CollectorLayers::default())?;
+    logs::start("warn", logs::FurtherLayers::default())?;
     let deadline = Instant::now() + call.config.limits.time_for(None);
     let mut report = CallReport::default();
     let asked = call.engine.create_access_token(call.incoming_request(), deadline, &mut report);

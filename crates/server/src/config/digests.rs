@@ -22,7 +22,7 @@ pub struct SettingDigests(BTreeMap<String, u64>);
 
 impl SettingDigests {
     /// The digests of these settings and files.
-    pub(super) fn of(settings: &Settings, files: Vec<(&'static str, PathBuf)>) -> Self {
+    pub(super) fn of(settings: &Settings, files: Vec<(String, PathBuf)>) -> Self {
         let mut digests = BTreeMap::new();
         for (name, value) in settings {
             add(&mut digests, name.clone(), value);

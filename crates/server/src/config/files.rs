@@ -1,5 +1,5 @@
 //! Settings that name files: relative paths of the configuration file count from its folder, and
-//! each secret setting can be in a file of its own. Used by `config` and `sources`.
+//! each secret setting can be in a file of its own. Used by `config`, `profiles` and `sources`.
 
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -10,6 +10,7 @@ use crate::pem;
 
 /// The secret settings. Each has a variant with `_file` after its name.
 pub(crate) const SECRETS: &[(&str, &str)] = &[
+    ("audit", "key"),
     ("egress", "proxy"),
     ("store", "key"),
     ("store", "previous_keys"),
@@ -18,13 +19,25 @@ pub(crate) const SECRETS: &[(&str, &str)] = &[
     ("telemetry", "otlp_headers"),
 ];
 
+/// Whether the setting of this name is the path of a file.
+fn is_path(name: &str) -> bool {
+    name == "file" || name.ends_with("_file")
+}
+
 /// Makes the relative paths of a configuration file count from its folder.
 pub(super) fn resolve(settings: &mut Dict, folder: &Path) {
     for (name, value) in settings {
         match value {
             Value::Dict(_, inner) => resolve(inner, folder),
+            Value::Array(_, items) => {
+                let tables = items.iter_mut().filter_map(|item| match item {
+                    Value::Dict(_, inner) => Some(inner),
+                    _ => None,
+                });
+                tables.for_each(|inner| resolve(inner, folder));
+            }
             // The content of a file in place of its path stays as it is, for an error without it.
-            Value::String(_, path) if name.ends_with("_file") && !pem::is_pasted(Path::new(path)) => {
+            Value::String(_, path) if is_path(name) && !pem::is_pasted(Path::new(path)) => {
                 *path = folder.join(&*path).to_string_lossy().into_owned();
             }
             _ => {}
@@ -52,27 +65,34 @@ fn read_secret(settings: &mut Dict, table: &str, secret: &str) -> Result<(), Con
         return fail(&format!("{table}.{secret} is given, too"));
     }
     let Value::String(_, file) = &file else { return fail("expected the path of a file") };
-    if pem::is_pasted(Path::new(file)) {
-        return fail("the setting takes the path of a file, not its content");
-    }
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => {
-            return fail(match error.kind() {
-                ErrorKind::NotFound => "there is no such file",
-                ErrorKind::PermissionDenied => "this process may not read the file",
-                ErrorKind::InvalidData => "the file is no text",
-                _ => "the file cannot be read",
-            });
-        }
+    match read_text(Path::new(file)) {
+        Ok(text) => settings.insert(secret.into(), Value::from(text)),
+        Err(fault) => return fail(fault),
     };
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        return fail("the file is empty");
-    }
-    settings.insert(secret.into(), Value::from(text));
     Ok(())
+}
+
+/// The text of a file with a secret, without one line break at its end.
+///
+/// # Errors
+/// The fault, in words for the operator.
+pub(super) fn read_text(file: &Path) -> Result<String, &'static str> {
+    if pem::is_pasted(file) {
+        return Err("the setting takes the path of a file, not its content");
+    }
+    let mut text = fs::read_to_string(file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "there is no such file",
+        ErrorKind::PermissionDenied => "this process may not read the file",
+        ErrorKind::InvalidData => "the file is no text",
+        _ => "the file cannot be read",
+    })?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    if text.ends_with('\r') {
+        text.pop();
+    }
+    if text.is_empty() { Err("the file is empty") } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -103,6 +123,7 @@ mod tests {
             fs::write(path("secret"), format!("{value}\n")).unwrap();
             let config = load(folder.path(), &format!("[{table}]\n{secret}_file = 'secret'")).unwrap();
             let read = match *secret {
+                "key" if *table == "audit" => config.audit.key.unwrap(),
                 "key" => config.store.key.unwrap(),
                 "previous_keys" => config.store.previous_keys[0].clone(),
                 "url" => config.store.url.unwrap(),

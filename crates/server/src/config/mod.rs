@@ -2,9 +2,11 @@
 //! `sources` reads file and environment. Uses the settings of the engine and checks of `auth` and
 //! `logs`. Used by `server`, `engine`, `tls` and `cli`.
 
+pub(crate) mod check;
 mod digests;
 mod error;
 pub(crate) mod files;
+mod profiles;
 mod sources;
 
 use std::{
@@ -14,7 +16,9 @@ use std::{
 };
 
 use connectors::Secret;
-use daypass::{ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Settings, StoreAccess, canonical_id};
+use daypass::{
+    ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Profile, Settings, StoreAccess, canonical_id,
+};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -22,7 +26,11 @@ pub use digests::SettingDigests;
 pub use error::ConfigError;
 
 use crate::{
-    auth::{Authenticator, Caller, ClientCertificates},
+    audit::AuditConfig,
+    auth::{
+        Authenticator, Caller, ClientCertificates,
+        tokens::{TokenIssuer, TokenIssuers},
+    },
     logs, pem,
 };
 
@@ -44,6 +52,8 @@ pub struct Config {
     /// Callers and the hashes of their keys. With none, and without client certificates, calls need
     /// no authentication.
     pub callers: Vec<Caller>,
+    /// Identity providers whose tokens name callers.
+    pub token_issuers: Vec<TokenIssuer>,
     /// Confirms that the RPC port accepts plaintext from other machines.
     pub allow_plaintext_beyond_loopback: bool,
     /// Confirms that calls from other machines need no authentication.
@@ -62,6 +72,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Settings of connections to connectors.
     pub egress: Egress,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// OpenTelemetry.
     pub telemetry: TelemetryConfig,
     /// The store of tokens between calls.
@@ -72,6 +84,11 @@ pub struct Config {
     pub policy: Policy,
     /// Settings of single connectors, by name.
     pub connectors: BTreeMap<String, ConnectorSettings>,
+    /// Credentials that callers use and do not hold, by name.
+    pub profiles: BTreeMap<String, Profile>,
+    /// The files of the profiles, with the settings that name them.
+    #[serde(skip)]
+    pub profile_files: Vec<(String, PathBuf)>,
 }
 
 /// The server's certificate.
@@ -298,6 +315,7 @@ impl Default for Config {
             log: "info".into(),
             tls: None,
             callers: Vec::new(),
+            token_issuers: Vec::new(),
             allow_plaintext_beyond_loopback: false,
             allow_anonymous_beyond_loopback: false,
             allow_admin_beyond_loopback: false,
@@ -306,11 +324,14 @@ impl Default for Config {
             shutdown_grace_ms: 35_000,
             max_connections: 20_000,
             egress: Egress::default(),
+            audit: AuditConfig::default(),
             telemetry: TelemetryConfig::default(),
             store: StoreConfig::default(),
             limits: Limits::default(),
             policy: Policy::default(),
             connectors: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            profile_files: Vec::new(),
         }
     }
 }
@@ -332,19 +353,21 @@ impl Config {
         let mut settings = file.map(sources::file).transpose()?.unwrap_or_default();
         sources::merge(&mut settings, sources::environment()?);
         files::read_secrets(&mut settings)?;
-        let config = Self::from_settings(&settings)?;
+        let profile_files = profiles::read(&mut settings)?;
+        let config = Self { profile_files, ..Self::from_settings(&settings)? };
         let digests = SettingDigests::of(&settings, config.files());
         Ok((config, digests))
     }
 
     /// The files whose content belongs to the configuration, with the settings that name them.
-    pub(crate) fn files(&self) -> Vec<(&'static str, PathBuf)> {
-        let Some(tls) = &self.tls else { return Vec::new() };
-        let mut files = vec![
-            ("tls.certificate_file", tls.certificate_file.clone()),
-            ("tls.private_key_file", tls.private_key_file.clone()),
-        ];
-        files.extend(tls.client_authorities_file.clone().map(|file| ("tls.client_authorities_file", file)));
+    pub(crate) fn files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = self.profile_files.clone();
+        if let Some(tls) = &self.tls {
+            let own = [("certificate_file", &tls.certificate_file), ("private_key_file", &tls.private_key_file)];
+            let authorities = tls.client_authorities_file.iter().map(|file| ("client_authorities_file", file));
+            let named = own.into_iter().chain(authorities);
+            files.extend(named.map(|(name, file)| (format!("tls.{name}"), file.clone())));
+        }
         files
     }
 
@@ -389,7 +412,8 @@ impl Config {
         let mut policy = self.policy.clone();
         // Beyond loopback a SERVER token needs the operator's word.
         policy.server_tokens = policy.server_tokens.or(Some(self.listen.ip().is_loopback()));
-        Settings { limits: self.limits.clone(), policy, connectors: self.connectors.clone() }.canonical()
+        let (connectors, profiles) = (self.connectors.clone(), self.profiles.clone());
+        Settings { limits: self.limits.clone(), policy, connectors, profiles }.canonical()
     }
 
     /// All faults beyond the form of single settings, as texts for the operator.
@@ -401,8 +425,13 @@ impl Config {
             Ok(access) => faults.extend(access.and_then(|access| access.check().err()).map(|error| error.to_string())),
             Err(error) => faults.push(error.to_string()),
         }
-        let callers = Authenticator::new(&self.callers, self.client_certificates());
-        faults.extend(callers.err().map(|error| error.to_string()));
+        match TokenIssuers::new(&self.token_issuers) {
+            Ok(issuers) => {
+                let callers = Authenticator::new(&self.callers, self.client_certificates(), issuers.into());
+                faults.extend(callers.err().map(|error| error.to_string()));
+            }
+            Err(error) => faults.push(error.to_string()),
+        }
         let unknown =
             self.policy.callers.keys().filter(|name| !self.callers.iter().any(|caller| caller.name == **name));
         faults.extend(unknown.map(|name| format!("policy.callers.{name}: no caller in [[callers]] has this name")));
@@ -414,6 +443,7 @@ impl Config {
         }
         faults.extend(self.egress.proxy().err().map(|error| error.to_string()));
         faults.extend(self.telemetry.faults());
+        faults.extend(self.audit.fault().map(|fault| fault.to_string()));
         faults.extend(self.exposure_faults().into_iter().map(ToOwned::to_owned));
         faults
     }
@@ -428,8 +458,7 @@ impl Config {
                      allow_plaintext_beyond_loopback = true",
                 );
             }
-            let anonymous = self.callers.is_empty() && self.client_certificates() == ClientCertificates::NotAccepted;
-            if anonymous && !self.allow_anonymous_beyond_loopback {
+            if self.is_anonymous() && !self.allow_anonymous_beyond_loopback {
                 faults.push(
                     "listen: beyond loopback callers must be known ([[callers]] with key_sha256, or [tls] \
                      client_authorities_file), or allow_anonymous_beyond_loopback = true",
@@ -447,6 +476,8 @@ impl Config {
 
     /// The settings that are on and take a protection away.
     pub(crate) fn insecure(&self) -> Vec<&'static str> {
+        // Everybody who reaches the port then uses these credentials.
+        let open_profiles = self.is_anonymous() && !self.policy.profiles.is_empty();
         let any_certificate = self.tls.as_ref().is_some_and(|tls| tls.any_client_certificate);
         [
             ("allow_plaintext_beyond_loopback", self.allow_plaintext_beyond_loopback),
@@ -454,10 +485,16 @@ impl Config {
             ("allow_admin_beyond_loopback", self.allow_admin_beyond_loopback),
             ("allow_core_dumps", self.allow_core_dumps),
             ("tls.any_client_certificate", any_certificate),
+            ("policy.profiles", open_profiles),
         ]
         .into_iter()
         .filter_map(|(setting, on)| on.then_some(setting))
         .collect()
+    }
+
+    /// Whether calls need no authentication.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.callers.is_empty() && self.client_certificates() == ClientCertificates::NotAccepted
     }
 
     /// Whether client certificates authenticate callers.

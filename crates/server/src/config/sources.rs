@@ -6,7 +6,7 @@ use std::path::Path;
 use daypass::canonical_id;
 use figment::{
     Figment, Provider,
-    error::Kind,
+    error::{Actual, Kind},
     providers::{Env, Format, Serialized, Toml},
     value::{Dict, Value},
 };
@@ -57,6 +57,9 @@ pub(super) fn environment() -> Result<Settings, ConfigError> {
 /// no types, and `007` is not the number 7.
 fn keep_text(settings: &mut Settings, key: &str, text: &str) {
     let path: Vec<&str> = key.split('.').collect();
+    if let ["profiles", name, field] = path.as_slice() {
+        keep_credential(settings, name, field, text);
+    }
     let ["connectors", connector, "defaults", input] = path.as_slice() else { return };
     let inputs = connectors::find(&canonical_id(connector))
         .into_iter()
@@ -77,9 +80,51 @@ fn keep_text(settings: &mut Settings, key: &str, text: &str) {
     }
 }
 
+/// Takes a credential as it is written, unless it is an object.
+fn keep_credential(settings: &mut Settings, profile: &str, field: &str, text: &str) {
+    let Some(Value::Dict(_, profiles)) = settings.get_mut("profiles") else { return };
+    let Some(Value::Dict(_, profile)) = profiles.get_mut(profile) else { return };
+    if !matches!(profile.get(field), None | Some(Value::Dict(..))) {
+        profile.insert(field.to_owned(), Value::from(text));
+    }
+}
+
 /// The settings as the type that holds them.
 pub(super) fn extract<T: DeserializeOwned>(settings: &Settings) -> Result<T, ConfigError> {
     Figment::from(Serialized::defaults(settings)).extract().map_err(|error| explain(&error))
+}
+
+/// All settings that are unknown or of a wrong type: each with its path, and the fault in words. They are
+/// taken out, so that the others can be read.
+pub(super) fn take_faults<T: DeserializeOwned>(settings: &mut Settings) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    while let Err(error) = Figment::from(Serialized::defaults(&*settings)).extract::<T>() {
+        let path = error.path.clone();
+        let fault = match explain(&error) {
+            ConfigError::Setting(words) => words,
+            other => other.to_string(),
+        };
+        let words = fault.strip_prefix(&format!("{}: ", error.path.join("."))).unwrap_or(&fault);
+        faults.push((path.join("."), words.to_owned()));
+        if !remove(settings, &path) {
+            break;
+        }
+    }
+    faults
+}
+
+/// Takes the setting of this path out, or the table that it is in where it is not there.
+fn remove(settings: &mut Settings, path: &[String]) -> bool {
+    let Some((name, inner)) = path.split_first() else { return false };
+    let removed = match settings.get_mut(name) {
+        Some(Value::Dict(_, table)) if !inner.is_empty() => remove(table, inner),
+        Some(Value::Array(_, items)) => {
+            let index = inner.first().and_then(|index| index.parse().ok()).filter(|index: &usize| *index < items.len());
+            index.map(|index| drop(items.remove(index))).is_some()
+        }
+        _ => false,
+    };
+    removed || settings.remove(name).is_some()
 }
 
 /// Gives each connector its canonical name, so that settings of one connector merge although the
@@ -127,15 +172,49 @@ fn is_service_link(key: &str, value: &str) -> bool {
 fn explain(error: &figment::Error) -> ConfigError {
     let setting = error.path.join(".");
     let fault = match &error.kind {
-        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("expected {expected}"),
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            format!("expected {}{}", expected_of(error.path.last(), &expected.to_string()), shown(actual))
+        }
         Kind::InvalidLength(_, expected) => format!("wrong length, expected {expected}"),
         Kind::MissingField(field) => format!("{field} is missing"),
         Kind::UnknownField(field, known) => format!("unknown setting {field}; known are {}", known.join(", ")),
         Kind::UnknownVariant(_, known) => format!("expected one of {}", known.join(", ")),
         Kind::DuplicateField(field) => format!("{field} is given twice"),
+        _ if error.path.last().is_some_and(|name| name.ends_with("listen")) => {
+            format!("expected {}", expected_of(None, "socket address"))
+        }
         _ => "cannot be read".into(),
     };
     ConfigError::Setting(if setting.is_empty() { fault } else { format!("{setting}: {fault}") })
+}
+
+/// What a setting needs, in words: serde's name of the type, and the unit that the setting's name has.
+fn expected_of(name: Option<&String>, expected: &str) -> String {
+    let name = name.map_or("", String::as_str);
+    let is_number =
+        expected.starts_with(['u', 'i', 'f']) && expected.get(1..).is_some_and(|bits| bits.parse::<u8>().is_ok());
+    match expected {
+        _ if is_number || expected == "usize" => match name.rsplit_once('_') {
+            Some((_, "ms")) => "a number of milliseconds".into(),
+            Some((_, "seconds")) => "a number of seconds".into(),
+            Some((_, "bytes")) => "a number of bytes".into(),
+            _ => "a number".into(),
+        },
+        "a boolean" => "true or false".into(),
+        "a string" | "path string" => "a text".into(),
+        "socket address" => "an address with a port, such as 127.0.0.1:8080".into(),
+        other => other.to_owned(),
+    }
+}
+
+/// A value in place of a number, if it is one with a unit: nothing else is shown, as it may be a
+/// secret.
+fn shown(actual: &Actual) -> String {
+    let Actual::Str(text) = actual else { return String::new() };
+    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.').trim_start();
+    let is_quantity =
+        unit.len() < text.len() && unit.len() <= 12 && unit.chars().all(|letter| letter.is_ascii_lowercase());
+    if is_quantity && text.len() <= 20 { format!(", not `{text}`") } else { String::new() }
 }
 
 #[cfg(test)]

@@ -56,10 +56,7 @@ fn page(meta: &Meta) -> String {
     let (proto_name, number) = enum_value(meta.id);
     let _ = writeln!(text, "`{proto_name}` ({number}). The vendor's page: <{}>\n", meta.docs);
 
-    text.push_str("## Credentials\n\n| field | |\n|---|---|\n");
-    for field in meta.credentials {
-        let _ = writeln!(text, "| `{}` | {} |", field.name, if field.required { "required" } else { "optional" });
-    }
+    text.push_str(&credentials(meta));
     text.push_str("\n## Hosts\n\n| setting | the vendor's |\n|---|---|\n");
     for (host, mode) in meta.hosts.iter().flat_map(|host| [(host, Mode::Live), (host, Mode::Test)]) {
         let _ = writeln!(text, "| `{}` | {} |", host.key(mode), Host::of(host, mode));
@@ -73,6 +70,23 @@ fn page(meta: &Meta) -> String {
     }
     text.push_str("\n## What these facts rest on\n\n");
     text.push_str(&evidence(meta));
+    text
+}
+
+/// The fields of the credentials, and where a merchant finds each at the vendor.
+fn credentials(meta: &Meta) -> String {
+    let mut text = String::from("## Credentials\n\n| field | | where the vendor shows it |\n|---|---|---|\n");
+    let mut sources: Vec<String> = Vec::new();
+    for field in meta.credentials {
+        let required = if field.required { "required" } else { "optional" };
+        let _ = writeln!(text, "| `{}` | {required} | {} |", field.name, field.found_in.map_or("", |place| place.path));
+        let source = field.found_in.map(|place| format!("{} ({})", place.source.name, place.source.kind.label()));
+        sources.extend(source.filter(|source| !sources.contains(source)));
+    }
+    match sources.is_empty() {
+        true => text.push_str("\nNo document of the vendor was found that says where these are shown.\n"),
+        false => _ = writeln!(text, "\nThe places come from {}.", sources.join("; ")),
+    }
     text
 }
 
@@ -143,7 +157,7 @@ fn describe(text: &mut String, grant: &Grant) {
         text.push_str("\n| input | accepts | |\n|---|---|---|\n");
         for input in grant.inputs {
             let required = if input.required { "required" } else { "" };
-            let _ = writeln!(text, "| `{}` | {} | {required} |", input.name, input.kind.describe());
+            let _ = writeln!(text, "| `{}` | {} | {required} |", input.name, input.describe());
         }
     }
 }

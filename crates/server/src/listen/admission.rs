@@ -8,12 +8,27 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::framing::{self, Framing, ResponseBody};
-use crate::{auth::Authenticator, origin, rpc::metadata};
+use crate::{
+    auth::{AdmittedCaller, Authenticator},
+    origin,
+    rpc::metadata,
+};
 
 /// gRPC's code PERMISSION_DENIED as its `grpc-status` header has it.
 const GRPC_PERMISSION_DENIED: &str = "7";
 /// A gRPC message of no bytes: no flag, no length.
 const EMPTY_GRPC_MESSAGE: &[u8] = &[0; 5];
+
+/// The sender of a request, as its headers show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visitor {
+    /// A caller of this service.
+    Caller,
+    /// Anybody who asks for the health.
+    Probe,
+    /// Nobody that this service knows.
+    Stranger,
+}
 
 /// The admission of requests to the port.
 pub(crate) struct Admission {
@@ -45,16 +60,25 @@ impl Admission {
         Some(response)
     }
 
-    /// The request without its body, where a stranger calls anything but health. An RPC refuses it as
-    /// it refuses any stranger, in the words of its protocol and with a line in the log. The body is
-    /// never read.
-    pub(super) fn without_body<B>(&self, request: &Request<B>) -> Option<Request<Full<Bytes>>> {
+    /// Admits a request by its headers. One that is admitted is marked with its caller.
+    pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Visitor {
         // Load balancers ask for the health without a key.
-        let is_health = request.uri().path().starts_with("/grpc.health.v1.");
-        let presented = || metadata::presented_in(request.headers(), request.extensions());
-        if is_health || self.authenticator.load().authenticate(&presented()).is_ok() {
-            return None;
+        if request.uri().path().starts_with("/grpc.health.v1.") {
+            return Visitor::Probe;
         }
+        let presented = metadata::presented(request.headers(), request.extensions());
+        match self.authenticator.load().authenticate(&presented) {
+            Ok(caller) => {
+                request.extensions_mut().insert(AdmittedCaller(caller));
+                Visitor::Caller
+            }
+            Err(_) => Visitor::Stranger,
+        }
+    }
+
+    /// A stranger's request without its body. An RPC refuses it as it refuses any stranger, in the
+    /// words of its protocol and with a line in the log. The body is never read.
+    pub(super) fn without_body<B>(request: &Request<B>) -> Request<Full<Bytes>> {
         let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         let message: &'static [u8] = match content_type {
             grpc if grpc.starts_with(b"application/grpc") => EMPTY_GRPC_MESSAGE,
@@ -70,6 +94,6 @@ impl Admission {
         for header in [header::CONTENT_LENGTH, header::CONTENT_ENCODING] {
             empty.headers_mut().remove(header);
         }
-        Some(empty)
+        empty
     }
 }

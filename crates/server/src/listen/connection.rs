@@ -1,10 +1,9 @@
 //! One connection: TLS or plaintext by its first byte, then HTTP/1.1 or HTTP/2, with limits on
-//! both. Uses `request` and `drain`, and `auth` to mark verified clients. Used by `listen`.
+//! both. Uses `request`, `places` and `drain`, and `auth` to mark verified clients. Used by `listen`.
 
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use connectrpc::ConnectRpcService;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -23,11 +22,11 @@ use tokio_rustls::TlsAcceptor;
 use tower::service_fn;
 
 use super::{
-    admission::Admission,
     drain::{self, ActiveRequests, FIRST_REQUEST_TIME},
-    request,
+    places::Place,
+    request::RequestHandler,
 };
-use crate::{auth::VerifiedClientCertificate, playground::Playground};
+use crate::auth::VerifiedClientCertificate;
 
 /// Time for the first byte, and for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +40,10 @@ const MAX_RESETS: usize = 20;
 const MAX_HEADER_BYTES: u32 = 128 * 1024;
 /// Most calls at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 256;
+/// Most bytes of bodies that a peer may send before anything reads them: of one call, and of all calls
+/// on its connection.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
 /// Time between two HTTP/2 pings, and the time for their replies.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,19 +56,13 @@ pub(super) struct ConnectionHandler {
     pub tls: Arc<ArcSwap<ServerConfig>>,
     /// Whether plaintext connections are served.
     pub plaintext: bool,
-    /// Longest time from a request's headers to its response.
-    pub request_timeout: Duration,
-    /// The service behind the port.
-    pub service: ConnectRpcService,
-    /// The page for people, where it is served.
-    pub playground: Option<Arc<Playground>>,
-    /// The admission of requests.
-    pub admission: Arc<Admission>,
+    /// Handles the requests.
+    pub requests: Arc<RequestHandler>,
 }
 
 impl ConnectionHandler {
     /// Handles a connection to its end. `closing` says when the service shuts down.
-    pub(super) async fn handle(&self, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+    pub(super) async fn handle(&self, stream: TcpStream, place: &Arc<Place>, mut closing: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
         let mut first = [0];
         let peeked = tokio::select! {
@@ -84,7 +81,7 @@ impl ConnectionHandler {
                     Ok(Ok(stream)) => {
                         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
                         let certificate = chain.first().map(|certificate| VerifiedClientCertificate::of(certificate));
-                        self.serve_http(stream, certificate, closing).await;
+                        self.serve_http(stream, certificate, place, closing).await;
                     }
                     // A certificate of another authority, an old protocol, or no TLS at all.
                     Ok(Err(error)) => {
@@ -94,7 +91,7 @@ impl ConnectionHandler {
                     Err(_elapsed) => metrics::counter!("daypass_failed_handshakes_total").increment(1),
                 }
             }
-            Ok(Ok(1)) if self.plaintext => self.serve_http(stream, None, closing).await,
+            Ok(Ok(1)) if self.plaintext => self.serve_http(stream, None, place, closing).await,
             _ => {}
         }
     }
@@ -103,16 +100,16 @@ impl ConnectionHandler {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         certificate: Option<VerifiedClientCertificate>,
+        place: &Arc<Place>,
         closing: watch::Receiver<bool>,
     ) {
-        let requests = Arc::new(ActiveRequests::default());
-        let (service, counter, limit) = (self.service.clone(), requests.clone(), self.request_timeout);
-        let (playground, admission) = (self.playground.clone(), self.admission.clone());
+        let active = Arc::new(ActiveRequests::default());
+        let (handler, counter, place) = (self.requests.clone(), active.clone(), place.clone());
         let service = TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
             if let Some(certificate) = certificate.clone() {
                 request.extensions_mut().insert(certificate);
             }
-            let response = request::respond(request, service.clone(), playground.clone(), admission.clone(), limit);
+            let response = handler.clone().respond(request, place.clone());
             let active = counter.begin();
             async move {
                 let response = response.await;
@@ -122,7 +119,7 @@ impl ConnectionHandler {
         }));
         let builder = http_builder();
         let connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        drain::drive(connection, &requests, closing).await;
+        drain::drive(connection, &active, closing).await;
     }
 }
 
@@ -138,6 +135,8 @@ fn http_builder() -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);

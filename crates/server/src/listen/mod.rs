@@ -2,9 +2,11 @@
 //! handled by `connection`, a request by `request`. Used by `server`.
 
 mod admission;
+mod body;
 mod connection;
 mod drain;
 mod framing;
+mod places;
 mod request;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -14,12 +16,15 @@ use connectrpc::ConnectRpcService;
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::timeout,
 };
 
 pub(crate) use admission::Admission;
+use body::BodyRoom;
 use connection::ConnectionHandler;
+use places::{Place, Places};
+use request::RequestHandler;
 
 use crate::playground::Playground;
 
@@ -83,28 +88,31 @@ pub(crate) async fn bind(address: SocketAddr, setting: &'static str) -> Result<T
 impl Listener {
     /// Serves until `shutdown`, then lets calls in flight finish, for `grace` at most.
     pub(crate) async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let permits = Arc::new(Semaphore::new(self.max_connections));
+        let places = Places::new(self.max_connections);
         let (close, closing) = watch::channel(false);
         let handler = Arc::new(ConnectionHandler {
             tls: self.tls,
             plaintext: self.plaintext,
-            request_timeout: self.max_deadline + READ_TIMEOUT,
-            service: self.service,
-            playground: self.playground,
-            admission: Arc::new(self.admission),
+            requests: Arc::new(RequestHandler {
+                service: self.service,
+                playground: self.playground,
+                admission: self.admission,
+                room: BodyRoom::default(),
+                limit: self.max_deadline + READ_TIMEOUT,
+            }),
         });
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let next = async {
-                let permit = permits.clone().acquire_owned().await;
-                (permit, self.socket.accept().await)
+                places.available().await;
+                self.socket.accept().await
             };
             tokio::select! {
                 () = &mut shutdown => break,
-                (permit, accepted) = next => match (permit, accepted) {
-                    (Ok(permit), Ok((stream, _))) => spawn(&handler, stream, permit, &closing),
+                accepted = next => match accepted {
+                    Ok((stream, peer)) => spawn(&handler, stream, places.take(peer.ip()), &closing),
                     // The file descriptors are used up, or the peer has left.
-                    _ => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
+                    Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
                 },
             }
         }
@@ -112,31 +120,27 @@ impl Listener {
         // The system has completed the handshakes of connections in its queue, so their clients may
         // have sent requests. The runtime's own readiness may be outdated; the system's is not.
         if let Ok(socket) = self.socket.into_std() {
-            while let Ok((stream, _)) = socket.accept()
-                && let Ok(permit) = permits.clone().try_acquire_owned()
+            while let Ok((stream, peer)) = socket.accept()
+                && let Some(place) = places.try_take(peer.ip())
                 && stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                spawn(&handler, stream, permit, &closing);
+                spawn(&handler, stream, place, &closing);
             }
         }
         close.send_replace(true);
-        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
-        if timeout(grace, permits.acquire_many(all)).await.is_err() {
+        if timeout(grace, places.all_free()).await.is_err() {
             tracing::warn!("calls were still in flight at the end of the grace time");
         }
     }
 }
 
-fn spawn(
-    handler: &Arc<ConnectionHandler>,
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
-    closing: &watch::Receiver<bool>,
-) {
-    let (handler, closing) = (handler.clone(), closing.clone());
+fn spawn(handler: &Arc<ConnectionHandler>, stream: TcpStream, place: Place, closing: &watch::Receiver<bool>) {
+    let (handler, closing, place) = (handler.clone(), closing.clone(), Arc::new(place));
     tokio::spawn(async move {
-        handler.handle(stream, closing).await;
-        drop(permit);
+        tokio::select! {
+            () = handler.handle(stream, &place, closing) => {}
+            () = place.lost() => {}
+        }
     });
 }

@@ -1,5 +1,5 @@
 //! One HTTP request: its id, its time limit, and a response where the service panics or the request
-//! is no call. Used by `connection`.
+//! is no call. Uses `admission`, `body` and `places`. Used by `connection`.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -14,8 +14,10 @@ use tower::Service;
 use tracing::Span;
 
 use super::{
-    admission::Admission,
+    admission::{Admission, Visitor},
+    body::{BodyRoom, HeldBytes, RoomedBody},
     framing::{self, Framing, ResponseBody},
+    places::Place,
 };
 use crate::{
     access_log::{AccessLogEntry, HasLine},
@@ -26,70 +28,119 @@ use crate::{
 
 /// gRPC's codes as its `grpc-status` header has them.
 const GRPC_DEADLINE_EXCEEDED: &str = "4";
+const GRPC_RESOURCE_EXHAUSTED: &str = "8";
 const GRPC_INTERNAL: &str = "13";
 /// Most bytes of a request id.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// The response to a request. A panic of the service ends this request and not its connection.
-pub(super) async fn respond(
-    mut request: Request<Incoming>,
-    service: ConnectRpcService,
-    playground: Option<Arc<Playground>>,
-    admission: Arc<Admission>,
-    limit: Duration,
-) -> Result<Response<ResponseBody>, Infallible> {
-    let sent = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
-    let id = sent.unwrap_or_else(new_request_id);
-    request.headers_mut().insert(REQUEST_ID, id.clone());
-    framing::lower_content_type(request.headers_mut());
-    let (framing, method) = (Framing::of(request.headers()), request.method().clone());
-    let refused = admission.refusal(&request, framing);
-    if refused.is_some() {
-        tracing::warn!(
-            request_id = text(&id),
-            "a request by a foreign name, or from a page of another site, is refused"
-        );
+/// Handles requests.
+pub(super) struct RequestHandler {
+    /// The service behind the port.
+    pub service: ConnectRpcService,
+    /// The page for people, where it is served.
+    pub playground: Option<Arc<Playground>>,
+    /// The admission of requests.
+    pub admission: Admission,
+    /// The room for bodies.
+    pub room: BodyRoom,
+    /// Longest time from a request's headers to its response.
+    pub limit: Duration,
+}
+
+impl RequestHandler {
+    /// The response to a request on the connection with this place. A panic of the service ends this
+    /// request and not its connection.
+    pub(super) async fn respond(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        place: Arc<Place>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
+        let sent = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
+        let id = sent.unwrap_or_else(new_request_id);
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+        framing::lower_content_type(request.headers_mut());
+        let (framing, method) = (Framing::of(request.headers()), request.method().clone());
+        let refused = self.admission.refusal(&request, framing);
+        if refused.is_some() {
+            tracing::warn!(
+                request_id = text(&id),
+                "a request by a foreign name, or from a page of another site, is refused"
+            );
+        }
+        let visitor = self.admission.admit(&mut request);
+        if visitor == Visitor::Caller {
+            place.keep();
+        }
+        let line = HasLine::default();
+        request.extensions_mut().insert(line.clone());
+        let is_rpc = request.uri().path().contains(".MerchantAuthenticationService/");
+        let ready = refused.or_else(|| framing::refusal(&request, framing)).or_else(|| description(&request));
+        let held = self.room.hold();
+        let serving = self.serve(request, visitor, &held);
+        let answered = ready.is_none();
+        let mut response = match ready {
+            Some(response) => response,
+            None => match timeout(self.limit, AssertUnwindSafe(serving).catch_unwind()).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(_panic)) => {
+                    tracing::error!(request_id = text(&id), "a defect stopped this call");
+                    empty(StatusCode::INTERNAL_SERVER_ERROR, framing, GRPC_INTERNAL)
+                }
+                // The request did not arrive in time.
+                Err(_elapsed) => empty(StatusCode::REQUEST_TIMEOUT, framing, GRPC_DEADLINE_EXCEEDED),
+            },
+        };
+        if held.found_no_room() {
+            response = empty(StatusCode::SERVICE_UNAVAILABLE, framing, GRPC_RESOURCE_EXHAUSTED);
+        }
+        if is_rpc && answered && not_a_call(response.status(), &method).is_none() && !line.is_noted() {
+            refused_unread(&id, held.found_no_room());
+        }
+        if let Some(why) = not_a_call(response.status(), &method) {
+            let status = response.status().as_u16();
+            tracing::info!(request_id = text(&id), status, "the request is no call of this service");
+            *response.body_mut() =
+                framing::full(serde_json::json!({ "code": "unimplemented", "message": why }).to_string());
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        // A token belongs into no cache (RFC 6749 section 5.1).
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
     }
-    let line = HasLine::default();
-    request.extensions_mut().insert(line.clone());
-    let is_rpc = request.uri().path().contains(".MerchantAuthenticationService/");
-    let ready = refused.or_else(|| framing::refusal(&request, framing)).or_else(|| description(&request));
-    let serving = serve(request, service, playground, &admission);
-    let answered = ready.is_none();
-    let mut response = match ready {
-        Some(response) => response,
-        None => match timeout(limit, AssertUnwindSafe(serving).catch_unwind()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_panic)) => {
-                tracing::error!(request_id = text(&id), "a defect stopped this call");
-                empty(StatusCode::INTERNAL_SERVER_ERROR, framing, GRPC_INTERNAL)
-            }
-            // The request did not arrive in time.
-            Err(_elapsed) => empty(StatusCode::REQUEST_TIMEOUT, framing, GRPC_DEADLINE_EXCEEDED),
-        },
-    };
-    if is_rpc && answered && not_a_call(response.status(), &method).is_none() && !line.is_noted() {
-        refused_unread(&id);
+
+    /// The playground's response where the request is for it, or else the service's.
+    async fn serve(
+        &self,
+        mut request: Request<Incoming>,
+        visitor: Visitor,
+        held: &Arc<HeldBytes>,
+    ) -> Response<ResponseBody> {
+        let mut service = self.service.clone();
+        if visitor == Visitor::Stranger {
+            return answered(service.call(Admission::without_body(&request)).await).await;
+        }
+        if let Some(playground) = &self.playground {
+            request = match playground.clone().handle(request).await {
+                Handled::Response(response) => return response.map(Either::Right),
+                Handled::NotOurs(request) => request,
+                Handled::Backend(request) => return answered(service.call(request).await).await,
+            };
+        }
+        let request = request.map(|body| RoomedBody { body, held: held.clone() });
+        answered(service.call(request).await).await
     }
-    if let Some(why) = not_a_call(response.status(), &method) {
-        let status = response.status().as_u16();
-        tracing::info!(request_id = text(&id), status, "the request is no call of this service");
-        *response.body_mut() =
-            framing::full(serde_json::json!({ "code": "unimplemented", "message": why }).to_string());
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    response.headers_mut().insert(REQUEST_ID, id);
-    // A token belongs into no cache (RFC 6749 section 5.1).
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
 }
 
 /// The log line of a call that the service refused before it read the message: one that is too long,
 /// also after decompression, or that did not arrive.
-fn refused_unread(id: &HeaderValue) {
+fn refused_unread(id: &HeaderValue, no_room: bool) {
     let mut entry = AccessLogEntry::start(Some(text(id)), None, None, Span::none());
-    entry.end(&Err(Error::new(Kind::InvalidRequest, "the message is too long, or did not arrive")));
+    entry.end(&Err(match no_room {
+        true => Error::new(Kind::Overloaded, "the calls under way leave no room for another"),
+        false => Error::new(Kind::InvalidRequest, "the message is too long, or did not arrive"),
+    }));
 }
 
 /// The description of the JSON path, where the request asks for it.
@@ -99,26 +150,6 @@ fn description<B>(request: &Request<B>) -> Option<Response<ResponseBody>> {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     })
-}
-
-/// The playground's response where the request is for it, or else the service's.
-async fn serve(
-    mut request: Request<Incoming>,
-    mut service: ConnectRpcService,
-    playground: Option<Arc<Playground>>,
-    admission: &Admission,
-) -> Response<ResponseBody> {
-    if let Some(stranger) = admission.without_body(&request) {
-        return answered(service.call(stranger).await).await;
-    }
-    if let Some(playground) = playground {
-        request = match playground.handle(request).await {
-            Handled::Response(response) => return response.map(Either::Right),
-            Handled::NotOurs(request) => request,
-            Handled::Backend(request) => return answered(service.call(request).await).await,
-        };
-    }
-    answered(service.call(request).await).await
 }
 
 async fn answered(response: Result<Response<ConnectRpcBody>, Infallible>) -> Response<ResponseBody> {

@@ -148,6 +148,7 @@ pub(super) fn explain(engine: &Engine<Transport>, connector: &str, body: &[u8]) 
         connector: request.get("connector").and_then(Value::as_str),
         header_connector: Some(fake.name),
         credentials: RawCredentials::parse(credentials(fake, "").as_bytes()).map(Some),
+        profile: None,
         metadata: metadata.as_deref(),
         feature_data: feature_data.as_deref(),
         test_mode: request.get("test_mode").and_then(Value::as_bool),

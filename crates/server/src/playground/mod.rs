@@ -1,6 +1,7 @@
 //! The playground: a page that calls the service as a shop would, and uses the token as a browser
 //! would. It is served on the RPC port where every call goes to the embedded sandbox and the port is
-//! a loopback one, and nowhere else. Uses `calls`, `files` and the engine. Used by `listen`.
+//! a loopback one, and nowhere else. Uses `calls`, `files`, `recent_calls` and the engine. Used by
+//! `listen`.
 //!
 //! The page has no credentials in its requests: `/playground/backend/<connector>` is the shop's
 //! backend. It adds the sandbox's test credentials and passes the call on to the RPC.
@@ -20,7 +21,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use sandbox::{Sandbox, SandboxClock};
 
-use crate::origin;
+use crate::{origin, recent_calls};
 
 /// The path of the page; all its parts are below it.
 pub(crate) const PATH: &str = "/playground/";
@@ -110,6 +111,10 @@ impl Playground {
                 let list = self.connectors.get_or_init(|| calls::connectors(self.sandbox)).clone();
                 of_type("application/json", list)
             }
+            (("log", request_id), true) => match recent_calls::line_of(request_id) {
+                Some(line) => of_type("application/json", line.into()),
+                None => refusal(StatusCode::GONE, "no log line of this request is kept"),
+            },
             ((action @ ("explain" | "uses" | "clock"), connector), false) => {
                 let Ok(body) = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await else {
                     return too_large();

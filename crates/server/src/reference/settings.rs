@@ -52,7 +52,14 @@ const SETTINGS: &[Setting] = &[
         "[]",
         "a list of tables, `[[callers]]`: `name`, for the log and policies; `key_sha256`, the SHA-256 of the key as hex, or a \
          list while a key is replaced (`daypass caller new` makes both); `certificate_dns` and `certificate_uri`, lists of \
-         names in client certificates; `certificate_subject`. None, and no client authorities: calls need no authentication",
+         names in client certificates; `certificate_subject`; `tokens`, a list of tables with an `issuer` and `claims` that must \
+         be equal, a name that begins with `/` being the path of an inner claim. None, and no client authorities: calls need no authentication",
+    ),
+    (
+        "token_issuers",
+        "[]",
+        "identity providers whose tokens (JWT, RS256, ES256 or EdDSA) name callers, a list of tables: `issuer`, its `iss`, or \
+         `trust_domain` of SPIFFE; `audience`, the `aud` that names this service; `jwks_url` or `jwks_file`, its keys",
     ),
     ("allow_plaintext_beyond_loopback", "false", "confirms that the RPC port takes plaintext from other machines"),
     ("allow_anonymous_beyond_loopback", "false", "confirms that calls from other machines need no authentication"),
@@ -97,6 +104,18 @@ const SETTINGS: &[Setting] = &[
         "the share of traces that begin here and are sent, 0 to 1; a caller's trace is sent as the caller decided",
     ),
     ("telemetry.metrics_interval_ms", "60000", "time between two exports of metrics; 1 to an hour"),
+    ("audit.file", "", "the audit log: one line a call, in a chain. Absent: none"),
+    ("audit.key", "", "32 bytes as base64 or hex: the key of the chain, needed with a file"),
+    (
+        "audit.on_failure",
+        "\"refuse\"",
+        "a call whose line cannot be written: `refuse` refuses it, `continue` loses the line",
+    ),
+    (
+        "audit.max_bytes",
+        "268435456",
+        "the file is put aside at this length, under its name with a number; at least 65536",
+    ),
     (
         "store.url",
         "",
@@ -130,6 +149,8 @@ const SETTINGS: &[Setting] = &[
     ),
     ("policy.connectors", "[]", "if not empty: only these connectors, by name"),
     ("policy.client_token_max_seconds", "86400", "the longest life of a CLIENT token; at least 1"),
+    ("policy.profiles", "[]", "the credential profiles that everybody may use, also callers without a name"),
+    ("profiles", "{}", "credentials that callers use and do not hold, below `profiles.<name>`"),
     ("policy.callers", "{}", "the rules of single callers, below `policy.callers.<name>`"),
 ];
 
@@ -153,8 +174,23 @@ const CALLER_RULES: &[(&str, &str)] = &[
     ("modes", "`test`, `live`"),
     ("client_token_max_seconds", "the longest life of its CLIENT tokens, where the common limit is longer"),
     ("required_inputs", "inputs that must be there, from the caller or from `defaults`"),
+    ("profiles", "the credential profiles that it may use; absent: none"),
     ("calls_per_second", "most calls a second, and at once"),
 ];
+
+/// The settings of each credential profile, below `profiles.<name>`.
+const PROFILE_SETTINGS: &[(&str, &str)] = &[
+    ("connector", "the connector of these credentials"),
+    ("<field>", "a field of its credentials, as the connector's page names it"),
+    ("<field>_file", "a file with this field; one line break at its end does not count"),
+    ("<field>_env", "an environment variable with this field"),
+    ("credentials_file", "a file with all fields, a JSON object"),
+];
+
+/// The names of all settings that do not depend on a name of the operator's, with their defaults as TOML.
+pub(super) fn names_and_defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.iter().map(|(name, default, _)| (*name, *default))
+}
 
 pub(super) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -165,6 +201,10 @@ pub(super) fn page() -> String {
     }
     for (name, meaning) in CALLER_RULES {
         let name = format!("policy.callers.<name>.{name}");
+        let _ = writeln!(page, "| `{name}` | | {meaning} | {} |", reload(&name));
+    }
+    for (name, meaning) in PROFILE_SETTINGS {
+        let name = format!("profiles.<name>.{name}");
         let _ = writeln!(page, "| `{name}` | | {meaning} | {} |", reload(&name));
     }
     for (name, meaning) in CONNECTOR_SETTINGS {
@@ -191,7 +231,8 @@ pub(super) fn man_page() -> String {
     let of_connectors =
         CONNECTOR_SETTINGS.iter().map(|(name, meaning)| (format!("connectors.<name>.{name}"), "", *meaning));
     let of_callers = CALLER_RULES.iter().map(|(name, meaning)| (format!("policy.callers.<name>.{name}"), "", *meaning));
-    for (name, default, meaning) in own.chain(of_callers).chain(of_connectors) {
+    let of_profiles = PROFILE_SETTINGS.iter().map(|(name, meaning)| (format!("profiles.<name>.{name}"), "", *meaning));
+    for (name, default, meaning) in own.chain(of_callers).chain(of_profiles).chain(of_connectors) {
         let default = if default.is_empty() { String::new() } else { format!(" = {default}") };
         page.control("TP", []).text([bold(name.clone()), roman(default)]);
         let reload = if is_reloaded(&name) { ". A reload takes it." } else { "." };
@@ -220,7 +261,7 @@ mod tests {
         let mut settings = BTreeSet::new();
         for name in known("", "no_setting = 1") {
             match name.as_str() {
-                "callers" => drop(settings.insert(name)),
+                "callers" | "token_issuers" => drop(settings.insert(name)),
                 // Its settings depend on the connector.
                 "connectors" => {}
                 table => {
@@ -237,7 +278,7 @@ mod tests {
         assert_eq!(listed, settings);
         assert_eq!(
             known("", "[[callers]]\nno_setting = 1"),
-            ["certificate_dns", "certificate_subject", "certificate_uri", "key_sha256", "name"]
+            ["certificate_dns", "certificate_subject", "certificate_uri", "key_sha256", "name", "tokens"]
                 .map(String::from)
                 .into()
         );

@@ -19,6 +19,9 @@ pub(crate) const MERCHANT_ID: &str = "x-merchant-id";
 /// The header with the caller's trace (W3C Trace Context).
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
+/// The header by which a caller names credentials that the operator keeps.
+const PROFILE: &str = "x-credential-profile";
+
 /// The header by which existing clients would choose the connector's host.
 const CONFIG_OVERRIDE: &str = "x-config-override";
 
@@ -39,13 +42,8 @@ pub(crate) fn refuses_cached(context: &RequestContext) -> bool {
     text(context, "cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-cache"))
 }
 
-/// The means by which the call authenticates its caller. A key in a wrong form is a wrong key.
-pub(crate) fn presented(context: &RequestContext) -> Presented<'_> {
-    presented_in(context.headers(), context.extensions())
-}
-
-/// The same, before there is a call.
-pub(crate) fn presented_in<'a>(headers: &'a HeaderMap, extensions: &'a Extensions) -> Presented<'a> {
+/// The means by which a request authenticates its caller. A key in a wrong form is a wrong key.
+pub(crate) fn presented<'a>(headers: &'a HeaderMap, extensions: &'a Extensions) -> Presented<'a> {
     let mut values = headers.get_all("authorization").iter();
     let (first, further) = (values.next(), values.next());
     let key = first.filter(|_| further.is_none()).and_then(|value| {
@@ -64,6 +62,15 @@ pub(crate) fn presented_in<'a>(headers: &'a HeaderMap, extensions: &'a Extension
 pub(crate) fn connector(context: &RequestContext) -> Result<Option<&str>, Error> {
     let value = single(context, "x-connector").map_err(|fault| Error::invalid("x-connector", fault))?;
     value.map(|name| name.to_str().map_err(|_| Error::invalid("x-connector", "must be ASCII"))).transpose()
+}
+
+/// The credential profile that the call names.
+///
+/// # Errors
+/// The header is repeated or not ASCII.
+pub(crate) fn profile(context: &RequestContext) -> Result<Option<&str>, Error> {
+    let value = single(context, PROFILE).map_err(|fault| Error::invalid(PROFILE, fault))?;
+    value.map(|name| name.to_str().map_err(|_| Error::invalid(PROFILE, "must be ASCII"))).transpose()
 }
 
 /// The connector's credentials, in every form that clients send. `connector` is the name that the

@@ -19,7 +19,8 @@ use tracing::{Instrument, Span};
 
 use crate::{
     access_log::{AccessLogEntry, HasLine},
-    auth::Authenticator,
+    audit::AuditLog,
+    auth::{AdmittedCaller, Authenticator},
     protocol::{
         CreateAccessTokenRequest, CreateAccessTokenResponse, types,
         ucs::v2::{self, Connector},
@@ -82,13 +83,18 @@ pub(crate) struct TokenService {
     engine: Arc<Engine<Transport>>,
     authenticator: Arc<ArcSwap<Authenticator>>,
     permits: Semaphore,
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl TokenService {
-    /// A service over this engine for these callers.
-    pub(crate) fn new(engine: Arc<Engine<Transport>>, authenticator: Arc<ArcSwap<Authenticator>>) -> Self {
+    /// A service over this engine for these callers, with its calls in this audit log.
+    pub(crate) fn new(
+        engine: Arc<Engine<Transport>>,
+        authenticator: Arc<ArcSwap<Authenticator>>,
+        audit: Option<Arc<AuditLog>>,
+    ) -> Self {
         let permits = Semaphore::new(engine.settings().limits.max_callers);
-        Self { engine, authenticator, permits }
+        Self { engine, authenticator, permits, audit }
     }
 
     async fn create(
@@ -128,17 +134,41 @@ impl TokenService {
             [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
         HasLine::note(context.extensions());
         let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent, span);
-        let caller = self.authenticator.load().authenticate(&metadata::presented(context));
+        let caller = self.caller(context);
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
                 entry.caller = caller;
-                self.checked(context, asked, &mut entry).await
+                self.audited(context, asked, &mut entry).await
             }
             (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
             (_, Err(error)) => Err(error),
         };
-        entry.end(&result);
+        let result = entry.end_audited(result).await;
         (result, entry)
+    }
+
+    /// The caller that the listener admitted. A stranger gets the reason.
+    fn caller(&self, context: &RequestContext) -> Result<Option<Arc<str>>, Error> {
+        match context.extensions().get::<AdmittedCaller>() {
+            Some(admitted) => Ok(admitted.0.clone()),
+            None => {
+                let presented = metadata::presented(context.headers(), context.extensions());
+                self.authenticator.load().authenticate(&presented)
+            }
+        }
+    }
+
+    /// The call of an admitted caller, where it can have a line in the audit log.
+    async fn audited(
+        &self,
+        context: &RequestContext,
+        asked: Asked<'_>,
+        entry: &mut AccessLogEntry,
+    ) -> Result<IssuedToken, Error> {
+        if let Some(audit) = &self.audit {
+            entry.begin_audit(audit, asked.reference).await?;
+        }
+        self.checked(context, asked, entry).await
     }
 
     /// The call of an admitted caller.
@@ -159,6 +189,7 @@ impl TokenService {
             connector: asked.connector,
             header_connector,
             credentials: metadata::credentials(context, header_connector.or(asked.connector)),
+            profile: metadata::profile(context)?,
             metadata: asked.metadata,
             feature_data: feature_data.as_deref(),
             test_mode: asked.test_mode,

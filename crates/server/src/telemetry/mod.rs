@@ -21,7 +21,7 @@ use tracing_subscriber::{Layer, filter::filter_fn};
 
 use crate::{
     config::{Config, ConfigError},
-    logs::CollectorLayers,
+    logs::FurtherLayers,
 };
 pub(crate) use meters::MeterRecorder;
 
@@ -75,7 +75,7 @@ impl Telemetry {
     }
 
     /// The layers that make spans of the parts of calls, and send log lines.
-    pub(crate) fn layers(&self) -> CollectorLayers {
+    pub(crate) fn layers(&self) -> FurtherLayers {
         let spans = tracing_opentelemetry::layer()
             .with_tracer(self.traces.tracer("daypass"))
             .with_location(false)
@@ -85,7 +85,7 @@ impl Telemetry {
             .with_filter(filter_fn(|part| part.is_span() && part.target() == daypass::SPANS))
             .boxed();
         let lines = self.logs.as_ref().map(|logs| OpenTelemetryTracingBridge::new(logs).boxed());
-        CollectorLayers { spans: Some(spans), lines }
+        FurtherLayers { spans: Some(spans), lines, calls: None }
     }
 
     /// Takes the metrics that the process records.

@@ -1,6 +1,7 @@
 //! All grants of all connectors, through the service to the fakes of the sandbox: tokens and their
 //! expiry, errors, the calls of clients, and the calls on the pages of the documentation.
 
+mod canary;
 mod clients;
 mod docs;
 mod errors;

@@ -225,6 +225,7 @@ fn try_grants(meta: &'static Meta, credentials: &RawCredentials, mode: Mode, eng
             server_token: false,
             fresh: false,
             caller: None,
+            profile: None,
         };
         engine.explain(request).err().filter(is_of_credentials)
     };

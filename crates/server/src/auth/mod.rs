@@ -1,6 +1,8 @@
-//! Authentication of callers: bearer keys (RFC 6750), kept as SHA-256 hashes, and TLS client
-//! certificates. Uses only the error type of `connectors`. Used by `config`, which checks the keys,
+//! Authentication of callers: bearer keys (RFC 6750), kept as SHA-256 hashes, tokens of identity
+//! providers, and TLS client certificates. Uses `tokens`. Used by `config`, which checks the keys,
 //! by `listen`, which marks requests, and by `rpc`, which authenticates each call.
+
+pub mod tokens;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,6 +12,7 @@ use std::{
 use connectors::{Error, Kind};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use sha2::{Digest, Sha256};
+use tokens::{TokenClaims, TokenIssuers};
 use x509_cert::{
     Certificate,
     der::Decode,
@@ -34,6 +37,9 @@ pub struct Caller {
     /// The subject of its client certificate, as RFC 4514 writes it. For authorities that put no name
     /// into the certificate's extensions.
     pub certificate_subject: Option<String>,
+    /// Claims of tokens of identity providers.
+    #[serde(default)]
+    pub tokens: Vec<TokenClaims>,
 }
 
 /// A text, or a list of them.
@@ -91,6 +97,10 @@ impl VerifiedClientCertificate {
     }
 }
 
+/// Marks a request whose caller is known, or needs no name.
+#[derive(Clone)]
+pub(crate) struct AdmittedCaller(pub(crate) Option<Arc<str>>);
+
 /// The means by which a call authenticates its caller.
 pub(crate) struct Presented<'a> {
     /// The bearer key of its `authorization` header; empty where the header has another form.
@@ -121,8 +131,14 @@ pub(crate) enum CallerError {
         name: String,
     },
     /// A caller that cannot show who it is.
-    #[error("callers: {name} has neither key_sha256 nor certificate_dns, certificate_uri or certificate_subject")]
+    #[error("callers: {name} has none of key_sha256, tokens, certificate_dns, certificate_uri and certificate_subject")]
     NoMeans {
+        /// The caller.
+        name: String,
+    },
+    /// Its token's issuer is none of the configured ones, or it names no claim.
+    #[error("callers: tokens of {name} need an issuer in [[token_issuers]], and a claim")]
+    Token {
         /// The caller.
         name: String,
     },
@@ -146,10 +162,13 @@ pub(crate) enum CallerError {
 /// The callers that may use this service.
 pub(crate) struct Authenticator {
     /// The names of callers by the hash of their keys.
-    keys: HashMap<[u8; 32], String>,
+    keys: HashMap<[u8; 32], Arc<str>>,
     /// The names of callers by those in their certificates.
-    certificates: HashMap<CertificateName, String>,
+    certificates: HashMap<CertificateName, Arc<str>>,
     accepted: ClientCertificates,
+    /// The names of callers by the claims of their tokens.
+    claims: Vec<(TokenClaims, Arc<str>)>,
+    issuers: Arc<TokenIssuers>,
 }
 
 impl Authenticator {
@@ -157,8 +176,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// A caller, or a means by which it shows who it is, cannot be used.
-    pub(crate) fn new(callers: &[Caller], accepted: ClientCertificates) -> Result<Self, CallerError> {
-        let mut known = Self { keys: HashMap::new(), certificates: HashMap::new(), accepted };
+    pub(crate) fn new(
+        callers: &[Caller],
+        accepted: ClientCertificates,
+        issuers: Arc<TokenIssuers>,
+    ) -> Result<Self, CallerError> {
+        let (keys, certificates, claims) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut known = Self { keys, certificates, accepted, claims, issuers };
         for caller in callers {
             known.add(caller)?;
         }
@@ -180,7 +204,7 @@ impl Authenticator {
             if hash == *Sha256::digest("") {
                 return Err(CallerError::EmptyKey { name: name() });
             }
-            if self.keys.insert(hash, name()).is_some() {
+            if self.keys.insert(hash, name().into()).is_some() {
                 return Err(CallerError::SharedKey { name: name() });
             }
         }
@@ -188,11 +212,17 @@ impl Authenticator {
         let uris = caller.certificate_uri.iter().cloned().map(CertificateName::Uri);
         let subject = caller.certificate_subject.iter().cloned().map(CertificateName::Subject);
         let certificates: Vec<CertificateName> = dns.chain(uris).chain(subject).collect();
-        if caller.key_sha256.is_empty() && certificates.is_empty() {
+        if caller.key_sha256.is_empty() && certificates.is_empty() && caller.tokens.is_empty() {
             return Err(CallerError::NoMeans { name: name() });
         }
+        for token in &caller.tokens {
+            if !self.issuers.has(&token.issuer) || token.claims.is_empty() {
+                return Err(CallerError::Token { name: name() });
+            }
+            self.claims.push((token.clone(), name().into()));
+        }
         for certificate in certificates {
-            if self.certificates.insert(certificate, name()).is_some_and(|other| other != caller.name) {
+            if self.certificates.insert(certificate, name().into()).is_some_and(|other| *other != *caller.name) {
                 return Err(CallerError::SharedCertificate { name: name() });
             }
         }
@@ -204,30 +234,50 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`].
-    pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<String>, Error> {
-        if self.accepted == ClientCertificates::NotAccepted && self.keys.is_empty() {
+    pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<Arc<str>>, Error> {
+        if self.accepted == ClientCertificates::NotAccepted && self.keys.is_empty() && self.claims.is_empty() {
             return Ok(None);
         }
-        // The lookup is by hash, so that its duration does not depend on the keys that exist.
-        let by_key = presented.key.map(|key| self.keys.get(Sha256::digest(key).as_slice()).cloned());
+        let by_key = presented.key.map(|key| self.of_bearer(key)).transpose()?;
         let by_certificate = presented.certificate.map(|certificate| self.of_certificate(certificate));
         match (by_key, by_certificate) {
-            (Some(Some(name)), None) | (None, Some(Some(name))) => Ok(Some(name)),
-            (Some(Some(name)), Some(Some(other))) if name == other || other == ANY_CERTIFICATE => Ok(Some(name)),
-            (Some(Some(_)), Some(Some(_))) => Err(refused("the key and the client certificate are of two callers")),
+            (Some(name), None) | (None, Some(Some(name))) => Ok(Some(name)),
+            (Some(name), Some(Some(other))) if name == other || &*other == ANY_CERTIFICATE => Ok(Some(name)),
+            (Some(_), Some(Some(_))) => Err(refused("the key and the client certificate are of two callers")),
             (_, Some(None)) => Err(refused("the client certificate names no caller, or two")),
-            (Some(None), _) | (None, None) => Err(refused("send authorization: Bearer <key>")),
+            (None, None) => Err(refused("send authorization: Bearer <key>")),
         }
     }
 
-    fn of_certificate(&self, certificate: &VerifiedClientCertificate) -> Option<String> {
-        let callers: BTreeSet<&String> = certificate.0.iter().filter_map(|name| self.certificates.get(name)).collect();
+    /// The caller with this bearer key or token.
+    fn of_bearer(&self, bearer: &str) -> Result<Arc<str>, Error> {
+        // The lookup is by hash, so that its duration does not depend on the keys that exist.
+        if let Some(name) = self.keys.get(Sha256::digest(bearer).as_slice()) {
+            return Ok(name.clone());
+        }
+        // A JWT has three parts (RFC 7515 section 7.1).
+        if self.issuers.is_empty() || bearer.split('.').count() != 3 {
+            return Err(refused("send authorization: Bearer <key>"));
+        }
+        let verified = self.issuers.verify(bearer).map_err(refused)?;
+        let of_token = self.claims.iter().filter(|(claims, _)| verified.has(claims)).map(|(_, name)| name);
+        let callers: BTreeSet<&Arc<str>> = of_token.collect();
+        let mut callers = callers.into_iter();
+        match (callers.next(), callers.next()) {
+            (Some(only), None) => Ok(only.clone()),
+            _ => Err(refused("the token's claims are those of no caller, or of two")),
+        }
+    }
+
+    fn of_certificate(&self, certificate: &VerifiedClientCertificate) -> Option<Arc<str>> {
+        let callers: BTreeSet<&Arc<str>> =
+            certificate.0.iter().filter_map(|name| self.certificates.get(name)).collect();
         let mut callers = callers.into_iter();
         match (callers.next(), callers.next()) {
             (Some(only), None) => Some(only.clone()),
             // A certificate with the names of two callers tells neither.
             (Some(_), Some(_)) => None,
-            (None, _) => (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.to_owned()),
+            (None, _) => (self.accepted == ClientCertificates::Any).then(|| ANY_CERTIFICATE.into()),
         }
     }
 }
@@ -243,6 +293,10 @@ fn refused(why: &str) -> Error {
 mod tests {
     use super::*;
 
+    fn no_issuers() -> Arc<TokenIssuers> {
+        Arc::new(TokenIssuers::new(&[]).unwrap())
+    }
+
     fn caller(name: &str, keys: &[&str], dns: &[&str], uri: &[&str]) -> Caller {
         Caller {
             name: name.into(),
@@ -250,6 +304,7 @@ mod tests {
             certificate_dns: dns.iter().map(|&name| name.into()).collect(),
             certificate_uri: uri.iter().map(|&uri| uri.into()).collect(),
             certificate_subject: None,
+            tokens: Vec::new(),
         }
     }
 
@@ -272,8 +327,8 @@ mod tests {
             caller("shop", &["new", "old"], &["Shop.example"], &[]),
             caller("app", &["app"], &[], &["spiffe://example/app"]),
         ];
-        let strict = Authenticator::new(&callers, ClientCertificates::OfCallers).unwrap();
-        let any = Authenticator::new(&callers, ClientCertificates::Any).unwrap();
+        let strict = Authenticator::new(&callers, ClientCertificates::OfCallers, no_issuers()).unwrap();
+        let any = Authenticator::new(&callers, ClientCertificates::Any, no_issuers()).unwrap();
         let two = certificate(&["shop.example", "spiffe://example/app"]);
         let (shop, app, other) =
             (certificate(&["shop.EXAMPLE"]), certificate(&["spiffe://example/app"]), certificate(&["other.example"]));
@@ -303,14 +358,16 @@ mod tests {
 
     #[test]
     fn callers_that_cannot_be_told_apart_are_refused() {
-        let fault = |callers: &[Caller], accepted| Authenticator::new(callers, accepted).err().unwrap().to_string();
+        let fault = |callers: &[Caller], accepted| {
+            Authenticator::new(callers, accepted, no_issuers()).err().unwrap().to_string()
+        };
         let none = ClientCertificates::NotAccepted;
         let (a, b) = (caller("a", &["k"], &[], &[]), caller("b", &["k"], &[], &[]));
         assert!(fault(&[a.clone(), b], none).contains("b has the key of another caller"));
         let (c, d) = (caller("c", &[], &["x.example"], &[]), caller("d", &[], &["X.example"], &[]));
         assert!(fault(&[c, d], none).contains("certificate's name of another caller"));
         assert!(fault(&[caller(" ", &["k"], &[], &[])], none).contains("has no name"));
-        assert!(fault(&[caller("a", &[], &[], &[])], none).contains("neither key_sha256"));
+        assert!(fault(&[caller("a", &[], &[], &[])], none).contains("none of key_sha256"));
         assert!(fault(&[a], ClientCertificates::OfCallers).contains("any_client_certificate"));
     }
 }
