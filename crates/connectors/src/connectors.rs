@@ -23,6 +23,7 @@ mod fiservcommercehub;
 mod getnet;
 mod globalpay;
 mod gocardless;
+mod grabpay;
 mod helcim;
 mod hyperpg;
 mod iatapay;
@@ -35,6 +36,7 @@ mod multisafepay;
 mod nexinets;
 mod nexixpay;
 mod nuvei;
+mod payhere;
 mod payload;
 mod payone;
 mod paypal;
@@ -47,6 +49,7 @@ mod pinelabs_online;
 mod placetopay;
 mod plaid;
 mod powertranz;
+mod qwikcilver;
 mod rapyd;
 mod razorpay;
 mod revolut;
@@ -54,6 +57,7 @@ mod shift4;
 mod square;
 mod stax;
 mod stripe;
+mod tesouro;
 mod truelayer;
 mod trustpay;
 mod trustpayments;
@@ -93,6 +97,7 @@ pub static CONNECTORS: &[Registration] = &[
     entry::<getnet::Getnet>(),
     entry::<globalpay::Globalpay>(),
     entry::<gocardless::Gocardless>(),
+    entry::<grabpay::Grabpay>(),
     entry::<helcim::Helcim>(),
     entry::<hyperpg::Hyperpg>(),
     entry::<iatapay::Iatapay>(),
@@ -105,6 +110,7 @@ pub static CONNECTORS: &[Registration] = &[
     entry::<nexinets::Nexinets>(),
     entry::<nexixpay::Nexixpay>(),
     entry::<nuvei::Nuvei>(),
+    entry::<payhere::Payhere>(),
     entry::<payload::Payload>(),
     entry::<payone::Payone>(),
     entry::<paypal::Paypal>(),
@@ -117,6 +123,7 @@ pub static CONNECTORS: &[Registration] = &[
     entry::<placetopay::Placetopay>(),
     entry::<plaid::Plaid>(),
     entry::<powertranz::Powertranz>(),
+    entry::<qwikcilver::Qwikcilver>(),
     entry::<rapyd::Rapyd>(),
     entry::<razorpay::Razorpay>(),
     entry::<revolut::Revolut>(),
@@ -124,6 +131,7 @@ pub static CONNECTORS: &[Registration] = &[
     entry::<square::Square>(),
     entry::<stax::Stax>(),
     entry::<stripe::Stripe>(),
+    entry::<tesouro::Tesouro>(),
     entry::<truelayer::Truelayer>(),
     entry::<trustpay::Trustpay>(),
     entry::<trustpayments::Trustpayments>(),

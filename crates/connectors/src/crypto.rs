@@ -1,5 +1,6 @@
 //! Hashes and signatures that connectors' requests need.
 
+use aes::{Aes256, Block};
 use hmac::{Hmac, Mac};
 use p521::ecdsa::{
     Signature, SigningKey,
@@ -9,6 +10,7 @@ use p521::ecdsa::{
     },
 };
 use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     rand::SystemRandom,
     signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
@@ -115,6 +117,43 @@ pub(crate) fn signed_jwt(to_sign: &str, signature: impl AsRef<[u8]>) -> String {
     format!("{to_sign}.{}", base64url(signature))
 }
 
+/// A JWE in compact form with `A256KW` and `A256GCM` (RFC 7516 section 7.1, RFC 7518 sections 4.4
+/// and 5.3). `random` must be fresh for each call: content key and initialization vector come from
+/// it.
+pub(crate) fn jwe_a256kw(key: &[u8; 32], random: &[u8; 32], mut payload: Vec<u8>) -> Option<String> {
+    let header = base64url(br#"{"alg":"A256KW","enc":"A256GCM"}"#);
+    let content_key = hmac_sha256(random, &[b"content key"]);
+    let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = hmac_sha256(random, &[b"initialization vector"]);
+    let vector = [a, b, c, d, e, f, g, h, i, j, k, l];
+    let sealing = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &content_key).ok()?);
+    let (nonce, header_bytes) = (Nonce::assume_unique_for_key(vector), Aad::from(header.as_bytes()));
+    let tag = sealing.seal_in_place_separate_tag(nonce, header_bytes, &mut payload).ok()?;
+    let parts = [header.clone(), base64url(wrap_key(key, &content_key)), base64url(vector), base64url(payload)];
+    Some(format!("{}.{}", parts.join("."), base64url(tag)))
+}
+
+/// The AES key wrap of a content key (RFC 3394 section 2.2.1).
+fn wrap_key(key: &[u8; 32], content_key: &[u8; 32]) -> Vec<u8> {
+    // Here, as the names of `KeyInit` are those of `Mac`.
+    use aes::cipher::{BlockEncrypt, KeyInit};
+    let cipher = Aes256::new(key.into());
+    let mut check = [0xA6; 8];
+    let mut registers: Vec<[u8; 8]> = content_key.chunks_exact(8).filter_map(|part| part.try_into().ok()).collect();
+    let mut step: u64 = 0;
+    for _ in 0..6 {
+        for register in &mut registers {
+            step += 1;
+            let mut block = Block::default();
+            block.iter_mut().zip(check.iter().chain(register.iter())).for_each(|(to, from)| *to = *from);
+            cipher.encrypt_block(&mut block);
+            let bytes = || block.iter().copied();
+            check.iter_mut().zip(bytes().zip(step.to_be_bytes())).for_each(|(to, (byte, step))| *to = byte ^ step);
+            register.iter_mut().zip(bytes().skip(8)).for_each(|(to, byte)| *to = byte);
+        }
+    }
+    check.into_iter().chain(registers.into_iter().flatten()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +182,13 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert!(hex::encode(sha512(&[b"abc"])).starts_with("ddaf35a193617abacc417349ae204131"));
+        // RFC 3394 section 4.6.
+        let bytes = |text: &str| <[u8; 32]>::try_from(hex::decode(text).unwrap()).unwrap();
+        let key = bytes("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+        let data = bytes("00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f");
+        assert_eq!(
+            hex::encode(wrap_key(&key, &data)),
+            "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21"
+        );
     }
 }

@@ -61,6 +61,12 @@ pub fn further_field(connector: &str, field: &str) -> Option<FurtherField> {
     fields.iter().find(|(name, _)| *name == field).map(|(_, meaning)| *meaning)
 }
 
+/// The further fields of the connector of that id, each of which has a meaning.
+pub fn further_fields(connector: &str) -> impl Iterator<Item = &'static str> {
+    let own = FURTHER_FIELDS.iter().find(|(id, _)| *id == connector).map(|(_, fields)| *fields);
+    own.into_iter().flatten().map(|(name, _)| *name).chain(["base_url"])
+}
+
 /// The names of the positions, in the order of [`positions`].
 pub const POSITIONS: [&str; 4] = ["api_key", "key1", "api_secret", "key2"];
 
@@ -133,6 +139,7 @@ const SIGNATURE_KEY: &[(&str, Fields)] = &[
     ("paypal", &["client_secret", "client_id", "payer_id"]),
     ("paytm", &["merchant_id", "merchant_key", "website"]),
     ("phonepe", &["merchant_id", "salt_key", "salt_index"]),
+    ("tesouro", &["api_key", "key1", "api_secret"]),
     ("trustpay", &["api_key", "project_id", "secret_key"]),
     ("trustpayments", &["username", "password", "site_reference"]),
     ("tsys", &["device_id", "transaction_key", "developer_id"]),
@@ -144,6 +151,7 @@ const SIGNATURE_KEY: &[(&str, Fields)] = &[
 /// Connectors with all four positions.
 const MULTI_AUTH_KEY: &[(&str, Fields)] = &[
     ("fiservcommercehub", &["api_key", "merchant_id", "secret", "terminal_id"]),
+    ("payhere", &["app_id", "merchant_id", "app_secret", "merchant_secret"]),
     ("paytm", &["merchant_id", "merchant_key", "website", "client_id"]),
     ("volt", &["username", "client_id", "password", "client_secret"]),
 ];

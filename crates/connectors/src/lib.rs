@@ -36,7 +36,7 @@ pub use encoding::{base64url_decode, jwt_claims};
 pub use error::{Error, Fault, FieldViolation, Kind, Refusal, Result};
 pub use evidence::{Evidence, ModeShown, Source, SourceKind};
 pub use exchange::{Exchange, Nonce, Step};
-pub use existing_clients::{FurtherField, POSITIONS, PositionalForm, further_field, positions};
+pub use existing_clients::{FurtherField, POSITIONS, PositionalForm, further_field, further_fields, positions};
 pub use expiry::{Expiry, Seconds};
 pub use grant::{Audience, Bound, ClientParameter, DefaultWhen, Grant, Lifetime, MintingEndsEarlier, Scopes};
 pub use http::{call::Call, form::FormBody, reply::Reply};

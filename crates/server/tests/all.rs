@@ -35,6 +35,8 @@ mod logs;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
 mod observed;
 #[cfg(test)]
 mod operation;

@@ -57,7 +57,7 @@ impl RawCredentials {
 
     /// Credentials of a connector. A field that is null is absent: some clients send every field
     /// that they know.
-    pub(super) fn new(connector: String, mut fields: Map<String, Value>) -> Self {
+    pub fn new(connector: String, mut fields: Map<String, Value>) -> Self {
         fields.retain(|_, value| !value.is_null());
         Self { connector, fields, lent_to: None }
     }

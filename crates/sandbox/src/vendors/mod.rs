@@ -27,6 +27,7 @@ mod fiservcommercehub;
 mod getnet;
 mod globalpay;
 mod gocardless;
+mod grabpay;
 mod helcim;
 mod hyperpg;
 mod iatapay;
@@ -39,6 +40,7 @@ mod multisafepay;
 mod nexinets;
 mod nexixpay;
 mod nuvei;
+mod payhere;
 mod payload;
 mod payone;
 mod paypal;
@@ -51,6 +53,7 @@ mod pinelabs_online;
 mod placetopay;
 mod plaid;
 mod powertranz;
+mod qwikcilver;
 mod rapyd;
 mod razorpay;
 mod revolut;
@@ -58,6 +61,7 @@ mod shift4;
 mod square;
 mod stax;
 mod stripe;
+mod tesouro;
 mod truelayer;
 mod trustpay;
 mod trustpayments;
@@ -95,6 +99,7 @@ pub static VENDORS: &[&FakeVendor] = &[
     &getnet::GETNET,
     &globalpay::GLOBALPAY,
     &gocardless::GOCARDLESS,
+    &grabpay::GRABPAY,
     &helcim::HELCIM,
     &hyperpg::HYPERPG,
     &iatapay::IATAPAY,
@@ -107,6 +112,7 @@ pub static VENDORS: &[&FakeVendor] = &[
     &nexinets::NEXINETS,
     &nexixpay::NEXIXPAY,
     &nuvei::NUVEI,
+    &payhere::PAYHERE,
     &payload::PAYLOAD,
     &payone::PAYONE,
     &paypal::PAYPAL,
@@ -119,6 +125,7 @@ pub static VENDORS: &[&FakeVendor] = &[
     &placetopay::PLACETOPAY,
     &plaid::PLAID,
     &powertranz::POWERTRANZ,
+    &qwikcilver::QWIKCILVER,
     &rapyd::RAPYD,
     &razorpay::RAZORPAY,
     &revolut::REVOLUT,
@@ -126,6 +133,7 @@ pub static VENDORS: &[&FakeVendor] = &[
     &square::SQUARE,
     &stax::STAX,
     &stripe::STRIPE,
+    &tesouro::TESOURO,
     &truelayer::TRUELAYER,
     &trustpay::TRUSTPAY,
     &trustpayments::TRUSTPAYMENTS,

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use connectors::{Audience, CredentialField, DefaultWhen, Grant, InputKind, Meta, Scopes, find};
 use serde_json::{Map, Value};
 
-use super::{failure::Failure, names::ConnectorParser, print::print_line};
+use super::{
+    failure::Failure,
+    names::ConnectorParser,
+    print::{print_line, print_wrapped},
+};
 use crate::{connector_docs, connector_list, protocol::ucs::v2::Connector};
-
-/// The width of a terminal that nobody has widened.
-const COLUMNS: usize = 80;
 
 /// List every connector and its grants, or explain one
 #[derive(clap::Args)]
@@ -162,49 +163,4 @@ fn describe_field(field: &CredentialField) -> String {
     let optional = if field.required { "" } else { " (optional)" };
     let nested = if field.nested { " {…}" } else { "" };
     format!("{}{nested}{optional}", field.name)
-}
-
-fn print_wrapped(head: &str, indent: usize, text: &str) {
-    for line in wrapped(head, indent, text) {
-        print_line!("{line}");
-    }
-}
-
-/// The text after a head, in lines of at most [`COLUMNS`]; the lines after the first are indented. A
-/// longer word has a line of its own.
-fn wrapped(head: &str, indent: usize, text: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = head.to_owned();
-    let mut begins = true;
-    for word in text.split_whitespace() {
-        let width = line.chars().count() + word.chars().count() + usize::from(!begins);
-        if !begins && width > COLUMNS {
-            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
-            begins = true;
-        }
-        if !begins {
-            line.push(' ');
-        }
-        line.push_str(word);
-        begins = false;
-    }
-    lines.push(line.trim_end().to_owned());
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_wrapped_after_its_head() {
-        let words = "word ".repeat(30);
-        let lines = wrapped("head  ", 6, &words);
-        assert!(lines.len() == 2 && lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
-        assert!(lines[0].starts_with("head  word") && lines[1].starts_with("      word"), "{lines:?}");
-        assert_eq!(lines.concat().matches("word").count(), 30);
-        let long = "x".repeat(100);
-        assert_eq!(wrapped("a ", 2, &format!("{long} b")), [format!("a {long}"), "  b".to_owned()]);
-        assert_eq!(wrapped("head ", 5, ""), ["head"]);
-    }
 }

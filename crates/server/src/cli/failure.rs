@@ -51,6 +51,19 @@ pub(super) enum Failure {
     /// The policy denies what was asked for. The answer is on standard output.
     #[error("denied")]
     Denied,
+    /// Credentials of a file must change. The verdicts are on standard output.
+    #[error("some of the credentials cannot be used as they are")]
+    MustChange,
+    /// A file is no JSON. What is in it is not repeated: it may be a secret.
+    #[error("{}: no JSON, at line {line}, column {column}", file.display())]
+    NoJson {
+        /// The file.
+        file: PathBuf,
+        /// The line of the fault.
+        line: usize,
+        /// Its column.
+        column: usize,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     NoRandomBytes,
@@ -69,10 +82,10 @@ pub(super) enum Failure {
     /// A system call failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A page of the documentation cannot be written.
+    /// A page of the documentation cannot be written, or a file not be read.
     #[error("{}: {source}", file.display())]
     Page {
-        /// The page.
+        /// The file.
         file: PathBuf,
         /// The system's error.
         source: io::Error,
@@ -108,6 +121,7 @@ impl Failure {
         match self {
             Self::Call(error) | Self::NoToken(error) => error.kind.fault().into(),
             Self::Refused(fault) => (*fault).into(),
+            Self::MustChange | Self::NoJson { .. } => ExitCode::Caller,
             _ => ExitCode::Failed,
         }
     }

@@ -16,6 +16,7 @@ mod failure;
 mod healthcheck;
 mod input_value;
 mod man;
+mod migrate;
 mod names;
 mod policy;
 mod print;
@@ -68,6 +69,7 @@ enum Command {
     Explain(explain::Args),
     Config(config_check::Args),
     Policy(policy::Args),
+    Migrate(migrate::Args),
     Audit(audit::Args),
     Cache(cache::Args),
     Caller(caller::Args),
@@ -88,6 +90,7 @@ impl Command {
             Self::Explain(args) => explain::run(args).await,
             Self::Config(args) => config_check::run(&args),
             Self::Policy(args) => policy::run(args),
+            Self::Migrate(args) => migrate::run(args),
             Self::Audit(args) => audit::run(&args),
             Self::Cache(args) => cache::run(args).await,
             Self::Caller(args) => caller::run(&args),
