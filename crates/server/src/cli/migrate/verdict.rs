@@ -215,6 +215,7 @@ fn try_grants(meta: &'static Meta, credentials: &RawCredentials, mode: Mode, eng
         let data = feature_data(meta, grant).to_string();
         let own = RawCredentials::new(meta.id.to_owned(), credentials.fields().clone());
         let request = IncomingRequest {
+            of_session: false,
             reference: "migrate_check",
             connector: Some(meta.id),
             header_connector: None,
