@@ -52,9 +52,11 @@ impl Nonce {
     pub fn uuid(&self) -> String {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.0;
         let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
-        format!(
-            "{a:02x}{b:02x}{c:02x}{d:02x}-{e:02x}{f:02x}-{g:02x}{h:02x}-{i:02x}{j:02x}-{k:02x}{l:02x}{m:02x}{n:02x}{o:02x}{p:02x}"
-        )
+        let mut uuid = hex::encode([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]);
+        for hyphen in [20, 16, 12, 8] {
+            uuid.insert(hyphen, '-');
+        }
+        uuid
     }
 
     /// `count` letters and digits, at most 32.

@@ -35,7 +35,7 @@ pub use request::{
     profiles::Profile,
     validated::TokenRequest,
 };
-pub use settings::{ConnectorSettings, Limits, Policy, Settings};
+pub use settings::{ConnectorSettings, Hosts, Limits, Policy, Settings};
 pub use spans::SPANS;
 pub use store::{
     Fingerprint, FingerprintError, Forgotten, LeaseOutcome, Owner, Put, Store, StoreError, StoreKey, StoredValue,

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::{
     exchange::connect::ConnectSettings,
     request::{
-        base_urls::BaseUrls,
+        base_urls::{BaseUrlError, BaseUrls},
         caller_policy::{Asked, CallerPolicy},
         choose_grant::choose_grant,
         connector_id::canonical_id,
@@ -33,6 +34,20 @@ pub struct Settings {
     pub connectors: BTreeMap<String, ConnectorSettings>,
     /// Credentials that callers use and do not hold, by name.
     pub profiles: BTreeMap<String, Profile>,
+    /// The hosts that follow from the settings of connectors.
+    #[serde(skip)]
+    pub hosts: Hosts,
+}
+
+/// The hosts of all connectors, made at their first use: they are the same for each call. A clone, whose
+/// settings may change, makes its own.
+#[derive(Debug, Default)]
+pub struct Hosts(OnceLock<HashMap<&'static str, Arc<BaseUrls>>>);
+
+impl Clone for Hosts {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Limits in time and number.
@@ -234,6 +249,22 @@ pub struct ConnectorSettings {
 }
 
 impl Settings {
+    /// The hosts of a connector, with the operator's replacements.
+    ///
+    /// # Errors
+    /// A replacement cannot be used.
+    pub(crate) fn bases(&self, meta: &Meta) -> Result<Arc<BaseUrls>, BaseUrlError> {
+        let of = |meta: &Meta| {
+            let none = BTreeMap::new();
+            BaseUrls::new(meta, self.connectors.get(meta.id).map_or(&none, |own| &own.base_urls)).map(Arc::new)
+        };
+        let all = self.hosts.0.get_or_init(|| {
+            let metas = connectors::CONNECTORS.iter().map(|registration| registration.meta);
+            metas.filter_map(|meta| Some((meta.id, of(meta).ok()?))).collect()
+        });
+        all.get(meta.id).map_or_else(|| of(meta), |bases| Ok(bases.clone()))
+    }
+
     /// The settings with names in their one form.
     #[must_use]
     pub fn canonical(mut self) -> Self {

@@ -62,10 +62,11 @@ impl IncomingRequest<'_> {
             ("x-connector", self.header_connector),
             ("x-connector-auth", credentials.map(|credentials| credentials.connector.as_str())),
         ];
-        let mut names = named.iter().filter_map(|(field, name)| name.map(|name| (*field, canonical_id(name))));
-        let Some((first_field, id)) = names.next() else {
+        let mut names = named.iter().filter_map(|(field, name)| name.map(|name| (*field, name)));
+        let Some((first_field, first)) = names.next() else {
             return Err(Error::invalid("connector", "name one in the body or in the x-connector header"));
         };
+        let id = canonical_id(first);
         let registration = match availability(&id) {
             Availability::Available(registration) => registration,
             Availability::Unavailable(why) => {
@@ -77,7 +78,8 @@ impl IncomingRequest<'_> {
             Availability::Unknown => return Err(unknown_connector(first_field)),
         };
         for (field, other) in names {
-            if other != id {
+            // The spelling rarely differs in more than its case.
+            if !other.eq_ignore_ascii_case(&id) && canonical_id(other) != id {
                 let description = format!("{first_field} and {field} name different connectors; they must agree");
                 return Err(Error::invalid(field, description));
             }

@@ -1,7 +1,7 @@
 //! A request that passed every check that needs no call to a connector. The cache derives its keys
 //! from it, the exchange its calls.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use connectors::{Audience, BoundConnector, Error, Grant, InputKind, Inputs, Kind, Meta, Mode, Registration, Result};
 use serde_json::Value;
@@ -43,7 +43,7 @@ pub struct TokenRequest {
     /// The inputs, checked.
     pub inputs: Inputs,
     /// The base URLs of its calls.
-    pub bases: BaseUrls,
+    pub bases: Arc<BaseUrls>,
     /// The operator's limit for the life of the token.
     pub(crate) client_limit: ClientLimit,
     /// Longest time for one attempt at one call.
@@ -82,7 +82,8 @@ impl TokenRequest {
 
         let no_settings = ConnectorSettings::default();
         let own = settings.connector(meta.id).unwrap_or(&no_settings);
-        let bases = BaseUrls::new(meta, &own.base_urls)
+        let bases = settings
+            .bases(meta)
             .map_err(|_| Error::new(Kind::Internal, "the connector's configured hosts are not valid"))?;
         further.check_hosts(meta, &bases, mode)?;
         let required = request.server_token.then_some(Audience::Server);

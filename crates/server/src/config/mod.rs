@@ -414,7 +414,7 @@ impl Config {
         // Beyond loopback a SERVER token needs the operator's word.
         policy.server_tokens = policy.server_tokens.or(Some(self.listen.ip().is_loopback()));
         let (connectors, profiles) = (self.connectors.clone(), self.profiles.clone());
-        Settings { limits: self.limits.clone(), policy, connectors, profiles }.canonical()
+        Settings { limits: self.limits.clone(), policy, connectors, profiles, ..Settings::default() }.canonical()
     }
 
     /// All faults beyond the form of single settings, as texts for the operator.

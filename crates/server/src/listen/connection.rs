@@ -109,7 +109,8 @@ impl ConnectionHandler {
             if let Some(certificate) = certificate.clone() {
                 request.extensions_mut().insert(certificate);
             }
-            let response = handler.clone().respond(request, place.clone());
+            // The state of a call is some KiB, which would move with each step of the connection.
+            let response = Box::pin(handler.clone().respond(request, place.clone()));
             let active = counter.begin();
             async move {
                 let response = response.await;
