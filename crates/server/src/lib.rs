@@ -10,6 +10,7 @@ pub mod config;
 pub mod connector_docs;
 mod connector_list;
 mod engine;
+mod json_lines;
 mod listen;
 mod live;
 pub mod log_fields;

@@ -1,5 +1,5 @@
 //! Logs to standard error, as JSON unless that is a terminal, to a collector, and the lines of calls
-//! to the playground. Uses `log_writer` and `recent_calls`.
+//! to the playground. Uses `json_lines`, `log_writer` and `recent_calls`.
 //! Used by `cli`, `config`, `admin`, `signals` and `telemetry`.
 
 use std::{
@@ -20,7 +20,7 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use crate::{log_writer::LogWriter, recent_calls};
+use crate::{json_lines::JsonLines, log_writer::LogWriter, recent_calls};
 
 /// A layer of the process's subscriber.
 pub(crate) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
@@ -104,8 +104,7 @@ where
     let lines = fmt::layer().with_writer(|| writer.clone()).with_target(false);
     match io::stderr().is_terminal() {
         true => lines.compact().boxed(),
-        // A line is whole by itself: no list of spans.
-        false => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+        false => lines.event_format(JsonLines).boxed(),
     }
 }
 
@@ -198,7 +197,7 @@ impl Write for Memory {
 pub(crate) fn start_in_memory(directives: &str) -> Result<Memory, LogError> {
     let memory = Memory::default();
     let writer = memory.clone();
-    let lines = fmt::layer().with_writer(move || writer.clone()).json().flatten_event(true);
+    let lines = fmt::layer().with_writer(move || writer.clone()).event_format(JsonLines);
     let layers: Vec<BoxedLayer> = vec![lines.with_filter(filter(directives)?).boxed(), recent_calls::layer().boxed()];
     tracing_subscriber::registry().with(layers).try_init()?;
     Ok(memory)
@@ -250,7 +249,7 @@ mod tests {
     fn a_panic_writes_one_log_line() {
         let (memory, this) = (Memory::default(), thread::current().id());
         let writer = memory.clone();
-        let lines = fmt().with_writer(move || writer.clone()).json().flatten_event(true).finish();
+        let lines = fmt().with_writer(move || writer.clone()).event_format(JsonLines).finish();
         // The hook is global. The threads of other tests keep their hook.
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(

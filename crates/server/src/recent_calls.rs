@@ -1,5 +1,5 @@
 //! The log lines of the last calls, in the form of the JSON log. A layer of the log keeps them where
-//! the playground is served, which shows them. Used by `logs` and `playground`.
+//! the playground is served, which shows them. Uses `json_lines`. Used by `logs` and `playground`.
 
 use std::{
     collections::VecDeque,
@@ -10,6 +10,8 @@ use std::{
 use serde_json::Value;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::Targets, fmt, registry::LookupSpan};
+
+use crate::json_lines::JsonLines;
 
 /// The target of the line of a call (`access_log`).
 const CALL: &str = "daypass::call";
@@ -24,8 +26,7 @@ pub(crate) fn layer<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let lines = fmt::layer().with_writer(|| Keep).with_target(false);
-    let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let lines = fmt::layer().with_writer(|| Keep).event_format(JsonLines);
     lines.with_filter(Targets::new().with_target(CALL, LevelFilter::INFO))
 }
 
