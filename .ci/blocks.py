@@ -103,9 +103,8 @@ def run(block, folder, environment, address):
     """Runs the block; None, or what went wrong."""
     lines = filled(block.text).replace("localhost:8080", address).splitlines()
     servers = [Server(line, folder, environment) for line in lines if line.startswith("daypass serve")]
-    if not any(line.startswith("daypass ") for line in lines):
-        # For the programs of examples/. The service refuses them, as settings that it does not know.
-        environment = environment | {"DAYPASS_ADDRESS": address, "DAYPASS_URL": f"http://{address}"}
+    # For the programs of examples/.
+    environment = environment | {"TOKEN_SERVICE_ADDRESS": address, "TOKEN_SERVICE_URL": f"http://{address}"}
     script = "\n".join(["set -eu", *(line for line in lines if not line.startswith("daypass serve"))])
     try:
         done = subprocess.run(

@@ -177,6 +177,10 @@ def sessions_of_backends(client):
         request = client.request(method, merchant_server_session_id="b-1", payment=context, state=state, test_mode=True)
         answer = client.call(method, request, connector)
         assert answer.session_token and answer.status_code == 200 and not answer.HasField("error"), connector
+    code = {"code": "check-code", "code_verifier": "a" * 43, "redirect_uri": "https://shop.example/back", "audience": "server"}
+    data = client.secret(json.dumps(code))
+    answer = client.call(method, client.request(method, payment=context, connector_feature_data=data, test_mode=True), "grabpay")
+    assert answer.session_token and answer.status_code == 200
 
 
 def refusals(client):

@@ -181,7 +181,7 @@ async function run({ program, connector, revoked = 0 }, gateway, ca, mode) {
       SSL_CERT_FILE: ca.certificate,
       REQUESTS_CA_BUNDLE: ca.certificate,
       PYTHONPATH: join(HERE, "redirect"),
-      ...(mode === "shared" && { DAYPASS_ADDRESS: service.address }),
+      ...(mode === "shared" && { TOKEN_SERVICE_ADDRESS: service.address }),
     };
     const node = program.endsWith(".js");
     const interpreter = node ? process.execPath : join(INSTALLED, "venv/bin/python");

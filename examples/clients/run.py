@@ -147,7 +147,7 @@ class Server:
 
 
 def run(command, environment, address):
-    environment = dict(environment, DAYPASS_ADDRESS=address, STRIPE_API_KEY="sk_test_example",
+    environment = dict(environment, TOKEN_SERVICE_ADDRESS=address, STRIPE_API_KEY="sk_test_example",
                        SERVICE_CONFIG=str(HERE / "service_config.json"))
     done = subprocess.run([str(part) for part in command], env=dict(os.environ, **environment),
                           capture_output=True, text=True, timeout=120)
@@ -168,7 +168,7 @@ def check(name, command, environment, sandboxed, down):
 
 def check_shop(address):
     """The shop's page gets one day pass for its order, and nothing of the key."""
-    environment = dict(os.environ, DAYPASS_ADDRESS=address, STRIPE_API_KEY="sk_test_shop_canary", SHOP_PORT="0")
+    environment = dict(os.environ, TOKEN_SERVICE_ADDRESS=address, STRIPE_API_KEY="sk_test_shop_canary", SHOP_PORT="0")
     shop = subprocess.Popen([sys.executable, HERE.parent / "shop/shop.py"], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -208,7 +208,7 @@ def main():
             for program, (command, environment) in build(work).items():
                 check(f"{language}/{program}", command, environment, sandboxed, down)
         # The shortest program: a token with Python's own library.
-        environment = {"DAYPASS_URL": f"http://{sandboxed.address}"}
+        environment = {"TOKEN_SERVICE_URL": f"http://{sandboxed.address}"}
         (line,) = run(["python3", HERE / "python/mint.py"], environment, sandboxed.address)
         assert line.startswith("SUCCESS CLIENT cs_test_"), line
         print("python/mint: a token")

@@ -15,7 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 
-DAYPASS = f"http://{os.environ.get('DAYPASS_ADDRESS', 'localhost:8080')}/ucs.v2.MerchantAuthenticationService/CreateAccessToken"
+DAYPASS = f"http://{os.environ.get('TOKEN_SERVICE_ADDRESS', 'localhost:8080')}/ucs.v2.MerchantAuthenticationService/CreateAccessToken"
 CREDENTIALS = json.dumps({"Stripe": {"api_key": os.environ["STRIPE_API_KEY"]}})
 # What the page needs: the token and its public neighbours. The rest of the answer stays here.
 FOR_THE_PAGE = ("access_token", "token_type", "client_parameters", "lifetime_seconds")

@@ -184,6 +184,7 @@ fn request<'a>(
         test_mode: Some(true),
         server_token: false,
         fresh: false,
+        wanted_left: None,
         caller: None,
     }
 }

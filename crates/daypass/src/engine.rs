@@ -86,7 +86,7 @@ impl<V: HttpSend> Engine<V> {
         report: &mut CallReport,
     ) -> Result<IssuedToken> {
         report.connector = Some(registration.meta.id);
-        let wants_new = request.fresh;
+        let (wants_new, wanted_left) = (request.fresh, request.wanted_left);
         let request = Arc::new(TokenRequest::check(request, registration, &self.settings.load())?);
         let keys = Arc::new(self.cache.keys(&request));
         report.grant = Some(request.grant.name);
@@ -98,7 +98,7 @@ impl<V: HttpSend> Engine<V> {
         let force_new = wants_new && request.grant.is_shared();
         let freshness = if force_new { Freshness::ForceNew } else { Freshness::CacheOk };
         let exchange = self.exchanger.clone().exchange_of(request.clone());
-        let query = Query { request, keys, freshness, deadline, exchange };
+        let query = Query { request, keys, freshness, wanted_left, deadline, exchange };
         let mut connector_use = ConnectorUse::default();
         let answer = self.cache.get_or_fetch(&query, &mut connector_use).await;
         (report.attempts, report.connector_time) = (connector_use.attempts, connector_use.time);

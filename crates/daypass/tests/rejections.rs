@@ -48,6 +48,7 @@ async fn ask(engine: &Engine<Rejecting>, fixture: &FixtureCall, inputs: &Value, 
         test_mode: Some(fixture.case["mode"] != "live"),
         server_token: false,
         fresh: false,
+        wanted_left: None,
         caller: None,
     };
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -47,6 +47,8 @@ mod playground;
 #[cfg(test)]
 mod profiles;
 #[cfg(test)]
+mod published_messages;
+#[cfg(test)]
 #[path = "../../daypass/tests/redis_server/mod.rs"]
 mod redis_server;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! it looked into the cache. The engine runs on the same simulated time, against the sandbox's fakes,
 //! whose tokens die.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use connectors::{Call, Reply, Secret, Timestamp, find};
 use daypass::{
@@ -22,10 +22,10 @@ const START_MS: i64 = 1_767_225_600_000;
 const PAYMENTS: u32 = 10_000;
 /// The seconds that the router takes off a lifetime.
 const MARGIN: i64 = 15;
-/// Longest time from a look into the cache to the use of the token, in milliseconds. The service hands
-/// out no token in its last five seconds, so that a router that pays at once may use even such a one,
-/// for which its cache has no time left.
-const PAYS_WITHIN_MS: u64 = 4_500;
+/// Longest time from a look into the cache to the use of the token, in milliseconds: less than the
+/// margin. Under `types`, the service hands out a token with less than twice the margin left only where
+/// it gets no new one.
+const PAYS_WITHIN_MS: u64 = 14_500;
 
 /// The fakes, without sockets.
 #[derive(Clone)]
@@ -124,9 +124,10 @@ impl World {
             test_mode: Some(true),
             server_token: true,
             fresh: false,
+            wanted_left: Some(Duration::from_secs(30)),
             caller: None,
         };
-        let deadline = Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let issued = self.engine.create_access_token(request, deadline, &mut CallReport::default()).await.unwrap();
         let expires_in = match reads {
             Reads::Seconds => issued.lifetime_seconds(),

@@ -185,6 +185,48 @@ async fn the_earlier_names_and_the_sessions_of_backends_answer_in_both_packages(
 }
 
 #[tokio::test]
+async fn the_code_of_a_consent_becomes_the_session_of_a_backend() {
+    let served = TestServer::sandboxed();
+    let amount = json!({"minor_amount": "1000", "currency": "SGD"});
+    for package in ["types", "ucs.v2"] {
+        for (method, reference, context) in [
+            ("CreateSessionToken", "merchant_session_id", json!({"amount": amount})),
+            (
+                "CreateServerSessionAuthenticationToken",
+                "merchant_server_session_id",
+                json!({"payment": {"amount": amount}}),
+            ),
+        ] {
+            let ask = |name: &str, more: &Value| {
+                let mut body = context.clone();
+                let name = format!("{package}-{method}-{name}");
+                let mut data = json!({"code": name, "code_verifier": "sandbox-verifier-of-forty-three-characters0",
+                    "redirect_uri": "https://shop.example/back"});
+                data.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+                body[reference] = name.into();
+                body["test_mode"] = true.into();
+                body["connector_feature_data"] = data;
+                session(&served, package, method, "grabpay", &body)
+            };
+            let (status, answer) = ask("server", &json!({"audience": "server"}));
+            assert_eq!(status, 200, "{answer}");
+            assert!(answer["session_token"].as_str().is_some_and(|token| !token.is_empty()), "{answer}");
+            assert_eq!((&answer["audience"], &answer["grant"]), (&json!("SERVER"), &json!("authorization_code")));
+            let (_, again) = ask("server", &json!({"audience": "server"}));
+            assert_eq!(again["session_token"], answer["session_token"], "a code works once: {again}");
+
+            let (status, error) = ask("unsaid", &json!({}));
+            assert_eq!((status, &error["code"]), (501, &json!("unimplemented")), "{error}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("for the backend") && !message.contains("CreateAccessToken"), "{error}");
+
+            let (status, error) = ask("state", &json!({"audience": "server", "state": "a", "callback_state": "b"}));
+            assert_eq!((status, field(&error)), (400, "connector_feature_data.callback_state"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_connector_without_an_arm_says_why() {
     let served = TestServer::sandboxed();
     let with_arms: Vec<_> = ARMS.iter().map(|(connector, ..)| *connector).collect();

@@ -72,7 +72,7 @@ void mint(Service::Stub& service, const std::string& feature_data) {
 int main() {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(read(environment("SERVICE_CONFIG", "../service_config.json")));
-  auto channel = grpc::CreateCustomChannel(environment("DAYPASS_ADDRESS", "localhost:8080"),
+  auto channel = grpc::CreateCustomChannel(environment("TOKEN_SERVICE_ADDRESS", "localhost:8080"),
                                            grpc::InsecureChannelCredentials(), arguments);
   auto service = Service::NewStub(channel);
   mint(*service, "{}");

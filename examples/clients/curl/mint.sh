@@ -2,7 +2,7 @@
 # A day pass with curl. `--retry` repeats after 503 and 429, as long as `retry-after` says; the reference stays the same, so
 # a repeated call makes no second token. The credentials come from a pipe, so that `ps` does not show them.
 set -euo pipefail
-address=${DAYPASS_ADDRESS:-localhost:8080}
+address=${TOKEN_SERVICE_ADDRESS:-localhost:8080}
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 

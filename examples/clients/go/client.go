@@ -92,7 +92,7 @@ func main() {
 		log.Fatal(err)
 	}
 	// The grpc-go of Debian 12 (1.33) retries only with GRPC_GO_RETRY=on in its environment.
-	connection, err := grpc.Dial(environment("DAYPASS_ADDRESS", "localhost:8080"),
+	connection, err := grpc.Dial(environment("TOKEN_SERVICE_ADDRESS", "localhost:8080"),
 		grpc.WithInsecure(), grpc.WithDefaultServiceConfig(string(config)), grpc.WithDefaultCallOptions(grpc.ForceCodec(codec{})))
 	if err != nil {
 		log.Fatal(err)

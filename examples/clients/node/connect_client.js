@@ -23,7 +23,7 @@ const retry = next => async request => {
 const client = createClient(
   MerchantAuthenticationService,
   createConnectTransport({
-    baseUrl: `http://${process.env.DAYPASS_ADDRESS ?? 'localhost:8080'}`,
+    baseUrl: `http://${process.env.TOKEN_SERVICE_ADDRESS ?? 'localhost:8080'}`,
     httpVersion: '1.1',
     useBinaryFormat: false,
     interceptors: [retry],

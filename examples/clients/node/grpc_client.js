@@ -13,7 +13,7 @@ const { ucs } = grpc.loadPackageDefinition(load('ucs/v2/merchant_authentication.
 const details = load('google/rpc/status_and_details.proto', '../../proto')
 
 const client = new ucs.v2.MerchantAuthenticationService(
-  process.env.DAYPASS_ADDRESS ?? 'localhost:8080',
+  process.env.TOKEN_SERVICE_ADDRESS ?? 'localhost:8080',
   grpc.credentials.createInsecure(),
   { 'grpc.service_config': readFileSync(file('../service_config.json'), 'utf8'), 'grpc.enable_retries': 1 },
 )

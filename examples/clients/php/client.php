@@ -9,7 +9,7 @@ const SECONDS = 10;
 /** The HTTP status and the decoded answer; status 0 where there was none. */
 function call(array $request): array
 {
-    $url = 'http://' . (getenv('DAYPASS_ADDRESS') ?: 'localhost:8080')
+    $url = 'http://' . (getenv('TOKEN_SERVICE_ADDRESS') ?: 'localhost:8080')
         . '/ucs.v2.MerchantAuthenticationService/CreateAccessToken';
     $context = stream_context_create(['http' => [
         'method' => 'POST',

@@ -17,7 +17,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from ucs.v2 import connector_pb2, merchant_authentication_pb2 as messages
 
-ADDRESS = os.environ.get("DAYPASS_ADDRESS", "localhost:8080")
+ADDRESS = os.environ.get("TOKEN_SERVICE_ADDRESS", "localhost:8080")
 CREDENTIALS = {"x-connector-auth": json.dumps({"Stripe": {"api_key": os.environ["STRIPE_API_KEY"]}})}
 CREATE = MethodInfo(
     name="CreateAccessToken",

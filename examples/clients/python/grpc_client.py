@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from ucs.v2 import connector_pb2, merchant_authentication_pb2 as messages, merchant_authentication_pb2_grpc as services
 
-ADDRESS = os.environ.get("DAYPASS_ADDRESS", "localhost:8080")
+ADDRESS = os.environ.get("TOKEN_SERVICE_ADDRESS", "localhost:8080")
 CREDENTIALS = (("x-connector-auth", json.dumps({"Stripe": {"api_key": os.environ["STRIPE_API_KEY"]}})),)
 SERVICE_CONFIG = (pathlib.Path(__file__).parents[1] / "service_config.json").read_text()
 

@@ -6,7 +6,7 @@ import urllib.request
 import uuid
 
 request = urllib.request.Request(
-    os.environ.get("DAYPASS_URL", "http://localhost:8080") + "/ucs.v2.MerchantAuthenticationService/CreateAccessToken",
+    os.environ.get("TOKEN_SERVICE_URL", "http://localhost:8080") + "/ucs.v2.MerchantAuthenticationService/CreateAccessToken",
     json.dumps({"merchant_access_token_id": f"order-{uuid.uuid4()}", "connector": "STRIPE", "test_mode": True}).encode(),
     {
         "content-type": "application/json",

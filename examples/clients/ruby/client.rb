@@ -9,7 +9,7 @@ require "google/protobuf/well_known_types"
 require "google/rpc/error_details_pb"
 require "ucs/v2/merchant_authentication_services_pb"
 
-ADDRESS = ENV.fetch("DAYPASS_ADDRESS", "localhost:8080")
+ADDRESS = ENV.fetch("TOKEN_SERVICE_ADDRESS", "localhost:8080")
 CREDENTIALS = { "x-connector-auth" => { Stripe: { api_key: ENV.fetch("STRIPE_API_KEY") } }.to_json }.freeze
 SERVICE_CONFIG = File.read(File.join(__dir__, "../service_config.json"))
 

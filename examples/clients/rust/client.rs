@@ -85,7 +85,7 @@ async fn mint(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let address = env::var("DAYPASS_ADDRESS").unwrap_or_else(|_| "localhost:8080".into());
+    let address = env::var("TOKEN_SERVICE_ADDRESS").unwrap_or_else(|_| "localhost:8080".into());
     let config = ClientConfig::new(format!("http://{address}").parse()?).with_protocol(Protocol::Connect);
     let client = MerchantAuthenticationServiceClient::new(HttpClient::plaintext(), config);
     mint(&client, json!({})).await?;

@@ -1,6 +1,6 @@
 // The SERVER token that a service's backends share, from Daypass. The other programs of this folder hand it to an SDK.
 
-const DAYPASS = process.env.DAYPASS_ADDRESS;
+const DAYPASS = process.env.TOKEN_SERVICE_ADDRESS;
 const PATH = "ucs.v2.MerchantAuthenticationService/CreateAccessToken";
 
 /** Whether the SDK gets its tokens from Daypass. Without an address it asks the vendor itself, for comparison. */

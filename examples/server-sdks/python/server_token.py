@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-DAYPASS = os.environ.get("DAYPASS_ADDRESS")
+DAYPASS = os.environ.get("TOKEN_SERVICE_ADDRESS")
 # Whether the SDK gets its tokens from Daypass. Without an address it asks the vendor itself, for comparison.
 SHARED = DAYPASS is not None
 PATH = "ucs.v2.MerchantAuthenticationService/CreateAccessToken"

@@ -43,8 +43,11 @@ use crate::{
 /// The shortest time between two background refreshes of one token, also after a failure: a
 /// connector that is down is not called by each caller.
 const REFRESH_EVERY: Duration = Duration::from_secs(3);
-/// The time for a background refresh. No caller waits for it.
+/// The time for a background refresh. No caller waits for all of it.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a caller waits for a background refresh where the stored token lives for less than it
+/// wants, and half of its own time at most: the stored token is still good.
+const WAIT_FOR_NEWER: Duration = Duration::from_secs(2);
 /// How many times one caller joins a fetch that panics.
 const MAX_FETCHES: usize = 3;
 /// Most tokens whose last background refresh is remembered.
@@ -72,6 +75,8 @@ pub(crate) struct Answer {
 /// The stored values for a query.
 enum Lookup {
     Hit(Answer),
+    /// There is a token, which lives for less than the caller wants, and it is being replaced.
+    Short(Waiter<Fetched>, Option<Noted>),
     /// The note of the reference, where there is one.
     Miss(Option<Noted>),
 }
@@ -101,6 +106,16 @@ impl TokenCache {
             true => match self.look_up(query).instrument(spans::lookup()).await? {
                 Lookup::Hit(answer) => return Ok(answer),
                 Lookup::Miss(noted) => noted,
+                Lookup::Short(refresh, noted) => {
+                    if let Some(answer) = self.newer(query, refresh, noted, connector_use).await? {
+                        return Ok(answer);
+                    }
+                    let any = Query { wanted_left: None, ..query.clone() };
+                    match self.look_up(&any).instrument(spans::lookup()).await? {
+                        Lookup::Hit(answer) => return Ok(answer),
+                        Lookup::Miss(noted) | Lookup::Short(_, noted) => noted,
+                    }
+                }
             },
         };
         let mut ended_without_result = 0;
@@ -154,17 +169,23 @@ impl TokenCache {
             && let (lifetime, tag) = (record.lifetime(), record.tag())
             && let Some(token) = sealed.issue(record, left, &query.request)
         {
-            CacheEvent::Hit.count();
             if !one_secret
                 && let Some(other) = noted.and_then(|noted| noted.tag).filter(|noted| *noted != tag)
                 && let Some(token) = sealed.replaced(keys, other, &query.request).await
             {
+                CacheEvent::Hit.count();
                 return Ok(Lookup::Hit(Answer { token, replayed: true }));
             }
             // A token that costs another one, or a secret, is not made ahead.
-            if !one_secret && is_due(lifetime, token.left.unwrap_or(left), Jitter::random()) {
-                self.refresh(query);
+            let token_left = token.left.unwrap_or(left);
+            if !one_secret
+                && is_due(lifetime, token_left, Jitter::random())
+                && let Some(refresh) = self.refresh(query)
+                && query.is_short(token_left)
+            {
+                return Ok(Lookup::Short(refresh, noted));
             }
+            CacheEvent::Hit.count();
             let replayed = sealed.note_use(keys, noted, left, tag).await? == ReferenceUse::Repeated;
             return Ok(Lookup::Hit(Answer { token, replayed }));
         }
@@ -186,17 +207,45 @@ impl TokenCache {
         Ok(Answer { token, replayed })
     }
 
-    /// Starts a background refresh, unless one was started a moment ago.
-    fn refresh(&self, query: &Query) {
+    /// The result of a background refresh for a caller that wants it. `None` where it comes too late,
+    /// failed, or lives for no longer than wanted either.
+    async fn newer(
+        &self,
+        query: &Query,
+        refresh: Waiter<Fetched>,
+        noted: Option<Noted>,
+        connector_use: &mut ConnectorUse,
+    ) -> Result<Option<Answer>> {
+        let now = Instant::now();
+        let until = now + (query.deadline.saturating_duration_since(now) / 2).min(WAIT_FOR_NEWER);
+        let role = refresh.role;
+        let result = refresh.result().instrument(spans::flight(role == Role::Started));
+        let Ok(Some(fetched)) = timeout_at(until, result).await else { return Ok(None) };
+        if role == Role::Started {
+            *connector_use = fetched.exchanged.connector_use;
+        }
+        match &fetched.exchanged.result {
+            Ok(token) if !token.left.is_some_and(|left| query.is_short(left)) => {
+                count(query, &fetched, role);
+                self.answer(query, fetched, role, noted).await.map(Some)
+            }
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Starts a background refresh, or joins the one that runs. `None` where one ended a moment ago.
+    fn refresh(&self, query: &Query) -> Option<Waiter<Fetched>> {
+        let deadline = Instant::now() + REFRESH_DEADLINE;
+        let query = Query { freshness: Freshness::BackgroundRefresh, deadline, ..query.clone() };
         let now = self.sealed().clock.elapsed();
         let key = query.keys.store_key();
-        if self.refreshed.get(&key).is_some_and(|until| until > now) {
-            return;
+        if self.refreshed.get(&key).is_none_or(|until| until <= now) {
+            self.refreshed.insert(key, now + REFRESH_EVERY);
+            CacheEvent::Refresh.count();
+        } else if !self.in_flight.contains(&flight_key(&query)) {
+            return None;
         }
-        self.refreshed.insert(key, now + REFRESH_EVERY);
-        CacheEvent::Refresh.count();
-        let deadline = Instant::now() + REFRESH_DEADLINE;
-        drop(self.join(&Query { freshness: Freshness::BackgroundRefresh, deadline, ..query.clone() }));
+        Some(self.join(&query))
     }
 
     /// Joins the fetch for this key, or starts it.

@@ -1,6 +1,6 @@
 //! The question of one caller to the cache. The engine builds it, the cache answers it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -12,9 +12,18 @@ pub(crate) struct Query {
     pub request: Arc<TokenRequest>,
     pub keys: Arc<CacheKeys>,
     pub freshness: Freshness,
+    /// How long a stored token should still live, where a new one can be had.
+    pub wanted_left: Option<Duration>,
     pub deadline: Instant,
     /// Makes the token where the cache has none.
     pub exchange: Exchange,
+}
+
+impl Query {
+    /// Whether a token with this remaining lifetime lives for less than the caller wants.
+    pub(crate) fn is_short(&self, left: Duration) -> bool {
+        self.wanted_left.is_some_and(|wanted| left < wanted)
+    }
 }
 
 /// Whether a stored token is good enough.

@@ -14,6 +14,8 @@ mod positions;
 pub(crate) mod profiles;
 pub(crate) mod validated;
 
+use std::time::Duration;
+
 use connectors::{Error, FieldViolation, Kind, Registration, Result};
 
 use crate::request::{
@@ -46,6 +48,9 @@ pub struct IncomingRequest<'a> {
     pub server_token: bool,
     /// Whether a new SERVER token is wanted even where one could be shared.
     pub fresh: bool,
+    /// How long a shared SERVER token should still live. One with less is handed out only where no new
+    /// one can be had in a moment.
+    pub wanted_left: Option<Duration>,
     /// The authenticated caller, where callers are known.
     pub caller: Option<&'a str>,
 }

@@ -84,6 +84,50 @@ async fn a_failed_refresh_is_not_repeated_at_each_call_and_fails_no_caller() {
 }
 
 #[tokio::test]
+async fn a_caller_that_wants_some_life_waits_for_a_new_token() {
+    let scripted = ScriptedEngine::new();
+    let first = scripted.ask(&TestRequest::server().reference("1")).await.unwrap();
+    scripted.clock.pass_ms(3_575_000);
+    let wanting = |reference: &str| TestRequest::server().reference(reference).wanted_left(30);
+    let [one, two] = [wanting("2"), wanting("1")];
+    let (one, two) = tokio::join!(scripted.ask(&one), scripted.ask(&two));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_ne!(one.token(), first.token());
+    assert_eq!(one.token(), two.token(), "one call for all that wait");
+    assert_eq!((one.issued.lifetime_seconds(), one.attempts + two.attempts, scripted.calls()), (Some(3600), 1, 2));
+    assert!(!two.replayed, "the reference had another token");
+    assert!(scripted.ask(&wanting("1")).await.unwrap().replayed);
+
+    // With enough left, the token is handed out and replaced in the background as for others.
+    scripted.clock.pass_ms(3_565_000);
+    let old = scripted.ask(&wanting("3")).await.unwrap();
+    assert_eq!((old.token(), old.issued.lifetime_seconds(), old.attempts), (one.token(), Some(35), 0));
+    run_tasks().await;
+    assert_eq!(scripted.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_token_is_handed_out_where_no_new_one_comes() {
+    for (status, is_silent) in [(500, false), (401, false), (200, true)] {
+        let scripted = ScriptedEngine::new();
+        let first = scripted.ask(&TestRequest::server()).await.unwrap();
+        scripted.clock.pass_ms(3_575_000);
+        scripted.script.status.store(status, SeqCst);
+        scripted.script.gated.store(is_silent, SeqCst);
+        let began = tokio::time::Instant::now();
+        for _ in 0..3 {
+            let given = scripted.ask(&TestRequest::server().wanted_left(30)).await.unwrap();
+            assert_eq!((given.token(), given.issued.lifetime_seconds()), (first.token(), Some(25)), "{status}");
+        }
+        // Each waits for two seconds at most, also where its own time is longer.
+        assert!(began.elapsed() <= Duration::from_secs(6) + Duration::from_millis(10), "{:?}", began.elapsed());
+        let hurried = TestRequest::server().wanted_left(30).within(Duration::from_millis(500));
+        assert_eq!(scripted.ask(&hurried).await.unwrap().token(), first.token(), "half of its time is enough");
+        assert_eq!(scripted.calls(), 2, "one attempt at a new one: {status}");
+    }
+}
+
+#[tokio::test]
 async fn a_caller_gets_a_new_token_while_another_node_refreshes() {
     let scripted = ScriptedEngine::new();
     scripted.ask(&TestRequest::server()).await.unwrap();

@@ -31,6 +31,7 @@ fn check(connector: &str, fields: &Map<String, Value>) -> Result<(), connectors:
         test_mode: None,
         server_token: false,
         fresh: false,
+        wanted_left: None,
         caller: None,
     };
     match TokenRequest::check(request, entry, &Settings::default()) {

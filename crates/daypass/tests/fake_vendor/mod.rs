@@ -320,6 +320,7 @@ impl Ask {
             test_mode: Some(true),
             server_token: false,
             fresh: self.fresh,
+            wanted_left: None,
             caller: None,
         };
         let mut report = CallReport::default();

@@ -248,6 +248,7 @@ pub(crate) async fn call<V: HttpSend>(engine: &Engine<V>, fixture: &FixtureCall,
         test_mode: Some(fixture.case["mode"] != "live"),
         server_token: false,
         fresh: true,
+        wanted_left: None,
         caller: None,
     };
     let mut report = CallReport::default();

@@ -31,6 +31,7 @@ pub(crate) struct TestRequest {
     pub metadata: Option<String>,
     pub test_mode: bool,
     pub fresh: bool,
+    pub wanted_left: Option<Duration>,
     pub deadline: Duration,
 }
 
@@ -43,6 +44,7 @@ impl TestRequest {
             metadata: None,
             test_mode: true,
             fresh: false,
+            wanted_left: None,
             deadline: Duration::from_secs(20),
         }
     }
@@ -86,6 +88,11 @@ impl TestRequest {
         self
     }
 
+    pub(crate) fn wanted_left(mut self, seconds: u64) -> Self {
+        self.wanted_left = Some(Duration::from_secs(seconds));
+        self
+    }
+
     pub(crate) fn data(mut self, data: Value) -> Self {
         self.data = data;
         self
@@ -110,6 +117,7 @@ impl TestRequest {
             test_mode: Some(self.test_mode),
             server_token: false,
             fresh: self.fresh,
+            wanted_left: self.wanted_left,
             caller: None,
         };
         let mut report = CallReport::default();

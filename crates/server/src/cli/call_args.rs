@@ -161,6 +161,7 @@ impl PreparedCall {
             test_mode: self.test_mode,
             server_token: false,
             fresh: false,
+            wanted_left: None,
             caller: None,
         }
     }

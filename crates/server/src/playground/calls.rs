@@ -155,6 +155,7 @@ pub(super) fn explain(engine: &Engine<Transport>, connector: &str, body: &[u8]) 
         test_mode: request.get("test_mode").and_then(Value::as_bool),
         server_token: false,
         fresh: false,
+        wanted_left: None,
         caller: None,
     });
     match explained {

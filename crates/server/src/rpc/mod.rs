@@ -64,6 +64,15 @@ impl Package {
             Self::Types => ExpiresIn::Duration,
         }
     }
+
+    /// How long a shared token should still live. The cache of existing clients takes 15 seconds off
+    /// its lifetime, and they use it some seconds later.
+    const fn wanted_left(self) -> Option<Duration> {
+        match self {
+            Self::Ucs => None,
+            Self::Types => Some(Duration::from_secs(30)),
+        }
+    }
 }
 
 /// The request of any method, in the terms of the engine.
@@ -313,6 +322,7 @@ impl TokenService {
             test_mode: asked.test_mode,
             server_token: asked.server_token,
             fresh: metadata::refuses_cached(context),
+            wanted_left: asked.package.wanted_left(),
             caller: entry.caller.as_deref(),
         };
         let result = self.engine.create_access_token(request, self.deadline(context), &mut entry.report).await;

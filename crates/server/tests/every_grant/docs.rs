@@ -22,28 +22,49 @@ fn the_pages_are_up_to_date() {
     }
 }
 
+/// A call as a page shows it.
+pub(super) struct PageCall {
+    /// The file of the page.
+    pub page: String,
+    /// The block of the page.
+    pub block: String,
+    pub headers: [(&'static str, String); 3],
+    pub body: String,
+}
+
+pub(super) const PATH: &str = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
+
+/// The calls of all pages, in their order.
+pub(super) fn page_calls() -> Vec<PageCall> {
+    let mut calls = Vec::new();
+    for (page, text) in pages() {
+        for block in text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+            let part = |mark: &str| {
+                let quoted = block.split(mark).nth(1).unwrap_or_else(|| panic!("{page}: {mark}"));
+                quoted.split("' \\\n").next().unwrap().replace(r"'\''", "'")
+            };
+            calls.push(PageCall {
+                headers: [
+                    ("content-type", "application/json".to_owned()),
+                    ("x-connector", part("x-connector: ").split("' ").next().unwrap().to_owned()),
+                    ("x-connector-auth", part("x-connector-auth: ")),
+                ],
+                body: part("-d '"),
+                page: page.clone(),
+                block: block.to_owned(),
+            });
+        }
+    }
+    calls
+}
+
 #[tokio::test]
 async fn the_calls_on_the_pages_succeed() {
     let served = TestServer::sandboxed();
-    let mut count = 0;
-    for (name, text) in pages() {
-        for block in text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
-            let part = |mark: &str| {
-                let quoted = block.split(mark).nth(1).unwrap_or_else(|| panic!("{name}: {mark}"));
-                quoted.split("' \\\n").next().unwrap().split("' ").next().unwrap().replace(r"'\''", "'")
-            };
-            let credentials = block.split("x-connector-auth: ").nth(1).unwrap().split("' \\\n").next().unwrap();
-            let body = block.split("-d '").nth(1).unwrap().split("' \\\n").next().unwrap().replace(r"'\''", "'");
-            let headers = [
-                ("content-type", "application/json".to_owned()),
-                ("x-connector", part("x-connector: ")),
-                ("x-connector-auth", credentials.replace(r"'\''", "'")),
-            ];
-            let path = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
-            let (status, answer) = http(&served.address.to_string(), "POST", path, &headers, &body);
-            assert!(status == 200 && answer.contains("\"status\":\"SUCCESS\""), "{name}: {status} {answer}\n{block}");
-            count += 1;
-        }
+    let calls = page_calls();
+    for PageCall { page, block, headers, body } in &calls {
+        let (status, answer) = http(&served.address.to_string(), "POST", PATH, headers, body);
+        assert!(status == 200 && answer.contains("\"status\":\"SUCCESS\""), "{page}: {status} {answer}\n{block}");
     }
-    println!("{count} calls");
+    println!("{} calls", calls.len());
 }

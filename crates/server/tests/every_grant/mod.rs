@@ -1,6 +1,8 @@
 //! All grants of all connectors, through the service to the fakes of the sandbox: tokens and their
-//! expiry, errors, the calls of clients, and the calls on the pages of the documentation.
+//! expiry, errors, the calls of clients, the calls on the pages of the documentation and the form of
+//! their answers.
 
+mod answers;
 mod canary;
 mod clients;
 mod docs;

@@ -225,6 +225,7 @@ fn try_grants(meta: &'static Meta, credentials: &RawCredentials, mode: Mode, eng
             test_mode: Some(mode == Mode::Test),
             server_token: false,
             fresh: false,
+            wanted_left: None,
             caller: None,
             profile: None,
         };

@@ -1,6 +1,6 @@
 //! Which grant answers a session call, for each connector: data. Used by `inputs` and `arms`.
 
-use connectors::{Error, Kind as Fault, Meta};
+use connectors::{Audience, Error, Kind as Fault, Meta};
 
 use super::members::Kind;
 use crate::protocol::ucs::v2::PaymentMethodType::{
@@ -86,14 +86,18 @@ impl SessionGrants {
     /// The answer would be empty.
     pub(super) fn check_audience(&self, meta: &Meta, audience: Option<&str>) -> Result<(), Error> {
         match self.needs_server {
-            Some(value) if audience != Some("server") => Err(Error::new(
-                Fault::UnsupportedGrant,
-                format!(
-                    "{}: this answer has a place for the {value} only, which is for the backend: a backend asks with \
-                     connector_feature_data {{\"audience\": \"server\"}}, a client's token comes from CreateAccessToken",
-                    meta.name
-                ),
-            )),
+            Some(value) if audience != Some("server") => {
+                let has_client_tokens = meta.grants.iter().any(|grant| grant.audience == Audience::Client);
+                let elsewhere = if has_client_tokens { ", a client's token comes from CreateAccessToken" } else { "" };
+                Err(Error::new(
+                    Fault::UnsupportedGrant,
+                    format!(
+                        "{}: this answer has a place for the {value} only, which is for the backend: a backend asks \
+                         with connector_feature_data {{\"audience\": \"server\"}}{elsewhere}",
+                        meta.name
+                    ),
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -158,6 +162,11 @@ const SERVER: &[SessionGrants] = &[
     grants("nuvei", "session_token", "session_token").or(&["open_order"]),
     grants("paytm", "txn_token", "access_token"),
     grants("authorizedotnet", "hosted_payment_page", "hosted_payment_page").or(&["hosted_profile_page"]),
+    // The code of the customer's consent comes in the feature data.
+    SessionGrants {
+        needs_server: Some("access token"),
+        ..grants("grabpay", "authorization_code", "authorization_code")
+    },
 ];
 
 /// Why a connector that has an arm cannot fill it.
@@ -194,18 +203,19 @@ pub(super) fn of(kind: Kind, meta: &Meta, method: Option<Method>) -> Result<&'st
 
 #[cfg(test)]
 mod tests {
-    use connectors::{Audience, CONNECTORS, InputKind, find};
+    use connectors::{CONNECTORS, InputKind, find};
 
     use super::*;
 
     #[test]
-    fn every_grant_exists_and_is_for_clients() {
+    fn every_grant_exists_and_is_for_clients_unless_audience_server_is_needed() {
         for entry in CLIENT.iter().chain(SERVER) {
             let meta = find(entry.connector).unwrap().meta;
             let grant = |name: &str| meta.grants.iter().find(|grant| grant.name == name);
             for name in entry.names() {
                 let grant = grant(name).unwrap_or_else(|| panic!("{} has no grant {name}", entry.connector));
-                assert_eq!(grant.audience, Audience::Client, "{} {name}", entry.connector);
+                let is_fenced = grant.audience == Audience::Client || entry.needs_server.is_some();
+                assert!(is_fenced, "{} {name}", entry.connector);
             }
             if let Some((input, name)) = entry.given {
                 assert!(grant(name).unwrap().inputs.iter().any(|known| known.name == input), "{input}");
