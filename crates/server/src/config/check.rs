@@ -57,7 +57,8 @@ impl Checked {
             let may_be_wrong = fault.starts_with("listen:")
                 || fault.contains("no caller in [[callers]]")
                 || fault.contains("need tls.client_authorities_file");
-            let is_of_unread = unread.iter().any(|unread| fault.starts_with(owner(unread)));
+            let is_of = |owner: &str| fault.strip_prefix(owner).is_some_and(|rest| rest.starts_with(['.', ':']));
+            let is_of_unread = unread.iter().any(|unread| is_of(owner(unread)));
             if !(is_of_unread || guards_are_wrong && may_be_wrong) {
                 checked.add(&fault);
             }
