@@ -49,6 +49,12 @@ async fn a_stranger_is_refused_before_its_body_is_read() {
         assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("\"unauthenticated\""), "{answer}");
         assert!(!answer.contains("merchant_access_token_id"), "no word about the message: {answer}");
     }
+    let description = |key: &str| {
+        let head = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
+        served.http(served.address, &format!("{head}{key}\r\n"))
+    };
+    assert!(description("authorization: Bearer known\r\n").starts_with("HTTP/1.1 200"));
+    assert!(description("").starts_with("HTTP/1.1 404"), "it is for callers, as reflection");
     // Each protocol has its own words for it, and the known caller is served.
     for (protocol, codec) in [
         (Protocol::Grpc, CodecFormat::Proto),

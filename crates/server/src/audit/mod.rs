@@ -1,6 +1,6 @@
 //! The audit log: one line for each call, in a chain that shows a line that was changed, removed,
 //! moved or repeated. Uses `chain` and `writer`. Used by `access_log`, which has a line written when
-//! a call ends, by `rpc`, and by the command `audit`.
+//! a call ends, by `rpc` and `listen`, which hand it on, by `server`, and by the command `audit`.
 
 pub(crate) mod chain;
 mod writer;

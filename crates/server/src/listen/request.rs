@@ -1,5 +1,6 @@
 //! One HTTP request: its id, its time limit, and a response where the service panics or the request
-//! is no call. Uses `admission`, `body` and `places`. Used by `connection`.
+//! is no call. Uses `admission`, `body` and `places`, and `access_log` for requests that nobody reads.
+//! Used by `connection`.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -79,7 +80,9 @@ impl RequestHandler {
         request.extensions_mut().insert(line.clone());
         let caller = request.extensions().get::<AdmittedCaller>().cloned();
         let is_rpc = request.uri().path().contains(".MerchantAuthenticationService/");
-        let ready = refused.or_else(|| framing::refusal(&request, framing)).or_else(|| description(&request));
+        // As reflection, the description is for callers.
+        let described = (visitor == Visitor::Caller).then(|| description(&request)).flatten();
+        let ready = refused.or_else(|| framing::refusal(&request, framing)).or(described);
         let held = self.room.hold();
         let serving = self.serve(request, visitor, &held);
         let answered = ready.is_none();
