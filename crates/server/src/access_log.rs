@@ -16,6 +16,7 @@ use tracing::Span;
 
 use crate::{
     audit::{AuditLog, Record},
+    auth::AdmittedCaller,
     telemetry::spans,
 };
 
@@ -138,6 +139,13 @@ impl AccessLogEntry {
         let faults = result.as_ref().err().map(|error| error.fields.as_slice()).unwrap_or_default();
         let fields: Vec<&str> = faults.iter().take(MAX_FIELDS).map(|fault| fault.field.as_str()).collect();
         self.fields = Some(fields.join(",")).filter(|fields| !fields.is_empty());
+    }
+
+    /// Has a known caller's call in the audit log that is refused before its message is read. Nothing waits
+    /// for the line: there is no token.
+    pub(crate) fn audit_refusal(&mut self, log: Option<&Arc<AuditLog>>, AdmittedCaller(caller): AdmittedCaller) {
+        self.caller = caller;
+        self.audit = log.map(|log| Audited { log: log.clone(), reference: None });
     }
 
     /// Has the call in the audit log. `reference` is the caller's.

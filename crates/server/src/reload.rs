@@ -51,14 +51,15 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Reads file and environment.
+    /// Reads file and environment. `keep` puts back what the running server cannot change.
     ///
     /// # Errors
     /// As [`Config::load`], and the faults of the whole.
-    pub(crate) fn read(&self) -> Result<(Config, SettingDigests), ConfigError> {
+    pub(crate) fn read(&self, keep: impl Fn(&mut Config)) -> Result<(Config, SettingDigests), ConfigError> {
         let (mut config, digests) = Config::load_with_digests(self.file.as_deref())?;
         let digests = digests.without(&self.by_flag);
         (self.amend)(&mut config);
+        keep(&mut config);
         let faults = config.faults();
         if faults.is_empty() { Ok((config, digests)) } else { Err(ConfigError::Faults(faults)) }
     }
@@ -133,7 +134,7 @@ impl Reload {
     }
 
     fn take(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        let (mut config, digests) = self.source.read()?;
+        let (mut config, digests) = self.source.read(|config| config.keep_fixed(&self.running))?;
         // A certificate of the server's own cannot become the operator's, and the other way.
         let same_kind = config.tls.is_some() == self.running.tls.is_some();
         if !same_kind {
@@ -144,7 +145,6 @@ impl Reload {
             .changed(&digests)
             .into_iter()
             .partition(|setting| is_reloaded(setting) && (same_kind || !setting.starts_with("tls.")));
-        config.keep_fixed_limits(&self.running);
         self.live.replace(&config)?;
         // A setting that waits stays changed, so that each reload names it.
         self.digests.take(&digests, &taken);
@@ -172,6 +172,10 @@ const fn number(_: &Metadata) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        auth::Presented,
+        engine::{self, Process},
+    };
 
     #[test]
     fn only_settings_on_the_list_are_taken_by_a_reload() {
@@ -188,5 +192,33 @@ mod tests {
         ] {
             assert_eq!(is_reloaded(setting), taken, "{setting}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_beyond_loopback_keeps_its_guards_until_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("daypass.toml");
+        let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
+        let callers = format!("[[callers]]\nname = 'shop'\nkey_sha256 = '{hash}'\n");
+        fs::write(&file, format!("listen = '0.0.0.0:0'\nallow_plaintext_beyond_loopback = true\n{callers}")).unwrap();
+        let source = Source { file: Some(file.clone()), amend: Box::new(|_| ()), by_flag: Vec::new() };
+        let (running, digests) = source.read(|_| ()).unwrap();
+        let engine = engine::build(&running, Process::Command).unwrap();
+        let (live, _files) = Live::new(&running, engine.into()).unwrap();
+        let mut reload = Reload { source, running, digests, live };
+        let is_open = |reload: &Reload| {
+            let nobody = Presented { key: None, certificate: None };
+            reload.live.authenticator.load().authenticate(&nobody).is_ok()
+        };
+        assert!(!is_open(&reload));
+        // The port stays where it is, so nobody else may call it.
+        for open in ["listen = '127.0.0.1:8080'\n", "allow_anonymous_beyond_loopback = true\n"] {
+            fs::write(&file, open).unwrap();
+            assert!(reload.take().is_err(), "{open}");
+            assert!(!is_open(&reload));
+        }
+        fs::write(&file, format!("listen = '127.0.0.1:8080'\n{callers}")).unwrap();
+        reload.take().unwrap();
+        assert_eq!(reload.live.engine.settings().policy.server_tokens, Some(false));
     }
 }

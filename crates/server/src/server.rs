@@ -111,11 +111,9 @@ impl Server {
             tracing::warn!("the store does not answer; tokens are made without it until it does");
         }
         let (live, tls) = Live::new(&config, engine)?;
-        let (router, health) = router(TokenService::new(
-            live.engine.clone(),
-            live.authenticator.clone(),
-            AuditLog::start(&config.audit)?,
-        ))?;
+        let audit = AuditLog::start(&config.audit)?;
+        let (router, health) =
+            router(TokenService::new(live.engine.clone(), live.authenticator.clone(), audit.clone()))?;
         fetch_key_sets(&config, live.issuers.clone()).await?;
         let max_deadline = Duration::from_millis(config.limits.max_deadline_ms);
         // Each connection is a file descriptor, and the usual soft limit is 1024. Where the limit
@@ -130,7 +128,8 @@ impl Server {
             plaintext: config.plaintext(),
             max_connections: config.max_connections,
             max_deadline,
-            service: service(router, max_deadline),
+            service: service(router, max_deadline, audit.clone()),
+            audit,
             playground: None,
             admission: Admission {
                 authenticator: live.authenticator.clone(),
@@ -227,7 +226,11 @@ impl Server {
             let _ = ready.send(false);
             tokio::time::sleep(delay).await;
         };
+        let audit = self.listener.audit.clone();
         self.listener.serve(draining, grace).await;
+        if let Some(audit) = audit {
+            audit.flush().await;
+        }
         admin.abort();
         if let Some(reload) = reload {
             reload.abort();
@@ -260,12 +263,12 @@ async fn fetch_key_sets(config: &Config, issuers: Arc<TokenIssuers>) -> Result<(
     Ok(())
 }
 
-fn service(router: Router, max_deadline: Duration) -> ConnectRpcService {
+fn service(router: Router, max_deadline: Duration, audit: Option<Arc<AuditLog>>) -> ConnectRpcService {
     let limits = Limits::default().with_max_message_size(MAX_MESSAGE_BYTES).with_max_request_body_size(MAX_BODY_BYTES);
     ConnectRpcService::new(router)
         .with_limits(limits)
         .with_deadline_policy(DeadlinePolicy::new().with_max(max_deadline))
-        .with_interceptor(JsonRequests)
+        .with_interceptor(JsonRequests { audit })
 }
 
 fn router(service: TokenService) -> Result<(Router, Arc<StaticChecker>), ServerError> {

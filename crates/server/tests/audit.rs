@@ -37,10 +37,12 @@ fn request(reference: &str) -> TokenRequest<'static> {
     TokenRequest { reference: reference.into(), ..TokenRequest::stripe(SECRET) }
 }
 
+fn metrics(served: &TestServer) -> String {
+    served.http(served.admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+}
+
 fn is_full(served: &TestServer) -> bool {
-    let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let metrics = served.http(served.admin, request);
-    metrics.lines().any(|line| line.starts_with("daypass_audit_lines_lost_total ") && !line.ends_with(" 0"))
+    metrics(served).lines().any(|line| line.starts_with("daypass_audit_lines_lost_total ") && !line.ends_with(" 0"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,10 +102,12 @@ async fn the_chain_goes_on_over_restarts_and_files_and_shows_every_change() {
 async fn a_full_disk_refuses_calls_or_loses_lines_as_configured() {
     let folder = TempDir::new().unwrap();
     let refusing = served(&configuration(&folder, "file = '/dev/full'"));
-    for _ in 0..3 {
-        assert_eq!(code(refusing.call(&request("a")).await), ErrorCode::Unavailable);
+    for number in 0..5 {
+        assert_eq!(code(refusing.call(&request(&format!("order-{number}"))).await), ErrorCode::Unavailable);
     }
     assert!(is_full(&refusing));
+    // The first call found out; the others made no token in vain.
+    assert!(metrics(&refusing).contains("daypass_vendor_attempts_total{connector=\"stripe\"} 1\n"));
     let going_on = served(&configuration(&folder, "file = '/dev/full'\non_failure = 'continue'"));
     going_on.call(&request("a")).await.unwrap();
     until("the loss is counted", async || is_full(&going_on)).await;
@@ -131,6 +135,32 @@ async fn a_reader_that_leaves_or_stalls_hangs_no_call() {
     assert_eq!(code(stalled.call(&request("a")).await), ErrorCode::Unavailable);
     drop(reader);
     assert_eq!(code(stalled.call(&request("b")).await), ErrorCode::Unavailable, "the reader is gone");
+}
+
+/// A call that is refused before its message is read is one of its caller, too.
+#[test]
+fn a_message_that_cannot_be_read_has_a_line() {
+    let folder = TempDir::new().unwrap();
+    let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
+    let caller = format!("file = 'audit.log'\n[[callers]]\nname = 'shop'\nkey_sha256 = '{hash}'");
+    let file = configuration(&folder, &caller);
+    let mut served = served(&file);
+    let call = |key: &str, body: &str| {
+        let path = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{key}");
+        let length = body.len();
+        let request = format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
+        served.http(served.address, &request)
+    };
+    let long = format!("{{\"merchant_access_token_id\":\"{}\"}}", "x".repeat(300 * 1024));
+    for body in ["{", r#"{"canary":1}"#, &long] {
+        assert!(call("authorization: Bearer secret\r\n", body).starts_with("HTTP/1.1 4"));
+        assert!(call("", body).starts_with("HTTP/1.1 401"));
+    }
+    served.stop();
+    let log = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    let of_shop = log.lines().filter(|line| line.contains(r#""caller":"shop""#));
+    assert!(log.lines().count() == 3 && of_shop.count() == 3 && !log.contains("canary"), "{log}");
 }
 
 #[test]

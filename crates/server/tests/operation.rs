@@ -212,6 +212,30 @@ fn every_fault_is_told_with_its_place_and_no_secret() {
 }
 
 #[test]
+fn each_file_of_a_secret_that_cannot_be_read_is_one_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daypass.toml");
+    std::fs::write(
+        &file,
+        "[store]\nkey_file = 'a'\nurl_file = 'b'\n[audit]\nfile = 'c'\nkey_file = 'd'\n[profiles.web]\nconnector = 'stripe'\n\
+         api_key_file = 'e'\n[profiles.app]\nconnector = 'paypal'\nclient_id_env = 'DAYPASS_NONE'\nclient_secret_file = 'f'\n",
+    )
+    .unwrap();
+    let (good, said) = check(&["--config", file.to_str().unwrap()], &[]);
+    assert!(!good && said.lines().count() == 6, "{said}");
+    for (line, fault) in [
+        (2, "store.key_file: there is no such file"),
+        (3, "store.url_file: there is no such file"),
+        (6, "audit.key_file: there is no such file"),
+        (9, "profiles.web.api_key_file: there is no such file"),
+        (12, "profiles.app.client_id_env: there is no environment variable"),
+        (13, "profiles.app.client_secret_file: there is no such file"),
+    ] {
+        assert!(said.contains(&format!("daypass.toml:{line}: {fault}")), "{fault} in {said}");
+    }
+}
+
+#[test]
 fn the_settings_in_effect_are_printed_without_their_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daypass.toml");
@@ -219,8 +243,9 @@ fn the_settings_in_effect_are_printed_without_their_secrets() {
     std::fs::write(
         &file,
         "max_connections = 9\n[telemetry]\notlp_endpoint = 'http://user:canary@127.0.0.1:1'\n\
+         service_name = 'https://a.example/?key=canary'\n\
          [connectors.adyen.defaults]\ncurrency = 'EUR'\n[profiles.web]\nconnector = 'stripe'\napi_key_file = 'key'\n\
-         [policy]\nprofiles = ['web']\n",
+         [policy]\nprofiles = ['web']\n[profiles.'a.connector']\nconnector = 'stripe'\napi_key = 'sk_test_canary'\n",
     )
     .unwrap();
     let environment = [("DAYPASS_STORE__KEY", "a2V5LWNhbmFyeS1rZXktY2FuYXJ5LWtleS1jYW5hcnk="), ("DAYPASS_LOG", "warn")];
@@ -239,9 +264,10 @@ fn the_settings_in_effect_are_printed_without_their_secrets() {
         "log = \"warn\"  # DAYPASS_LOG".into(),
         "store.key = \"[REDACTED]\"  # DAYPASS_STORE__KEY".into(),
         at("telemetry.otlp_endpoint = \"[REDACTED]\"") + ":3",
-        at("connectors.adyen.defaults.currency = \"EUR\"") + ":5",
-        at("profiles.web.api_key = \"[REDACTED]\"") + ":8",
-        at("policy.profiles = [\"web\"]") + ":10",
+        at("connectors.adyen.defaults.currency = \"EUR\"") + ":6",
+        at("profiles.web.connector = \"stripe\"") + ":8",
+        at("profiles.web.api_key = \"[REDACTED]\"") + ":9",
+        at("policy.profiles = [\"web\"]") + ":11",
         "limits.default_deadline_ms = 10000  # default".into(),
     ] {
         assert!(printed.lines().any(|printed| printed == line), "{line} in {printed}");
@@ -251,7 +277,7 @@ fn the_settings_in_effect_are_printed_without_their_secrets() {
     std::fs::write(&again, printed.lines().filter(|line| !line.contains("REDACTED")).collect::<Vec<_>>().join("\n"))
         .unwrap();
     let fault = check(&["--config", again.to_str().unwrap()], &[]).1;
-    assert!(fault.is_empty() || fault.lines().all(|line| line.contains("profiles.web")), "{fault}");
+    assert!(fault.is_empty() || fault.lines().all(|line| line.contains("profiles.")), "{fault}");
 }
 
 #[test]

@@ -7,7 +7,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::common::{TestServer, TokenRequest};
+use crate::{
+    common::{TestServer, TokenRequest},
+    existing_clients,
+};
 
 const KEY: &str = "sk_test_operators_canary";
 
@@ -119,4 +122,33 @@ async fn a_rotated_key_is_taken_without_a_restart() {
     fs::write(folder.path().join("stripe.key"), " sk_test_broken").unwrap();
     let log = served.log();
     assert!(log.contains("profiles.cards.api_key: has blanks") && !log.contains("sk_test_broken"), "{log}");
+}
+
+/// A session call takes its members the same way, whatever names the connector.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_call_with_a_profile_keeps_its_members() {
+    let folder = TempDir::new().unwrap();
+    let served = served(&folder, &[("WALLET_SECRET", "0123456789")]);
+    let session = |headers: &[(&str, &str)], body: serde_json::Value| {
+        let method = "ucs.v2.MerchantAuthenticationService/CreateClientAuthenticationToken";
+        tokio::task::block_in_place(|| existing_clients::call(&served, method, headers, &body))
+    };
+    let body = json!({"merchant_client_session_id": "session-1", "test_mode": true,
+        "payment": {"amount": {"minor_amount": 1000, "currency": "USD"}, "country_alpha2_code": "US"}});
+    let named = session(&[WEB, ("x-connector", "stripe")], body.clone());
+    assert_eq!(named.0, 200, "{named:?}");
+    for headers in [&[WEB][..], &[WEB, CARDS], &[APP, CARDS, ("x-connector", "stripe")], &[APP, CARDS]] {
+        let (status, answer) = session(headers, body.clone());
+        assert_eq!(status, 200, "{answer}");
+        let of_web = headers[0] == WEB;
+        assert_eq!(answer["session_data"] == named.1["session_data"], of_web, "{headers:?}: {answer}");
+    }
+    // The audience is that of the call, also where the profile alone names the connector.
+    let mut server = body;
+    server["merchant_client_session_id"] = "session-2".into();
+    server["connector_feature_data"] = r#"{"audience":"server"}"#.into();
+    for headers in [&[WEB, ("x-connector", "stripe")][..], &[WEB]] {
+        let (status, answer) = session(headers, server.clone());
+        assert!(status == 400 && answer["message"].as_str().unwrap().contains("CLIENT tokens"), "{answer}");
+    }
 }

@@ -49,6 +49,12 @@ async fn a_stranger_is_refused_before_its_body_is_read() {
         assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("\"unauthenticated\""), "{answer}");
         assert!(!answer.contains("merchant_access_token_id"), "no word about the message: {answer}");
     }
+    let description = |key: &str| {
+        let head = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
+        served.http(served.address, &format!("{head}{key}\r\n"))
+    };
+    assert!(description("authorization: Bearer known\r\n").starts_with("HTTP/1.1 200"));
+    assert!(description("").starts_with("HTTP/1.1 404"), "it is for callers, as reflection");
     // Each protocol has its own words for it, and the known caller is served.
     for (protocol, codec) in [
         (Protocol::Grpc, CodecFormat::Proto),
@@ -414,4 +420,65 @@ fn a_thousand_strangers_with_unfinished_bodies_cost_little() {
     // A busy machine may double it; the ratio is for a quiet one.
     assert!(beside <= quiet * 4 + std::time::Duration::from_millis(20), "{quiet:?}, then {beside:?}");
     drop(strangers);
+}
+
+/// Sends so many bytes of a message whose end never comes, or fewer where the service takes no more.
+async fn send_part(body: &mut h2::SendStream<bytes::Bytes>, mut size: usize) {
+    body.reserve_capacity(size);
+    while size > 0 {
+        let capacity = std::future::poll_fn(|context| body.poll_capacity(context));
+        let Ok(Some(Ok(taken))) = tokio::time::timeout(std::time::Duration::from_secs(1), capacity).await else {
+            return;
+        };
+        let taken = taken.min(size);
+        let _ = body.send_data(vec![b' '; taken].into(), false);
+        size -= taken;
+    }
+}
+
+/// Anybody may ask for the health: a question needs few bytes, and no room of the callers' messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_that_ask_for_the_health_leave_room_for_callers() {
+    const HEALTH: &str = "/grpc.health.v1.Health/Check";
+    const GREATEST_GAP: usize = 1 << 13;
+    let (_folder, served) = guarded();
+    let mut strangers = Vec::new();
+    // 36 connections fill the room but for a few bytes, the last one fills the gaps.
+    let gaps: Vec<usize> = (0..14).rev().flat_map(|bit| [1 << bit; 4]).collect();
+    for sizes in std::iter::repeat_n(vec![16_000; 240], 36).chain([gaps]) {
+        let socket = tokio::net::TcpStream::connect(served.address).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+        strangers.push((tokio::spawn(connection), Vec::new()));
+        for size in sizes {
+            let request = http::Request::post(format!("http://{}{HEALTH}", served.address))
+                .header("content-type", "application/json")
+                .body(())
+                .unwrap();
+            client = client.ready().await.unwrap();
+            let (response, mut body) = client.send_request(request, false).unwrap();
+            if size == GREATEST_GAP {
+                // What was sent before has arrived by now.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            send_part(&mut body, size).await;
+            strangers.last_mut().unwrap().1.push((response, body));
+        }
+    }
+    tokio::task::block_in_place(|| {
+        for _ in 0..20 {
+            known_call(&served);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    });
+    drop(strangers);
+    let question = "{\"service\":\"ucs.v2.MerchantAuthenticationService\"}";
+    let answer = served.http(
+        served.address,
+        &format!(
+            "POST {HEALTH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{question}",
+            question.len()
+        ),
+    );
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("SERVING"), "{answer}");
 }

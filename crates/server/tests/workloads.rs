@@ -155,6 +155,8 @@ async fn tokens_of_configured_issuers_name_callers_and_nothing_else_does() {
         (rsa.sign(&without("aud")), "needs the claims"),
         (rsa.sign(&without("sub")), "needs the claims"),
         (rsa.sign(&with("nbf", now() + 120)), "not valid yet"),
+        (rsa.sign(&with("nbf", (now() + 120).to_string())), "nbf is no time"),
+        (forged(&json!({"alg": "RS256", "kid": "r", "crit": ["x"], "x": 1}), &claims(), signature), "not known"),
         (rsa.sign(&with("aud", "another service")), "another audience"),
         (rsa.sign(&with("iss", "https://other.example")), "unknown issuer"),
         (rsa.sign(&without("iss")), "unknown issuer"),

@@ -52,31 +52,49 @@ impl IncomingRequest<'_> {
     /// Credentials and a profile were both sent, or the caller has no such profile.
     pub(crate) fn take_profile(&mut self, settings: &Settings) -> Result<Option<String>> {
         let sent = !matches!(self.credentials, Ok(None));
-        let allowed = settings.policy.profiles(self.caller);
-        let name = match (self.profile, sent) {
+        match (self.profile, sent) {
             (None, true) => return Ok(None),
             (Some(_), true) => return Err(Error::invalid(HEADER, "was sent with credentials; send one of the two")),
-            (Some(name), false) => {
-                // A profile that does not exist and one of another caller are the same to this one.
-                allowed.into_iter().find(|allowed| *allowed == name).ok_or_else(|| denied(self.caller))?
-            }
-            (None, false) => {
-                let asked = self.connector.or(self.header_connector).map(canonical_id);
-                let fits = |name: &&str| {
-                    let connector = settings.profiles.get(*name).map(|profile| profile.0.connector.as_str());
-                    asked.as_deref().is_none_or(|asked| connector == Some(asked))
-                };
-                let mut fitting = allowed.into_iter().filter(fits);
-                match (fitting.next(), fitting.next()) {
-                    (None, _) => return Ok(None),
-                    (Some(only), None) => only,
-                    (Some(_), Some(_)) => return Err(Error::invalid(HEADER, "name one: this caller has several")),
-                }
-            }
-        };
-        let profile = settings.profiles.get(name).ok_or_else(|| denied(self.caller))?;
+            (_, false) => {}
+        }
+        let asked = self.connector.or(self.header_connector);
+        let Some((name, profile)) = settings.profile_of(self.caller, self.profile, asked)? else { return Ok(None) };
         self.credentials = Ok(Some(profile.0.lent(self.caller.unwrap_or_default())));
         Ok(Some(name.to_owned()))
+    }
+}
+
+impl Settings {
+    /// The connector of the profile that a call without credentials uses: the one that it names, else
+    /// the only one of its caller. `None` where the engine refuses the call.
+    pub fn profile_connector(&self, caller: Option<&str>, profile: Option<&str>) -> Option<&str> {
+        let (_, profile) = self.profile_of(caller, profile, None).ok()??;
+        Some(&profile.0.connector)
+    }
+
+    /// The profile that a call uses: the one that it names, else the only one of its caller, for the
+    /// connector where it names one.
+    fn profile_of(
+        &self,
+        caller: Option<&str>,
+        named: Option<&str>,
+        connector: Option<&str>,
+    ) -> Result<Option<(&str, &Profile)>> {
+        let asked = connector.map(canonical_id);
+        let fits = |name: &str, profile: &Profile| match named {
+            Some(named) => name == named,
+            None => asked.as_deref().is_none_or(|asked| profile.0.connector == asked),
+        };
+        let allowed = self.policy.profiles(caller).into_iter();
+        let known = allowed.filter_map(|name| self.profiles.get_key_value(name));
+        let mut fitting = known.filter(|(name, profile)| fits(name, profile));
+        match (fitting.next(), fitting.next()) {
+            // A profile that does not exist and one of another caller are the same to this one.
+            (None, _) if named.is_some() => Err(denied(caller)),
+            (None, _) => Ok(None),
+            (Some((name, profile)), None) => Ok(Some((name, profile))),
+            (Some(_), Some(_)) => Err(Error::invalid(HEADER, "name one: this caller has several")),
+        }
     }
 }
 

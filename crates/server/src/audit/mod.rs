@@ -1,6 +1,6 @@
 //! The audit log: one line for each call, in a chain that shows a line that was changed, removed,
 //! moved or repeated. Uses `chain` and `writer`. Used by `access_log`, which has a line written when
-//! a call ends, by `rpc`, and by the command `audit`.
+//! a call ends, by `rpc` and `listen`, which hand it on, by `server`, and by the command `audit`.
 
 pub(crate) mod chain;
 mod writer;
@@ -158,7 +158,7 @@ impl AuditLog {
     /// Whether a call may begin: one whose line cannot be written makes no token.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`]: the last line could not be written, nor can an empty one now.
+    /// [`Kind::Unavailable`]: the last line could not be written, nor can one now.
     pub(crate) async fn admit(&self) -> Result<(), Error> {
         if self.on_failure == OnFailure::Continue || !self.failing.load(Ordering::Relaxed) {
             return Ok(());
@@ -189,6 +189,11 @@ impl AuditLog {
         self.send(Job { record: text(record), written: None });
     }
 
+    /// Waits until the lines so far are written, for as long as a call would.
+    pub(crate) async fn flush(&self) {
+        self.wait_for(String::new()).await;
+    }
+
     /// The keyed hash that stands for a reference.
     pub(crate) fn reference(&self, reference: &str) -> String {
         self.key.reference(reference)
@@ -201,9 +206,9 @@ impl AuditLog {
     }
 
     fn send(&self, job: Job) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(job) {
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.queue.try_send(job) {
             self.failing.store(true, Ordering::Relaxed);
-            writer::count_lost(1);
+            writer::count_lost(u64::from(!job.record.is_empty()));
         }
     }
 }

@@ -154,6 +154,14 @@ pub(crate) enum CallerError {
          [[callers]], or accept every certificate of these authorities with tls.any_client_certificate = true"
     )]
     NoCertificates,
+    /// No certificate is asked for, so none can name a caller.
+    #[error(
+        "callers: {name} has certificate_dns, certificate_uri or certificate_subject, which need tls.client_authorities_file"
+    )]
+    NoAuthorities {
+        /// The caller.
+        name: String,
+    },
     /// A caller without a name.
     #[error("callers: a caller has no name, or one with control characters")]
     NoName,
@@ -169,6 +177,8 @@ pub(crate) struct Authenticator {
     /// The names of callers by the claims of their tokens.
     claims: Vec<(TokenClaims, Arc<str>)>,
     issuers: Arc<TokenIssuers>,
+    /// Whether callers must be known: there are some, or certificates are accepted.
+    knows_callers: bool,
 }
 
 impl Authenticator {
@@ -182,7 +192,8 @@ impl Authenticator {
         issuers: Arc<TokenIssuers>,
     ) -> Result<Self, CallerError> {
         let (keys, certificates, claims) = (HashMap::new(), HashMap::new(), Vec::new());
-        let mut known = Self { keys, certificates, accepted, claims, issuers };
+        let knows_callers = !callers.is_empty() || accepted != ClientCertificates::NotAccepted;
+        let mut known = Self { keys, certificates, accepted, claims, issuers, knows_callers };
         for caller in callers {
             known.add(caller)?;
         }
@@ -221,6 +232,10 @@ impl Authenticator {
             }
             self.claims.push((token.clone(), name().into()));
         }
+        // Such a caller could not show who it is.
+        if self.accepted == ClientCertificates::NotAccepted && !certificates.is_empty() {
+            return Err(CallerError::NoAuthorities { name: name() });
+        }
         for certificate in certificates {
             if self.certificates.insert(certificate, name().into()).is_some_and(|other| *other != *caller.name) {
                 return Err(CallerError::SharedCertificate { name: name() });
@@ -235,7 +250,7 @@ impl Authenticator {
     /// # Errors
     /// [`Kind::Unauthenticated`].
     pub(crate) fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<Arc<str>>, Error> {
-        if self.accepted == ClientCertificates::NotAccepted && self.keys.is_empty() && self.claims.is_empty() {
+        if !self.knows_callers {
             return Ok(None);
         }
         let by_key = presented.key.map(|key| self.of_bearer(key)).transpose()?;
@@ -365,9 +380,19 @@ mod tests {
         let (a, b) = (caller("a", &["k"], &[], &[]), caller("b", &["k"], &[], &[]));
         assert!(fault(&[a.clone(), b], none).contains("b has the key of another caller"));
         let (c, d) = (caller("c", &[], &["x.example"], &[]), caller("d", &[], &["X.example"], &[]));
-        assert!(fault(&[c, d], none).contains("certificate's name of another caller"));
+        assert!(fault(&[c, d], ClientCertificates::OfCallers).contains("certificate's name of another caller"));
         assert!(fault(&[caller(" ", &["k"], &[], &[])], none).contains("has no name"));
         assert!(fault(&[caller("a", &[], &[], &[])], none).contains("none of key_sha256"));
         assert!(fault(&[a], ClientCertificates::OfCallers).contains("any_client_certificate"));
+    }
+
+    #[test]
+    fn names_in_certificates_that_nobody_can_show_let_nobody_in() {
+        let callers = [caller("shop", &[], &["shop.example"], &[])];
+        let known = Authenticator::new(&callers, ClientCertificates::NotAccepted, no_issuers());
+        let nobody = Presented { key: None, certificate: None };
+        assert!(known.is_err_and(|error| error.to_string().contains("tls.client_authorities_file")));
+        let known = Authenticator::new(&callers, ClientCertificates::OfCallers, no_issuers()).unwrap();
+        assert!(known.authenticate(&nobody).is_err());
     }
 }

@@ -23,7 +23,7 @@ use jsonwebtoken::{
     errors::ErrorKind,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::{sync::Notify, time::Instant};
 
@@ -189,6 +189,10 @@ impl TokenIssuers {
     /// The reason, in words for the caller.
     pub(crate) fn verify(&self, token: &str) -> Result<Verified<'_>, &'static str> {
         let header = decode_header(token).map_err(|_| "the token is no JWT with an accepted algorithm")?;
+        // A token that needs an extension is not for those who do not know it (RFC 7515 section 4.1.11).
+        if part(token, 0).is_none_or(|header: Map<String, Value>| header.contains_key("crit")) {
+            return Err("the token needs an extension that is not known");
+        }
         let known = self.issuer_of(token).ok_or("the token is of an unknown issuer")?;
         let keys = known.keys.load();
         let Some((algorithm, key)) = header.kid.as_deref().and_then(|id| keys.get(id)) else {
@@ -215,6 +219,10 @@ impl TokenIssuers {
             ErrorKind::MissingRequiredClaim(_) => "the token needs the claims exp, aud and sub",
             _ => "the token cannot be verified",
         })?;
+        // The library leaves a time out that is no number.
+        if decoded.claims.get("nbf").is_some_and(|nbf| !nbf.is_number()) {
+            return Err("the token's nbf is no time");
+        }
         Ok(Verified { issuer: known.config.name(), claims: decoded.claims })
     }
 
@@ -225,8 +233,7 @@ impl TokenIssuers {
             iss: Option<String>,
             sub: Option<String>,
         }
-        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-        let Said { iss, sub } = serde_json::from_slice(&claims).ok()?;
+        let Said { iss, sub } = part(token, 1)?;
         let domain = sub.as_deref().and_then(|id| id.strip_prefix("spiffe://")).and_then(|id| id.split('/').next());
         let mut issuers = self.issuers.iter();
         issuers.find(|known| match (&known.config.issuer, &known.config.trust_domain) {
@@ -316,6 +323,12 @@ impl Known {
         let keys = keys_of(&text).ok_or("no key set (RFC 7517)")?;
         if keys.is_empty() { Err("no key for RS256, ES256 or EdDSA in it".into()) } else { Ok(keys) }
     }
+}
+
+/// A part of a token, which nothing has verified.
+fn part<T: DeserializeOwned>(token: &str, nth: usize) -> Option<T> {
+    let text = URL_SAFE_NO_PAD.decode(token.split('.').nth(nth)?).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// The keys of a set that verify signatures. One that cannot be read, or is for something else, is

@@ -3,6 +3,7 @@
 
 use std::{env, fs, path::Path};
 
+use daypass::canonical_id;
 use figment::value::{Dict, Value};
 use toml_edit::{ImDocument, Item};
 
@@ -34,13 +35,16 @@ impl Checked {
         let mut settings = file.map(sources::file).transpose()?.unwrap_or_default();
         sources::merge(&mut settings, sources::environment()?);
         let places = Places::of(file);
-        // Each fault of a secret's file ends the reading.
-        let unread = files::read_secrets(&mut settings).and_then(|()| profiles::read(&mut settings));
+        let mut unread = Vec::new();
+        // Each fault ends the reading, and its setting is taken out.
+        while let Err(fault) = files::read_secrets(&mut settings).and_then(|()| profiles::read(&mut settings)) {
+            unread.push(fault.to_string());
+        }
         let wrong = sources::take_faults::<Config>(&mut settings);
         let config = Config::from_settings(&settings)?;
         let mut checked = Self { config, faults: Vec::new(), settings, places };
-        if let Err(fault) = unread {
-            checked.add(&fault.to_string());
+        for fault in &unread {
+            checked.add(fault);
         }
         for (setting, fault) in &wrong {
             checked.add(&format!("{setting}: {fault}"));
@@ -50,8 +54,12 @@ impl Checked {
             |setting: &str| ["tls", "callers", "token_issuers"].iter().any(|guard| setting.starts_with(guard));
         let guards_are_wrong = wrong.iter().any(|(setting, _)| is_guard(setting));
         for fault in checked.config.faults() {
-            let may_be_wrong = fault.starts_with("listen:") || fault.contains("no caller in [[callers]]");
-            if !(guards_are_wrong && may_be_wrong) {
+            let may_be_wrong = fault.starts_with("listen:")
+                || fault.contains("no caller in [[callers]]")
+                || fault.contains("need tls.client_authorities_file");
+            let is_of = |owner: &str| fault.strip_prefix(owner).is_some_and(|rest| rest.starts_with(['.', ':']));
+            let is_of_unread = unread.iter().any(|unread| is_of(owner(unread)));
+            if !(is_of_unread || guards_are_wrong && may_be_wrong) {
                 checked.add(&fault);
             }
         }
@@ -94,6 +102,15 @@ impl Checked {
     }
 }
 
+/// The secret, or the profile, whose file cannot be read: what its fault begins with.
+fn owner(fault: &str) -> &str {
+    let setting = fault.split(':').next().unwrap_or_default();
+    match setting.rsplit_once('.') {
+        Some((profile, _)) if profile.starts_with("profiles.") => profile,
+        _ => setting.strip_suffix("_file").unwrap_or(setting),
+    }
+}
+
 /// Each setting below a table.
 fn tables(name: &str, table: &Dict, add: &mut impl FnMut(&str, &str)) {
     for (key, value) in table {
@@ -119,7 +136,8 @@ fn shown(name: &str, value: &Value) -> String {
     let path: Vec<&str> = name.split('.').collect();
     let is_secret = match path.as_slice() {
         [table, secret] => files::SECRETS.contains(&(*table, *secret)),
-        ["profiles", _, member, ..] => *member != "connector",
+        // Names may have dots in them, so the value counts.
+        ["profiles", .., member] => *member != "connector" || !is_connector(value),
         // An input that the operator gives may be a secret one.
         ["connectors", connector, "defaults", input, ..] => is_secret_input(connector, input),
         _ => false,
@@ -145,15 +163,19 @@ fn shown(name: &str, value: &Value) -> String {
     }
 }
 
+fn is_connector(value: &Value) -> bool {
+    value.as_str().is_some_and(|name| connectors::find(&canonical_id(name)).is_some())
+}
+
 fn is_secret_input(connector: &str, input: &str) -> bool {
     let grants = connectors::find(connector).map(|known| known.meta.grants).unwrap_or_default();
     let mut inputs = grants.iter().flat_map(|grant| grant.inputs).filter(|known| known.name == input);
     inputs.any(|input| input.kind == connectors::InputKind::Secret)
 }
 
-/// A pasted key, or a URL with a user in it.
+/// A pasted key, or a URL with a user or a query in it.
 fn may_hold_secret(text: &str) -> bool {
-    pem::is_pasted(Path::new(text)) || text.contains("://") && text.contains('@')
+    pem::is_pasted(Path::new(text)) || text.contains("://") && text.contains(['@', '?'])
 }
 
 /// The places of settings.

@@ -372,8 +372,13 @@ impl Config {
         files
     }
 
-    /// Takes the limits that a reload cannot change from the configuration of the start.
-    pub(crate) fn keep_fixed_limits(&mut self, running: &Self) {
+    /// Takes what a reload cannot change from the configuration of the start: the ports, what protects
+    /// them, and limits. The faults of a new configuration are those beside the ports that are open.
+    pub(crate) fn keep_fixed(&mut self, running: &Self) {
+        (self.listen, self.admin_listen) = (running.listen, running.admin_listen);
+        self.allow_plaintext_beyond_loopback = running.allow_plaintext_beyond_loopback;
+        self.allow_anonymous_beyond_loopback = running.allow_anonymous_beyond_loopback;
+        self.allow_admin_beyond_loopback = running.allow_admin_beyond_loopback;
         let Limits { max_deadline_ms, max_calls_per_host, max_waiting_per_host, max_callers, .. } = running.limits;
         self.limits =
             Limits { max_deadline_ms, max_calls_per_host, max_waiting_per_host, max_callers, ..self.limits.clone() };

@@ -18,7 +18,7 @@ const CREDENTIALS_FILE: &str = "credentials_file";
 /// Returns the files, each with its setting.
 ///
 /// # Errors
-/// A field is given twice, or cannot be read. No error has a value.
+/// A field is given twice, or cannot be read; its setting is taken out. No error has a value.
 pub(super) fn read(settings: &mut Dict) -> Result<Vec<(String, PathBuf)>, ConfigError> {
     let mut files = Vec::new();
     let Some(Value::Dict(_, profiles)) = settings.get_mut("profiles") else { return Ok(files) };
@@ -40,18 +40,16 @@ impl Profile<'_> {
         let settings: Vec<String> = profile.keys().cloned().collect();
         for setting in settings {
             let fields = if setting == CREDENTIALS_FILE {
-                self.credentials(profile)?
+                self.credentials(profile)
             } else if let Some(field) = setting.strip_suffix("_file") {
-                let text = self.file(&setting, profile)?;
-                [(field.to_owned(), value(profile, field, &text))].into()
+                self.file(&setting, profile).map(|text| [(field.to_owned(), value(profile, field, &text))].into())
             } else if let Some(field) = setting.strip_suffix("_env") {
-                let text = self.variable(&setting, profile)?;
-                [(field.to_owned(), value(profile, field, &text))].into()
+                self.variable(&setting, profile).map(|text| [(field.to_owned(), value(profile, field, &text))].into())
             } else {
                 continue;
             };
             profile.remove(&setting);
-            for (field, value) in fields {
+            for (field, value) in fields? {
                 if profile.insert(field.clone(), value).is_some() {
                     return Err(self.fault(&field, "is given twice"));
                 }

@@ -18,6 +18,9 @@ use tokio::sync::Semaphore;
 /// for 100,000 usual ones.
 const MOST_BYTES: usize = 128 * 1024 * 1024;
 
+/// Most bytes in the body of a request of anybody who asks for the health: the name of a service.
+const MOST_BYTES_OF_PROBE: usize = 1024;
+
 /// The room for the bodies of all requests.
 #[derive(Clone)]
 pub(super) struct BodyRoom(Arc<Semaphore>);
@@ -40,6 +43,9 @@ pub(super) enum BodyError {
     /// The bodies under way leave no room for this one.
     #[error("the bodies of the calls under way leave no room for another")]
     NoRoom,
+    /// A probe is longer than a question for the health.
+    #[error("the message is too long")]
+    TooLong,
     /// The peer's fault.
     #[error(transparent)]
     Peer(#[from] hyper::Error),
@@ -81,10 +87,40 @@ impl Drop for HeldBytes {
 
 /// A body that takes room as it arrives.
 pub(super) struct RoomedBody {
-    /// The body.
-    pub body: Incoming,
-    /// The room that its request holds.
-    pub held: Arc<HeldBytes>,
+    body: Incoming,
+    room: Room,
+}
+
+/// The room that a body takes.
+enum Room {
+    /// That of all callers, held by its request.
+    OfCallers(Arc<HeldBytes>),
+    /// A little of its own: so many bytes are left.
+    OfProbe(usize),
+}
+
+impl RoomedBody {
+    /// The body of a caller's request, which holds this.
+    pub(super) fn of_caller(body: Incoming, held: Arc<HeldBytes>) -> Self {
+        Self { body, room: Room::OfCallers(held) }
+    }
+
+    /// The body of anybody's question for the health: it takes no room of callers.
+    pub(super) fn of_probe(body: Incoming) -> Self {
+        Self { body, room: Room::OfProbe(MOST_BYTES_OF_PROBE) }
+    }
+}
+
+impl Room {
+    fn add(&mut self, bytes: usize) -> Result<(), BodyError> {
+        match self {
+            Self::OfCallers(held) => held.add(bytes),
+            Self::OfProbe(left) => {
+                *left = left.checked_sub(bytes).ok_or(BodyError::TooLong)?;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Body for RoomedBody {
@@ -98,7 +134,7 @@ impl Body for RoomedBody {
         Pin::new(&mut self.body).poll_frame(context).map(|frame| {
             frame.map(|frame| {
                 let frame = frame?;
-                self.held.add(frame.data_ref().map_or(0, Bytes::len))?;
+                self.room.add(frame.data_ref().map_or(0, Bytes::len))?;
                 Ok(frame)
             })
         })

@@ -69,15 +69,17 @@ impl ConnectionHandler {
             biased;
             peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)) => peeked,
             // A connection without a byte has no request to finish.
-            () = async {
-                let _ = closing.wait_for(|closing| *closing).await;
-                tokio::time::sleep(FIRST_REQUEST_TIME).await;
-            } => return,
+            () = no_request(&mut closing) => return,
         };
         match peeked {
             Ok(Ok(1)) if first == [TLS_HANDSHAKE] => {
                 let accepting = TlsAcceptor::from(self.tls.load_full()).accept(stream);
-                match timeout(HANDSHAKE_TIMEOUT, accepting).await {
+                let accepted = tokio::select! {
+                    biased;
+                    accepted = timeout(HANDSHAKE_TIMEOUT, accepting) => accepted,
+                    () = no_request(&mut closing) => return,
+                };
+                match accepted {
                     Ok(Ok(stream)) => {
                         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
                         let certificate = chain.first().map(|certificate| VerifiedClientCertificate::of(certificate));
@@ -122,6 +124,12 @@ impl ConnectionHandler {
         let connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         drain::drive(connection, &active, closing).await;
     }
+}
+
+/// Waits until the service closes, and for the time in which a connection may still send its first request.
+async fn no_request(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+    tokio::time::sleep(FIRST_REQUEST_TIME).await;
 }
 
 fn http_builder() -> auto::Builder<TokioExecutor> {

@@ -1,5 +1,6 @@
 //! One HTTP request: its id, its time limit, and a response where the service panics or the request
-//! is no call. Uses `admission`, `body` and `places`. Used by `connection`.
+//! is no call. Uses `admission`, `body` and `places`, and `access_log` for requests that nobody reads.
+//! Used by `connection`.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -21,6 +22,8 @@ use super::{
 };
 use crate::{
     access_log::{AccessLogEntry, HasLine},
+    audit::AuditLog,
+    auth::AdmittedCaller,
     playground::{Handled, Playground},
     protocol,
     rpc::metadata::REQUEST_ID,
@@ -43,6 +46,8 @@ pub(super) struct RequestHandler {
     pub admission: Admission,
     /// The room for bodies.
     pub room: BodyRoom,
+    /// Has the refused calls of known callers.
+    pub audit: Option<Arc<AuditLog>>,
     /// Longest time from a request's headers to its response.
     pub limit: Duration,
 }
@@ -73,8 +78,11 @@ impl RequestHandler {
         }
         let line = HasLine::default();
         request.extensions_mut().insert(line.clone());
+        let caller = request.extensions().get::<AdmittedCaller>().cloned();
         let is_rpc = request.uri().path().contains(".MerchantAuthenticationService/");
-        let ready = refused.or_else(|| framing::refusal(&request, framing)).or_else(|| description(&request));
+        // As reflection, the description is for callers.
+        let described = (visitor == Visitor::Caller).then(|| description(&request)).flatten();
+        let ready = refused.or_else(|| framing::refusal(&request, framing)).or(described);
         let held = self.room.hold();
         let serving = self.serve(request, visitor, &held);
         let answered = ready.is_none();
@@ -94,7 +102,7 @@ impl RequestHandler {
             response = empty(StatusCode::SERVICE_UNAVAILABLE, framing, GRPC_RESOURCE_EXHAUSTED);
         }
         if is_rpc && answered && not_a_call(response.status(), &method).is_none() && !line.is_noted() {
-            refused_unread(&id, held.found_no_room());
+            self.refused_unread(&id, caller, held.found_no_room());
         }
         if let Some(why) = not_a_call(response.status(), &method) {
             let status = response.status().as_u16();
@@ -128,19 +136,25 @@ impl RequestHandler {
                 Handled::Backend(request) => return answered(service.call(request).await).await,
             };
         }
-        let request = request.map(|body| RoomedBody { body, held: held.clone() });
+        let request = request.map(|body| match visitor {
+            Visitor::Probe => RoomedBody::of_probe(body),
+            Visitor::Caller | Visitor::Stranger => RoomedBody::of_caller(body, held.clone()),
+        });
         answered(service.call(request).await).await
     }
-}
 
-/// The log line of a call that the service refused before it read the message: one that is too long,
-/// also after decompression, or that did not arrive.
-fn refused_unread(id: &HeaderValue, no_room: bool) {
-    let mut entry = AccessLogEntry::start(Some(text(id)), None, None, Span::none());
-    entry.end(&Err(match no_room {
-        true => Error::new(Kind::Overloaded, "the calls under way leave no room for another"),
-        false => Error::new(Kind::InvalidRequest, "the message is too long, or did not arrive"),
-    }));
+    /// The lines of a call that the service refused before it read the message: one that is too long,
+    /// also after decompression, or that did not arrive.
+    fn refused_unread(&self, id: &HeaderValue, caller: Option<AdmittedCaller>, no_room: bool) {
+        let mut entry = AccessLogEntry::start(Some(text(id)), None, None, Span::none());
+        if let Some(caller) = caller {
+            entry.audit_refusal(self.audit.as_ref(), caller);
+        }
+        entry.end(&Err(match no_room {
+            true => Error::new(Kind::Overloaded, "the calls under way leave no room for another"),
+            false => Error::new(Kind::InvalidRequest, "the message is too long, or did not arrive"),
+        }));
+    }
 }
 
 /// The description of the JSON path, where the request asks for it.

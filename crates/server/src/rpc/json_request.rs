@@ -3,6 +3,8 @@
 //! gets an error that names its field and repeats no value, and a line in the access log. An
 //! interceptor, used by `server`; uses `access_log` and `errors`.
 
+use std::sync::Arc;
+
 use buffa::Enumeration as _;
 use bytes::Bytes;
 use connectors::{Error, FieldViolation, Kind};
@@ -17,6 +19,8 @@ use super::{errors, metadata::REQUEST_ID};
 
 use crate::{
     access_log::{AccessLogEntry, HasLine},
+    audit::AuditLog,
+    auth::AdmittedCaller,
     protocol::ucs::{self, v2::Connector},
 };
 
@@ -60,7 +64,10 @@ const MAX_NAME_CHARS: usize = 64;
 
 /// Brings JSON requests into the decoder's form and refuses faulty ones. It also replaces the
 /// decoder's errors, which have no details; all errors of the service have details.
-pub(crate) struct JsonRequests;
+pub(crate) struct JsonRequests {
+    /// Has the refused calls of known callers.
+    pub audit: Option<Arc<AuditLog>>,
+}
 
 #[connectrpc::async_trait]
 impl Interceptor for JsonRequests {
@@ -69,35 +76,47 @@ impl Interceptor for JsonRequests {
             return next.run(request).await;
         }
         let id = request.ctx.header(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        let line = request.ctx.extensions().get::<HasLine>().cloned();
+        let (line, caller) = (request.ctx.extensions().get().cloned(), request.ctx.extensions().get().cloned());
+        let refuse = |error| self.refuse(&id, line, caller, error);
         if request.payload.format() == CodecFormat::Json {
             let message = request.ctx.path().and_then(|path| message_of(path.rsplit('/').next()?));
             let Some(message) = message else { return next.run(request).await };
             match decoders_form(message, request.payload.bytes()) {
                 Ok(None) => {}
                 Ok(Some(json)) => request = UnaryRequest::new(request.ctx, json, CodecFormat::Json),
-                Err(error) => return Err(refuse(&id, line, error)),
+                Err(error) => return Err(refuse(error)),
             }
         }
         match next.run(request).await {
             Err(error) if error.details.is_empty() && error.code == ErrorCode::InvalidArgument => {
                 let message = "the request message cannot be decoded; its fields and their types are in \
                                proto/ucs/v2/merchant_authentication.proto";
-                Err(refuse(&id, line, Error::new(Kind::InvalidRequest, message)))
+                Err(refuse(Error::new(Kind::InvalidRequest, message)))
             }
             result => result,
         }
     }
 }
 
-fn refuse(request_id: &str, line: Option<HasLine>, error: Error) -> ConnectError {
-    if let Some(line) = line {
-        line.set();
+impl JsonRequests {
+    fn refuse(
+        &self,
+        request_id: &str,
+        line: Option<HasLine>,
+        caller: Option<AdmittedCaller>,
+        error: Error,
+    ) -> ConnectError {
+        if let Some(line) = line {
+            line.set();
+        }
+        let mut entry = AccessLogEntry::start(Some(request_id), None, None, Span::none());
+        if let Some(caller) = caller {
+            entry.audit_refusal(self.audit.as_ref(), caller);
+        }
+        let failed = errors::to_connect(&error, None);
+        entry.end(&Err(error));
+        failed
     }
-    let mut entry = AccessLogEntry::start(Some(request_id), None, None, Span::none());
-    let failed = errors::to_connect(&error, None);
-    entry.end(&Err(error));
-    failed
 }
 
 /// The request as the decoder reads it, or `None` where it has that form already.

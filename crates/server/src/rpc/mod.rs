@@ -255,7 +255,10 @@ impl TokenService {
                 entry.caller = caller;
                 self.audited(context, asked, &mut entry).await
             }
-            (Err(_), _) => Err(Error::new(Kind::Overloaded, "too many calls are under way")),
+            (Err(_), Ok(caller)) => {
+                entry.audit_refusal(self.audit.as_ref(), AdmittedCaller(caller));
+                Err(Error::new(Kind::Overloaded, "too many calls are under way"))
+            }
             (_, Err(error)) => Err(error),
         };
         let result = entry.end_audited(result).await;
@@ -299,10 +302,15 @@ impl TokenService {
             false => None,
         };
         let credentials = metadata::credentials(context, header_connector.or(asked.connector));
+        let (profile, settings) = (metadata::profile(context)?, self.engine.settings());
         let mapped = match asked.members {
             Some(members) => {
-                let of_credentials = credentials.as_ref().ok().and_then(Option::as_ref);
-                let connector = header_connector.or(of_credentials.map(|named| named.connector.as_str()));
+                let named = match &credentials {
+                    Ok(Some(credentials)) => Some(credentials.connector.as_str()),
+                    Ok(None) => settings.profile_connector(entry.caller.as_deref(), profile),
+                    Err(_) => None,
+                };
+                let connector = header_connector.or(named);
                 Some(session::map(members, connector, asked.feature_data, asked.reference)?)
             }
             None => None,
@@ -313,7 +321,7 @@ impl TokenService {
             connector: asked.connector,
             header_connector,
             credentials,
-            profile: metadata::profile(context)?,
+            profile,
             metadata: asked.metadata,
             feature_data: match &mapped {
                 Some(mapped) => mapped.feature_data.as_deref(),
