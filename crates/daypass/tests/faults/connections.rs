@@ -15,7 +15,7 @@ use connectors::Kind;
 async fn no_connection_is_unavailable_and_tried_again() {
     let (began, tally) = (Instant::now(), Arc::new(Tally::default()));
     let authority = Authority::new();
-    let transport = Shared::new(Duration::from_millis(400), Some(&authority.pem));
+    let transport = Shared::new(Duration::from_millis(800), Some(&authority.pem));
     let (hole, (nobody, _held)) = (BlackHole::start().await, refused());
     let mut ways = vec![
         ("refused".to_owned(), format!("http://{nobody}")),
