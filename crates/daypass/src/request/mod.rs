@@ -10,6 +10,7 @@ pub(crate) mod connector_id;
 pub(crate) mod credentials;
 mod feature_data;
 mod further_fields;
+mod lent;
 mod positions;
 pub(crate) mod profiles;
 pub(crate) mod validated;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::timeout};
 
 use chain::AuditKey;
-use writer::Writer;
+use writer::{Job, Writer};
 
 /// Most lines that wait for the file.
 const MAX_WAITING: usize = 4096;
@@ -121,14 +121,6 @@ pub(crate) struct Record<'a> {
     pub replayed: bool,
     /// `SUCCESS`, or the kind of the error.
     pub outcome: &'static str,
-}
-
-/// A line on its way to the file.
-struct Job {
-    /// The record, as a JSON object.
-    record: String,
-    /// Hears whether it was written.
-    written: Option<oneshot::Sender<bool>>,
 }
 
 /// The audit log of this process.

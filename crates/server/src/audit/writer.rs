@@ -12,15 +12,13 @@ use std::{
     },
 };
 
+use tokio::sync::oneshot;
 use tracing_subscriber::fmt::{
     format::Writer as FormatWriter,
     time::{FormatTime, SystemTime as Rfc3339},
 };
 
-use super::{
-    Job,
-    chain::{AuditKey, Place},
-};
+use super::chain::{AuditKey, Place};
 
 /// Most lines in one write.
 const MAX_LINES: usize = 512;
@@ -36,6 +34,14 @@ const RESUMED: &str = r#"{"outcome":"RESUMED"}"#;
 /// Counts lines that are in no file.
 pub(super) fn count_lost(lines: u64) {
     metrics::counter!("daypass_audit_lines_lost_total").increment(lines);
+}
+
+/// A line on its way to the file.
+pub(super) struct Job {
+    /// The record, as a JSON object.
+    pub record: String,
+    /// Hears whether it was written.
+    pub written: Option<oneshot::Sender<bool>>,
 }
 
 /// The writer of the file.
