@@ -197,7 +197,7 @@ fn credentials_say_where_the_merchant_finds_them() {
     assert!(listed.len() <= 51, "{} fields have no place", listed.len());
 }
 
-/// Whoever sends an amount in the wrong unit sells for a hundredth of the price.
+/// An amount in the wrong unit sells for a hundredth of the price.
 #[test]
 fn amounts_say_their_unit() {
     let named_so = |name: &str| {

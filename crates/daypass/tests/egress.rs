@@ -151,7 +151,7 @@ fn thousands_of_hostile_urls_reach_no_other_host() {
             let hosts = bases.of_mode(mode);
             let mut try_url = |url: &str| {
                 cases += 1;
-                // What is no URI is never sent.
+                // A text that is no URI is never sent.
                 let Ok(uri) = url.parse::<Uri>() else { return };
                 if bases.allow(mode, &uri) {
                     own += 1;

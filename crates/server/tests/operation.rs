@@ -272,7 +272,7 @@ fn the_settings_in_effect_are_printed_without_their_secrets() {
     ] {
         assert!(printed.lines().any(|printed| printed == line), "{line} in {printed}");
     }
-    // What is printed can be read again.
+    // The printed settings can be read again.
     let again = folder.path().join("again.toml");
     std::fs::write(&again, printed.lines().filter(|line| !line.contains("REDACTED")).collect::<Vec<_>>().join("\n"))
         .unwrap();

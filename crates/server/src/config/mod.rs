@@ -482,7 +482,7 @@ impl Config {
 
     /// The settings that are on and take a protection away.
     pub(crate) fn insecure(&self) -> Vec<&'static str> {
-        // Everybody who reaches the port then uses these credentials.
+        // These credentials are then used by everybody who reaches the port.
         let open_profiles = self.is_anonymous() && !self.policy.profiles.is_empty();
         let any_certificate = self.tls.as_ref().is_some_and(|tls| tls.any_client_certificate);
         [

@@ -26,7 +26,7 @@ pub(super) enum Visitor {
     Caller,
     /// Anybody who asks for the health.
     Probe,
-    /// Nobody that this service knows.
+    /// Not known to this service.
     Stranger,
 }
 

@@ -58,7 +58,7 @@ pub(super) struct Fault {
     pub grants: Vec<&'static str>,
     /// The field, where it is about one.
     pub field: Option<String>,
-    /// What is wrong and what is accepted.
+    /// The fault, and what is accepted.
     pub description: String,
 }
 
