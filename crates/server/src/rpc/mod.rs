@@ -302,9 +302,10 @@ impl TokenService {
             false => None,
         };
         let credentials = metadata::credentials(context, header_connector.or(asked.connector));
-        let (profile, settings) = (metadata::profile(context)?, self.engine.settings());
+        let profile = metadata::profile(context)?;
         let mapped = match asked.members {
             Some(members) => {
+                let settings = self.engine.settings();
                 let named = match &credentials {
                     Ok(Some(credentials)) => Some(credentials.connector.as_str()),
                     Ok(None) => settings.profile_connector(entry.caller.as_deref(), profile),
