@@ -11,6 +11,7 @@ mod clock;
 mod engine;
 mod exchange;
 mod issued;
+pub mod random;
 mod report;
 mod request;
 mod settings;

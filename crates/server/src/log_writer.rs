@@ -6,15 +6,17 @@
 //! output, which may be the same stalled pipe.
 
 use std::{
-    collections::VecDeque,
     io::{self, Write},
+    mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
-/// Most bytes in the queue: about 2500 lines.
+/// Most bytes that wait to be written: about 2500 lines.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
+/// Pause before lines are written, so that one wake-up and one write serve many lines.
+const GATHER: Duration = Duration::from_millis(1);
 /// Pause before a retry where the output is non-blocking and full.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
@@ -25,15 +27,18 @@ pub(crate) struct LogWriter(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    changed: Condvar,
+    /// Wakes the thread: there are lines.
+    filled: Condvar,
+    /// Wakes those that wait for the end of the lines.
+    emptied: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    lines: VecDeque<Vec<u8>>,
-    bytes: usize,
-    /// Whether the thread is writing a line that has left the queue.
-    writing: bool,
+    /// Lines, one after another, each with its newline.
+    lines: Vec<u8>,
+    /// Bytes that the thread has taken and not written yet.
+    taken: usize,
     lost: u64,
     /// The number of lost lines that a log line has reported.
     reported: u64,
@@ -58,20 +63,23 @@ impl LogWriter {
 
     /// Waits until every line is written, for `limit` at most.
     pub(crate) fn flush_within(&self, limit: Duration) {
-        let unwritten = |queue: &mut Queue| queue.writing || !queue.lines.is_empty();
-        drop(self.0.changed.wait_timeout_while(self.0.lock(), limit, unwritten));
+        let unwritten = |queue: &mut Queue| queue.taken > 0 || !queue.lines.is_empty();
+        drop(self.0.emptied.wait_timeout_while(self.0.lock(), limit, unwritten));
     }
 }
 
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut queue = self.0.lock();
-        if queue.bytes + line.len() > MAX_QUEUED_BYTES {
+        if queue.lines.len() + queue.taken + line.len() > MAX_QUEUED_BYTES {
             queue.lost += 1;
-        } else {
-            queue.bytes += line.len();
-            queue.lines.push_back(line.to_vec());
-            self.0.changed.notify_all();
+            return Ok(line.len());
+        }
+        let is_first = queue.lines.is_empty();
+        queue.lines.extend_from_slice(line);
+        drop(queue);
+        if is_first {
+            self.0.filled.notify_one();
         }
         Ok(line.len())
     }
@@ -86,69 +94,93 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_to(&self, mut output: impl Write) {
-        let mut in_line = false;
+    fn write_to(&self, output: impl Write) {
+        let mut output = Output { output, in_line: false };
+        let mut lines = Vec::new();
         loop {
-            let line = self.next();
-            // A line of which only a part is written gets an end, so that the next line stays
-            // whole.
-            if in_line && write_all(&mut output, b"\n") == Written::All {
-                in_line = false;
-            }
-            let written = if in_line { Written::Part } else { write_all(&mut output, &line) };
-            in_line = written == Written::Part;
-            self.done(line.len(), written);
+            self.take(&mut lines);
+            let lost = output.write(&lines);
+            self.done(lost);
         }
     }
 
-    /// Waits for the next line.
-    fn next(&self) -> Vec<u8> {
+    /// Waits for lines, and takes all that there are. The emptied buffer becomes the queue's.
+    fn take(&self, lines: &mut Vec<u8>) {
+        let queue = self.filled.wait_while(self.lock(), |queue| queue.lines.is_empty());
+        drop(queue.unwrap_or_else(PoisonError::into_inner));
+        thread::sleep(GATHER);
+        lines.clear();
         let mut queue = self.lock();
-        queue.writing = false;
-        self.changed.notify_all();
-        let mut queue =
-            self.changed.wait_while(queue, |queue| queue.lines.is_empty()).unwrap_or_else(PoisonError::into_inner);
-        queue.writing = true;
-        queue.lines.pop_front().unwrap_or_default()
+        mem::swap(&mut queue.lines, lines);
+        queue.taken = lines.len();
     }
 
-    /// Counts a line. When the queue is empty, one log line reports the lines that were lost.
-    fn done(&self, bytes: usize, written: Written) {
+    /// Counts what was lost of the lines that were taken. When all else is written, one log line
+    /// reports the lines that were lost before.
+    fn done(&self, lost: u64) {
         let mut queue = self.lock();
-        queue.bytes = queue.bytes.saturating_sub(bytes);
-        if written != Written::All {
-            queue.lost += 1;
-        } else if queue.lines.is_empty() && queue.lost > queue.reported {
-            let lines = queue.lost - queue.reported;
+        queue.taken = 0;
+        queue.lost += lost;
+        let lines = queue.lost - queue.reported;
+        let is_empty = queue.lines.is_empty();
+        let reports = is_empty && lost == 0 && lines > 0;
+        if reports {
             queue.reported = queue.lost;
+        }
+        drop(queue);
+        if reports {
             // This line goes through the queue, too.
-            drop(queue);
             tracing::warn!(lines, "log lines were lost before this one");
+        } else if is_empty {
+            self.emptied.notify_all();
         }
     }
 }
 
-/// The written part of a line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    All,
-    Part,
-    Nothing,
+/// An output that loses the lines whose write fails.
+struct Output<W> {
+    output: W,
+    /// Whether a part of a lost line is written, and not its end.
+    in_line: bool,
 }
 
-fn write_all(output: &mut impl Write, line: &[u8]) -> Written {
-    let mut rest = line;
-    while !rest.is_empty() {
-        let failed = if rest.len() < line.len() { Written::Part } else { Written::Nothing };
-        match output.write(rest) {
-            Ok(0) => return failed,
-            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_DELAY),
-            Err(_) => return failed,
+impl<W: Write> Output<W> {
+    /// Writes lines; returns how many are lost. Where a write fails, its line is lost, and the next
+    /// one is tried.
+    fn write(&mut self, lines: &[u8]) -> u64 {
+        let (mut rest, mut lost) = (lines, 0);
+        while !rest.is_empty() {
+            // The lost line gets an end, so that the next one stays whole.
+            if self.in_line && self.write_all(b"\n") == 1 {
+                self.in_line = false;
+            }
+            let written = if self.in_line { 0 } else { self.write_all(rest) };
+            if written == rest.len() {
+                break;
+            }
+            let (whole, unwritten) = rest.split_at(written);
+            self.in_line |= whole.last().is_some_and(|last| *last != b'\n');
+            lost += 1;
+            let line = unwritten.iter().position(|byte| *byte == b'\n').map_or(unwritten.len(), |end| end + 1);
+            rest = unwritten.get(line..).unwrap_or_default();
         }
+        lost
     }
-    Written::All
+
+    /// Writes until a write fails; returns the number of written bytes.
+    fn write_all(&mut self, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.output.write(rest) {
+                Ok(0) => break,
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_DELAY),
+                Err(_) => break,
+            }
+        }
+        bytes.len() - rest.len()
+    }
 }
 
 #[cfg(test)]
@@ -197,5 +229,17 @@ mod tests {
         disk.set_free_bytes(100);
         assert_eq!(write(b"fourth\n"), 2);
         assert_eq!(disk.text(), "first\nsec\nfourth\n");
+    }
+
+    #[test]
+    fn a_failed_write_loses_its_own_line_only() {
+        let disk = Disk::default();
+        let mut output = Output { output: disk.clone(), in_line: false };
+        disk.set_free_bytes(8);
+        // The second line is cut; the others are tried, and there is no space.
+        assert_eq!(output.write(b"first\nsecond\nthird\n"), 2);
+        disk.set_free_bytes(100);
+        assert_eq!(output.write(b"fourth\nfifth\n"), 0);
+        assert_eq!(disk.text(), "first\nse\nfourth\nfifth\n");
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         sealed_store::{Kept, SealedStore},
     },
     issued::{Exchanged, IssuedToken},
+    random,
     store::{LeaseOutcome, Owner, Put, StoreError, StoreKey, StoredValue},
 };
 
@@ -81,8 +82,8 @@ impl Fetcher {
 
     /// A stored token, or a new one that is stored.
     pub(super) async fn fetch(&self, query: &Query) -> Fetched {
-        let (keys, mut owner) = (&query.keys, Owner::default());
-        let _ = getrandom::fill(&mut owner);
+        let keys = &query.keys;
+        let owner: Owner = random::bytes();
         let fetched = |exchanged| Fetched { request: keys.request, exchanged, source: Source::Exchange };
         let lease = match self.acquire_lease(query, owner).await {
             Lease::Hit(hit) => return *hit,

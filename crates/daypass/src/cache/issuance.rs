@@ -47,6 +47,7 @@ use crate::{
         sealed_store::SealedStore,
     },
     issued::{Issuance, Outcome},
+    random,
     request::validated::TokenRequest,
     store::{Put, StoreError, StoreKey, StoredValue},
 };
@@ -96,11 +97,11 @@ impl State {
     }
 
     fn next_key(self) -> Self {
-        Self { given_up: self.given_up.saturating_add(1), salt: random(), ..self }.settled()
+        Self { given_up: self.given_up.saturating_add(1), salt: new_salt(), ..self }.settled()
     }
 
     fn next_generation(self) -> Self {
-        Self { generation: self.generation.saturating_add(1), given_up: 0, salt: random(), ..self }.settled()
+        Self { generation: self.generation.saturating_add(1), given_up: 0, salt: new_salt(), ..self }.settled()
     }
 
     fn begin(self, request: [u8; 32], now: Timestamp) -> Self {
@@ -136,14 +137,14 @@ impl Begun {
     pub(super) async fn read(sealed: &SealedStore, keys: &CacheKeys, request: &TokenRequest) -> Result<Self> {
         let (now, known) = (sealed.clock.now(), keys.issuance(request, &sealed.keyring));
         let key = keys.first_of(&known);
-        let salt = if sealed.store.is_complete() { 0 } else { random() };
+        let salt = if sealed.store.is_complete() { 0 } else { new_salt() };
         let first = State::first(keys.request, now, salt);
         let new = |state, unsaved| Self { key, state, age: Duration::ZERO, repeated: false, unsaved };
         let Some(value) = seal(&first, &sealed.keyring, key) else { return Ok(new(first, true)) };
         let found = match sealed.store.put_if_absent(&known, key, value, KEEP).await {
             Ok(None) => return Ok(new(first, false)),
             // Alone: no record is known, so the key must be one that nobody else has.
-            Err(StoreError) => return Ok(new(State { salt: random(), ..first }, true)),
+            Err(StoreError) => return Ok(new(State { salt: new_salt(), ..first }, true)),
             Ok(Some(found)) => found,
         };
         let Some(state) = open(&found, &sealed.keyring) else { return Ok(new(first, true)) };
@@ -174,7 +175,7 @@ impl Begun {
     pub(super) async fn single(sealed: &SealedStore, keys: &CacheKeys, request: &TokenRequest) -> Self {
         let (now, known) = (sealed.clock.now(), keys.issuance(request, &sealed.keyring));
         let key = keys.first_of(&known);
-        let state = State::first(keys.request, now, random());
+        let state = State::first(keys.request, now, new_salt());
         let next = |state: &State| seal(&state.clone().next_generation(), &sealed.keyring, key).unwrap_or_default();
         let found = sealed.store.put_if_absent(&known, key, next(&state), KEEP).await;
         let generation = found.ok().flatten().and_then(|found| open(&found, &sealed.keyring)).map(|had| had.generation);
@@ -247,10 +248,8 @@ fn open(found: &StoredValue, ring: &Keyring) -> Option<State> {
     serde_json::from_slice(&ring.open(&found.key.digest, &found.value)?).ok()
 }
 
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    let _ = getrandom::fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+fn new_salt() -> u64 {
+    u64::from_le_bytes(random::bytes())
 }
 
 #[cfg(test)]

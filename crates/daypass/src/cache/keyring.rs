@@ -9,6 +9,8 @@ use chacha20poly1305::{
 use connectors::Secret;
 use thiserror::Error;
 
+use crate::random;
+
 /// First byte of every sealed value: the layout that follows.
 const LAYOUT: u8 = 2;
 const KEY_ID_BYTES: usize = 4;
@@ -68,8 +70,7 @@ impl Keyring {
     /// Encrypts a value for one store key; it opens under no other.
     pub(crate) fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let key = self.0.first()?;
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).ok()?;
+        let nonce: [u8; NONCE_BYTES] = random::bytes();
         let sealed = key.sealing.encrypt(XNonce::from_slice(&nonce), Payload { msg: value, aad: store_key }).ok()?;
         let mut bytes = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
         bytes.push(LAYOUT);

@@ -34,6 +34,7 @@ use crate::{
     },
     clock::Clock,
     issued::IssuedToken,
+    random,
     report::ConnectorUse,
     request::validated::TokenRequest,
     spans,
@@ -310,7 +311,7 @@ impl TokenCache {
 fn flight_key(query: &Query) -> FlightKey {
     let mut apart = [0; 32];
     if query.request.grant.single_use {
-        let _ = getrandom::fill(&mut apart);
+        apart = random::bytes();
     } else if exchanges_secret(&query.request) {
         apart = query.keys.request;
     }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::random;
+
 /// A shared token is replaced before the last tenth of its lifetime or the last minute, whichever
 /// is shorter. It is handed out in the meantime.
 const REFRESH_BEFORE: Duration = Duration::from_secs(60);
@@ -17,9 +19,8 @@ impl Jitter {
     pub(super) const MAX: Self = Self(63);
 
     pub(super) fn random() -> Self {
-        let mut random = [0; 1];
-        let _ = getrandom::fill(&mut random);
-        Self(u32::from(random[0]) % (Self::MAX.0 + 1))
+        let [byte] = random::bytes();
+        Self(u32::from(byte) % (Self::MAX.0 + 1))
     }
 }
 

@@ -4,15 +4,19 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tracing::Instrument;
 
 /// The tasks that are running, by key.
 ///
-/// A task goes on when its waiters leave. Where it panics, its waiters wake without a result.
+/// A task runs within its first waiter, which saves a wake-up on another thread. Where that one
+/// leaves, the task goes on by itself. Where it panics, its waiters wake without a result.
 pub(super) struct SingleFlight<K, T>(Arc<Mutex<Running<K, T>>>);
 
 type Running<K, T> = HashMap<K, watch::Receiver<Option<T>>>;
@@ -26,6 +30,8 @@ impl<K, T> Default for SingleFlight<K, T> {
 /// One caller that waits for a task.
 pub(super) struct Waiter<T> {
     result: watch::Receiver<Option<T>>,
+    /// The task, in its first waiter.
+    task: Task,
     pub role: Role,
 }
 
@@ -46,7 +52,9 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
     pub(super) fn join<F: Future<Output = T> + Send + 'static>(&self, key: &K, start: impl FnOnce() -> F) -> Waiter<T> {
         let mut running = lock(&self.0);
         let (sender, result) = match running.entry(key.clone()) {
-            Entry::Occupied(task) => return Waiter { result: task.get().clone(), role: Role::Joined },
+            Entry::Occupied(task) => {
+                return Waiter { result: task.get().clone(), task: Task(None), role: Role::Joined };
+            }
             Entry::Vacant(vacant) => {
                 let (sender, result) = watch::channel(None);
                 vacant.insert(result.clone());
@@ -63,15 +71,43 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
             drop(remove);
             let _ = sender.send(Some(result));
         };
-        tokio::spawn(running.in_current_span());
-        Waiter { result, role: Role::Started }
+        Waiter { result, task: Task(Some(Box::pin(running.in_current_span()))), role: Role::Started }
     }
 }
 
 impl<T: Clone> Waiter<T> {
     /// The task's result. `None` where the task panicked.
     pub(super) async fn result(mut self) -> Option<T> {
+        self.task.await;
         self.result.wait_for(Option::is_some).await.ok().and_then(|result| result.clone())
+    }
+}
+
+/// A task that goes on by itself where the future is dropped before the task's end.
+struct Task(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(task) = &mut self.0 {
+            // A panic ends the task, and not the call that it runs in.
+            let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context)));
+            ready!(polled.unwrap_or(Poll::Ready(())));
+        }
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // At the end of the process there is no runtime any more.
+        if let Some(task) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(task);
+        }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
         transport::{HttpSend, TransportError},
     },
     issued::{self, Exchanged, Issuance, Outcome},
+    random,
     report::ConnectorUse,
     request::validated::TokenRequest,
     settings::Limits,
@@ -99,7 +100,7 @@ impl<V: HttpSend> Exchanger<V> {
     /// The first step of the exchange of a request, without any call.
     pub(crate) fn first_step(&self, request: &TokenRequest) -> Result<Step> {
         let now = self.clock.now();
-        let idempotency_key = Nonce(random()?).uuid();
+        let idempotency_key = Nonce(random::bytes()).uuid();
         let issuance = Issuance { idempotency_key, generation: 0, began: now, age: Duration::ZERO };
         Conversation { request, now, issuance, replies: Vec::new() }.step()
     }
@@ -235,7 +236,7 @@ impl Conversation<'_> {
             input: &request.inputs,
             now: self.now,
             began: self.issuance.began,
-            nonce: Nonce(random()?),
+            nonce: Nonce(random::bytes()),
             idempotency_key: &self.issuance.idempotency_key,
             generation: self.issuance.generation,
             replies: &self.replies,
@@ -279,10 +280,4 @@ fn host_outcome(result: &std::result::Result<Reply, TransportError>, took: Durat
         },
     };
     if failed { breaker::Outcome::Failure } else { breaker::Outcome::Success }
-}
-
-fn random() -> Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| Error::new(Kind::Internal, "the system gives no random numbers"))?;
-    Ok(bytes)
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use connectors::Reply;
 
-use crate::exchange::transport::{Connection, NotSent, TransportError};
+use crate::{
+    exchange::transport::{Connection, NotSent, TransportError},
+    random,
+};
 
 /// Most attempts at one call.
 const MAX_ATTEMPTS: u32 = 3;
@@ -61,10 +64,8 @@ impl Attempt {
         if self.number >= MAX_ATTEMPTS {
             return None;
         }
-        let mut random = [0; 4];
-        let _ = getrandom::fill(&mut random);
         let longest = FIRST_PAUSE * 2_u32.saturating_pow(self.number.saturating_sub(1)).min(64);
-        Some(longest.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX)))
+        Some(longest.mul_f64(f64::from(u32::from_le_bytes(random::bytes())) / f64::from(u32::MAX)))
     }
 }
 

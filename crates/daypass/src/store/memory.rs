@@ -17,12 +17,19 @@ use crate::{
 /// Most bytes of values. A token takes about a KiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Number of lease tables, each under a lock of its own.
+const LEASE_TABLES: usize = 32;
+
 /// A store inside the process. It is bounded in bytes; the least used values are evicted.
 pub struct MemoryStore {
     values: Cache<StoreKey, Value>,
-    leases: Mutex<HashMap<StoreKey, (Owner, Duration)>>,
+    /// Leases by the first byte of their key's digest.
+    leases: [Mutex<Leases>; LEASE_TABLES],
     clock: Arc<dyn Clock>,
 }
+
+/// Each lease's owner, and its end on the monotonic clock.
+type Leases = HashMap<StoreKey, (Owner, Duration)>;
 
 #[derive(Clone)]
 struct Value {
@@ -58,7 +65,7 @@ impl MemoryStore {
             .weigher(|_, value: &Value| u32::try_from(value.bytes.len() + 200).unwrap_or(u32::MAX))
             .expire_after(ByLifetime)
             .build();
-        Self { values, leases: Mutex::default(), clock }
+        Self { values, leases: Default::default(), clock }
     }
 
     pub(super) fn find(&self, keys: &[StoreKey]) -> impl Iterator<Item = StoredValue> {
@@ -78,7 +85,7 @@ impl MemoryStore {
         owner: Owner,
         lease: Duration,
     ) -> Result<LeaseOutcome, Duration> {
-        let mut leases = self.leases();
+        let mut leases = self.leases(&key);
         if let Some(found) = self.find(read_first).next() {
             return Ok(LeaseOutcome::Found(found));
         }
@@ -123,8 +130,12 @@ impl MemoryStore {
         self.values.insert(key, Value { bytes: value.into(), life, expires_at });
     }
 
-    fn leases(&self) -> MutexGuard<'_, HashMap<StoreKey, (Owner, Duration)>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The leases among which that of this key is. Their lock makes steps on the key atomic.
+    fn leases(&self, key: &StoreKey) -> MutexGuard<'_, Leases> {
+        let [first, ..] = key.digest;
+        let [zeroth, ..] = &self.leases;
+        let table = self.leases.get(usize::from(first) % LEASE_TABLES).unwrap_or(zeroth);
+        table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,8 +157,7 @@ impl Store for MemoryStore {
         value: Vec<u8>,
         life: Duration,
     ) -> Result<Option<StoredValue>, StoreError> {
-        // The lock on the leases makes it atomic.
-        let _lock = self.leases();
+        let _lock = self.leases(&key);
         let found = self.find(read_first).next();
         if found.is_none() {
             self.insert(key, value, life);
@@ -174,7 +184,7 @@ impl Store for MemoryStore {
 
     async fn renew(&self, key: StoreKey, owner: Owner, lease: Duration) -> Result<bool, StoreError> {
         let until = self.clock.elapsed() + lease;
-        let mut leases = self.leases();
+        let mut leases = self.leases(&key);
         let ours = leases.get_mut(&key).filter(|(holder, _)| *holder == owner);
         Ok(ours.map(|held| held.1 = until).is_some())
     }
@@ -186,7 +196,7 @@ impl Store for MemoryStore {
         value: Vec<u8>,
         life: Duration,
     ) -> Result<bool, StoreError> {
-        let mut leases = self.leases();
+        let mut leases = self.leases(&key);
         let ours = match leases.get(&key) {
             Some((holder, _)) => *holder == owner,
             None => self.find(&[key]).next().is_none(),
@@ -212,7 +222,7 @@ impl Store for MemoryStore {
     }
 
     async fn release(&self, key: StoreKey, owner: Owner) -> Result<(), StoreError> {
-        let mut leases = self.leases();
+        let mut leases = self.leases(&key);
         if leases.get(&key).is_some_and(|(holder, _)| *holder == owner) {
             leases.remove(&key);
         }

@@ -242,9 +242,7 @@ fn feature_data(args: &CallArgs, connector: &str) -> Result<String, Error> {
 }
 
 fn random_reference() -> String {
-    let mut bytes = [0; 32];
-    let _ = getrandom::fill(&mut bytes);
-    format!("cli_{}", connectors::Nonce(bytes).alphanumeric(16))
+    format!("cli_{}", connectors::Nonce(daypass::random::bytes()).alphanumeric(16))
 }
 
 #[cfg(test)]

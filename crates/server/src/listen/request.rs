@@ -6,6 +6,7 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duratio
 
 use connectors::{Error, Kind};
 use connectrpc::{ConnectRpcBody, ConnectRpcService};
+use daypass::random;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Either;
@@ -210,9 +211,5 @@ fn is_request_id(id: &[u8]) -> bool {
 }
 
 fn new_request_id() -> HeaderValue {
-    let mut bytes = [0; 32];
-    if getrandom::fill(&mut bytes).is_err() {
-        return HeaderValue::from_static("unnamed");
-    }
-    HeaderValue::from_str(&connectors::Nonce(bytes).uuid()).unwrap_or(HeaderValue::from_static("unnamed"))
+    HeaderValue::from_str(&connectors::Nonce(random::bytes()).uuid()).unwrap_or(HeaderValue::from_static("unnamed"))
 }

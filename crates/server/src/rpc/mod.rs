@@ -16,7 +16,7 @@ use buffa::Enumeration as _;
 use buffa_types::google::protobuf::StringValue;
 use connectors::{Error, Kind, Nonce};
 use connectrpc::{Protocol, RequestContext, Response, ServiceRequest, ServiceResult};
-use daypass::{Engine, IncomingRequest, IssuedToken, Transport};
+use daypass::{Engine, IncomingRequest, IssuedToken, Transport, random};
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::{Instrument, Span};
 
@@ -298,7 +298,7 @@ impl TokenService {
     ) -> Result<IssuedToken, Error> {
         let header_connector = metadata::connector(context)?;
         let own_reference = match asked.package == Package::Types && asked.reference.is_empty() {
-            true => Some(new_reference()?),
+            true => Some(new_reference()),
             false => None,
         };
         let credentials = metadata::credentials(context, header_connector.or(asked.connector));
@@ -410,10 +410,8 @@ fn respond<R>(
 }
 
 /// A reference for a request that has none.
-fn new_reference() -> Result<String, Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| Error::new(Kind::Internal, "the system gives no random bytes"))?;
-    Ok(Nonce(bytes).uuid())
+fn new_reference() -> String {
+    Nonce(random::bytes()).uuid()
 }
 
 /// The name of an enum value. An unset field has none; an unknown number has one that no connector

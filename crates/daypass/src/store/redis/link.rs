@@ -219,8 +219,7 @@ impl Link {
 
 /// The name of this node: the machine, the process, and random digits.
 fn name() -> String {
-    let mut random = [0; 8];
-    let _ = getrandom::fill(&mut random);
+    let random: [u8; 8] = crate::random::bytes();
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let machine = if machine.trim().is_empty() { "node" } else { machine.trim() };
     format!("{machine}/{}/{}", std::process::id(), hex::encode(random))
