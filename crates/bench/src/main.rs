@@ -6,6 +6,7 @@ mod calls;
 mod counts;
 mod load;
 mod processes;
+mod tokens;
 mod vendor;
 
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ enum Command {
     Load(load::Arguments),
     /// Instructions for a minted and for a replayed call, under callgrind
     Counts(counts::Arguments),
+    /// Memory and processor time with up to a million living tokens
+    Tokens(tokens::Arguments),
     /// The mock vendor alone
     Vendor { address: SocketAddr },
     /// A service that only forwards to the vendor, or only replies
@@ -44,6 +47,7 @@ async fn main() -> Result {
     match Arguments::parse().command {
         Command::Load(arguments) => load::run(arguments).await,
         Command::Counts(arguments) => counts::run(arguments).await,
+        Command::Tokens(arguments) => tokens::run(arguments).await,
         Command::Vendor { address } => vendor::serve(address).await,
         Command::Bare { address, forward } => bare::serve(address, forward).await,
     }

@@ -54,6 +54,8 @@ impl Process {
         let mut command = under.run(executable);
         command
             .args(["serve", "--listen", &address.to_string(), "--admin-listen", &admin.to_string()])
+            // No token is forgotten, or the vendor's count would not be that of the references.
+            .env("DAYPASS_STORE__MEMORY_MIB", "4096")
             .env("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", format!("http://{vendor}"))
             .stderr(Stdio::from(pipe));
         Self::start(command, address)

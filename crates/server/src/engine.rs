@@ -71,7 +71,9 @@ pub(crate) fn authorities(config: &Config) -> Result<Option<Vec<u8>>, EngineErro
 }
 
 fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {
-    let Some(access) = config.store.access()? else { return Ok(Arc::new(MemoryStore::new(clock.clone()))) };
+    let Some(access) = config.store.access()? else {
+        return Ok(Arc::new(MemoryStore::of_bytes(config.store.memory_mib * 1024 * 1024, clock.clone())));
+    };
     let store_timeout = Duration::from_millis(config.store.operation_timeout_ms);
     let refused = |error: daypass::OpenError| EngineError::Store(error.to_string());
     Ok(match process {

@@ -3,7 +3,11 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Method, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, Method, Uri, header, uri::Authority};
+
+/// Where a browser says which page sent a request, and as what (Fetch Metadata).
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Checks that a request to a loopback port calls it by one of its own names, and does not come from
 /// the page of another site.
@@ -16,7 +20,7 @@ pub(crate) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, allowed: &[
     if !is_loopback(&host) && !allowed.iter().any(|name| name.eq_ignore_ascii_case(host.host())) {
         return Err("this port answers to localhost, 127.0.0.1 and [::1] only, and to the names in allowed_hosts");
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let own = |origin: &str| {
         let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         place == Some(host.as_str())
@@ -24,7 +28,7 @@ pub(crate) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, allowed: &[
     if !headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(own)) {
         return Err("a page of another origin may not call this service");
     }
-    match (text("sec-fetch-site"), text("sec-fetch-mode")) {
+    match (text(&SEC_FETCH_SITE), text(&SEC_FETCH_MODE)) {
         (None | Some("same-origin" | "none"), _) => Ok(()),
         // A link of another page may lead here.
         (_, Some("navigate")) if *method == Method::GET => Ok(()),
@@ -34,8 +38,8 @@ pub(crate) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, allowed: &[
 
 /// The host and port that the request was sent to.
 fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    let sent = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    uri.authority().cloned().or(sent)
+    let sent = || headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    uri.authority().cloned().or_else(sent)
 }
 
 fn is_loopback(authority: &Authority) -> bool {

@@ -42,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::{
+        digest,
         keyring::{HashInput, Keyring},
         keys::CacheKeys,
         sealed_store::SealedStore,
@@ -61,6 +62,7 @@ const MAX_FAILURES: u8 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     /// The digest of the request.
+    #[serde(with = "digest")]
     request: [u8; 32],
     /// How many tokens this place had, or may have had.
     generation: u32,

@@ -15,6 +15,8 @@ use crate::random;
 const LAYOUT: u8 = 2;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
+/// Bytes for which an input of a hash has space from the start.
+const USUAL_INPUT_BYTES: usize = 512;
 
 /// The keys of the store: the current one first, then the ones that it replaced.
 pub struct Keyring(Vec<Key>);
@@ -115,13 +117,12 @@ pub fn decode_key(text: &str) -> Option<[u8; 32]> {
 }
 
 /// The input of a hash: parts, each after its length. Two lists of parts never give the same input.
-#[derive(Default)]
 pub(crate) struct HashInput(Vec<u8>);
 
 impl HashInput {
     /// An input for this purpose. Inputs for two purposes are never equal.
     pub(crate) fn of(purpose: &str) -> Self {
-        Self::default().part(purpose)
+        Self(Vec::with_capacity(USUAL_INPUT_BYTES)).part(purpose)
     }
 
     /// Adds a part.

@@ -1,6 +1,7 @@
 //! The token cache: a stored token, or one fetch for all callers that ask for the same token at the
 //! same time. The engine uses it; it uses the store, and it is handed the exchange as a function.
 
+mod digest;
 mod events;
 mod fetch;
 mod issuance;

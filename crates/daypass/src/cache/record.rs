@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     cache::{
+        digest,
         keyring::{HashInput, Keyring},
         keys::Tag,
     },
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record {
     /// The digest of the request.
+    #[serde(with = "digest")]
     pub request: [u8; 32],
     #[serde(rename = "pass")]
     pub content: Content,

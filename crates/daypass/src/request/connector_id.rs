@@ -15,10 +15,9 @@ pub enum Availability {
 
 /// Looks a connector up by its canonical id.
 pub fn availability(id: &str) -> Availability {
-    match (connectors::find(id), connectors::why_not(id)) {
-        (Some(registration), _) => Availability::Available(registration),
-        (None, Some(why)) => Availability::Unavailable(why),
-        (None, None) => Availability::Unknown,
+    match connectors::find(id) {
+        Some(registration) => Availability::Available(registration),
+        None => connectors::why_not(id).map_or(Availability::Unknown, Availability::Unavailable),
     }
 }
 

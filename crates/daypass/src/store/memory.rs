@@ -14,7 +14,7 @@ use crate::{
     store::{Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue},
 };
 
-/// Most bytes of values. A token takes about a KiB.
+/// Most bytes of values, where nothing else is configured. A token takes about a KiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Number of lease tables, each under a lock of its own.
@@ -58,10 +58,15 @@ impl Expiry<StoreKey, Value> for ByLifetime {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store of the usual size.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::of_bytes(MAX_BYTES, clock)
+    }
+
+    /// An empty store that holds so many bytes at most.
+    pub fn of_bytes(most: u64, clock: Arc<dyn Clock>) -> Self {
         let values = Cache::builder()
-            .max_capacity(MAX_BYTES)
+            .max_capacity(most)
             .weigher(|_, value: &Value| u32::try_from(value.bytes.len() + 200).unwrap_or(u32::MAX))
             .expire_after(ByLifetime)
             .build();

@@ -206,6 +206,8 @@ impl Egress {
 /// The largest `store.operation_timeout_ms`. A call that waits longer for a store is better off
 /// without it.
 const MAX_STORE_TIMEOUT_MS: u64 = 10_000;
+/// The values of `store.memory_mib`: less holds too few tokens to serve references, more is a mistake.
+const STORE_MEMORY_MIB: std::ops::RangeInclusive<u64> = 16..=1024 * 1024;
 
 /// The store of tokens between calls.
 #[derive(Clone, Debug, Deserialize)]
@@ -234,6 +236,9 @@ pub struct StoreConfig {
     /// Longest time for one operation of the shared store, in milliseconds. A slower store counts
     /// as absent: tokens are made without it until it is fast again.
     pub operation_timeout_ms: u64,
+    /// Most memory for tokens, in MiB, where no store is shared. Beyond it, the tokens that were not
+    /// asked for the longest are forgotten, and the next call of their reference makes a new one.
+    pub memory_mib: u64,
 }
 
 impl Default for StoreConfig {
@@ -248,6 +253,7 @@ impl Default for StoreConfig {
             key: None,
             previous_keys: Vec::new(),
             operation_timeout_ms: 15,
+            memory_mib: 256,
         }
     }
 }
@@ -446,6 +452,10 @@ impl Config {
         }
         if !(1..=MAX_STORE_TIMEOUT_MS).contains(&self.store.operation_timeout_ms) {
             faults.push(format!("store.operation_timeout_ms: must be from 1 to {MAX_STORE_TIMEOUT_MS}"));
+        }
+        if !STORE_MEMORY_MIB.contains(&self.store.memory_mib) {
+            let (least, most) = STORE_MEMORY_MIB.into_inner();
+            faults.push(format!("store.memory_mib: must be from {least} to {most}"));
         }
         faults.extend(self.egress.proxy().err().map(|error| error.to_string()));
         faults.extend(self.telemetry.faults());

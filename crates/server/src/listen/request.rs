@@ -61,9 +61,9 @@ impl RequestHandler {
         mut request: Request<Incoming>,
         place: Arc<Place>,
     ) -> Result<Response<ResponseBody>, Infallible> {
-        let sent = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
+        let sent = request.headers().get(&REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
         let id = sent.unwrap_or_else(new_request_id);
-        request.headers_mut().insert(REQUEST_ID, id.clone());
+        request.headers_mut().insert(&REQUEST_ID, id.clone());
         framing::lower_content_type(request.headers_mut());
         let (framing, method) = (Framing::of(request.headers()), request.method().clone());
         let refused = self.admission.refusal(&request, framing);
@@ -113,7 +113,7 @@ impl RequestHandler {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        response.headers_mut().insert(REQUEST_ID, id);
+        response.headers_mut().insert(&REQUEST_ID, id);
         // A token belongs into no cache (RFC 6749 section 5.1).
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)

@@ -135,6 +135,13 @@ const SETTINGS: &[Setting] = &[
         "15",
         "longest time for one operation of the shared store; a slower store counts as absent; 1 to 10000",
     ),
+    (
+        "store.memory_mib",
+        "256",
+        "most memory for tokens where no store is shared, in MiB, about 1.2 KiB for each living token; beyond it those \
+         that were not asked for the longest are forgotten, and the next call of their reference makes a new one; \
+         16 to 1048576",
+    ),
     ("limits.default_deadline_ms", "10000", "time for a call without a deadline; 1 to a day"),
     ("limits.max_deadline_ms", "30000", "longest time for a call; 1 to a day"),
     ("limits.attempt_timeout_ms", "8000", "time for one attempt at a call to a connector; 1 to a day"),

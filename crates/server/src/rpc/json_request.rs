@@ -75,7 +75,7 @@ impl Interceptor for JsonRequests {
         if !request.ctx.path().is_some_and(|path| path.contains("MerchantAuthenticationService/")) {
             return next.run(request).await;
         }
-        let id = request.ctx.header(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        let id = request.ctx.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         let (line, caller) = (request.ctx.extensions().get().cloned(), request.ctx.extensions().get().cloned());
         let refuse = |error| self.refuse(&id, line, caller, error);
         if request.payload.format() == CodecFormat::Json {

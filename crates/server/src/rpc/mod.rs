@@ -231,7 +231,7 @@ impl TokenService {
         let span = spans::of_call(
             context.path().unwrap_or_default().trim_start_matches('/'),
             system(context),
-            metadata::text(context, TRACEPARENT),
+            metadata::text(context, &TRACEPARENT),
         );
         let (result, entry) = self.token(context, asked, span.clone()).instrument(span.clone()).await;
         record(&span, &result);
@@ -246,7 +246,7 @@ impl TokenService {
         span: Span,
     ) -> (Result<IssuedToken, Error>, AccessLogEntry) {
         let [request_id, merchant_id, traceparent] =
-            [REQUEST_ID, MERCHANT_ID, TRACEPARENT].map(|name| metadata::text(context, name));
+            [&REQUEST_ID, &MERCHANT_ID, &TRACEPARENT].map(|name| metadata::text(context, name));
         HasLine::note(context.extensions());
         let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent, span);
         let caller = self.caller(context);
@@ -389,7 +389,7 @@ fn respond<R>(
             KindMapping::Status(status) => refusal(status, error),
             KindMapping::Code(_) => {
                 let mut failed = errors::to_connect(error, entry.report.connector);
-                failed.response_headers_mut().insert(ATTEMPTS, entry.report.attempts.into());
+                failed.response_headers_mut().insert(&ATTEMPTS, entry.report.attempts.into());
                 // A gRPC client with a retry policy waits so long before its next attempt (gRFC A6).
                 if let Some(delay) = error.retry_after.and_then(|_| errors::retry_after(error)) {
                     let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -399,7 +399,7 @@ fn respond<R>(
             }
         },
     };
-    let mut response = Response::new(message).with_header(ATTEMPTS, entry.report.attempts.to_string());
+    let mut response = Response::new(message).with_header(&ATTEMPTS, entry.report.attempts.to_string());
     if entry.report.replayed {
         response = response.with_header("x-idempotent-replayed", "true");
     }
