@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use moka::{Expiry, sync::Cache};
+use moka::{Expiry, policy::EvictionPolicy, sync::Cache};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -20,7 +20,8 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Number of lease tables, each under a lock of its own.
 const LEASE_TABLES: usize = 32;
 
-/// A store inside the process. It is bounded in bytes; the least used values are evicted.
+/// A store inside the process. It is bounded in bytes; the values that were not asked for the longest are
+/// evicted.
 pub struct MemoryStore {
     values: Cache<StoreKey, Value>,
     /// Leases by the first byte of their key's digest.
@@ -67,6 +68,9 @@ impl MemoryStore {
     pub fn of_bytes(most: u64, clock: Arc<dyn Clock>) -> Self {
         let values = Cache::builder()
             .max_capacity(most)
+            // The usual policy does not take a new value in while old ones are asked for more often. A new
+            // token must stay: its caller may repeat the call.
+            .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, value: &Value| u32::try_from(value.bytes.len() + 200).unwrap_or(u32::MAX))
             .expire_after(ByLifetime)
             .build();
@@ -236,5 +240,26 @@ impl Store for MemoryStore {
 
     async fn forget(&self, fingerprint: Fingerprint) -> Result<Forgotten, StoreError> {
         Ok(Forgotten { values: self.remove_all(fingerprint), unconfirmed: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemClock;
+
+    #[test]
+    fn a_full_store_takes_new_values_and_loses_those_not_asked_for() {
+        let store = MemoryStore::of_bytes(20_000, Arc::new(SystemClock::default()));
+        let key = |nth: u8| StoreKey { fingerprint: Fingerprint([0; 8]), digest: [nth; 32] };
+        let holds = |nth: u8| store.find(&[key(nth)]).next().is_some();
+        for nth in 0..60 {
+            store.insert(key(nth), vec![nth; 800], Duration::from_secs(60));
+            // The first one is asked for all the time.
+            assert!(holds(0) && holds(nth), "{nth}");
+            store.values.run_pending_tasks();
+            assert!(holds(0) && holds(nth), "{nth}, after maintenance");
+        }
+        assert!(!holds(1) && !holds(30) && holds(59));
     }
 }
