@@ -126,3 +126,42 @@ impl<K: Eq + Hash, T> Drop for RemoveOnDrop<K, T> {
 fn lock<K, T>(running: &Mutex<Running<K, T>>) -> MutexGuard<'_, Running<K, T>> {
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{sync::oneshot, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_goes_on_without_the_caller_that_started_it() {
+        for runs_at_first in [true, false] {
+            let flights = SingleFlight::<u8, u8>::default();
+            let (go, going) = oneshot::channel::<()>();
+            let first = flights.join(&1, || async move { if going.await.is_ok() { 7 } else { 0 } });
+            let second = flights.join(&1, || async { 8 });
+            assert!(first.role == Role::Started && second.role == Role::Joined);
+            if runs_at_first {
+                assert!(timeout(Duration::ZERO, first.result()).await.is_err());
+            } else {
+                drop(first);
+            }
+            assert!(flights.contains(&1));
+            go.send(()).unwrap();
+            assert_eq!(second.result().await, Some(7));
+            assert!(!flights.contains(&1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_task_and_no_caller() {
+        let flights = SingleFlight::<u8, u8>::default();
+        let first = flights.join(&1, || async { panic!("on purpose") });
+        let second = flights.join(&1, || async { 8 });
+        assert_eq!(first.result().await, None);
+        assert_eq!(second.result().await, None);
+        assert!(!flights.contains(&1));
+    }
+}
