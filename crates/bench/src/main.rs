@@ -5,6 +5,7 @@ mod bare;
 mod calls;
 mod counts;
 mod load;
+mod parts;
 mod processes;
 mod tokens;
 mod vendor;
@@ -29,6 +30,10 @@ enum Command {
     Load(load::Arguments),
     /// Instructions for a minted and for a replayed call, under callgrind
     Counts(counts::Arguments),
+    /// Instructions for parts of a call, under callgrind
+    Parts,
+    /// A part, so many times
+    Part(parts::Part),
     /// Memory and processor time with up to a million living tokens
     Tokens(tokens::Arguments),
     /// The mock vendor alone
@@ -47,6 +52,8 @@ async fn main() -> Result {
     match Arguments::parse().command {
         Command::Load(arguments) => load::run(arguments).await,
         Command::Counts(arguments) => counts::run(arguments).await,
+        Command::Parts => parts::run(),
+        Command::Part(part) => parts::run_part(part),
         Command::Tokens(arguments) => tokens::run(arguments).await,
         Command::Vendor { address } => vendor::serve(address).await,
         Command::Bare { address, forward } => bare::serve(address, forward).await,

@@ -70,7 +70,7 @@ impl Keyring {
     }
 
     /// Encrypts a value for one store key; it opens under no other.
-    pub(crate) fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let key = self.0.first()?;
         let nonce: [u8; NONCE_BYTES] = random::bytes();
         let sealed = key.sealing.encrypt(XNonce::from_slice(&nonce), Payload { msg: value, aad: store_key }).ok()?;
@@ -84,7 +84,7 @@ impl Keyring {
 
     /// Decrypts a value that was sealed for this store key. `None` where it was sealed for another
     /// one, altered or cut, or where its key is not on the ring.
-    pub(crate) fn open(&self, store_key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+    pub fn open(&self, store_key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         let (layout, rest) = bytes.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID_BYTES)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
