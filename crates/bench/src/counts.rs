@@ -32,7 +32,20 @@ pub(crate) struct Arguments {
 }
 
 /// A folder for the profiles, removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Result<Self> {
+        let folder = Self(std::env::temp_dir().join(format!("daypass-counts-{}", std::process::id())));
+        std::fs::create_dir_all(&folder.0)?;
+        Ok(folder)
+    }
+
+    /// The file for a profile.
+    pub(crate) fn profile(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -42,8 +55,7 @@ impl Drop for Folder {
 
 #[expect(clippy::print_stdout, reason = "a command line tool")]
 pub(crate) async fn run(arguments: Arguments) -> Result {
-    let folder = Folder(std::env::temp_dir().join(format!("daypass-counts-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0)?;
+    let folder = Folder::new()?;
     let vendor = Process::of_bench(&Under::default(), &["vendor"])?;
     let url = format!("http://{}/", vendor.address);
     let mut counts = Vec::new();
@@ -53,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         ("replayed", Target::Replayed),
         ("echo", Target::Bare),
     ] {
-        let profile = folder.0.join(name);
+        let profile = folder.profile(name);
         let under = callgrind(&profile);
         let process = match (target, name) {
             (Target::Bare, "echo") => Process::of_bench(&under, &["bare"])?,
@@ -73,10 +85,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         println!("{what}: {ratio:.2}");
         exceeded.extend(most.filter(|most| ratio > *most).map(|most| format!("{what}: {ratio:.2} is over {most}")));
     }
-    if exceeded.is_empty() { Ok(()) } else { Err(exceeded.join("; ").into()) }
+    none_over(&exceeded)
 }
 
-fn callgrind(profile: &Path) -> Under {
+/// callgrind before a process, with its profile in this file.
+pub(crate) fn callgrind(profile: &Path) -> Under {
     let out = format!("--callgrind-out-file={}", profile.display());
     Under(["valgrind", "--quiet", "--tool=callgrind", &out].map(Into::into).into())
 }
@@ -93,9 +106,19 @@ async fn count(process: &Process, target: Target, profile: &Path, calls: u32) ->
     }
     control(process, "-d")?;
     // The first dump has this name; a second one at the process's end has none.
-    let dump = std::fs::read_to_string(profile.with_extension("1"))?;
-    let total = dump.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
-    Ok(total.ok_or("no total in the profile")?.trim().parse::<u64>()? / u64::from(calls))
+    Ok(total(&profile.with_extension("1"))? / u64::from(calls))
+}
+
+/// The instructions of a profile.
+pub(crate) fn total(profile: &Path) -> Result<u64> {
+    let profile = std::fs::read_to_string(profile)?;
+    let total = profile.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
+    Ok(total.ok_or("no total in the profile")?.trim().parse()?)
+}
+
+/// An error that names what is over its limit.
+pub(crate) fn none_over(exceeded: &[String]) -> Result {
+    if exceeded.is_empty() { Ok(()) } else { Err(exceeded.join("; ").into()) }
 }
 
 /// Zeroes the counts of a process (`-z`), or writes them (`-d`).

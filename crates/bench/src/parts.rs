@@ -1,7 +1,7 @@
 //! Instructions for parts of a call, by callgrind: this program runs a part a hundred times and two
 //! hundred times, and the difference is what a hundred cost. Each has a limit.
 
-use std::{hint::black_box, process::Command};
+use std::hint::black_box;
 
 use clap::Args;
 use connectors::{BoundConnector, Exchange, Grant, Inputs, Mode, Nonce, Registration, Reply, Step, Timestamp};
@@ -9,7 +9,10 @@ use daypass::{Keyring, RawCredentials};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::Result;
+use crate::{
+    Result,
+    counts::{Folder, callgrind, none_over, total},
+};
 
 /// The parts, and the most instructions that each may take: a quarter above what it took in
 /// BENCHMARKS.md.
@@ -66,32 +69,26 @@ pub(crate) struct Part {
 /// A part costs more than its limit.
 #[expect(clippy::print_stdout, reason = "a command line tool")]
 pub(crate) fn run() -> Result {
-    let mut exceeded = Vec::new();
+    let (folder, mut exceeded) = (Folder::new()?, Vec::new());
     for (name, most) in PARTS {
-        let count = (instructions(name, 2 * TIMES)? - instructions(name, TIMES)?) / u64::from(TIMES);
+        let count = (instructions(&folder, name, 2 * TIMES)? - instructions(&folder, name, TIMES)?) / u64::from(TIMES);
         println!("{name:20} {count:8} instructions, of {most}");
         if count > most {
             exceeded.push(format!("{name}: {count} instructions are over {most}"));
         }
     }
-    if exceeded.is_empty() { Ok(()) } else { Err(exceeded.join("; ").into()) }
+    none_over(&exceeded)
 }
 
 /// Instructions of this program while it runs a part so many times.
-fn instructions(name: &str, times: u32) -> Result<u64> {
-    let out = std::env::temp_dir().join(format!("daypass-part-{}", std::process::id()));
-    let output = Command::new("valgrind")
-        .args(["--quiet", "--tool=callgrind", &format!("--callgrind-out-file={}", out.display())])
-        .arg(std::env::current_exe()?)
-        .args(["part", name, &times.to_string()])
-        .output()?;
+fn instructions(folder: &Folder, name: &str, times: u32) -> Result<u64> {
+    let profile = folder.profile(name);
+    let mut command = callgrind(&profile).run(&std::env::current_exe()?);
+    let output = command.args(["part", name, &times.to_string()]).output()?;
     if !output.status.success() {
         return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    let profile = std::fs::read_to_string(&out)?;
-    std::fs::remove_file(&out)?;
-    let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));
-    Ok(total.ok_or("no total in the profile")?.trim().parse()?)
+    total(&profile)
 }
 
 /// Runs a part so many times.

@@ -90,7 +90,7 @@ impl Drop for Process {
 }
 
 impl Under {
-    fn run(&self, executable: &Path) -> Command {
+    pub(crate) fn run(&self, executable: &Path) -> Command {
         match self.0.split_first() {
             None => Command::new(executable),
             Some((program, arguments)) => {
