@@ -72,7 +72,7 @@ pub(crate) fn authorities(config: &Config) -> Result<Option<Vec<u8>>, EngineErro
 
 fn store(config: &Config, process: Process, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, EngineError> {
     let Some(access) = config.store.access()? else {
-        return Ok(Arc::new(MemoryStore::of_bytes(config.store.memory_mib * 1024 * 1024, clock.clone())));
+        return Ok(Arc::new(MemoryStore::of_mib(config.store.memory_mib, clock.clone())));
     };
     let store_timeout = Duration::from_millis(config.store.operation_timeout_ms);
     let refused = |error: daypass::OpenError| EngineError::Store(error.to_string());

@@ -1,4 +1,4 @@
-//! Digests in records: written as hexadecimal text, which costs a tenth of 32 numbers. Records of
+//! Digests in records: written as hexadecimal text, which is read faster than 32 numbers. Records of
 //! earlier versions have the numbers, and are read. For `#[serde(with = "digest")]`.
 
 use std::fmt;

@@ -235,7 +235,8 @@ impl TokenCache {
         }
     }
 
-    /// Starts a background refresh, or joins the one that runs. `None` where one ended a moment ago.
+    /// Starts a background refresh, or joins the one that runs. It goes on where nobody waits for it. `None`
+    /// where one ended a moment ago.
     fn refresh(&self, query: &Query) -> Option<Waiter<Fetched>> {
         let deadline = Instant::now() + REFRESH_DEADLINE;
         let query = Query { freshness: Freshness::BackgroundRefresh, deadline, ..query.clone() };

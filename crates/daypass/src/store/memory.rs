@@ -14,9 +14,6 @@ use crate::{
     store::{Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue},
 };
 
-/// Most bytes of values, where nothing else is configured. A token takes about a KiB.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
 /// Number of lease tables, each under a lock of its own.
 const LEASE_TABLES: usize = 32;
 
@@ -59,13 +56,20 @@ impl Expiry<StoreKey, Value> for ByLifetime {
 }
 
 impl MemoryStore {
+    /// The memory for values where nothing else is configured, in MiB.
+    pub const USUAL_MIB: u64 = 256;
+
     /// An empty store of the usual size.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self::of_bytes(MAX_BYTES, clock)
+        Self::of_mib(Self::USUAL_MIB, clock)
     }
 
-    /// An empty store that holds so many bytes at most.
-    pub fn of_bytes(most: u64, clock: Arc<dyn Clock>) -> Self {
+    /// An empty store that holds so many MiB at most.
+    pub fn of_mib(most: u64, clock: Arc<dyn Clock>) -> Self {
+        Self::of_bytes(most * 1024 * 1024, clock)
+    }
+
+    fn of_bytes(most: u64, clock: Arc<dyn Clock>) -> Self {
         let values = Cache::builder()
             .max_capacity(most)
             // The usual policy does not take a new value in while old ones are asked for more often. A new
@@ -166,6 +170,7 @@ impl Store for MemoryStore {
         value: Vec<u8>,
         life: Duration,
     ) -> Result<Option<StoredValue>, StoreError> {
+        // The lock makes it atomic.
         let _lock = self.leases(&key);
         let found = self.find(read_first).next();
         if found.is_none() {

@@ -17,7 +17,8 @@ use std::{
 
 use connectors::Secret;
 use daypass::{
-    ConnectorSettings, Keyring, Limits, OutboundProxy, Policy, Profile, Settings, StoreAccess, canonical_id,
+    ConnectorSettings, Keyring, Limits, MemoryStore, OutboundProxy, Policy, Profile, Settings, StoreAccess,
+    canonical_id,
 };
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
@@ -253,7 +254,7 @@ impl Default for StoreConfig {
             key: None,
             previous_keys: Vec::new(),
             operation_timeout_ms: 15,
-            memory_mib: 256,
+            memory_mib: MemoryStore::USUAL_MIB,
         }
     }
 }

@@ -25,9 +25,10 @@ static PROFILE: HeaderName = HeaderName::from_static("x-credential-profile");
 /// The header with the connector's name.
 static CONNECTOR: HeaderName = HeaderName::from_static("x-connector");
 
-/// The headers with the connector's credentials, by its fields and by names that are the same for all
-/// connectors.
+/// The header with the connector's credentials in an object `config`.
 static CONNECTOR_CONFIG: HeaderName = HeaderName::from_static("x-connector-config");
+
+/// The header with the connector's credentials without that object, or by position.
 static CONNECTOR_AUTH: HeaderName = HeaderName::from_static("x-connector-auth");
 
 /// The header with the form of credentials by position.
@@ -115,7 +116,7 @@ pub(crate) fn credentials(context: &RequestContext, connector: Option<&str>) -> 
 
 /// The credentials in headers of their own.
 fn by_position(context: &RequestContext, form: &HeaderValue, connector: Option<&str>) -> Result<RawCredentials, Error> {
-    let form = form.to_str().map_err(|_| RawCredentials::malformed("x-auth", "must be ASCII"))?;
+    let form = form.to_str().map_err(|_| RawCredentials::malformed(AUTH_FORM.as_str(), "must be ASCII"))?;
     let mut values = Map::new();
     for (header, position) in &POSITION_HEADERS {
         let value = single(context, header).map_err(|fault| RawCredentials::malformed(header.as_str(), fault))?;
@@ -124,7 +125,7 @@ fn by_position(context: &RequestContext, form: &HeaderValue, connector: Option<&
             values.insert((*position).to_owned(), text.into());
         }
     }
-    RawCredentials::by_position(form, connector, values, "x-auth")
+    RawCredentials::by_position(form, connector, values, AUTH_FORM.as_str())
 }
 
 /// A header that selects the connector or authenticates. Proxies differ in which value of a
