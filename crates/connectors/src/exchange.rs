@@ -52,9 +52,12 @@ impl Nonce {
     pub fn uuid(&self) -> String {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.0;
         let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
-        let mut uuid = hex::encode([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]);
-        for hyphen in [20, 16, 12, 8] {
-            uuid.insert(hyphen, '-');
+        let mut uuid = String::with_capacity(36);
+        for (at, byte) in [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p].into_iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                uuid.push('-');
+            }
+            uuid.extend([byte >> 4, byte & 0x0f].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
         }
         uuid
     }
@@ -288,13 +291,16 @@ fn digest(parts: &[&[u8]], max: usize) -> String {
 /// before they take it apart, and some do it twice. So encoded slashes and backslashes divide segments
 /// too, and the tabs and line ends that the standard drops are dropped.
 fn folds(path: &str) -> bool {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let mut decoded = path.to_owned();
+    let mut path = Cow::Borrowed(path.split(['?', '#']).next().unwrap_or_default());
     for _ in 0..3 {
-        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        if path.contains('%') {
+            path = percent_decode_str(&path).decode_utf8_lossy().into_owned().into();
+        }
     }
-    decoded.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
-    decoded.split(['/', '\\']).any(|segment| segment == "." || segment == "..")
+    path.split(['/', '\\']).any(|segment| {
+        let left = segment.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r'));
+        left.clone().eq(".".chars()) || left.eq("..".chars())
+    })
 }
 
 fn no_such_host() -> Error {

@@ -192,8 +192,9 @@ impl AccessLogEntry {
     }
 
     fn credentials(&self) -> Option<String> {
-        let credentials: Vec<String> = self.report.credentials.iter().map(ToString::to_string).collect();
-        Some(credentials.join(",")).filter(|credentials| !credentials.is_empty())
+        let (first, further) = self.report.credentials.split_first()?;
+        let text = further.iter().fold(first.to_string(), |text, credentials| text + "," + &credentials.to_string());
+        Some(text)
     }
 
     fn write_line(&self, duration: Duration) {

@@ -4,21 +4,21 @@
 
 use std::fmt::{self, Debug};
 
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::Writer,
-        time::{FormatTime, SystemTime},
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 
 /// The usual length of a line, in bytes.
 const USUAL_BYTES: usize = 768;
+
+/// The form of a line's moment: RFC 3339, in microseconds.
+static TIMESTAMP: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Writes events as JSON, one a line.
 pub(crate) struct JsonLines;
@@ -31,7 +31,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = String::with_capacity(USUAL_BYTES);
         line.push_str("{\"timestamp\":\"");
-        SystemTime.format_time(&mut Writer::new(&mut line))?;
+        TIMESTAMP.print_timestamp(&Timestamp::now(), &mut line).map_err(|_| fmt::Error)?;
         line.push_str("\",\"level\":\"");
         line.push_str(event.metadata().level().as_str());
         line.push('"');
@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(lines.len(), 2, "{text}");
         let mut line: Value = serde_json::from_str(lines[0]).unwrap();
         let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
-        assert!(timestamp.as_str().unwrap().ends_with('Z'));
+        let timestamp = timestamp.as_str().unwrap();
+        assert!(timestamp.ends_with('Z') && timestamp.len() == "2026-01-01T00:00:00.000000Z".len(), "{timestamp}");
         let want = json!({
             "level": "WARN", "message": "message with \\ and ]", "text": "a \"quoted\"\nline\u{1}", "number": 7,
             "below": -7, "ratio": 0.5, "not_a_number": null, "yes": true, "debugged": "[\"ä\"]",

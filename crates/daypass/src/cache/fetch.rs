@@ -1,7 +1,10 @@
 //! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once
 //! for all callers that wait for the token.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use connectors::{Error, Kind};
 use moka::sync::Cache;
@@ -35,6 +38,8 @@ pub(super) struct Fetcher {
     pub minter: Minter,
     /// The errors of rejected credentials, each until a moment on the monotonic clock.
     rejected: Cache<[u8; 32], (Error, Duration)>,
+    /// When the last of these moments is, in milliseconds.
+    rejected_until: AtomicU64,
 }
 
 /// The result of a fetch.
@@ -69,10 +74,14 @@ enum Lease {
     Skipped,
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Fetcher {
     pub(super) fn new(sealed: SealedStore) -> Self {
         let rejected = Cache::builder().max_capacity(MAX_REJECTIONS).time_to_live(REMEMBER_REJECTION).build();
-        Self { minter: Minter::new(sealed), rejected }
+        Self { minter: Minter::new(sealed), rejected, rejected_until: AtomicU64::new(0) }
     }
 
     /// Forgets which credentials were rejected.
@@ -94,8 +103,10 @@ impl Fetcher {
             Lease::Acquired => Some(owner),
             Lease::Skipped => None,
         };
-        let authenticated_as = keys::rejection(&query.request, &self.minter.sealed.keyring);
-        let rejection = self.remembered_rejection(&authenticated_as).filter(|_| query.freshness == Freshness::CacheOk);
+        let rejection = match query.freshness {
+            Freshness::CacheOk => self.remembered_rejection(query),
+            Freshness::ForceNew | Freshness::BackgroundRefresh => None,
+        };
         let Minted { exchanged, record } = match (rejection, lease) {
             (Some(error), _) => Minted { exchanged: Exchanged::without_call(Err(error)), record: None },
             (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, self.minter.mint(query)).await,
@@ -124,8 +135,7 @@ impl Fetcher {
             }
             Err(error) => {
                 if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
-                    let until = self.minter.sealed.clock.elapsed() + REMEMBER_REJECTION;
-                    self.rejected.insert(authenticated_as, (error.clone(), until));
+                    self.remember_rejection(query, error);
                 }
                 if let Some(Put { key, value, life }) = record {
                     let _ = self.minter.sealed.store.put(key, value, life).await;
@@ -234,6 +244,15 @@ impl Fetcher {
         fetched(Ok(token), Source::Store)
     }
 
+    /// The stored token of a query that may have one, where the store need not be asked for it.
+    pub(super) fn at_hand(&self, query: &Query) -> Option<Fetched> {
+        if query.freshness != Freshness::CacheOk || query.request.grant.single_use {
+            return None;
+        }
+        let stored = self.minter.sealed.store.at_hand(query.keys.token())?;
+        stored.iter().find_map(|stored| self.hit(query, stored, None))
+    }
+
     /// Reads the store for a hit.
     async fn read(&self, query: &Query, not_due_by: Option<Jitter>) -> Option<Fetched> {
         let stored = self.minter.sealed.store.get(query.keys.token()).await.ok()?;
@@ -241,12 +260,24 @@ impl Fetcher {
     }
 
     /// The error with which the connector has just rejected these credentials.
-    fn remembered_rejection(&self, authenticated_as: &[u8; 32]) -> Option<Error> {
-        let (error, until) = self.rejected.get(authenticated_as)?;
-        (until > self.minter.sealed.clock.elapsed()).then(|| {
+    fn remembered_rejection(&self, query: &Query) -> Option<Error> {
+        let now = self.minter.sealed.clock.elapsed();
+        // No name is computed where nothing was rejected of late.
+        if milliseconds(now) > self.rejected_until.load(Ordering::Acquire) {
+            return None;
+        }
+        let (error, until) = self.rejected.get(&keys::rejection(&query.request, &self.minter.sealed.keyring))?;
+        (until > now).then(|| {
             CacheEvent::RejectionRemembered.count();
             error
         })
+    }
+
+    fn remember_rejection(&self, query: &Query, error: &Error) {
+        let until = self.minter.sealed.clock.elapsed() + REMEMBER_REJECTION;
+        let authenticated_as = keys::rejection(&query.request, &self.minter.sealed.keyring);
+        self.rejected.insert(authenticated_as, (error.clone(), until));
+        self.rejected_until.fetch_max(milliseconds(until), Ordering::Release);
     }
 
     /// Renews the lease until the work is done.

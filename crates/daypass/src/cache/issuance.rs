@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::{
-        digest,
+        form,
         keyring::{HashInput, Keyring},
         keys::CacheKeys,
         sealed_store::SealedStore,
@@ -62,7 +62,7 @@ const MAX_FAILURES: u8 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     /// The digest of the request.
-    #[serde(with = "digest")]
+    #[serde(deserialize_with = "form::digest")]
     request: [u8; 32],
     /// How many tokens this place had, or may have had.
     generation: u32,
@@ -243,11 +243,11 @@ fn idempotency_key(key: StoreKey, state: &State) -> String {
 }
 
 fn seal(state: &State, ring: &Keyring, key: StoreKey) -> Option<Vec<u8>> {
-    ring.seal(&key.digest, &serde_json::to_vec(state).ok()?)
+    ring.seal(&key.digest, &form::write(state, 0)?)
 }
 
 fn open(found: &StoredValue, ring: &Keyring) -> Option<State> {
-    serde_json::from_slice(&ring.open(&found.key.digest, &found.value)?).ok()
+    form::read(&ring.open(&found.key.digest, &found.value)?)
 }
 
 fn new_salt() -> u64 {

@@ -2,12 +2,12 @@
 //! (XChaCha20-Poly1305). The cache uses them; the configuration brings them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
+use chacha20::{cipher::consts::U10, hchacha};
 use connectors::Secret;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use serde_json::Value;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::random;
 
@@ -15,6 +15,9 @@ use crate::random;
 const LAYOUT: u8 = 2;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
+/// Bytes before the sealed text: the layout, the key's id and the nonce.
+const HEAD_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
+const TAG_BYTES: usize = 16;
 /// Bytes for which an input of a hash has space from the start.
 const USUAL_INPUT_BYTES: usize = 512;
 
@@ -34,8 +37,8 @@ pub enum KeyringError {
 
 struct Key {
     id: [u8; KEY_ID_BYTES],
-    naming: [u8; 32],
-    sealing: XChaCha20Poly1305,
+    naming: Zeroizing<[u8; 32]>,
+    sealing: Zeroizing<[u8; 32]>,
 }
 
 impl Keyring {
@@ -72,19 +75,22 @@ impl Keyring {
     /// Encrypts a value for one store key; it opens under no other.
     pub fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let key = self.0.first()?;
-        let nonce: [u8; NONCE_BYTES] = random::bytes();
-        let sealed = key.sealing.encrypt(XNonce::from_slice(&nonce), Payload { msg: value, aad: store_key }).ok()?;
-        let mut bytes = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
+        let nonce = random::bytes();
+        let (cipher, short_nonce) = key.cipher(nonce)?;
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + value.len() + TAG_BYTES);
         bytes.push(LAYOUT);
         bytes.extend_from_slice(&key.id);
         bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(&sealed);
+        bytes.extend_from_slice(value);
+        let (_, text) = bytes.split_at_mut(HEAD_BYTES);
+        let tag = cipher.seal_in_place_separate_tag(short_nonce, Aad::from(store_key), text).ok()?;
+        bytes.extend_from_slice(tag.as_ref());
         Some(bytes)
     }
 
     /// Decrypts a value that was sealed for this store key. `None` where it was sealed for another
     /// one, altered or cut, or where its key is not on the ring.
-    pub fn open(&self, store_key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+    pub fn open(&self, store_key: &[u8], bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (layout, rest) = bytes.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID_BYTES)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
@@ -92,7 +98,11 @@ impl Keyring {
             return None;
         }
         let key = self.0.iter().find(|key| key.id == id)?;
-        key.sealing.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: store_key }).ok()
+        let (cipher, short_nonce) = key.cipher(nonce.try_into().ok()?)?;
+        let mut text = Zeroizing::new(sealed.to_vec());
+        let length = cipher.open_in_place(short_nonce, Aad::from(store_key), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
     }
 }
 
@@ -103,9 +113,20 @@ impl Key {
         let [a, b, c, d, ..] = derived("daypass 2026-11 key id");
         Self {
             id: [a, b, c, d],
-            naming: derived("daypass 2026-11 names"),
-            sealing: XChaCha20Poly1305::new(&derived("daypass 2026-11 seals").into()),
+            naming: derived("daypass 2026-11 names").into(),
+            sealing: derived("daypass 2026-11 seals").into(),
         }
+    }
+
+    /// XChaCha20-Poly1305 for one nonce: ChaCha20-Poly1305 with a key that HChaCha20 makes of the nonce's first
+    /// 16 bytes, and the other 8 as its nonce (draft-irtf-cfrg-xchacha-03 section 2.3).
+    fn cipher(&self, nonce: [u8; NONCE_BYTES]) -> Option<(LessSafeKey, Nonce)> {
+        let (of_key, rest) = nonce.split_first_chunk::<16>()?;
+        let key = Zeroizing::new(<[u8; 32]>::from(hchacha::<U10>(&(*self.sealing).into(), &(*of_key).into())));
+        let mut short_nonce = [0; 12];
+        short_nonce.last_chunk_mut::<8>()?.copy_from_slice(rest);
+        let cipher = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &*key).ok()?);
+        Some((cipher, Nonce::assume_unique_for_key(short_nonce)))
     }
 }
 
@@ -133,9 +154,27 @@ impl HashInput {
         self
     }
 
+    /// Adds a value as JSON text.
+    pub(crate) fn json(mut self, value: &Value) -> Self {
+        let length_at = self.0.len();
+        self.0.extend_from_slice(&[0; 8]);
+        // Nothing is in the way of a value in memory.
+        let _ = serde_json::to_writer(&mut self.0, value);
+        let length = (self.0.len() - length_at - 8) as u64;
+        if let Some(place) = self.0.get_mut(length_at..).and_then(<[u8]>::first_chunk_mut) {
+            *place = length.to_le_bytes();
+        }
+        self
+    }
+
+    /// Adds the number of parts that follow.
+    pub(crate) fn count(self, parts: usize) -> Self {
+        self.part((parts as u64).to_le_bytes())
+    }
+
     /// Adds the number of parts, and the parts.
     pub(crate) fn parts<T: AsRef<[u8]>>(self, parts: impl ExactSizeIterator<Item = T>) -> Self {
-        let counted = self.part((parts.len() as u64).to_le_bytes());
+        let counted = self.count(parts.len());
         parts.fold(counted, Self::part)
     }
 
@@ -153,6 +192,11 @@ impl Drop for HashInput {
 
 #[cfg(test)]
 mod tests {
+    use chacha20poly1305::{
+        KeyInit, XChaCha20Poly1305, XNonce,
+        aead::{Aead, Payload},
+    };
+
     use super::*;
 
     fn ring(current: u8, previous: &[u8]) -> Keyring {
@@ -165,7 +209,7 @@ mod tests {
     fn a_sealed_value_opens_whole_and_under_its_own_key_only() {
         let ring = ring(1, &[]);
         let sealed = ring.seal(b"key", b"value").unwrap();
-        assert_eq!(ring.open(b"key", &sealed).as_deref(), Some(b"value".as_slice()));
+        assert_eq!(ring.open(b"key", &sealed).as_deref().map(Vec::as_slice), Some(b"value".as_slice()));
         assert_eq!(ring.open(b"another", &sealed), None);
         for cut in 0..sealed.len() {
             assert_eq!(ring.open(b"key", &sealed[..cut]), None);
@@ -175,6 +219,41 @@ mod tests {
             altered[at] ^= 1;
             assert_eq!(ring.open(b"key", &altered), None, "byte {at}");
         }
+    }
+
+    #[test]
+    fn the_cipher_is_xchacha20_poly1305() {
+        // draft-irtf-cfrg-xchacha-03, appendix A.3.1.
+        let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).unwrap());
+        let nonce: [u8; NONCE_BYTES] = std::array::from_fn(|at| 0x40 + u8::try_from(at).unwrap());
+        let aad = hex::decode("50515253c0c1c2c3c4c5c6c7").unwrap();
+        let mut text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
+            sunscreen would be it."
+            .to_vec();
+        let ring_key = Key { id: [0; 4], naming: [0; 32].into(), sealing: key.into() };
+        let (cipher, short_nonce) = ring_key.cipher(nonce).unwrap();
+        let tag = cipher.seal_in_place_separate_tag(short_nonce, Aad::from(&aad), &mut text).unwrap();
+        assert_eq!(hex::encode(tag.as_ref()), "c0875924c1c7987947deafd8780acf49");
+        assert!(hex::encode(&text).starts_with("bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"));
+
+        // Another implementation opens what the ring seals.
+        let ring = Keyring(vec![ring_key]);
+        for length in [0, 1, 15, 16, 64, 400, 5000] {
+            let value: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            let sealed = ring.seal(b"key", &value).unwrap();
+            let (nonce, text) = sealed[1 + KEY_ID_BYTES..].split_at(NONCE_BYTES);
+            let payload = Payload { msg: text, aad: b"key" };
+            let other = XChaCha20Poly1305::new(&key.into());
+            assert_eq!(other.decrypt(XNonce::from_slice(nonce), payload).unwrap(), value);
+            assert_eq!(*ring.open(b"key", &sealed).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn json_is_hashed_as_its_text() {
+        let value = serde_json::json!({"a": ["text", 1.5, null]});
+        let text = HashInput::of("test").count(1).part(value.to_string()).part("end");
+        assert_eq!(HashInput::of("test").count(1).json(&value).part("end").0, text.0);
     }
 
     #[test]

@@ -8,11 +8,10 @@
 
 use connectors::{Error, InputKind, Kind, MintingEndsEarlier, Mode, Result};
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::{
     cache::keyring::{HashInput, Keyring},
-    request::validated::TokenRequest,
+    request::{credentials::wipe, validated::TokenRequest},
     store::{Fingerprint, StoreKey},
 };
 
@@ -143,20 +142,22 @@ pub(super) fn exchanges_secret(request: &TokenRequest) -> bool {
 /// that came with another token, to be given as this field of the credentials or input.
 pub(super) fn successor(request: &TokenRequest, name: &str, secret: &str, ring: &Keyring) -> StoreKey {
     let fields = request.credentials.fields().iter().filter(|(field, _)| *field != name);
-    let mut fields: Vec<_> = fields.map(|(name, value)| (name.as_str(), Zeroizing::new(value.to_string()))).collect();
-    fields.push((name, Zeroizing::new(Value::from(secret).to_string())));
+    let mut secret = Value::from(secret);
+    let mut fields: Vec<_> = fields.map(|(name, value)| (name.as_str(), value)).chain([(name, &secret)]).collect();
     fields.sort_by_key(|(name, _)| *name);
     let [a, b, c, d, e, f, g, h, ..] = ring.digest(&hash_fields("fingerprint", request, &fields));
     let fingerprint = Fingerprint([a, b, c, d, e, f, g, h]);
-    StoreKey { fingerprint, digest: ring.digest(&one_secret(request, &fields)) }
+    let digest = ring.digest(&one_secret(request, &fields));
+    wipe(&mut secret);
+    StoreKey { fingerprint, digest }
 }
 
-type Fields<'a> = [(&'a str, Zeroizing<String>)];
+type Fields<'a> = [(&'a str, &'a Value)];
 
 fn hash_fields(purpose: &str, request: &TokenRequest, fields: &Fields<'_>) -> HashInput {
     let input = HashInput::of(purpose).part(request.meta.id);
-    let input = input.parts(fields.iter().map(|(name, _)| name));
-    input.parts(fields.iter().map(|(_, value)| value.as_bytes()))
+    let input = input.parts(fields.iter().map(|(name, _)| name)).count(fields.len());
+    fields.iter().fold(input, |input, (_, value)| input.json(value))
 }
 
 fn one_secret(request: &TokenRequest, fields: &Fields<'_>) -> HashInput {
@@ -187,12 +188,11 @@ fn is_secret_input(request: &TokenRequest, name: &str) -> bool {
 
 /// The credentials and the secret inputs, sorted by name. Where the value of a secret counts, an
 /// input takes the place of the credential of its name.
-fn credentials_of(request: &TokenRequest) -> Vec<(&str, Zeroizing<String>)> {
+fn credentials_of(request: &TokenRequest) -> Vec<(&str, &Value)> {
     let inputs = || request.inputs.iter().filter(|(name, _)| is_secret_input(request, name));
     let replaced = |name: &str| exchanges_secret(request) && inputs().any(|(input, _)| input == name);
     let fields = request.credentials.fields().iter().map(|(name, value)| (name.as_str(), value));
-    let fields = fields.filter(|(name, _)| !replaced(name)).chain(inputs());
-    let mut fields: Vec<_> = fields.map(|(name, value)| (name, Zeroizing::new(value.to_string()))).collect();
+    let mut fields: Vec<_> = fields.filter(|(name, _)| !replaced(name)).chain(inputs()).collect();
     fields.sort_by_key(|(name, _)| *name);
     fields
 }
@@ -201,15 +201,17 @@ fn credentials_of(request: &TokenRequest) -> Vec<(&str, Zeroizing<String>)> {
 fn asked_for(request: &TokenRequest, input: HashInput) -> HashInput {
     // The place of a secret that is exchanged does not matter.
     let left_out = |name: &str| exchanges_secret(request) && is_secret_input(request, name);
-    let inputs = request.inputs.iter().filter(|(name, _)| !left_out(name));
-    let inputs: Vec<String> = inputs.flat_map(|(name, value)| [name.to_owned(), value.to_string()]).collect();
-    input
+    let inputs = || request.inputs.iter().filter(|(name, _)| !left_out(name));
+    let input = input
         .part(request.mode.label())
         .part(request.grant.name)
         .part(request.audience.label())
         .parts(request.bases.of_mode(request.mode).iter())
         .parts(request.inputs.scopes.iter())
-        .parts(inputs.iter())
+        // Names and values.
+        .count(inputs().count() * 2);
+    inputs()
+        .fold(input, |input, (name, value)| input.part(name).json(value))
         .part(request.inputs.ttl_seconds.map(u32::to_le_bytes).unwrap_or_default())
         .parts(request.inputs.metadata.keys())
         .parts(request.inputs.metadata.values())

@@ -1,9 +1,9 @@
 //! The token cache: a stored token, or one fetch for all callers that ask for the same token at the
 //! same time. The engine uses it; it uses the store, and it is handed the exchange as a function.
 
-mod digest;
 mod events;
 mod fetch;
+mod form;
 mod issuance;
 pub(crate) mod keyring;
 mod keys;
@@ -14,7 +14,7 @@ mod refresh;
 mod sealed_store;
 mod single_flight;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use connectors::{Error, Kind, Result};
 use moka::sync::Cache;
@@ -101,11 +101,16 @@ impl TokenCache {
     /// `connector_use` receives what the exchange took, where this call started it.
     pub(crate) async fn get_or_fetch(&self, query: &Query, connector_use: &mut ConnectorUse) -> Result<Answer> {
         let shared = is_shared(&query.request);
+        // The token of a repeated call, without a fetch.
+        if !shared && let Some(stored) = self.fetcher.at_hand(query) {
+            count(query, &stored, Role::Started);
+            return self.answer(query, stored, Role::Started, None).await;
+        }
         // A caller that can join a fetch does not ask the store: many callers for one token cause
         // one read.
         let noted = match shared && !self.in_flight.contains(&flight_key(query)) {
             false => None,
-            true => match self.look_up(query).instrument(spans::lookup()).await? {
+            true => match self.look_up_traced(query).await? {
                 Lookup::Hit(answer) => return Ok(answer),
                 Lookup::Miss(noted) => noted,
                 Lookup::Short(refresh, noted) => {
@@ -113,7 +118,7 @@ impl TokenCache {
                         return Ok(answer);
                     }
                     let any = Query { wanted_left: None, ..query.clone() };
-                    match self.look_up(&any).instrument(spans::lookup()).await? {
+                    match self.look_up_traced(&any).await? {
                         Lookup::Hit(answer) => return Ok(answer),
                         Lookup::Miss(noted) | Lookup::Short(_, noted) => noted,
                     }
@@ -124,7 +129,8 @@ impl TokenCache {
         loop {
             let waiter = self.join(query);
             let role = waiter.role;
-            let result = waiter.result().instrument(spans::flight(role == Role::Started));
+            let result = pin!(waiter.result());
+            let result = result.instrument(spans::flight(role == Role::Started));
             let Ok(fetched) = timeout_at(query.deadline, result).await else {
                 return Err(Error::new(Kind::Timeout, "the connector did not answer in time"));
             };
@@ -150,6 +156,10 @@ impl TokenCache {
                 _ => return self.answer(query, fetched, role, noted).await,
             }
         }
+    }
+
+    async fn look_up_traced(&self, query: &Query) -> Result<Lookup> {
+        pin!(self.look_up(query)).instrument(spans::lookup()).await
     }
 
     /// A shared token in the store. A token that is due is handed out and refreshed.
@@ -221,7 +231,8 @@ impl TokenCache {
         let now = Instant::now();
         let until = now + (query.deadline.saturating_duration_since(now) / 2).min(WAIT_FOR_NEWER);
         let role = refresh.role;
-        let result = refresh.result().instrument(spans::flight(role == Role::Started));
+        let result = pin!(refresh.result());
+        let result = result.instrument(spans::flight(role == Role::Started));
         let Ok(Some(fetched)) = timeout_at(until, result).await else { return Ok(None) };
         if role == Role::Started {
             *connector_use = fetched.exchanged.connector_use;

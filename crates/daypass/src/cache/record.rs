@@ -1,5 +1,4 @@
-//! A stored value before it is sealed: a token, or the note that a reference was used. Nodes of two
-//! versions may share a store, so the JSON must stay readable for both.
+//! A stored value before it is sealed: a token, or the note that a reference was used.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     cache::{
-        digest,
+        form,
         keyring::{HashInput, Keyring},
         keys::Tag,
     },
@@ -18,23 +17,26 @@ use crate::{
     store::{StoreKey, StoredValue},
 };
 
+/// Bytes of the length of a text in a record (postcard: seven bits each).
+const MAX_LENGTH_BYTES: usize = 5;
+
 /// A stored record.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record {
     /// The digest of the request.
-    #[serde(with = "digest")]
+    #[serde(deserialize_with = "form::digest")]
     pub request: [u8; 32],
     #[serde(rename = "pass")]
     pub content: Content,
     /// In the note of a reference: the token that it received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub tag: Option<Tag>,
     /// In the place of a secret: the place of the token that the secret came with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub predecessor: Option<StoreKey>,
 }
 
-/// The content of a record. In JSON, the token or `null`.
+/// The content of a record: as it is written, the token or nothing.
 pub(super) enum Content {
     Token(TokenRecord),
     /// The reference was used; its token is shared and stored elsewhere.
@@ -101,14 +103,16 @@ impl Record {
 
     /// The record, sealed for this key.
     pub(super) fn seal(&self, ring: &Keyring, key: StoreKey) -> Option<Vec<u8>> {
-        let json = Zeroizing::new(serde_json::to_vec(self).ok()?);
-        ring.seal(&key.digest, &json)
+        let texts = match &self.content {
+            Content::Token(token) => token.text_bytes(),
+            Content::ReferenceNote => 0,
+        };
+        ring.seal(&key.digest, &form::write(self, texts)?)
     }
 
     /// The record in a stored value. `None` where it cannot be read.
     pub(super) fn open(ring: &Keyring, stored: &StoredValue) -> Option<Self> {
-        let json = ring.open(&stored.key.digest, &stored.value).map(Zeroizing::new)?;
-        serde_json::from_slice(&json).ok()
+        form::read(&ring.open(&stored.key.digest, &stored.value)?)
     }
 }
 
@@ -119,6 +123,15 @@ pub(super) fn tag(token: &str) -> Tag {
 }
 
 impl TokenRecord {
+    /// The length of all texts, with some bytes for the length of each.
+    fn text_bytes(&self) -> usize {
+        let client = self.client_parameters.iter().map(|(name, value)| name.len() + value.len());
+        let server = self.server_parameters.iter().map(|(name, value)| name.len() + value.len());
+        let scopes = self.scopes.iter().map(String::len);
+        let parameters = client.chain(server).chain(scopes).map(|text| text + 2 * MAX_LENGTH_BYTES);
+        self.token.len() + self.token_type.len() + parameters.sum::<usize>()
+    }
+
     /// The tag of the token.
     pub(super) fn tag(&self) -> Tag {
         tag(&self.token)

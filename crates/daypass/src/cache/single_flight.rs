@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{runtime::Handle, sync::watch};
-use tracing::Instrument;
+use tracing::{Instrument, instrument::Instrumented};
 
 /// The tasks that are running, by key.
 ///
@@ -71,7 +71,8 @@ impl<K: Eq + Hash + Clone + Send + 'static, T: Clone + Send + Sync + 'static> Si
             drop(remove);
             let _ = sender.send(Some(result));
         };
-        Waiter { result, task: Task(Some(Box::pin(running.in_current_span()))), role: Role::Started }
+        let running: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(running);
+        Waiter { result, task: Task(Some(running.in_current_span())), role: Role::Started }
     }
 }
 
@@ -84,7 +85,7 @@ impl<T: Clone> Waiter<T> {
 }
 
 /// A task that goes on by itself where the future is dropped before the task's end.
-struct Task(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+struct Task(Option<Instrumented<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl Future for Task {
     type Output = ();
@@ -92,7 +93,7 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if let Some(task) = &mut self.0 {
             // A panic ends the task, and not the call that it runs in.
-            let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context)));
+            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(task).poll(context)));
             ready!(polled.unwrap_or(Poll::Ready(())));
         }
         self.0 = None;

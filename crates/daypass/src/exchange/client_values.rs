@@ -48,7 +48,9 @@ fn check_power(name: &str, value: &str, request: &TokenRequest) -> Result<()> {
     let prefixes = || request.meta.credentials.iter().flat_map(|field| field.key_prefixes);
     let words = value.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
     let is_key = |word: &str| prefixes().any(|prefix| word.starts_with(prefix) && word.len() >= least_length(prefix));
-    match words.into_iter().any(is_key) || value.contains("PRIVATE KEY-----") {
+    // Most values have no such prefix anywhere: they are not taken apart.
+    let has_key = prefixes().any(|prefix| value.contains(prefix)) && words.into_iter().any(is_key);
+    match has_key || value.contains("PRIVATE KEY-----") {
         true => Err(Error::bad_reply(format!(
             "the connector's answer has a key with full power where a value for clients belongs: {name}"
         ))),

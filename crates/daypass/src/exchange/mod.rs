@@ -10,7 +10,7 @@ mod redact;
 mod retry;
 pub(crate) mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use connectors::{Call, Error, Exchange, Kind, Nonce, Reply, Result, Step, Timestamp, Token};
 use tokio::time::{Instant, sleep};
@@ -174,7 +174,7 @@ impl<V: HttpSend> Exchanger<V> {
             let repeatable = call.repeatable && request.grant.spends.is_none();
             let attempt = Attempt { number, repeatable };
             let span = spans::attempt(&call, number);
-            let (result, took) = self.attempt(call, first_sent, running).instrument(span.clone()).await;
+            let (result, took) = pin!(self.attempt(call, first_sent, running)).instrument(span.clone()).await;
             record(&span, &result);
             permit.record(host_outcome(&result, took));
             running.sent |= !matches!(result, Err(TransportError::NotSent(_)));

@@ -1,7 +1,7 @@
 //! HTTP to connectors: one pooled client, one attempt at a time. The exchange uses it through
 //! [`HttpSend`]; tests put a scripted sender in its place.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -215,7 +215,7 @@ impl HttpSend for Transport {
             request.headers_mut().insert("traceparent", context);
         }
 
-        let answer = timeout_at(deadline, async {
+        let answer = pin!(async {
             let response = client.request(request).await.map_err(|error| of_client(&error))?;
             let (head, body) = response.into_parts();
             if head.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -230,7 +230,7 @@ impl HttpSend for Transport {
             })?;
             Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes(), sent_at })
         });
-        answer.await.unwrap_or(Err(TransportError::TimedOut))
+        timeout_at(deadline, answer).await.unwrap_or(Err(TransportError::TimedOut))
     }
 }
 

@@ -4,14 +4,34 @@
 use std::collections::BTreeMap;
 
 use connectors::{Host, Meta, Mode};
-use http::Uri;
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 use thiserror::Error;
 
 /// The hosts that the calls of one connector go to: its own, or the operator's replacements.
 #[derive(Clone, Debug)]
 pub struct BaseUrls {
-    live: Vec<String>,
-    test: Vec<String>,
+    live: Bases,
+    test: Bases,
+}
+
+/// The base URLs of one mode, in the order of the connector's hosts.
+#[derive(Clone, Debug)]
+struct Bases {
+    urls: Vec<String>,
+    /// The origin of each that is a URL.
+    origins: Vec<Origin>,
+}
+
+/// The scheme and the host of calls.
+#[derive(Clone, Debug)]
+enum Origin {
+    /// These.
+    Exact(Scheme, Authority),
+    /// Any DNS label between these two parts of `scheme://host`.
+    Labelled(String, String),
 }
 
 /// A base URL in the settings that cannot be used: the setting's key and the fault.
@@ -51,13 +71,17 @@ impl BaseUrls {
         let of = |mode: Mode| {
             let main = meta.hosts.first().and_then(|host| replaced.get(&host.key(mode)));
             let base = |host: &Host| replaced.get(&host.key(mode)).or(main).map_or(host.of(mode), String::as_str);
-            meta.hosts.iter().map(|host| base(host).trim_end_matches('/').to_owned()).collect()
+            Bases::of(meta.hosts.iter().map(|host| base(host).trim_end_matches('/').to_owned()).collect())
         };
         Ok(Self { live: of(Mode::Live), test: of(Mode::Test) })
     }
 
     /// The base URLs of a mode, in the order of the connector's hosts.
     pub fn of_mode(&self, mode: Mode) -> &[String] {
+        &self.bases(mode).urls
+    }
+
+    fn bases(&self, mode: Mode) -> &Bases {
         match mode {
             Mode::Live => &self.live,
             Mode::Test => &self.test,
@@ -66,27 +90,43 @@ impl BaseUrls {
 
     /// `host[:port]` of every base URL.
     pub fn authorities(&self) -> Vec<String> {
-        let parsed = self.live.iter().chain(&self.test).filter_map(|base| base.parse::<Uri>().ok());
+        let parsed = self.live.urls.iter().chain(&self.test.urls).filter_map(|base| base.parse::<Uri>().ok());
         parsed.filter_map(|uri| Some(uri.authority()?.to_string())).collect()
     }
 
     /// Whether a call may go to this URI: scheme and host equal those of a base URL. A `{label}` in
     /// a base URL stands for one DNS label.
     pub fn allow(&self, mode: Mode, uri: &Uri) -> bool {
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
-        let origin = format!("{scheme}://{authority}");
-        self.of_mode(mode).iter().any(|base| {
-            match base.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?.1))) {
-                None => base.parse::<Uri>().is_ok_and(|base| {
-                    base.scheme_str() == Some(scheme) && base.authority().is_some_and(|allowed| allowed == authority)
-                }),
-                Some((head, tail)) => {
-                    origin.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).is_some_and(|label| {
-                        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                    })
-                }
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return false };
+        self.bases(mode).origins.iter().any(|origin| match origin {
+            Origin::Exact(allowed_scheme, allowed) => allowed_scheme == scheme && allowed == authority,
+            Origin::Labelled(head, tail) => {
+                let origin = format!("{scheme}://{authority}");
+                origin.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).is_some_and(|label| {
+                    !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                })
             }
         })
+    }
+}
+
+impl Bases {
+    fn of(urls: Vec<String>) -> Self {
+        let origins = urls.iter().filter_map(|url| Origin::of(url)).collect();
+        Self { urls, origins }
+    }
+}
+
+impl Origin {
+    /// The origin of a base URL. `None` where it is no URL: no call goes there.
+    fn of(url: &str) -> Option<Self> {
+        if let Some((head, rest)) = url.split_once('{')
+            && let Some((_, tail)) = rest.split_once('}')
+        {
+            return Some(Self::Labelled(head.into(), tail.into()));
+        }
+        let uri = url.parse::<Uri>().ok()?.into_parts();
+        Some(Self::Exact(uri.scheme?, uri.authority?))
     }
 }
 

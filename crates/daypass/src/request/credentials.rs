@@ -126,7 +126,8 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-fn wipe(value: &mut Value) {
+/// Overwrites every text in a value.
+pub(crate) fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe),

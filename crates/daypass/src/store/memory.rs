@@ -154,6 +154,10 @@ impl MemoryStore {
 
 #[async_trait::async_trait]
 impl Store for MemoryStore {
+    fn at_hand(&self, keys: &[StoreKey]) -> Option<Vec<StoredValue>> {
+        Some(self.find(keys).collect())
+    }
+
     async fn get(&self, keys: &[StoreKey]) -> Result<Vec<StoredValue>, StoreError> {
         Ok(self.find(keys).collect())
     }

@@ -16,12 +16,20 @@ use self::redis::trouble::StoreState;
 
 /// The key of a stored value. It begins with the fingerprint of the credentials, so that all values
 /// of one set of credentials can be forgotten together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StoreKey {
     /// The fingerprint of the credentials.
     pub fingerprint: Fingerprint,
     /// A keyed hash of everything that the value depends on.
     pub digest: [u8; 32],
+}
+
+impl std::hash::Hash for StoreKey {
+    /// Eight bytes of the digest are enough for a table: it is a keyed hash itself.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
 }
 
 /// A keyed hash of a connector's credentials. Logs show it in their place.
@@ -35,7 +43,9 @@ pub struct FingerprintError;
 
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        let mut digits = [0; 16];
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| std::fmt::Error)?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| std::fmt::Error)?)
     }
 }
 
@@ -135,6 +145,13 @@ pub trait Store: Send + Sync + 'static {
     /// The state of the store, for the operator.
     fn state(&self) -> StoreState {
         StoreState::InProcess
+    }
+
+    /// The values of these keys as [`Store::get`] gives them, where the store has them in this process.
+    /// `None` where it must be asked.
+    fn at_hand(&self, keys: &[StoreKey]) -> Option<Vec<StoredValue>> {
+        let _ = keys;
+        None
     }
 
     /// The values of these keys, in the order of the keys. A key without a value is left out.

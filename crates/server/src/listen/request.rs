@@ -2,7 +2,7 @@
 //! is no call. Uses `admission`, `body` and `places`, and `access_log` for requests that nobody reads.
 //! Used by `connection`.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{convert::Infallible, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use connectors::{Error, Kind};
 use connectrpc::{ConnectRpcBody, ConnectRpcService};
@@ -85,7 +85,7 @@ impl RequestHandler {
         let described = (visitor == Visitor::Caller).then(|| description(&request)).flatten();
         let ready = refused.or_else(|| framing::refusal(&request, framing)).or(described);
         let held = self.room.hold();
-        let serving = self.serve(request, visitor, &held);
+        let serving = pin!(self.serve(request, visitor, &held));
         let answered = ready.is_none();
         let mut response = match ready {
             Some(response) => response,

@@ -48,6 +48,9 @@ static POSITION_HEADERS: [(HeaderName, &str); 4] = [
 /// The response header with the number of calls to the connector.
 pub(crate) static ATTEMPTS: HeaderName = HeaderName::from_static("x-attempts");
 
+/// The response header of a token that its reference had before.
+pub(crate) static REPLAYED: HeaderName = HeaderName::from_static("x-idempotent-replayed");
+
 /// A header as text, or `None` where it is absent or not visible ASCII.
 pub(crate) fn text<'a>(context: &'a RequestContext, name: &HeaderName) -> Option<&'a str> {
     context.headers().get(name).and_then(|value| value.to_str().ok())

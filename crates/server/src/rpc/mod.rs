@@ -9,7 +9,7 @@ mod methods;
 pub(crate) mod response;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use buffa::Enumeration as _;
@@ -17,6 +17,7 @@ use buffa_types::google::protobuf::StringValue;
 use connectors::{Error, Kind, Nonce};
 use connectrpc::{Protocol, RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, IncomingRequest, IssuedToken, Transport, random};
+use http::{HeaderValue, header};
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::{Instrument, Span};
 
@@ -40,7 +41,7 @@ use crate::{
     telemetry::spans,
 };
 use errors::KindMapping;
-use metadata::{ATTEMPTS, MERCHANT_ID, REQUEST_ID, TRACEPARENT};
+use metadata::{ATTEMPTS, MERCHANT_ID, REPLAYED, REQUEST_ID, TRACEPARENT};
 use response::ExpiresIn;
 use session::{Members, SessionResponse};
 
@@ -233,8 +234,11 @@ impl TokenService {
             system(context),
             metadata::text(context, &TRACEPARENT),
         );
-        let (result, entry) = self.token(context, asked, span.clone()).instrument(span.clone()).await;
-        record(&span, &result);
+        let token = pin!(self.token(context, asked, span.clone()));
+        let (result, entry) = token.instrument(span.clone()).await;
+        if !span.is_disabled() {
+            record(&span, &result);
+        }
         (result, entry)
     }
 
@@ -399,12 +403,13 @@ fn respond<R>(
             }
         },
     };
-    let mut response = Response::new(message).with_header(&ATTEMPTS, entry.report.attempts.to_string());
+    let mut response = Response::new(message);
+    response.headers.insert(&ATTEMPTS, entry.report.attempts.into());
     if entry.report.replayed {
-        response = response.with_header("x-idempotent-replayed", "true");
+        response.headers.insert(&REPLAYED, HeaderValue::from_static("true"));
     }
     if let Some(delay) = result.as_ref().err().and_then(errors::retry_after) {
-        response = response.with_header("retry-after", delay.as_secs().to_string());
+        response.headers.insert(header::RETRY_AFTER, delay.as_secs().into());
     }
     Ok(response)
 }
