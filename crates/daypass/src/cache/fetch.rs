@@ -1,13 +1,9 @@
 //! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once
 //! for all callers that wait for the token.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use connectors::{Error, Kind};
-use moka::sync::Cache;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -16,6 +12,7 @@ use crate::{
         keys::{self, ends_earlier, exchanges_secret, reference_reused},
         mint::{Minted, Minter},
         query::{Freshness, Query},
+        recent::Recent,
         record::Content,
         refresh::{Jitter, is_due},
         sealed_store::{Kept, SealedStore},
@@ -28,7 +25,7 @@ use crate::{
 /// How long a rejection of credentials is remembered.
 const REMEMBER_REJECTION: Duration = Duration::from_secs(3);
 /// Most rejections that are remembered.
-const MAX_REJECTIONS: u64 = 10_000;
+const MAX_REJECTIONS: usize = 10_000;
 /// How long a lease lasts without renewal. Its holder renews it every third of this.
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -36,10 +33,8 @@ const LEASE: Duration = Duration::from_secs(3);
 pub(super) struct Fetcher {
     /// Makes tokens where none is stored; it has the store.
     pub minter: Minter,
-    /// The errors of rejected credentials, each until a moment on the monotonic clock.
-    rejected: Cache<[u8; 32], (Error, Duration)>,
-    /// When the last of these moments is, in milliseconds.
-    rejected_until: AtomicU64,
+    /// The errors of rejected credentials.
+    rejected: Recent<[u8; 32], Error>,
 }
 
 /// The result of a fetch.
@@ -74,19 +69,14 @@ enum Lease {
     Skipped,
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Fetcher {
     pub(super) fn new(sealed: SealedStore) -> Self {
-        let rejected = Cache::builder().max_capacity(MAX_REJECTIONS).time_to_live(REMEMBER_REJECTION).build();
-        Self { minter: Minter::new(sealed), rejected, rejected_until: AtomicU64::new(0) }
+        Self { minter: Minter::new(sealed), rejected: Recent::new(REMEMBER_REJECTION, MAX_REJECTIONS) }
     }
 
     /// Forgets which credentials were rejected.
     pub(super) fn forget_rejections(&self) {
-        self.rejected.invalidate_all();
+        self.rejected.clear();
     }
 
     /// A stored token, or a new one that is stored.
@@ -135,7 +125,8 @@ impl Fetcher {
             }
             Err(error) => {
                 if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
-                    self.remember_rejection(query, error);
+                    let authenticated_as = keys::rejection(&query.request, &self.minter.sealed.keyring);
+                    self.rejected.insert(authenticated_as, error.clone(), self.minter.sealed.clock.elapsed());
                 }
                 if let Some(Put { key, value, life }) = record {
                     let _ = self.minter.sealed.store.put(key, value, life).await;
@@ -263,21 +254,12 @@ impl Fetcher {
     fn remembered_rejection(&self, query: &Query) -> Option<Error> {
         let now = self.minter.sealed.clock.elapsed();
         // No name is computed where nothing was rejected of late.
-        if milliseconds(now) > self.rejected_until.load(Ordering::Acquire) {
+        if self.rejected.is_empty(now) {
             return None;
         }
-        let (error, until) = self.rejected.get(&keys::rejection(&query.request, &self.minter.sealed.keyring))?;
-        (until > now).then(|| {
-            CacheEvent::RejectionRemembered.count();
-            error
-        })
-    }
-
-    fn remember_rejection(&self, query: &Query, error: &Error) {
-        let until = self.minter.sealed.clock.elapsed() + REMEMBER_REJECTION;
-        let authenticated_as = keys::rejection(&query.request, &self.minter.sealed.keyring);
-        self.rejected.insert(authenticated_as, (error.clone(), until));
-        self.rejected_until.fetch_max(milliseconds(until), Ordering::Release);
+        let error = self.rejected.get(&keys::rejection(&query.request, &self.minter.sealed.keyring), now)?;
+        CacheEvent::RejectionRemembered.count();
+        Some(error)
     }
 
     /// Renews the lease until the work is done.

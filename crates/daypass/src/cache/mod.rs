@@ -9,6 +9,7 @@ pub(crate) mod keyring;
 mod keys;
 mod mint;
 pub(crate) mod query;
+mod recent;
 mod record;
 mod refresh;
 mod sealed_store;
@@ -17,7 +18,6 @@ mod single_flight;
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use connectors::{Error, Kind, Result};
-use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
@@ -28,6 +28,7 @@ use crate::{
         keyring::Keyring,
         keys::{CacheKeys, exchanges_secret, is_shared},
         query::{Freshness, Query},
+        recent::Recent,
         record::{Content, tag},
         refresh::{Jitter, is_due},
         sealed_store::{KEEP_WITHOUT_EXPIRY, Noted, ReferenceUse, SealedStore},
@@ -53,14 +54,14 @@ const WAIT_FOR_NEWER: Duration = Duration::from_secs(2);
 /// How many times one caller joins a fetch that panics.
 const MAX_FETCHES: usize = 3;
 /// Most tokens whose last background refresh is remembered.
-const MAX_REFRESHES: u64 = 100_000;
+const MAX_REFRESHES: usize = 100_000;
 
 /// The token cache of one node.
 pub(crate) struct TokenCache {
     fetcher: Arc<Fetcher>,
     in_flight: SingleFlight<FlightKey, Fetched>,
-    /// Until when, on the monotonic clock, a token is not refreshed again.
-    refreshed: Cache<StoreKey, Duration>,
+    /// The tokens that are not refreshed again for a moment.
+    refreshed: Recent<StoreKey, ()>,
 }
 
 /// The key of a fetch. A caller that wants a new token must not receive a stored one: the freshness
@@ -85,7 +86,7 @@ enum Lookup {
 
 impl TokenCache {
     pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
-        let refreshed = Cache::builder().max_capacity(MAX_REFRESHES).time_to_live(REFRESH_EVERY).build();
+        let refreshed = Recent::new(REFRESH_EVERY, MAX_REFRESHES);
         let fetcher = Arc::new(Fetcher::new(SealedStore { store, keyring, clock }));
         Self { fetcher, in_flight: SingleFlight::default(), refreshed }
     }
@@ -253,8 +254,8 @@ impl TokenCache {
         let query = Query { freshness: Freshness::BackgroundRefresh, deadline, ..query.clone() };
         let now = self.sealed().clock.elapsed();
         let key = query.keys.store_key();
-        if self.refreshed.get(&key).is_none_or(|until| until <= now) {
-            self.refreshed.insert(key, now + REFRESH_EVERY);
+        if self.refreshed.get(&key, now).is_none() {
+            self.refreshed.insert(key, (), now);
             CacheEvent::Refresh.count();
         } else if !self.in_flight.contains(&flight_key(&query)) {
             return None;

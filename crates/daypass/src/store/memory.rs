@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
-use moka::{Expiry, policy::EvictionPolicy, sync::Cache};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     clock::Clock,
-    store::{Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue},
+    store::{
+        Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue,
+        values::Values,
+    },
 };
 
 /// Number of lease tables, each under a lock of its own.
@@ -20,7 +22,7 @@ const LEASE_TABLES: usize = 32;
 /// A store inside the process. It is bounded in bytes; the values that were not asked for the longest are
 /// evicted.
 pub struct MemoryStore {
-    values: Cache<StoreKey, Value>,
+    values: Values,
     /// Leases by the first byte of their key's digest.
     leases: [Mutex<Leases>; LEASE_TABLES],
     clock: Arc<dyn Clock>,
@@ -28,32 +30,6 @@ pub struct MemoryStore {
 
 /// Each lease's owner, and its end on the monotonic clock.
 type Leases = HashMap<StoreKey, (Owner, Duration)>;
-
-#[derive(Clone)]
-struct Value {
-    bytes: Arc<[u8]>,
-    life: Duration,
-    /// On the monotonic clock.
-    expires_at: Duration,
-}
-
-struct ByLifetime;
-
-impl Expiry<StoreKey, Value> for ByLifetime {
-    fn expire_after_create(&self, _: &StoreKey, value: &Value, _: std::time::Instant) -> Option<Duration> {
-        Some(value.life)
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &StoreKey,
-        value: &Value,
-        _: std::time::Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(value.life)
-    }
-}
 
 impl MemoryStore {
     /// The memory for values where nothing else is configured, in MiB.
@@ -66,26 +42,14 @@ impl MemoryStore {
 
     /// An empty store that holds so many MiB at most.
     pub fn of_mib(most: u64, clock: Arc<dyn Clock>) -> Self {
-        Self::of_bytes(most * 1024 * 1024, clock)
-    }
-
-    fn of_bytes(most: u64, clock: Arc<dyn Clock>) -> Self {
-        let values = Cache::builder()
-            .max_capacity(most)
-            // The usual policy does not take a new value in while old ones are asked for more often. A new
-            // token must stay: its caller may repeat the call.
-            .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, value: &Value| u32::try_from(value.bytes.len() + 200).unwrap_or(u32::MAX))
-            .expire_after(ByLifetime)
-            .build();
+        let values = Values::of_bytes(usize::try_from(most.saturating_mul(1024 * 1024)).unwrap_or(usize::MAX));
         Self { values, leases: Default::default(), clock }
     }
 
     pub(super) fn find(&self, keys: &[StoreKey]) -> impl Iterator<Item = StoredValue> {
         keys.iter().filter_map(|key| {
-            let value = self.values.get(key)?;
-            let left = value.expires_at.checked_sub(self.clock.elapsed()).filter(|left| !left.is_zero())?;
-            Some(StoredValue { key: *key, value: value.bytes.to_vec(), left })
+            let (value, left) = self.values.get(key, self.clock.elapsed())?;
+            Some(StoredValue { key: *key, value, left })
         })
     }
 
@@ -119,28 +83,24 @@ impl MemoryStore {
     pub(super) fn follow(&self, keys: &[StoreKey], found: &[StoredValue]) {
         for key in keys {
             match found.iter().find(|found| found.key == *key) {
-                None => self.values.invalidate(key),
-                Some(found) if self.values.get(key).is_some_and(|held| *held.bytes == *found.value) => {}
+                None => self.values.remove(key),
+                Some(found) if self.values.holds(key, &found.value) => {}
                 Some(found) => self.insert(*key, found.value.clone(), found.left),
             }
         }
     }
 
     pub(super) fn remove(&self, key: StoreKey) {
-        self.values.invalidate(&key);
+        self.values.remove(&key);
     }
 
     /// Removes every value of these credentials; returns how many there were.
     pub(super) fn remove_all(&self, fingerprint: Fingerprint) -> u64 {
-        let keys: Vec<StoreKey> =
-            self.values.iter().map(|(key, _)| *key).filter(|key| key.fingerprint == fingerprint).collect();
-        keys.iter().for_each(|key| self.values.invalidate(key));
-        keys.len() as u64
+        self.values.remove_all(fingerprint)
     }
 
     pub(super) fn insert(&self, key: StoreKey, value: Vec<u8>, life: Duration) {
-        let expires_at = self.clock.elapsed() + life;
-        self.values.insert(key, Value { bytes: value.into(), life, expires_at });
+        self.values.insert(key, value, life, self.clock.elapsed());
     }
 
     /// The leases among which that of this key is. Their lock makes steps on the key atomic.
@@ -249,26 +209,5 @@ impl Store for MemoryStore {
 
     async fn forget(&self, fingerprint: Fingerprint) -> Result<Forgotten, StoreError> {
         Ok(Forgotten { values: self.remove_all(fingerprint), unconfirmed: Vec::new() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::SystemClock;
-
-    #[test]
-    fn a_full_store_takes_new_values_and_loses_those_not_asked_for() {
-        let store = MemoryStore::of_bytes(20_000, Arc::new(SystemClock::default()));
-        let key = |nth: u8| StoreKey { fingerprint: Fingerprint([0; 8]), digest: [nth; 32] };
-        let holds = |nth: u8| store.find(&[key(nth)]).next().is_some();
-        for nth in 0..60 {
-            store.insert(key(nth), vec![nth; 800], Duration::from_secs(60));
-            // The first one is asked for all the time.
-            assert!(holds(0) && holds(nth), "{nth}");
-            store.values.run_pending_tasks();
-            assert!(holds(0) && holds(nth), "{nth}, after maintenance");
-        }
-        assert!(!holds(1) && !holds(30) && holds(59));
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod fallback;
 pub(crate) mod memory;
 pub(crate) mod redis;
 mod remembered;
+mod values;
 
 use std::time::Duration;
 
