@@ -1,7 +1,7 @@
 //! One fetch: the lease on the token, the exchange, and the new token into the store. It runs once
 //! for all callers that wait for the token.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use connectors::{Error, Kind};
 use tokio::time::{Instant, sleep};
@@ -99,7 +99,7 @@ impl Fetcher {
         };
         let Minted { exchanged, record } = match (rejection, lease) {
             (Some(error), _) => Minted { exchanged: Exchanged::without_call(Err(error)), record: None },
-            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, self.minter.mint(query)).await,
+            (None, Some(owner)) => self.while_renewing(keys.store_key(), owner, pin!(self.minter.mint(query))).await,
             (None, None) => self.minter.mint(query).await,
         };
         match &exchanged.result {

@@ -23,10 +23,10 @@ impl FurtherFields {
             true => None,
             false => further_field(meta.id, name),
         };
-        let names: Vec<String> = credentials.fields().keys().cloned().collect();
+        let fields = credentials.fields().keys();
+        let found: Vec<_> = fields.filter_map(|name| Some((name.clone(), further(name)?))).collect();
         let mut taken = Self { hosts: Vec::new(), inputs: Map::new() };
-        for name in names {
-            let Some(meaning) = further(&name) else { continue };
+        for (name, meaning) in found {
             match (meaning, credentials.take(&name)) {
                 (FurtherField::Host, Some(value)) => taken.hosts.push((name, value)),
                 (FurtherField::Input, Some(value)) => drop(taken.inputs.insert(name, value)),

@@ -4,13 +4,14 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use connectrpc::ConnectRpcBody;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Either, Full};
 
 /// A response body: the service's, or one whose length is known. The service's body does not pass
 /// its length on, so an empty one would not end the HTTP/2 stream with the headers.
 pub(super) type ResponseBody = Either<ConnectRpcBody, Full<Bytes>>;
 
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// gRPC's code UNIMPLEMENTED as its `grpc-status` header has it.
 const GRPC_UNIMPLEMENTED: &str = "12";
 /// The flag of a gRPC-Web frame that holds trailers (PROTOCOL-WEB of the gRPC project).
@@ -88,7 +89,7 @@ fn refuse_web_text() -> Response<ResponseBody> {
 pub(super) async fn trailers_only(response: Response<ConnectRpcBody>) -> Response<ResponseBody> {
     let (mut head, body) = response.into_parts();
     // The service puts `grpc-status` into the headers of errors only.
-    if !head.headers.contains_key("grpc-status") || Framing::of(&head.headers) != Framing::Grpc {
+    if !head.headers.contains_key(&GRPC_STATUS) || Framing::of(&head.headers) != Framing::Grpc {
         let body = match body {
             ConnectRpcBody::Full(message) => Either::Right(message),
             frames => Either::Left(frames),

@@ -62,7 +62,7 @@ impl RequestHandler {
         place: Arc<Place>,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let sent = request.headers().get(&REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
-        let id = sent.unwrap_or_else(new_request_id);
+        let mut id = sent.unwrap_or_else(new_request_id);
         request.headers_mut().insert(&REQUEST_ID, id.clone());
         framing::lower_content_type(request.headers_mut());
         let (framing, method) = (Framing::of(request.headers()), request.method().clone());
@@ -113,6 +113,9 @@ impl RequestHandler {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        // Each id is another one: HTTP/2 keeps it out of the table of headers that are sent again (RFC 7541
+        // section 7.1.3).
+        id.set_sensitive(true);
         response.headers_mut().insert(&REQUEST_ID, id);
         // A token belongs into no cache (RFC 6749 section 5.1).
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -211,5 +214,5 @@ fn is_request_id(id: &[u8]) -> bool {
 }
 
 fn new_request_id() -> HeaderValue {
-    HeaderValue::from_str(&connectors::Nonce(random::bytes()).uuid()).unwrap_or(HeaderValue::from_static("unnamed"))
+    HeaderValue::try_from(connectors::Nonce(random::bytes()).uuid()).unwrap_or(HeaderValue::from_static("unnamed"))
 }
