@@ -164,8 +164,9 @@ impl Exchange<'_> {
         if folds(path) {
             return Err(self.folded_path());
         }
-        let url = host.concat() + path;
-        url.parse().map_err(|_| Error::new(Kind::Internal, "the connector's URL could not be put together"))
+        let mut url = String::with_capacity(host.iter().map(|part| part.len()).sum::<usize>() + path.len());
+        url.extend(host.iter().copied().chain([path]));
+        Uri::try_from(url).map_err(|_| Error::new(Kind::Internal, "the connector's URL could not be put together"))
     }
 
     /// The error for a path that is another one than it seems. Its cause is a value of the caller's,

@@ -1,5 +1,8 @@
 //! A form as a body, a query or a text to sign.
 
+/// Bytes for which a form has space from the start.
+const USUAL_BYTES: usize = 256;
+
 /// A body of `application/x-www-form-urlencoded` pairs, in the order in which they are added.
 #[derive(Clone, Default)]
 pub struct FormBody(String);
@@ -7,7 +10,7 @@ pub struct FormBody(String);
 impl FormBody {
     /// A form without pairs.
     pub fn new() -> Self {
-        Self::default()
+        Self(String::with_capacity(USUAL_BYTES))
     }
 
     /// Adds a pair.

@@ -88,8 +88,12 @@ fn contains_secret(text: &str, secrets: &[&str]) -> bool {
 /// The decoded text of base64 of either alphabet (RFC 4648 sections 4 and 5), with padding or
 /// without.
 fn of_base64(text: &str) -> Option<String> {
-    let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
-    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    let text = text.trim_end_matches('=');
+    let decoded = match text.contains(['+', '/']) {
+        false => URL_SAFE_NO_PAD.decode(text),
+        true => URL_SAFE_NO_PAD.decode(text.replace('+', "-").replace('/', "_")),
+    };
+    String::from_utf8(decoded.ok()?).ok()
 }
 
 /// The text without control characters, at most 500 characters long. Every word is replaced that
