@@ -18,16 +18,16 @@ use crate::{
 /// BENCHMARKS.md.
 const PARTS: [(&str, u64); 11] = [
     ("credentials header", 5_500),
-    ("paypal call", 20_000),
+    ("paypal call", 17_500),
     ("paypal reply", 18_000),
-    ("stripe call", 41_000),
+    ("stripe call", 37_500),
     ("stripe reply", 7_500),
-    ("adyen call", 26_000),
+    ("adyen call", 23_500),
     ("adyen reply", 10_500),
-    ("braintree call", 22_500),
+    ("braintree call", 20_500),
     ("braintree reply", 38_000),
-    ("seal", 14_500),
-    ("open", 14_500),
+    ("seal", 6_700),
+    ("open", 7_000),
 ];
 
 /// The case and the credentials of each connector.
