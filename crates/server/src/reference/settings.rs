@@ -138,7 +138,7 @@ const SETTINGS: &[Setting] = &[
     (
         "store.memory_mib",
         "256",
-        "most memory for tokens where no store is shared, in MiB, about 1.5 KiB for each token; beyond it those \
+        "most memory for tokens where no store is shared, in MiB, about 0.6 KiB for each token; beyond it those \
          that were not asked for the longest are forgotten, and the next call of their reference makes a new one; \
          16 to 1048576",
     ),
