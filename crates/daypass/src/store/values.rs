@@ -18,6 +18,8 @@ const TABLES: usize = 64;
 const ENTRY_BYTES: usize = 144;
 /// Values that each new one looks at in turn, to remove those that have expired.
 const SWEPT: usize = 4;
+/// Places of a table that does not give any back.
+const SMALL: usize = 64;
 /// Values, chosen at random, of which the one that was not asked for the longest makes room.
 const CANDIDATES: usize = 16;
 
@@ -132,7 +134,7 @@ impl Table {
                 Some(_) => self.next_swept += 1,
             }
         }
-        if self.entries.len() < self.entries.capacity() / 4 {
+        if self.entries.len() < self.entries.capacity() / 4 && self.entries.capacity() > SMALL {
             self.entries.shrink_to(self.entries.len() * 2);
         }
     }
