@@ -12,8 +12,8 @@ use std::{
 use crate::fault_server::{Act, FaultServer, Front, reply};
 use crate::fixtures_as_calls::{FixtureCall, Shared, call, engine, successes};
 use crate::scripted_engine::{ScriptedEngine, TestAnswer, TestRequest};
-use connectors::{Kind, Result};
-use daypass::{Engine, Settings};
+use connectors::{Kind, Result, Timestamp};
+use daypass::{Engine, HttpSend as _, Settings};
 use tokio::{task::JoinSet, time::Instant};
 
 /// Time for calls that end by themselves.
@@ -130,6 +130,28 @@ async fn a_long_wait_in_cashfrees_own_header_is_told_after_one_call() {
     let error = outcome.result.unwrap_err();
     assert_eq!((error.kind, error.retry_after), (Kind::RateLimited, Some(Duration::from_secs(9))));
     assert_eq!((outcome.report.attempts, server.requests()), (1, 1));
+}
+
+/// Each connection costs a TLS handshake with a real connector, so a busy service keeps all that it needs.
+#[tokio::test]
+async fn connections_of_many_calls_are_used_again() {
+    const CALLS: usize = 150;
+    let server = FaultServer::start(Front::Plain).await;
+    server.answer(vec![vec![Act::Pause(Duration::from_millis(500)), Act::Send(reply(200, &[], b"{}"))]]);
+    let transport = Shared::new(AMPLE, None);
+    for round in 1..=3 {
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let (transport, call) = (transport.0.clone(), connectors::Call::get(server.base().parse().unwrap()));
+            calls.spawn(async move { transport.send(call, Timestamp::now(), Instant::now() + AMPLE).await });
+        }
+        while let Some(reply) = calls.join_next().await {
+            assert_eq!(reply.unwrap().unwrap().status, 200);
+        }
+        // The last connections go back to the pool after their replies.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!((server.requests(), server.connections()), (round * CALLS, CALLS));
+    }
 }
 
 /// When no permit is free, a limited number of calls waits, and the others are refused at once. All

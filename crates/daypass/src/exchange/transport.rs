@@ -181,8 +181,8 @@ fn client(
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
+        // Their number has a bound: that of the calls to a host.
         .pool_idle_timeout(Duration::from_secs(50))
-        .pool_max_idle_per_host(64)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(5))
         .build(connector(tls, settings, proxy))

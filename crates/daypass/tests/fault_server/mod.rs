@@ -75,6 +75,7 @@ pub(crate) struct FaultServer {
     front: Front,
     script: Arc<Mutex<(usize, Script)>>,
     requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
     task: AbortHandle,
 }
 
@@ -97,14 +98,25 @@ impl FaultServer {
         let tls = matches!(front, Front::Tls | Front::WrongName | Front::Expired | Front::SelfSigned)
             .then(|| authority.acceptor(front));
         let (shared, counted) = (script.clone(), requests.clone());
+        let made = Arc::new(AtomicUsize::new(0));
+        let connections_made = made.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                made.fetch_add(1, Ordering::SeqCst);
                 while connections.try_join_next().is_some() {}
                 connections.spawn(receive(stream, front, tls.clone(), shared.clone(), counted.clone()));
             }
         });
-        Self { address, authority: authority.pem.clone(), front, script, requests, task: task.abort_handle() }
+        Self {
+            address,
+            authority: authority.pem.clone(),
+            front,
+            script,
+            requests,
+            connections: connections_made,
+            task: task.abort_handle(),
+        }
     }
 
     /// The base URL in place of the connector's.
@@ -124,6 +136,11 @@ impl FaultServer {
     /// Sets the acts for the first, second, … request. All further requests get the last ones.
     pub(crate) fn answer(&self, scripts: Vec<Vec<Act>>) {
         self.answer_with(move |nth, _| scripts[nth.min(scripts.len() - 1)].clone());
+    }
+
+    /// The number of connections since the start.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The number of whole requests since the script was set.
