@@ -112,8 +112,8 @@ impl Values {
 
 impl Table {
     fn remove(&mut self, key: &StoreKey) {
-        if let Some(entry) = self.entries.swap_remove(key) {
-            self.bytes -= entry.value.len() + ENTRY_BYTES;
+        if let Some(at) = self.entries.get_index_of(key) {
+            self.remove_at(at);
         }
     }
 
