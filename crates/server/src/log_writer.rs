@@ -129,9 +129,10 @@ impl Shared {
         }
         drop(queue);
         if reports {
-            // This line goes through the queue, too.
+            // This line goes through the queue, too, unless the filter of the log hides it.
             tracing::warn!(lines, "log lines were lost before this one");
-        } else if is_empty {
+        }
+        if is_empty {
             self.emptied.notify_all();
         }
     }

@@ -158,7 +158,7 @@ impl HashInput {
     pub(crate) fn json(mut self, value: &Value) -> Self {
         let length_at = self.0.len();
         self.0.extend_from_slice(&[0; 8]);
-        // Nothing is in the way of a value in memory.
+        // Writing to memory cannot fail.
         let _ = serde_json::to_writer(&mut self.0, value);
         let length = (self.0.len() - length_at - 8) as u64;
         if let Some(place) = self.0.get_mut(length_at..).and_then(<[u8]>::first_chunk_mut) {
