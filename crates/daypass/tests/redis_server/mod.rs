@@ -122,14 +122,15 @@ impl Drop for RedisServer {
     }
 }
 
-/// A free port below the ephemeral ports (32768 and up on Linux, 49152 and up on others). The
-/// system gives it to no other socket before Redis starts or while Redis is down.
+/// A free port below the ephemeral ports (32768 and up on Linux, 49152 and up on others), as is the one
+/// 10000 above it, which a server of a cluster takes too. The system gives them to no other socket before
+/// Redis starts or while Redis is down.
 pub(crate) fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {
         let nth = std::process::id().wrapping_mul(37).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + u16::try_from(nth % 10_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = 20_000 + u16::try_from(nth % 2_700).unwrap();
+        if [port, port + 10_000].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
             return port;
         }
     }
