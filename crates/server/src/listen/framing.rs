@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Either, Full};
 /// its length on, so an empty one would not end the HTTP/2 stream with the headers.
 pub(super) type ResponseBody = Either<ConnectRpcBody, Full<Bytes>>;
 
+/// The header of gRPC's code.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// gRPC's code UNIMPLEMENTED as its `grpc-status` header has it.
 const GRPC_UNIMPLEMENTED: &str = "12";
 /// The flag of a gRPC-Web frame that holds trailers (PROTOCOL-WEB of the gRPC project).
