@@ -1,5 +1,9 @@
 //! The counter of cache events. Every other module of the cache may use it.
 
+use std::sync::OnceLock;
+
+use metrics::Counter;
+
 /// An event of the cache: its service to a caller, or its finding in the store.
 #[derive(Clone, Copy)]
 pub(super) enum CacheEvent {
@@ -20,8 +24,8 @@ pub(super) enum CacheEvent {
 }
 
 impl CacheEvent {
-    pub(super) fn count(self) {
-        let event = match self {
+    const fn label(self) -> &'static str {
+        match self {
             Self::Hit => "hit",
             Self::Replay => "replay",
             Self::Miss => "miss",
@@ -29,7 +33,20 @@ impl CacheEvent {
             Self::Refresh => "refresh",
             Self::RejectionRemembered => "rejection_remembered",
             Self::SealedValueRefused => "sealed_value_refused",
-        };
-        metrics::counter!("daypass_kept_tokens_total", "event" => event).increment(1);
+        }
+    }
+}
+
+/// How often each event happened. A counter is looked up at its first event.
+#[derive(Default)]
+pub(super) struct CacheEvents([OnceLock<Counter>; CacheEvent::SealedValueRefused as usize + 1]);
+
+impl CacheEvents {
+    pub(super) fn count(&self, event: CacheEvent) {
+        if let Some(counter) = self.0.get(event as usize) {
+            let counter =
+                counter.get_or_init(|| metrics::counter!("daypass_kept_tokens_total", "event" => event.label()));
+            counter.increment(1);
+        }
     }
 }

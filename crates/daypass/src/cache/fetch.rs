@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cache::{
         events::CacheEvent,
-        keys::{self, ends_earlier, exchanges_secret, reference_reused},
+        keys::{ends_earlier, exchanges_secret, reference_reused},
         mint::{Minted, Minter},
         query::{Freshness, Query},
         recent::Recent,
@@ -125,7 +125,7 @@ impl Fetcher {
             }
             Err(error) => {
                 if error.kind == Kind::CredentialsRejected && exchanged.connector_use.attempts > 0 {
-                    let authenticated_as = keys::rejection(&query.request, &self.minter.sealed.keyring);
+                    let authenticated_as = keys.rejection(&query.request);
                     self.rejected.insert(authenticated_as, error.clone(), self.minter.sealed.clock.elapsed());
                 }
                 if let Some(Put { key, value, life }) = record {
@@ -257,8 +257,8 @@ impl Fetcher {
         if self.rejected.is_empty(now) {
             return None;
         }
-        let error = self.rejected.get(&keys::rejection(&query.request, &self.minter.sealed.keyring), now)?;
-        CacheEvent::RejectionRemembered.count();
+        let error = self.rejected.get(&query.keys.rejection(&query.request), now)?;
+        self.minter.sealed.events.count(CacheEvent::RejectionRemembered);
         Some(error)
     }
 

@@ -1,6 +1,8 @@
 //! The keys of the store: they name stored values (keyed BLAKE3) and seal them
 //! (XChaCha20-Poly1305). The cache uses them; the configuration brings them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20::{cipher::consts::U10, hchacha};
 use connectors::Secret;
@@ -15,11 +17,13 @@ use crate::random;
 const LAYOUT: u8 = 2;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
+/// Bytes of a nonce that make a key of their own.
+const NONCE_START_BYTES: usize = 16;
 /// Bytes before the sealed text: the layout, the key's id and the nonce.
 const HEAD_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 const TAG_BYTES: usize = 16;
 /// Bytes for which an input of a hash has space from the start.
-const USUAL_INPUT_BYTES: usize = 512;
+const USUAL_INPUT_BYTES: usize = 256;
 
 /// The keys of the store: the current one first, then the ones that it replaced.
 pub struct Keyring(Vec<Key>);
@@ -39,6 +43,15 @@ struct Key {
     id: [u8; KEY_ID_BYTES],
     naming: Zeroizing<[u8; 32]>,
     sealing: Zeroizing<[u8; 32]>,
+    own: OwnNonces,
+}
+
+/// The nonces of this process under one key: a random start, which no other process has, and a count. The key
+/// of the start is made once and not for each value.
+struct OwnNonces {
+    start: [u8; NONCE_START_BYTES],
+    cipher: LessSafeKey,
+    sealed: AtomicU64,
 }
 
 impl Keyring {
@@ -48,7 +61,7 @@ impl Keyring {
     /// A key has another form. The error contains no part of the key.
     pub fn configured(current: &Secret, previous: &[Secret]) -> Result<Self, KeyringError> {
         let keys = std::iter::once(current).chain(previous);
-        let keys: Option<Vec<Key>> = keys.map(|key| Some(Key::of(&decode_key(key.expose())?))).collect();
+        let keys: Option<Vec<Key>> = keys.map(|key| Key::of(&decode_key(key.expose())?)).collect();
         keys.map(Self).ok_or(KeyringError::NotAKey)
     }
 
@@ -59,12 +72,12 @@ impl Keyring {
     pub fn ephemeral() -> Result<Self, KeyringError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(KeyringError::NoRandomNumbers)?;
-        Ok(Self(vec![Key::of(&bytes)]))
+        Key::of(&bytes).map(|key| Self(vec![key])).ok_or(KeyringError::NotAKey)
     }
 
     /// Keyed hashes, one for each key of the ring, the current key first.
     pub(crate) fn digests<'a>(&'a self, of: &'a HashInput) -> impl Iterator<Item = [u8; 32]> + 'a {
-        self.0.iter().map(|key| blake3::keyed_hash(&key.naming, &of.0).into())
+        self.0.iter().map(|key| of.keyed_digest(&key.naming))
     }
 
     /// A keyed hash by the current key.
@@ -75,15 +88,15 @@ impl Keyring {
     /// Encrypts a value for one store key; it opens under no other.
     pub fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let key = self.0.first()?;
-        let nonce = random::bytes();
-        let (cipher, short_nonce) = key.cipher(nonce)?;
+        let end = key.own.sealed.fetch_add(1, Ordering::Relaxed).to_le_bytes();
         let mut bytes = Vec::with_capacity(HEAD_BYTES + value.len() + TAG_BYTES);
         bytes.push(LAYOUT);
         bytes.extend_from_slice(&key.id);
-        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(&key.own.start);
+        bytes.extend_from_slice(&end);
         bytes.extend_from_slice(value);
         let (_, text) = bytes.split_at_mut(HEAD_BYTES);
-        let tag = cipher.seal_in_place_separate_tag(short_nonce, Aad::from(store_key), text).ok()?;
+        let tag = key.own.cipher.seal_in_place_separate_tag(short_nonce(end), Aad::from(store_key), text).ok()?;
         bytes.extend_from_slice(tag.as_ref());
         Some(bytes)
     }
@@ -93,14 +106,22 @@ impl Keyring {
     pub fn open(&self, store_key: &[u8], bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (layout, rest) = bytes.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID_BYTES)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
+        let (start, rest) = rest.split_first_chunk::<NONCE_START_BYTES>()?;
+        let (end, sealed) = rest.split_first_chunk()?;
         if *layout != LAYOUT {
             return None;
         }
         let key = self.0.iter().find(|key| key.id == id)?;
-        let (cipher, short_nonce) = key.cipher(nonce.try_into().ok()?)?;
+        let foreign;
+        let cipher = match *start == key.own.start {
+            true => &key.own.cipher,
+            false => {
+                foreign = cipher(&key.sealing, start)?;
+                &foreign
+            }
+        };
         let mut text = Zeroizing::new(sealed.to_vec());
-        let length = cipher.open_in_place(short_nonce, Aad::from(store_key), &mut text).ok()?.len();
+        let length = cipher.open_in_place(short_nonce(*end), Aad::from(store_key), &mut text).ok()?.len();
         text.truncate(length);
         Some(text)
     }
@@ -108,26 +129,30 @@ impl Keyring {
 
 impl Key {
     /// Three keys of one, for three purposes (BLAKE3's key derivation).
-    fn of(bytes: &[u8; 32]) -> Self {
-        let derived = |purpose| blake3::derive_key(purpose, bytes);
-        let [a, b, c, d, ..] = derived("daypass 2026-11 key id");
-        Self {
-            id: [a, b, c, d],
-            naming: derived("daypass 2026-11 names").into(),
-            sealing: derived("daypass 2026-11 seals").into(),
-        }
+    fn of(bytes: &[u8; 32]) -> Option<Self> {
+        let derived = |purpose| Zeroizing::new(blake3::derive_key(purpose, bytes));
+        let [a, b, c, d, ..] = *derived("daypass 2026-11 key id");
+        let sealing = derived("daypass 2026-11 seals");
+        let own = OwnNonces::new(&sealing, random::bytes())?;
+        Some(Self { id: [a, b, c, d], naming: derived("daypass 2026-11 names"), sealing, own })
     }
+}
 
-    /// XChaCha20-Poly1305 for one nonce: ChaCha20-Poly1305 with a key that HChaCha20 makes of the nonce's first
-    /// 16 bytes, and the other 8 as its nonce (draft-irtf-cfrg-xchacha-03 section 2.3).
-    fn cipher(&self, nonce: [u8; NONCE_BYTES]) -> Option<(LessSafeKey, Nonce)> {
-        let (of_key, rest) = nonce.split_first_chunk::<16>()?;
-        let key = Zeroizing::new(<[u8; 32]>::from(hchacha::<U10>(&(*self.sealing).into(), &(*of_key).into())));
-        let mut short_nonce = [0; 12];
-        short_nonce.last_chunk_mut::<8>()?.copy_from_slice(rest);
-        let cipher = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &*key).ok()?);
-        Some((cipher, Nonce::assume_unique_for_key(short_nonce)))
+impl OwnNonces {
+    fn new(sealing: &[u8; 32], start: [u8; NONCE_START_BYTES]) -> Option<Self> {
+        Some(Self { start, cipher: cipher(sealing, &start)?, sealed: AtomicU64::new(0) })
     }
+}
+
+/// XChaCha20-Poly1305 for the nonces with this start: ChaCha20-Poly1305 with a key that HChaCha20 makes of the
+/// start, and the nonce's end as its nonce (draft-irtf-cfrg-xchacha-03 section 2.3).
+fn cipher(sealing: &[u8; 32], start: &[u8; NONCE_START_BYTES]) -> Option<LessSafeKey> {
+    let key = Zeroizing::new(<[u8; 32]>::from(hchacha::<U10>(&(*sealing).into(), &(*start).into())));
+    Some(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &*key).ok()?))
+}
+
+fn short_nonce([a, b, c, d, e, f, g, h]: [u8; NONCE_BYTES - NONCE_START_BYTES]) -> Nonce {
+    Nonce::assume_unique_for_key([0, 0, 0, 0, a, b, c, d, e, f, g, h])
 }
 
 /// A key as it is configured: 32 bytes as base64 or hex.
@@ -137,7 +162,8 @@ pub fn decode_key(text: &str) -> Option<[u8; 32]> {
     bytes?.try_into().ok()
 }
 
-/// The input of a hash: parts, each after its length. Two lists of parts never give the same input.
+/// The input of a hash: parts, each after its length, and JSON, each before a zero byte, which no JSON text has. Two
+/// lists of them never give the same input.
 pub(crate) struct HashInput(Vec<u8>);
 
 impl HashInput {
@@ -149,27 +175,32 @@ impl HashInput {
     /// Adds a part.
     pub(crate) fn part(mut self, part: impl AsRef<[u8]>) -> Self {
         let part = part.as_ref();
-        self.0.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        self.number(part.len());
         self.0.extend_from_slice(part);
         self
     }
 
     /// Adds a value as JSON text.
     pub(crate) fn json(mut self, value: &Value) -> Self {
-        let length_at = self.0.len();
-        self.0.extend_from_slice(&[0; 8]);
         // Writing to memory cannot fail.
         let _ = serde_json::to_writer(&mut self.0, value);
-        let length = (self.0.len() - length_at - 8) as u64;
-        if let Some(place) = self.0.get_mut(length_at..).and_then(<[u8]>::first_chunk_mut) {
-            *place = length.to_le_bytes();
-        }
+        self.0.push(0);
         self
     }
 
     /// Adds the number of parts that follow.
-    pub(crate) fn count(self, parts: usize) -> Self {
-        self.part((parts as u64).to_le_bytes())
+    pub(crate) fn count(mut self, parts: usize) -> Self {
+        self.number(parts);
+        self
+    }
+
+    /// Seven bits in each byte, the lowest first; the last byte is below 128.
+    fn number(&mut self, mut number: usize) {
+        while number >= 0x80 {
+            self.0.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
     }
 
     /// Adds the number of parts, and the parts.
@@ -178,7 +209,12 @@ impl HashInput {
         parts.fold(counted, Self::part)
     }
 
-    /// A hash without a key, for use inside sealed values only.
+    /// A hash under this key.
+    pub(crate) fn keyed_digest(&self, key: &[u8; 32]) -> [u8; 32] {
+        blake3::keyed_hash(key, &self.0).into()
+    }
+
+    /// A hash without a key, for what is no secret, and for use inside of sealed values.
     pub(crate) fn unkeyed_digest(&self) -> [u8; 32] {
         blake3::hash(&self.0).into()
     }
@@ -225,19 +261,19 @@ mod tests {
     fn the_cipher_is_xchacha20_poly1305() {
         // draft-irtf-cfrg-xchacha-03, appendix A.3.1.
         let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).unwrap());
-        let nonce: [u8; NONCE_BYTES] = std::array::from_fn(|at| 0x40 + u8::try_from(at).unwrap());
+        let start = std::array::from_fn(|at| 0x40 + u8::try_from(at).unwrap());
+        let end = std::array::from_fn(|at| 0x50 + u8::try_from(at).unwrap());
         let aad = hex::decode("50515253c0c1c2c3c4c5c6c7").unwrap();
         let mut text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
             sunscreen would be it."
             .to_vec();
-        let ring_key = Key { id: [0; 4], naming: [0; 32].into(), sealing: key.into() };
-        let (cipher, short_nonce) = ring_key.cipher(nonce).unwrap();
-        let tag = cipher.seal_in_place_separate_tag(short_nonce, Aad::from(&aad), &mut text).unwrap();
+        let own = OwnNonces::new(&key, start).unwrap();
+        let tag = own.cipher.seal_in_place_separate_tag(short_nonce(end), Aad::from(&aad), &mut text).unwrap();
         assert_eq!(hex::encode(tag.as_ref()), "c0875924c1c7987947deafd8780acf49");
         assert!(hex::encode(&text).starts_with("bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"));
 
         // Another implementation opens what the ring seals.
-        let ring = Keyring(vec![ring_key]);
+        let ring = Keyring(vec![Key { id: [0; 4], naming: [0; 32].into(), sealing: key.into(), own }]);
         for length in [0, 1, 15, 16, 64, 400, 5000] {
             let value: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
             let sealed = ring.seal(b"key", &value).unwrap();
@@ -250,10 +286,21 @@ mod tests {
     }
 
     #[test]
-    fn json_is_hashed_as_its_text() {
-        let value = serde_json::json!({"a": ["text", 1.5, null]});
-        let text = HashInput::of("test").count(1).part(value.to_string()).part("end");
-        assert_eq!(HashInput::of("test").count(1).json(&value).part("end").0, text.0);
+    fn an_input_is_its_parts_each_with_its_bounds() {
+        let value = serde_json::json!({"a": ["text\0", 1.5, null]});
+        let input = HashInput::of("test").count(300).json(&value).part("end");
+        assert_eq!(input.0, b"\x04test\xac\x02{\"a\":[\"text\\u0000\",1.5,null]}\0\x03end");
+    }
+
+    #[test]
+    fn no_nonce_comes_twice() {
+        let nonce = |sealed: Vec<u8>| sealed[1 + KEY_ID_BYTES..HEAD_BYTES].to_vec();
+        let (ring, restarted) = (ring(1, &[]), ring(1, &[]));
+        let nonces: std::collections::BTreeSet<_> =
+            (0..1000).flat_map(|_| [&ring, &restarted]).map(|ring| nonce(ring.seal(b"key", b"").unwrap())).collect();
+        assert_eq!(nonces.len(), 2000);
+        // Both open what the other one seals.
+        assert!(ring.open(b"key", &restarted.seal(b"key", b"value").unwrap()).is_some());
     }
 
     #[test]

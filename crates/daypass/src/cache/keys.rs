@@ -1,6 +1,6 @@
-//! The keys under which a request's token is stored. They are keyed hashes over every field of the
-//! credentials, so that a field that a connector gains is in them at once. Secret inputs count as
-//! credentials.
+//! The keys under which a request's token is stored. They are hashes under a key that is itself a
+//! keyed hash over every field of the credentials, so that a field that a connector gains is in them
+//! at once. Secret inputs count as credentials.
 //!
 //! One secret has one key where a new token ends the one before it, and where the exchange uses the
 //! secret up: the value counts and not the place where it was given, and nothing else of the request
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct CacheKeys {
     /// The fingerprints of the credentials, one for each key of the ring.
     pub fingerprints: Vec<Fingerprint>,
+    /// The key of other names by the current key of the ring.
+    naming: [u8; 32],
     /// The store keys of the reference's note, one for each key of the ring.
     pub reference: Vec<StoreKey>,
     /// The store keys of a shared SERVER token, one for each key of the ring. Empty where each
@@ -33,19 +35,14 @@ pub(crate) struct CacheKeys {
 impl CacheKeys {
     /// The keys of a request.
     pub(crate) fn of(request: &TokenRequest, ring: &Keyring) -> Self {
-        let fields = credentials_of(request);
-        let credentials = |purpose: &str| hash_fields(purpose, request, &fields);
-        let urls = |input: HashInput, mode: Mode| input.parts(request.bases.of_mode(mode).iter());
-        let fingerprints: Vec<Fingerprint> = ring
-            .digests(&credentials("fingerprint"))
-            .map(|[a, b, c, d, e, f, g, h, ..]| Fingerprint([a, b, c, d, e, f, g, h]))
-            .collect();
-        let store_keys = |input: HashInput| -> Vec<StoreKey> {
-            let digests = ring.digests(&input).zip(&fingerprints);
-            digests.map(|(digest, fingerprint)| StoreKey { fingerprint: *fingerprint, digest }).collect()
-        };
+        let credentials = hash_fields(request, &credentials_of(request));
+        let naming: Vec<[u8; 32]> = ring.digests(&credentials).collect();
+        let store_keys = |input: HashInput| naming.iter().map(|naming| named(naming, &input)).collect();
         let purpose = if request.of_session { "session" } else { "reference" };
-        let reference = urls(urls(credentials(purpose), Mode::Test), Mode::Live).part(&request.reference);
+        let reference = HashInput::of(purpose)
+            .part(request.bases.digest(Mode::Test))
+            .part(request.bases.digest(Mode::Live))
+            .part(&request.reference);
         // Callers that use one profile hold none of its secrets: what one of them got is not for another.
         let of_caller = |input: HashInput| match request.credentials.lent_to() {
             Some(caller) => input.part("lent to").part(caller),
@@ -55,12 +52,23 @@ impl CacheKeys {
         // A CLIENT grant's token belongs to one reference, also where a backend asks for the values
         // that came with it.
         let shared = is_shared(request).then(|| match exchanges_secret(request) {
-            true => one_secret(request, &fields),
-            false => of_caller(asked_for(request, credentials("shared"))),
+            true => one_secret(request),
+            false => of_caller(asked_for(request, HashInput::of("shared"))),
         });
-        let reference = store_keys(reference);
-        let shared = shared.map(store_keys).unwrap_or_default();
-        Self { reference, shared, request: asked_for(request, HashInput::of("request")).unkeyed_digest(), fingerprints }
+        Self {
+            reference: store_keys(reference),
+            shared: shared.map(store_keys).unwrap_or_default(),
+            request: asked_for(request, HashInput::of("request")).unkeyed_digest(),
+            fingerprints: naming.iter().map(fingerprint).collect(),
+            naming: naming.first().copied().unwrap_or_default(),
+        }
+    }
+
+    /// The digest of everything that a rejected call was authenticated with, for remembered rejections.
+    /// Which inputs a connector authenticates by (a store's id, a region, a prefix of the host) is its
+    /// own affair, so all of them are in it.
+    pub(super) fn rejection(&self, request: &TokenRequest) -> [u8; 32] {
+        asked_for(request, HashInput::of("rejection")).keyed_digest(&self.naming)
     }
 
     /// The store keys of the token itself: those of a shared one, else those of its reference.
@@ -79,7 +87,7 @@ impl CacheKeys {
         match request.grant.spends.and_then(|name| given(request, name)) {
             Some(secret) => {
                 let spent = HashInput::of("spent").part(request.meta.id).part(request.mode.label());
-                let spent = spent.parts(request.bases.of_mode(request.mode).iter()).part(secret.as_bytes());
+                let spent = spent.part(request.bases.digest(request.mode)).part(secret);
                 ring.digests(&spent).map(apart).collect()
             }
             None => self.token().iter().map(|key| derived("issuance", key, &[])).map(apart).collect(),
@@ -102,14 +110,6 @@ impl CacheKeys {
     pub(crate) fn same_request(&self, request: &[u8; 32]) -> Result<()> {
         if *request == self.request { Ok(()) } else { Err(reference_reused()) }
     }
-}
-
-/// The digest of everything that a rejected call was authenticated with, for remembered rejections.
-/// Which inputs a connector authenticates by (a store's id, a region, a prefix of the host) is its
-/// own affair, so all of them are in it.
-pub(super) fn rejection(request: &TokenRequest, ring: &Keyring) -> [u8; 32] {
-    let fields = credentials_of(request);
-    ring.digest(&asked_for(request, hash_fields("rejection", request, &fields)))
 }
 
 /// Whether a new token ends the one before it.
@@ -145,24 +145,29 @@ pub(super) fn successor(request: &TokenRequest, name: &str, secret: &str, ring: 
     let mut secret = Value::from(secret);
     let mut fields: Vec<_> = fields.map(|(name, value)| (name.as_str(), value)).chain([(name, &secret)]).collect();
     fields.sort_by_key(|(name, _)| *name);
-    let [a, b, c, d, e, f, g, h, ..] = ring.digest(&hash_fields("fingerprint", request, &fields));
-    let fingerprint = Fingerprint([a, b, c, d, e, f, g, h]);
-    let digest = ring.digest(&one_secret(request, &fields));
+    let naming = ring.digest(&hash_fields(request, &fields));
     wipe(&mut secret);
-    StoreKey { fingerprint, digest }
+    named(&naming, &one_secret(request))
 }
 
-type Fields<'a> = [(&'a str, &'a Value)];
-
-fn hash_fields(purpose: &str, request: &TokenRequest, fields: &Fields<'_>) -> HashInput {
-    let input = HashInput::of(purpose).part(request.meta.id);
-    let input = input.parts(fields.iter().map(|(name, _)| name)).count(fields.len());
-    fields.iter().fold(input, |input, (_, value)| input.json(value))
+/// The input of the hash that names the credentials, and is the key of what else is theirs.
+fn hash_fields(request: &TokenRequest, fields: &[(&str, &Value)]) -> HashInput {
+    let input = HashInput::of("credentials").part(request.meta.id).count(fields.len());
+    fields.iter().fold(input, |input, (name, value)| input.part(name).json(value))
 }
 
-fn one_secret(request: &TokenRequest, fields: &Fields<'_>) -> HashInput {
-    let input = hash_fields("one secret", request, fields).part(request.mode.label());
-    input.parts(request.bases.of_mode(request.mode).iter())
+/// The name of these credentials for people.
+fn fingerprint(naming: &[u8; 32]) -> Fingerprint {
+    let [a, b, c, d, e, f, g, h, ..] = *naming;
+    Fingerprint([a, b, c, d, e, f, g, h])
+}
+
+fn named(naming: &[u8; 32], input: &HashInput) -> StoreKey {
+    StoreKey { fingerprint: fingerprint(naming), digest: input.keyed_digest(naming) }
+}
+
+fn one_secret(request: &TokenRequest) -> HashInput {
+    HashInput::of("one secret").part(request.mode.label()).part(request.bases.digest(request.mode))
 }
 
 /// A key that belongs to another one.
@@ -206,10 +211,9 @@ fn asked_for(request: &TokenRequest, input: HashInput) -> HashInput {
         .part(request.mode.label())
         .part(request.grant.name)
         .part(request.audience.label())
-        .parts(request.bases.of_mode(request.mode).iter())
+        .part(request.bases.digest(request.mode))
         .parts(request.inputs.scopes.iter())
-        // Names and values.
-        .count(inputs().count() * 2);
+        .count(inputs().count());
     inputs()
         .fold(input, |input, (name, value)| input.part(name).json(value))
         .part(request.inputs.ttl_seconds.map(u32::to_le_bytes).unwrap_or_default())

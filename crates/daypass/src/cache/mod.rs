@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use crate::{
     cache::{
-        events::CacheEvent,
+        events::{CacheEvent, CacheEvents},
         fetch::{Fetched, Fetcher, Source},
         keyring::Keyring,
         keys::{CacheKeys, exchanges_secret, is_shared},
@@ -87,7 +87,7 @@ enum Lookup {
 impl TokenCache {
     pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
         let refreshed = Recent::new(REFRESH_EVERY, MAX_REFRESHES);
-        let fetcher = Arc::new(Fetcher::new(SealedStore { store, keyring, clock }));
+        let fetcher = Arc::new(Fetcher::new(SealedStore { store, keyring, clock, events: CacheEvents::default() }));
         Self { fetcher, in_flight: SingleFlight::default(), refreshed }
     }
 
@@ -104,7 +104,7 @@ impl TokenCache {
         let shared = is_shared(&query.request);
         // The token of a repeated call, without a fetch.
         if !shared && let Some(stored) = self.fetcher.at_hand(query) {
-            count(query, &stored, Role::Started);
+            self.sealed().events.count(event(query, &stored, Role::Started));
             return self.answer(query, stored, Role::Started, None).await;
         }
         // A caller that can join a fetch does not ask the store: many callers for one token cause
@@ -146,7 +146,7 @@ impl TokenCache {
             if role == Role::Started {
                 *connector_use = fetched.exchanged.connector_use;
             }
-            count(query, &fetched, role);
+            self.sealed().events.count(event(query, &fetched, role));
             match &fetched.exchanged.result {
                 // The caller that started the fetch had less time than this one, or asked for
                 // something else under the same reference.
@@ -186,7 +186,7 @@ impl TokenCache {
                 && let Some(other) = noted.and_then(|noted| noted.tag).filter(|noted| *noted != tag)
                 && let Some(token) = sealed.replaced(keys, other, &query.request).await
             {
-                CacheEvent::Hit.count();
+                sealed.events.count(CacheEvent::Hit);
                 return Ok(Lookup::Hit(Answer { token, replayed: true }));
             }
             // A token that costs another one, or a secret, is not made ahead.
@@ -198,7 +198,7 @@ impl TokenCache {
             {
                 return Ok(Lookup::Short(refresh, noted));
             }
-            CacheEvent::Hit.count();
+            sealed.events.count(CacheEvent::Hit);
             let replayed = sealed.note_use(keys, noted, left, tag).await? == ReferenceUse::Repeated;
             return Ok(Lookup::Hit(Answer { token, replayed }));
         }
@@ -240,7 +240,7 @@ impl TokenCache {
         }
         match &fetched.exchanged.result {
             Ok(token) if !token.left.is_some_and(|left| query.is_short(left)) => {
-                count(query, &fetched, role);
+                self.sealed().events.count(event(query, &fetched, role));
                 self.answer(query, fetched, role, noted).await.map(Some)
             }
             Ok(_) | Err(_) => Ok(None),
@@ -256,7 +256,7 @@ impl TokenCache {
         let key = query.keys.store_key();
         if self.refreshed.get(&key, now).is_none() {
             self.refreshed.insert(key, (), now);
-            CacheEvent::Refresh.count();
+            self.sealed().events.count(CacheEvent::Refresh);
         } else if !self.in_flight.contains(&flight_key(&query)) {
             return None;
         }
@@ -332,12 +332,12 @@ fn flight_key(query: &Query) -> FlightKey {
     (query.keys.store_key(), query.freshness, apart)
 }
 
-fn count(query: &Query, fetched: &Fetched, role: Role) {
-    let event = match (role, fetched.source) {
+/// The event of a call that waited for a fetch, in this role.
+fn event(query: &Query, fetched: &Fetched, role: Role) -> CacheEvent {
+    match (role, fetched.source) {
         (Role::Joined, _) => CacheEvent::Coalesced,
         (Role::Started, Source::Store) if is_shared(&query.request) => CacheEvent::Hit,
         (Role::Started, Source::Store) => CacheEvent::Replay,
         (Role::Started, Source::Exchange) => CacheEvent::Miss,
-    };
-    event.count();
+    }
 }

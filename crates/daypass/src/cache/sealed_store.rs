@@ -7,7 +7,7 @@ use connectors::{InputKind, Result, Secret};
 
 use crate::{
     cache::{
-        events::CacheEvent,
+        events::{CacheEvent, CacheEvents},
         keyring::Keyring,
         keys::{CacheKeys, Tag, successor},
         record::{Content, Record, TokenRecord},
@@ -29,6 +29,7 @@ pub(super) struct SealedStore {
     pub store: Arc<dyn Store>,
     pub keyring: Keyring,
     pub clock: Arc<dyn Clock>,
+    pub events: CacheEvents,
 }
 
 /// The result of one read, each record with the time until it disappears.
@@ -74,7 +75,7 @@ impl SealedStore {
     pub(super) fn open(&self, stored: &StoredValue) -> Option<Record> {
         let record = Record::open(&self.keyring, stored);
         if record.is_none() {
-            CacheEvent::SealedValueRefused.count();
+            self.events.count(CacheEvent::SealedValueRefused);
         }
         record
     }

@@ -21,6 +21,8 @@ pub struct BaseUrls {
 #[derive(Clone, Debug)]
 struct Bases {
     urls: Vec<String>,
+    /// Hash of the URLs.
+    digest: [u8; 32],
     /// The origin of each that is a URL.
     origins: Vec<Origin>,
 }
@@ -81,6 +83,11 @@ impl BaseUrls {
         &self.bases(mode).urls
     }
 
+    /// A hash of the base URLs of a mode.
+    pub(crate) fn digest(&self, mode: Mode) -> &[u8; 32] {
+        &self.bases(mode).digest
+    }
+
     fn bases(&self, mode: Mode) -> &Bases {
         match mode {
             Mode::Live => &self.live,
@@ -113,7 +120,9 @@ impl BaseUrls {
 impl Bases {
     fn of(urls: Vec<String>) -> Self {
         let origins = urls.iter().filter_map(|url| Origin::of(url)).collect();
-        Self { urls, origins }
+        // No URL has a line break.
+        let digest = blake3::hash(urls.join("\n").as_bytes()).into();
+        Self { urls, digest, origins }
     }
 }
 
