@@ -1,5 +1,5 @@
 //! The access log: one line and one set of metrics for each call, written when the call ends. Uses
-//! the call report of the engine. Used by `rpc`.
+//! the call report of the engine. Used by `rpc` and by `listen`.
 
 use std::{
     borrow::Cow,
@@ -17,6 +17,7 @@ use tracing::Span;
 use crate::{
     audit::{AuditLog, Record},
     auth::AdmittedCaller,
+    call_metrics::{CallLabels, CallMetrics},
     telemetry::spans,
 };
 
@@ -25,10 +26,26 @@ const MAX_MERCHANT_ID_CHARS: usize = 128;
 /// Most fields at fault in one line.
 const MAX_FIELDS: usize = 8;
 
+/// The places where calls are recorded.
+#[derive(Default)]
+pub(crate) struct AccessLog {
+    /// The audit log, where there is one.
+    pub audit: Option<Arc<AuditLog>>,
+    metrics: CallMetrics,
+}
+
+impl AccessLog {
+    /// A log of calls that also go into this audit log.
+    pub(crate) fn new(audit: Option<Arc<AuditLog>>) -> Arc<Self> {
+        Arc::new(Self { audit, metrics: CallMetrics::default() })
+    }
+}
+
 /// The log entry of a call in progress. Its drop writes the line. Without [`AccessLogEntry::end`]
 /// the line says that the caller cancelled, or that a defect ended the call.
 pub(crate) struct AccessLogEntry {
-    request_id: String,
+    log: Arc<AccessLog>,
+    arrival: Arc<Arrival>,
     merchant_id: Option<String>,
     trace_id: Option<String>,
     /// The id of the call's span, where spans are made.
@@ -43,40 +60,45 @@ pub(crate) struct AccessLogEntry {
     pub caller: Option<Arc<str>>,
     /// The engine's report on the call.
     pub report: CallReport,
-    /// The audit log, where there is one.
-    audit: Option<Audited>,
+    /// The line in the audit log, where the call has one.
+    audited: Option<Audited>,
     started: Instant,
     outcome: Outcome,
 }
 
 /// The line of a call in the audit log.
 struct Audited {
-    log: Arc<AuditLog>,
+    audit: Arc<AuditLog>,
     /// The keyed hash of the call's reference.
     reference: Option<String>,
 }
 
-/// Marks a request whose call has a log line of its own. The service refuses some before there is a
-/// call: a message that is too long or cannot be decoded.
-#[derive(Clone, Default)]
-pub(crate) struct HasLine(Arc<AtomicBool>);
+/// What the listener knows of a request before it is read. In the request's extensions.
+#[derive(Default)]
+pub(crate) struct Arrival {
+    /// The request's id.
+    pub id: String,
+    /// The caller, where it was admitted.
+    pub caller: Option<AdmittedCaller>,
+    /// Whether the call has its log line. The service refuses some requests before there is a call: a message
+    /// that is too long or cannot be decoded.
+    has_line: AtomicBool,
+}
 
-impl HasLine {
-    /// Notes that the request of these extensions has its line.
-    pub(crate) fn note(extensions: &http::Extensions) {
-        if let Some(line) = extensions.get::<Self>() {
-            line.set();
-        }
+impl Arrival {
+    /// An arrival without a log line.
+    pub(crate) fn new(id: String, caller: Option<AdmittedCaller>) -> Arc<Self> {
+        Arc::new(Self { id, caller, has_line: AtomicBool::new(false) })
     }
 
-    /// Notes it.
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// The arrival of the request with these extensions.
+    pub(crate) fn of(extensions: &http::Extensions) -> Arc<Self> {
+        extensions.get::<Arc<Self>>().cloned().unwrap_or_default()
     }
 
-    /// Whether it was noted.
-    pub(crate) fn is_noted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Whether the call has its log line.
+    pub(crate) fn has_line(&self) -> bool {
+        self.has_line.load(Ordering::Relaxed)
     }
 }
 
@@ -105,23 +127,26 @@ impl Outcome {
 impl AccessLogEntry {
     /// Starts an entry and its measurement of time.
     pub(crate) fn start(
-        request_id: Option<&str>,
+        log: &Arc<AccessLog>,
+        arrival: Arc<Arrival>,
         merchant_id: Option<&str>,
         traceparent: Option<&str>,
         span: Span,
     ) -> Self {
         let (trace, span_id) = spans::ids(&span).unzip();
+        arrival.has_line.store(true, Ordering::Relaxed);
         Self {
             trace_id: trace.or_else(|| traceparent.and_then(spans::trace_id).map(ToOwned::to_owned)),
             span_id,
             span,
             fields: None,
             cause: None,
-            request_id: request_id.unwrap_or_default().into(),
+            log: log.clone(),
+            arrival,
             merchant_id: merchant_id.map(|id| id.chars().take(MAX_MERCHANT_ID_CHARS).collect()),
             caller: None,
             report: CallReport::default(),
-            audit: None,
+            audited: None,
             started: Instant::now(),
             outcome: Outcome::Failure(Kind::Cancelled),
         }
@@ -143,28 +168,31 @@ impl AccessLogEntry {
 
     /// Has a known caller's call in the audit log that is refused before its message is read. Nothing waits
     /// for the line: there is no token.
-    pub(crate) fn audit_refusal(&mut self, log: Option<&Arc<AuditLog>>, AdmittedCaller(caller): AdmittedCaller) {
-        self.caller = caller;
-        self.audit = log.map(|log| Audited { log: log.clone(), reference: None });
+    pub(crate) fn audit_refusal(&mut self) {
+        if let Some(AdmittedCaller(caller)) = &self.arrival.caller {
+            self.caller.clone_from(caller);
+            self.audited = self.log.audit.clone().map(|audit| Audited { audit, reference: None });
+        }
     }
 
-    /// Has the call in the audit log. `reference` is the caller's.
+    /// Has the call in the audit log, where there is one. `reference` is the caller's.
     ///
     /// # Errors
     /// The log cannot be written, and calls without a line in it are refused.
-    pub(crate) async fn begin_audit(&mut self, log: &Arc<AuditLog>, reference: &str) -> Result<(), Error> {
-        let reference = (!reference.is_empty()).then(|| log.reference(reference));
-        self.audit = Some(Audited { log: log.clone(), reference });
-        log.admit().await
+    pub(crate) async fn begin_audit(&mut self, reference: &str) -> Result<(), Error> {
+        let Some(audit) = self.log.audit.clone() else { return Ok(()) };
+        let reference = (!reference.is_empty()).then(|| audit.reference(reference));
+        self.audited = Some(Audited { audit: audit.clone(), reference });
+        audit.admit().await
     }
 
     /// Ends the entry as [`AccessLogEntry::end`] does, and waits for the line in the audit log. A token
     /// without a line is not handed out.
     pub(crate) async fn end_audited(&mut self, result: Result<IssuedToken, Error>) -> Result<IssuedToken, Error> {
         self.end(&result);
-        let Some(Audited { log, reference }) = self.audit.take() else { return result };
+        let Some(Audited { audit, reference }) = self.audited.take() else { return result };
         let credentials = self.credentials();
-        let recorded = log.record(&self.record(reference.as_deref(), credentials.as_deref())).await;
+        let recorded = audit.record(&self.record(reference.as_deref(), credentials.as_deref())).await;
         match recorded {
             Ok(()) => result,
             Err(error) => {
@@ -177,7 +205,7 @@ impl AccessLogEntry {
 
     fn record<'a>(&'a self, reference: Option<&'a str>, credentials: Option<&'a str>) -> Record<'a> {
         Record {
-            request_id: &self.request_id,
+            request_id: &self.arrival.id,
             caller: self.caller.as_deref(),
             profile: self.report.profile.as_deref(),
             connector: self.report.connector,
@@ -201,7 +229,7 @@ impl AccessLogEntry {
         let credentials = self.credentials();
         tracing::info!(
             target: "daypass::call",
-            request_id = self.request_id,
+            request_id = self.arrival.id,
             merchant_id = self.merchant_id,
             trace_id = self.trace_id,
             span_id = self.span_id,
@@ -225,19 +253,12 @@ impl AccessLogEntry {
     }
 
     fn record_metrics(&self, duration: Duration) {
-        let connector = self.report.connector.unwrap_or("none");
-        let (grant, outcome) = (self.report.grant.unwrap_or("none"), self.outcome.label());
-        let calls = metrics::counter!(
-            "daypass_calls_total", "connector" => connector, "grant" => grant, "outcome" => outcome
-        );
-        calls.increment(1);
-        metrics::histogram!("daypass_call_seconds", "connector" => connector).record(duration.as_secs_f64());
-        if self.report.attempts > 0 {
-            metrics::counter!("daypass_vendor_attempts_total", "connector" => connector)
-                .increment(u64::from(self.report.attempts));
-            metrics::histogram!("daypass_vendor_seconds", "connector" => connector)
-                .record(self.report.connector_time.as_secs_f64());
-        }
+        let labels = CallLabels {
+            connector: self.report.connector.unwrap_or("none"),
+            grant: self.report.grant.unwrap_or("none"),
+            outcome: self.outcome.label(),
+        };
+        self.log.metrics.record(labels, duration, self.report.attempts, self.report.connector_time);
     }
 }
 
@@ -248,8 +269,8 @@ impl Drop for AccessLogEntry {
         }
         let duration = self.started.elapsed();
         // The call was cancelled, or a defect ended it.
-        if let Some(Audited { log, reference }) = self.audit.take() {
-            log.note(&self.record(reference.as_deref(), self.credentials().as_deref()));
+        if let Some(Audited { audit, reference }) = self.audited.take() {
+            audit.note(&self.record(reference.as_deref(), self.credentials().as_deref()));
         }
         self.span
             .record("daypass.connector", self.report.connector)
@@ -273,9 +294,10 @@ mod tests {
     fn an_entry_without_an_end_is_cancelled_and_a_panic_is_internal() {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
-            drop(AccessLogEntry::start(None, None, None, Span::none()));
+            let log = Arc::default();
+            drop(AccessLogEntry::start(&log, Arc::default(), None, None, Span::none()));
             let defect = std::panic::catch_unwind(|| {
-                let _entry = AccessLogEntry::start(None, None, None, Span::none());
+                let _entry = AccessLogEntry::start(&log, Arc::default(), None, None, Span::none());
                 panic!("on purpose");
             });
             assert!(defect.is_err());

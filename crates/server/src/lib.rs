@@ -5,6 +5,7 @@ mod access_log;
 mod admin;
 pub mod audit;
 pub mod auth;
+mod call_metrics;
 pub mod cli;
 pub mod config;
 pub mod connector_docs;

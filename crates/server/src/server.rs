@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    access_log::AccessLog,
     admin::{self, MetricsError},
     audit::{AuditError, AuditLog},
     auth::{ClientCertificates, tokens::TokenIssuers},
@@ -111,9 +112,8 @@ impl Server {
             tracing::warn!("the store does not answer; tokens are made without it until it does");
         }
         let (live, tls) = Live::new(&config, engine)?;
-        let audit = AuditLog::start(&config.audit)?;
-        let (router, health) =
-            router(TokenService::new(live.engine.clone(), live.authenticator.clone(), audit.clone()))?;
+        let log = AccessLog::new(AuditLog::start(&config.audit)?);
+        let (router, health) = router(TokenService::new(live.engine.clone(), live.authenticator.clone(), log.clone()))?;
         fetch_key_sets(&config, live.issuers.clone()).await?;
         let max_deadline = Duration::from_millis(config.limits.max_deadline_ms);
         // Each connection is a file descriptor, and the usual soft limit is 1024. Where the limit
@@ -128,8 +128,8 @@ impl Server {
             plaintext: config.plaintext(),
             max_connections: config.max_connections,
             max_deadline,
-            service: service(router, max_deadline, audit.clone()),
-            audit,
+            service: service(router, max_deadline, log.clone()),
+            log,
             playground: None,
             admission: Admission {
                 authenticator: live.authenticator.clone(),
@@ -226,7 +226,7 @@ impl Server {
             let _ = ready.send(false);
             tokio::time::sleep(delay).await;
         };
-        let audit = self.listener.audit.clone();
+        let audit = self.listener.log.audit.clone();
         self.listener.serve(draining, grace).await;
         if let Some(audit) = audit {
             audit.flush().await;
@@ -263,12 +263,12 @@ async fn fetch_key_sets(config: &Config, issuers: Arc<TokenIssuers>) -> Result<(
     Ok(())
 }
 
-fn service(router: Router, max_deadline: Duration, audit: Option<Arc<AuditLog>>) -> ConnectRpcService {
+fn service(router: Router, max_deadline: Duration, log: Arc<AccessLog>) -> ConnectRpcService {
     let limits = Limits::default().with_max_message_size(MAX_MESSAGE_BYTES).with_max_request_body_size(MAX_BODY_BYTES);
     ConnectRpcService::new(router)
         .with_limits(limits)
         .with_deadline_policy(DeadlinePolicy::new().with_max(max_deadline))
-        .with_interceptor(JsonRequests { audit })
+        .with_interceptor(JsonRequests { log })
 }
 
 fn router(service: TokenService) -> Result<(Router, Arc<StaticChecker>), ServerError> {

@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let asked = call.engine.create_access_token(call.incoming_request(), deadline, &mut report);
     let result = with_progress(&call, asked).await;
     let (message, refusal) = match result {
-        Ok(issued) => (response::success(&call.reference, &issued, ExpiresIn::UnixTime), None),
+        Ok(issued) => (response::success(&call.reference, issued, ExpiresIn::UnixTime), None),
         Err(error) => match errors::mapping(error.kind) {
             KindMapping::Status(status) => {
                 (response::refusal(&call.reference, status, &error, &report), Some(error.kind.fault()))

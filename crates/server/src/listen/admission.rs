@@ -60,19 +60,16 @@ impl Admission {
         Some(response)
     }
 
-    /// Admits a request by its headers. One that is admitted is marked with its caller.
-    pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Visitor {
+    /// Admits a request by its headers, with its caller.
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> (Visitor, Option<AdmittedCaller>) {
         // Load balancers ask for the health without a key.
         if request.uri().path().starts_with("/grpc.health.v1.") {
-            return Visitor::Probe;
+            return (Visitor::Probe, None);
         }
         let presented = metadata::presented(request.headers(), request.extensions());
         match self.authenticator.load().authenticate(&presented) {
-            Ok(caller) => {
-                request.extensions_mut().insert(AdmittedCaller(caller));
-                Visitor::Caller
-            }
-            Err(_) => Visitor::Stranger,
+            Ok(caller) => (Visitor::Caller, Some(AdmittedCaller(caller))),
+            Err(_) => (Visitor::Stranger, None),
         }
     }
 

@@ -26,7 +26,7 @@ use connection::ConnectionHandler;
 use places::{Place, Places};
 use request::RequestHandler;
 
-use crate::{audit::AuditLog, playground::Playground};
+use crate::{access_log::AccessLog, playground::Playground};
 
 /// Time for a request to arrive, in addition to the time for its response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
@@ -51,8 +51,8 @@ pub(crate) struct Listener {
     pub playground: Option<Arc<Playground>>,
     /// The admission of requests.
     pub admission: Admission,
-    /// The audit log, where there is one.
-    pub audit: Option<Arc<AuditLog>>,
+    /// Has the calls that are refused unread.
+    pub log: Arc<AccessLog>,
 }
 
 /// The address of a port cannot be bound.
@@ -100,7 +100,7 @@ impl Listener {
                 playground: self.playground,
                 admission: self.admission,
                 room: BodyRoom::default(),
-                audit: self.audit,
+                log: self.log,
                 limit: self.max_deadline + READ_TIMEOUT,
             }),
         });

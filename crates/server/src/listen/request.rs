@@ -22,9 +22,7 @@ use super::{
     places::Place,
 };
 use crate::{
-    access_log::{AccessLogEntry, HasLine},
-    audit::AuditLog,
-    auth::AdmittedCaller,
+    access_log::{AccessLog, AccessLogEntry, Arrival},
     playground::{Handled, Playground},
     protocol,
     rpc::metadata::REQUEST_ID,
@@ -47,8 +45,8 @@ pub(super) struct RequestHandler {
     pub admission: Admission,
     /// The room for bodies.
     pub room: BodyRoom,
-    /// Has the refused calls of known callers.
-    pub audit: Option<Arc<AuditLog>>,
+    /// Has the calls that are refused unread.
+    pub log: Arc<AccessLog>,
     /// Longest time from a request's headers to its response.
     pub limit: Duration,
 }
@@ -63,7 +61,6 @@ impl RequestHandler {
     ) -> Result<Response<ResponseBody>, Infallible> {
         let sent = request.headers().get(&REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
         let mut id = sent.unwrap_or_else(new_request_id);
-        request.headers_mut().insert(&REQUEST_ID, id.clone());
         framing::lower_content_type(request.headers_mut());
         let (framing, method) = (Framing::of(request.headers()), request.method().clone());
         let refused = self.admission.refusal(&request, framing);
@@ -73,13 +70,12 @@ impl RequestHandler {
                 "a request by a foreign name, or from a page of another site, is refused"
             );
         }
-        let visitor = self.admission.admit(&mut request);
+        let (visitor, caller) = self.admission.admit(&request);
         if visitor == Visitor::Caller {
             place.keep();
         }
-        let line = HasLine::default();
-        request.extensions_mut().insert(line.clone());
-        let caller = request.extensions().get::<AdmittedCaller>().cloned();
+        let arrival = Arrival::new(text(&id).to_owned(), caller);
+        request.extensions_mut().insert(arrival.clone());
         let is_rpc = request.uri().path().contains(".MerchantAuthenticationService/");
         // As reflection, the description is for callers.
         let described = (visitor == Visitor::Caller).then(|| description(&request)).flatten();
@@ -102,8 +98,8 @@ impl RequestHandler {
         if held.found_no_room() {
             response = empty(StatusCode::SERVICE_UNAVAILABLE, framing, GRPC_RESOURCE_EXHAUSTED);
         }
-        if is_rpc && answered && not_a_call(response.status(), &method).is_none() && !line.is_noted() {
-            self.refused_unread(&id, caller, held.found_no_room());
+        if is_rpc && answered && not_a_call(response.status(), &method).is_none() && !arrival.has_line() {
+            self.refused_unread(arrival, held.found_no_room());
         }
         if let Some(why) = not_a_call(response.status(), &method) {
             let status = response.status().as_u16();
@@ -149,11 +145,9 @@ impl RequestHandler {
 
     /// The lines of a call that the service refused before it read the message: one that is too long,
     /// also after decompression, or that did not arrive.
-    fn refused_unread(&self, id: &HeaderValue, caller: Option<AdmittedCaller>, no_room: bool) {
-        let mut entry = AccessLogEntry::start(Some(text(id)), None, None, Span::none());
-        if let Some(caller) = caller {
-            entry.audit_refusal(self.audit.as_ref(), caller);
-        }
+    fn refused_unread(&self, arrival: Arc<Arrival>, no_room: bool) {
+        let mut entry = AccessLogEntry::start(&self.log, arrival, None, None, Span::none());
+        entry.audit_refusal();
         entry.end(&Err(match no_room {
             true => Error::new(Kind::Overloaded, "the calls under way leave no room for another"),
             false => Error::new(Kind::InvalidRequest, "the message is too long, or did not arrive"),

@@ -15,12 +15,9 @@ use connectrpc::{
 use serde_json::{Map, Value};
 use tracing::Span;
 
-use super::{errors, metadata::REQUEST_ID};
-
+use super::errors;
 use crate::{
-    access_log::{AccessLogEntry, HasLine},
-    audit::AuditLog,
-    auth::AdmittedCaller,
+    access_log::{AccessLog, AccessLogEntry, Arrival},
     protocol::ucs::{self, v2::Connector},
 };
 
@@ -65,8 +62,8 @@ const MAX_NAME_CHARS: usize = 64;
 /// Brings JSON requests into the decoder's form and refuses faulty ones. It also replaces the
 /// decoder's errors, which have no details; all errors of the service have details.
 pub(crate) struct JsonRequests {
-    /// Has the refused calls of known callers.
-    pub audit: Option<Arc<AuditLog>>,
+    /// Has the calls that are refused unread.
+    pub log: Arc<AccessLog>,
 }
 
 #[connectrpc::async_trait]
@@ -75,9 +72,8 @@ impl Interceptor for JsonRequests {
         if !request.ctx.path().is_some_and(|path| path.contains("MerchantAuthenticationService/")) {
             return next.run(request).await;
         }
-        let id = request.ctx.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        let (line, caller) = (request.ctx.extensions().get().cloned(), request.ctx.extensions().get().cloned());
-        let refuse = |error| self.refuse(&id, line, caller, error);
+        let arrival = Arrival::of(request.ctx.extensions());
+        let refuse = |error| self.refuse(arrival, error);
         if request.payload.format() == CodecFormat::Json {
             let message = request.ctx.path().and_then(|path| message_of(path.rsplit('/').next()?));
             let Some(message) = message else { return next.run(request).await };
@@ -99,20 +95,9 @@ impl Interceptor for JsonRequests {
 }
 
 impl JsonRequests {
-    fn refuse(
-        &self,
-        request_id: &str,
-        line: Option<HasLine>,
-        caller: Option<AdmittedCaller>,
-        error: Error,
-    ) -> ConnectError {
-        if let Some(line) = line {
-            line.set();
-        }
-        let mut entry = AccessLogEntry::start(Some(request_id), None, None, Span::none());
-        if let Some(caller) = caller {
-            entry.audit_refusal(self.audit.as_ref(), caller);
-        }
+    fn refuse(&self, arrival: Arc<Arrival>, error: Error) -> ConnectError {
+        let mut entry = AccessLogEntry::start(&self.log, arrival, None, None, Span::none());
+        entry.audit_refusal();
         let failed = errors::to_connect(&error, None);
         entry.end(&Err(error));
         failed

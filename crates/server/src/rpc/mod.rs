@@ -22,8 +22,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::{Instrument, Span};
 
 use crate::{
-    access_log::{AccessLogEntry, HasLine},
-    audit::AuditLog,
+    access_log::{AccessLog, AccessLogEntry, Arrival},
     auth::{AdmittedCaller, Authenticator},
     protocol::{
         CreateAccessTokenRequest, CreateAccessTokenResponse,
@@ -41,7 +40,7 @@ use crate::{
     telemetry::spans,
 };
 use errors::KindMapping;
-use metadata::{ATTEMPTS, MERCHANT_ID, REPLAYED, REQUEST_ID, TRACEPARENT};
+use metadata::{ATTEMPTS, MERCHANT_ID, REPLAYED, TRACEPARENT};
 use response::ExpiresIn;
 use session::{Members, SessionResponse};
 
@@ -97,18 +96,18 @@ pub(crate) struct TokenService {
     engine: Arc<Engine<Transport>>,
     authenticator: Arc<ArcSwap<Authenticator>>,
     permits: Semaphore,
-    audit: Option<Arc<AuditLog>>,
+    log: Arc<AccessLog>,
 }
 
 impl TokenService {
-    /// A service over this engine for these callers, with its calls in this audit log.
+    /// A service over this engine for these callers, with its calls in this log.
     pub(crate) fn new(
         engine: Arc<Engine<Transport>>,
         authenticator: Arc<ArcSwap<Authenticator>>,
-        audit: Option<Arc<AuditLog>>,
+        log: Arc<AccessLog>,
     ) -> Self {
         let permits = Semaphore::new(engine.settings().limits.max_callers);
-        Self { engine, authenticator, permits, audit }
+        Self { engine, authenticator, permits, log }
     }
 
     async fn create(
@@ -131,7 +130,7 @@ impl TokenService {
         };
         let (result, entry) = self.traced(context, asked).await;
         respond(
-            &result,
+            result,
             &entry,
             |issued| Ok(response::success(reference, issued, package.expires_in())),
             |status, error| response::refusal(reference, status, error, &entry.report),
@@ -220,9 +219,9 @@ impl TokenService {
         let (result, entry) = self.traced(context, asked).await;
         let connector = entry.report.connector.unwrap_or_default();
         respond(
-            &result,
+            result,
             &entry,
-            |issued| Ok(answer(connector, issued)?.with_token(reference, issued)),
+            |issued| Ok(answer(connector, &issued)?.with_token(reference, &issued)),
             |status, error| session::refused(reference, status, error, &entry.report),
         )
     }
@@ -249,18 +248,20 @@ impl TokenService {
         asked: Asked<'_>,
         span: Span,
     ) -> (Result<IssuedToken, Error>, AccessLogEntry) {
-        let [request_id, merchant_id, traceparent] =
-            [&REQUEST_ID, &MERCHANT_ID, &TRACEPARENT].map(|name| metadata::text(context, name));
-        HasLine::note(context.extensions());
-        let mut entry = AccessLogEntry::start(request_id, merchant_id, traceparent, span);
-        let caller = self.caller(context);
+        let [merchant_id, traceparent] = [&MERCHANT_ID, &TRACEPARENT].map(|name| metadata::text(context, name));
+        let arrival = Arrival::of(context.extensions());
+        let caller = self.caller(context, &arrival);
+        let mut entry = AccessLogEntry::start(&self.log, arrival, merchant_id, traceparent, span);
         let result = match (self.permits.try_acquire(), caller) {
             (Ok(_permit), Ok(caller)) => {
                 entry.caller = caller;
-                self.audited(context, asked, &mut entry).await
+                match entry.begin_audit(asked.reference).await {
+                    Ok(()) => self.checked(context, asked, &mut entry).await,
+                    Err(error) => Err(error),
+                }
             }
-            (Err(_), Ok(caller)) => {
-                entry.audit_refusal(self.audit.as_ref(), AdmittedCaller(caller));
+            (Err(_), Ok(_)) => {
+                entry.audit_refusal();
                 Err(Error::new(Kind::Overloaded, "too many calls are under way"))
             }
             (_, Err(error)) => Err(error),
@@ -270,27 +271,14 @@ impl TokenService {
     }
 
     /// The caller that the listener admitted. A stranger gets the reason.
-    fn caller(&self, context: &RequestContext) -> Result<Option<Arc<str>>, Error> {
-        match context.extensions().get::<AdmittedCaller>() {
-            Some(admitted) => Ok(admitted.0.clone()),
+    fn caller(&self, context: &RequestContext, arrival: &Arrival) -> Result<Option<Arc<str>>, Error> {
+        match &arrival.caller {
+            Some(AdmittedCaller(caller)) => Ok(caller.clone()),
             None => {
                 let presented = metadata::presented(context.headers(), context.extensions());
                 self.authenticator.load().authenticate(&presented)
             }
         }
-    }
-
-    /// The call of an admitted caller, where it can have a line in the audit log.
-    async fn audited(
-        &self,
-        context: &RequestContext,
-        asked: Asked<'_>,
-        entry: &mut AccessLogEntry,
-    ) -> Result<IssuedToken, Error> {
-        if let Some(audit) = &self.audit {
-            entry.begin_audit(audit, asked.reference).await?;
-        }
-        self.checked(context, asked, entry).await
     }
 
     /// The call of an admitted caller.
@@ -382,20 +370,21 @@ fn record(span: &Span, result: &Result<IssuedToken, Error>) {
 
 /// The response for a token or a connector's refusal, the error for everything else.
 fn respond<R>(
-    result: &Result<IssuedToken, Error>,
+    result: Result<IssuedToken, Error>,
     entry: &AccessLogEntry,
-    token: impl FnOnce(&IssuedToken) -> Result<R, Error>,
+    token: impl FnOnce(IssuedToken) -> Result<R, Error>,
     refusal: impl FnOnce(OperationStatus, &Error) -> R,
 ) -> ServiceResult<R> {
+    let retry_after = result.as_ref().err().and_then(errors::retry_after);
     let message = match result {
         Ok(issued) => token(issued).map_err(|error| errors::to_connect(&error, entry.report.connector))?,
         Err(error) => match errors::mapping(error.kind) {
-            KindMapping::Status(status) => refusal(status, error),
+            KindMapping::Status(status) => refusal(status, &error),
             KindMapping::Code(_) => {
-                let mut failed = errors::to_connect(error, entry.report.connector);
+                let mut failed = errors::to_connect(&error, entry.report.connector);
                 failed.response_headers_mut().insert(&ATTEMPTS, entry.report.attempts.into());
                 // A gRPC client with a retry policy waits so long before its next attempt (gRFC A6).
-                if let Some(delay) = error.retry_after.and_then(|_| errors::retry_after(error)) {
+                if let Some(delay) = error.retry_after.and(retry_after) {
                     let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
                     failed.trailers_mut().insert("grpc-retry-pushback-ms", milliseconds.into());
                 }
@@ -408,7 +397,7 @@ fn respond<R>(
     if entry.report.replayed {
         response.headers.insert(&REPLAYED, HeaderValue::from_static("true"));
     }
-    if let Some(delay) = result.as_ref().err().and_then(errors::retry_after) {
+    if let Some(delay) = retry_after {
         response.headers.insert(header::RETRY_AFTER, delay.as_secs().into());
     }
     Ok(response)

@@ -21,32 +21,33 @@ pub(crate) enum ExpiresIn {
 }
 
 /// The response with a token.
-pub(crate) fn success(reference: &str, issued: &IssuedToken, expires_in: ExpiresIn) -> CreateAccessTokenResponse {
-    let token = &issued.token;
+pub(crate) fn success(reference: &str, issued: IssuedToken, expires_in: ExpiresIn) -> CreateAccessTokenResponse {
+    let lifetime_seconds = issued.lifetime_seconds();
+    let token = issued.token;
     CreateAccessTokenResponse {
         access_token: text(&token.value).into(),
-        token_type: token.token_type.clone(),
+        token_type: token.token_type,
         expires_in_seconds: match expires_in {
             ExpiresIn::UnixTime => issued.expires_at,
-            ExpiresIn::Duration => issued.lifetime_seconds(),
+            ExpiresIn::Duration => lifetime_seconds,
         },
         status: OperationStatus::SUCCESS.into(),
         status_code: u32::from(issued.status),
         merchant_access_token_id: reference.into(),
         audience: audience(issued.audience).into(),
         grant: issued.grant.into(),
-        scopes: token.scopes.clone(),
+        scopes: token.scopes,
         client_parameters: token
             .client_parameters
-            .iter()
-            .map(|(name, value)| (name.clone().into_owned(), value.clone()))
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value))
             .collect(),
-        lifetime_seconds: issued.lifetime_seconds(),
+        lifetime_seconds,
         expires_at: issued.expires_at,
         server_parameters: token
             .server_parameters
-            .iter()
-            .map(|(name, value)| (name.clone().into_owned(), text(value)))
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), text(&value)))
             .collect(),
         ..Default::default()
     }
