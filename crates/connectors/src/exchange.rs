@@ -52,13 +52,16 @@ impl Nonce {
     pub fn uuid(&self) -> String {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.0;
         let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
+        let digits = hex::encode([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]);
         let mut uuid = String::with_capacity(36);
-        for (at, byte) in [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p].into_iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                uuid.push('-');
-            }
-            uuid.extend([byte >> 4, byte & 0x0f].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+        let mut rest = digits.as_str();
+        for length in [8, 4, 4, 4] {
+            let (group, others) = rest.split_at(length);
+            uuid.push_str(group);
+            uuid.push('-');
+            rest = others;
         }
+        uuid.push_str(rest);
         uuid
     }
 
@@ -292,6 +295,10 @@ fn digest(parts: &[&[u8]], max: usize) -> String {
 /// before they take it apart, and some do it twice. So encoded slashes and backslashes divide segments
 /// too, and the tabs and line ends that the standard drops are dropped.
 fn folds(path: &str) -> bool {
+    // Most paths have nothing that could be such a segment.
+    if !path.bytes().any(|byte| matches!(byte, b'.' | b'%')) {
+        return false;
+    }
     let mut path = Cow::Borrowed(path.split(['?', '#']).next().unwrap_or_default());
     for _ in 0..3 {
         if path.contains('%') {

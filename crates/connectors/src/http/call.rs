@@ -90,7 +90,8 @@ impl Call {
     /// `Authorization: Basic` (RFC 7617 section 2): the two are joined as they are.
     #[must_use]
     pub fn basic(self, user: &str, password: &str) -> Self {
-        self.put(header::AUTHORIZATION, &format!("Basic {}", base64(format!("{user}:{password}"))), Sensitivity::Secret)
+        let credentials = base64([user, ":", password].concat());
+        self.put(header::AUTHORIZATION, &["Basic ", &credentials].concat(), Sensitivity::Secret)
     }
 
     /// The body as JSON.

@@ -61,7 +61,8 @@ fn check_power(name: &str, value: &str, request: &TokenRequest) -> Result<()> {
 fn check_characters(name: &str, value: &str, described: Option<&ClientParameter>) -> Result<()> {
     let is_document = described.is_some_and(|known| known.document);
     let allowed = |c: char| !c.is_control() || is_document && matches!(c, '\n' | '\r' | '\t');
-    if value.chars().all(allowed) {
+    let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain || value.chars().all(allowed) {
         return Ok(());
     }
     Err(Error::bad_reply(format!("the connector's answer has control characters in a value for clients: {name}")))

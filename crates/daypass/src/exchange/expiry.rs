@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use connectors::{Audience, Error, Expiry, Lifetime, Reply, Timestamp, Token};
+use http::{HeaderValue, header};
 
 use crate::{clock::Clock, issued::IssuedToken, request::validated::TokenRequest};
 
@@ -20,19 +21,24 @@ const A_YEAR_MS: i64 = 366 * 24 * 3600 * 1000;
 const SLACK_MS: i64 = 10 * 60 * 1000;
 
 /// The facts of the last reply that the expiry depends on.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct LastReply {
     status: u16,
-    /// The connector's clock (RFC 9110 section 6.6.1).
-    date: Option<Timestamp>,
+    /// The connector's clock: the reply's `Date`.
+    date: Option<HeaderValue>,
     /// When the call's first attempt was sent, on the monotonic clock.
     first_sent: Duration,
 }
 
 impl LastReply {
     pub(super) fn of(reply: &Reply, first_sent: Duration) -> Self {
-        let date = reply.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
-        Self { status: reply.status, date: date.and_then(timestamp), first_sent }
+        Self { status: reply.status, date: reply.headers.get(header::DATE).cloned(), first_sent }
+    }
+
+    /// The connector's clock (RFC 9110 section 6.6.1).
+    fn date(&self) -> Option<Timestamp> {
+        let date = httpdate::parse_http_date(self.date.as_ref()?.to_str().ok()?).ok()?;
+        timestamp(date)
     }
 }
 
@@ -61,7 +67,7 @@ impl From<Unusable> for Error {
 pub(super) fn issue(
     mut token: Token,
     request: &TokenRequest,
-    last_reply: Option<LastReply>,
+    last_reply: Option<&LastReply>,
     age: Duration,
     clock: &dyn Clock,
 ) -> Result<IssuedToken, Unusable> {
@@ -102,7 +108,7 @@ fn most_ms(lifetime: Lifetime) -> i64 {
 /// The milliseconds that are left of one end; `None` where it is no end.
 fn left_of(
     end: Expiry,
-    last_reply: Option<LastReply>,
+    last_reply: Option<&LastReply>,
     age: Duration,
     now: Timestamp,
     elapsed: Duration,
@@ -123,9 +129,9 @@ fn left_of(
 
 /// The time until a moment by the connector's own clock, whose `Date` was set after the call was
 /// sent.
-fn left_by_date(moment: Timestamp, last: LastReply, elapsed: Duration) -> Option<i64> {
+fn left_by_date(moment: Timestamp, last: &LastReply, elapsed: Duration) -> Option<i64> {
     let since_sent = milliseconds(elapsed.saturating_sub(last.first_sent));
-    Some(moment.as_millisecond() - last.date?.as_millisecond() - DATE_ROUNDING_MS - since_sent)
+    Some(moment.as_millisecond() - last.date()?.as_millisecond() - DATE_ROUNDING_MS - since_sent)
 }
 
 fn timestamp(date: SystemTime) -> Option<Timestamp> {

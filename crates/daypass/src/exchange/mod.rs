@@ -112,7 +112,7 @@ impl<V: HttpSend> Exchanger<V> {
         let age = issuance.age;
         let token = self.converse(&mut running, issuance).await;
         let (result, outcome) = match token {
-            Ok(token) => match expiry::issue(token, request, running.last_reply, age, &*self.clock) {
+            Ok(token) => match expiry::issue(token, request, running.last_reply.as_ref(), age, &*self.clock) {
                 Ok(issued) => (Ok(issued), Outcome::Issued),
                 Err(Unusable::Ended) => (Err(Unusable::Ended.into()), Outcome::Ended),
                 Err(unusable) => (Err(unusable.into()), Outcome::Unreadable),

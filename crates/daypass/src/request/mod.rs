@@ -17,7 +17,7 @@ pub(crate) mod validated;
 
 use std::time::Duration;
 
-use connectors::{Error, FieldViolation, Kind, Registration, Result};
+use connectors::{CONNECTORS, Error, FieldViolation, Kind, Registration, Result};
 
 use crate::request::{
     connector_id::{Availability, availability, canonical_id},
@@ -72,25 +72,34 @@ impl IncomingRequest<'_> {
         let Some((first_field, first)) = names.next() else {
             return Err(Error::invalid("connector", "name one in the body or in the x-connector header"));
         };
-        let id = canonical_id(first);
-        let registration = match availability(&id) {
-            Availability::Available(registration) => registration,
-            Availability::Unavailable(why) => {
-                return Err(Error::new(
-                    Kind::UnsupportedGrant,
-                    format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
-                ));
-            }
-            Availability::Unknown => return Err(unknown_connector(first_field)),
-        };
+        let registration = registered(first, first_field)?;
+        let id = registration.meta.id;
         for (field, other) in names {
             // The spelling rarely differs in more than its case.
-            if !other.eq_ignore_ascii_case(&id) && canonical_id(other) != id {
+            if !other.eq_ignore_ascii_case(id) && canonical_id(other) != id {
                 let description = format!("{first_field} and {field} name different connectors; they must agree");
                 return Err(Error::invalid(field, description));
             }
         }
         Ok(registration)
+    }
+}
+
+/// The connector of this name.
+fn registered(name: &str, field: &str) -> Result<&'static Registration> {
+    // The spelling rarely differs in more than its case.
+    let mut all = CONNECTORS.iter();
+    if let Some(registration) = all.find(|registration| registration.meta.id.eq_ignore_ascii_case(name)) {
+        return Ok(registration);
+    }
+    let id = canonical_id(name);
+    match availability(&id) {
+        Availability::Available(registration) => Ok(registration),
+        Availability::Unavailable(why) => Err(Error::new(
+            Kind::UnsupportedGrant,
+            format!("{id} gives no tokens: {why}; `daypass connectors` lists those that do"),
+        )),
+        Availability::Unknown => Err(unknown_connector(field)),
     }
 }
 
