@@ -6,10 +6,6 @@ use std::net::SocketAddr;
 use buffa_types::google::protobuf::StringValue;
 use bytes::Bytes;
 use connectrpc::{ConnectError, ConnectRpcService, RequestContext, Response, Router, ServiceRequest, ServiceResult};
-use daypass_server::protocol::{
-    CreateAccessTokenRequest, CreateAccessTokenResponse,
-    ucs::v2::{self, MerchantAuthenticationService, MerchantAuthenticationServiceExt, OperationStatus},
-};
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -17,6 +13,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
     service::TowerToHyperService,
+};
+use protocol::{
+    CreateAccessTokenRequest, CreateAccessTokenResponse,
+    ucs::v2::{self, MerchantAuthenticationService, MerchantAuthenticationServiceExt, OperationStatus},
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;

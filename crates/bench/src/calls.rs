@@ -8,15 +8,15 @@ use connectrpc::{
     Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass_server::protocol::{
-    CreateAccessTokenRequest,
-    ucs::v2::{Connector, MerchantAuthenticationServiceClient, OperationStatus},
-};
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
+};
+use protocol::{
+    CreateAccessTokenRequest,
+    ucs::v2::{Connector, MerchantAuthenticationServiceClient, OperationStatus},
 };
 
 use crate::{Result, vendor::COUNT_PATH};

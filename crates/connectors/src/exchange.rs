@@ -52,9 +52,11 @@ impl Nonce {
     pub fn uuid(&self) -> String {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.0;
         let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
-        let digits = hex::encode([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]);
+        let mut digits = [b'0'; 32];
+        // The space is as long as the digits are.
+        let _ = hex::encode_to_slice([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p], &mut digits);
         let mut uuid = String::with_capacity(36);
-        let mut rest = digits.as_str();
+        let mut rest = str::from_utf8(&digits).unwrap_or_default();
         for length in [8, 4, 4, 4] {
             let (group, others) = rest.split_at(length);
             uuid.push_str(group);

@@ -7,7 +7,7 @@ use connectors::{
 };
 use serde_json::{Value, json};
 
-use crate::protocol::ucs::v2::Connector;
+use protocol::ucs::v2::Connector;
 
 /// All connectors of the enum, in its order.
 pub(crate) fn all() -> impl Iterator<Item = Connector> {

@@ -21,7 +21,6 @@ pub mod metric_list;
 mod origin;
 mod pem;
 mod playground;
-pub mod protocol;
 mod recent_calls;
 mod reference;
 mod reload;

@@ -16,8 +16,16 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The reason for a person. A foreign name may be one that leads to this machine for a moment (DNS
 /// rebinding).
 pub(crate) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, allowed: &[String]) -> Result<(), &'static str> {
-    let host = authority(uri, headers).ok_or("the request names no host")?;
-    if !is_loopback(&host) && !allowed.iter().any(|name| name.eq_ignore_ascii_case(host.host())) {
+    let sent;
+    let host = match uri.authority() {
+        Some(host) => host,
+        None => {
+            let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+            sent = host.ok_or("the request names no host")?;
+            &sent
+        }
+    };
+    if !is_loopback(host) && !allowed.iter().any(|name| name.eq_ignore_ascii_case(host.host())) {
         return Err("this port answers to localhost, 127.0.0.1 and [::1] only, and to the names in allowed_hosts");
     }
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
@@ -34,12 +42,6 @@ pub(crate) fn check(method: &Method, uri: &Uri, headers: &HeaderMap, allowed: &[
         (_, Some("navigate")) if *method == Method::GET => Ok(()),
         _ => Err("a page of another site may not call this service"),
     }
-}
-
-/// The host and port that the request was sent to.
-fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    let sent = || headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    uri.authority().cloned().or_else(sent)
 }
 
 fn is_loopback(authority: &Authority) -> bool {

@@ -23,7 +23,6 @@ use crate::{
     listen::{self, Admission, BindError, Listener},
     live::{Live, LiveError},
     playground::{self, Playground},
-    protocol,
     reload::{self, Source},
     rpc::{TokenService, json_request::JsonRequests},
     signals::Hangups,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::common::{TestServer, TokenRequest, code};
 use connectrpc::{CodecFormat, ErrorCode, Protocol};
-use daypass_server::protocol::ucs::v2::{Connector, OperationStatus, TokenAudience};
+use protocol::ucs::v2::{Connector, OperationStatus, TokenAudience};
 use serde_json::{Value, json};
 
 fn now() -> i64 {

@@ -10,7 +10,7 @@ use connectrpc::{
     CodecFormat, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, SharedHttp2Connection},
 };
-use daypass_server::protocol::{
+use protocol::{
     CreateAccessTokenRequest,
     ucs::v2::{Connector, MerchantAuthenticationServiceClient},
 };

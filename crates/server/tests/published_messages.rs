@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use buffa_descriptor::{DescriptorPool, FieldKind, SingularKind};
-use daypass_server::protocol::DESCRIPTORS;
+use protocol::DESCRIPTORS;
 
 type Numbered = BTreeMap<String, String>;
 

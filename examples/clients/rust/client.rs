@@ -1,7 +1,7 @@
 //! A day pass over gRPC with Rust's connectrpc: deadline, retries, and errors that are read.
 //!
 //! `cargo run -p daypass-server --example client`. In a program of your own, `connectrpc-build` makes the same types from
-//! `proto/`, as `crates/server/build.rs` does.
+//! `proto/`, as `crates/protocol/build.rs` does.
 
 #![expect(clippy::print_stdout, reason = "the result of the program")]
 
@@ -13,7 +13,7 @@ use connectrpc::{
     ConnectError, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass_server::protocol::{
+use protocol::{
     CreateAccessTokenRequest,
     ucs::v2::{Connector, MerchantAuthenticationServiceClient, OperationStatus},
 };

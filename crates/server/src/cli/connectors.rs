@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use connectors::{Audience, CredentialField, DefaultWhen, Grant, InputKind, Meta, Scopes, find};
+use protocol::ucs::v2::Connector;
 use serde_json::{Map, Value};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     names::ConnectorParser,
     print::{print_line, print_wrapped},
 };
-use crate::{connector_docs, connector_list, protocol::ucs::v2::Connector};
+use crate::{connector_docs, connector_list};
 
 /// List every connector and its grants, or explain one
 #[derive(clap::Args)]

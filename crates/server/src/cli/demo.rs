@@ -10,6 +10,10 @@ use connectrpc::{
     client::{CallOptions, ClientConfig, HttpClient},
 };
 use daypass::{ConnectSettings, Egress, HttpSend, Transport};
+use protocol::{
+    CreateAccessTokenRequest, CreateAccessTokenResponse,
+    ucs::v2::{Connector, MerchantAuthenticationServiceClient, OperationStatus, TokenAudience},
+};
 use sandbox::{ClientCall, ClientToken, Sandbox};
 use tokio::time::Instant;
 
@@ -17,10 +21,6 @@ use super::{embedded_sandbox, failure::Failure, print::print_line};
 use crate::{
     config::Config,
     logs,
-    protocol::{
-        CreateAccessTokenRequest, CreateAccessTokenResponse,
-        ucs::v2::{Connector, MerchantAuthenticationServiceClient, OperationStatus, TokenAudience},
-    },
     server::{Server, ServerError},
     signals,
 };

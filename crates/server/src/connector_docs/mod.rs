@@ -9,10 +9,11 @@ use connectors::{
     Audience, CONNECTORS, DefaultWhen, Grant, Host, Lifetime, Meta, Metadata, MintingEndsEarlier, Mode, Scopes,
     UNAVAILABLE,
 };
+use protocol::ucs::v2::Connector;
 use sandbox::FakeVendor;
 use serde_json::{Map, Value};
 
-use crate::{log_fields, metric_list, protocol::ucs::v2::Connector, reference};
+use crate::{log_fields, metric_list, reference};
 
 mod evidence;
 

@@ -24,7 +24,6 @@ use super::{
 use crate::{
     access_log::{AccessLog, AccessLogEntry, Arrival},
     playground::{Handled, Playground},
-    protocol,
     rpc::metadata::REQUEST_ID,
 };
 

@@ -47,7 +47,7 @@ pub(super) fn connectors(sandbox: SocketAddr) -> Bytes {
     list.to_string().into()
 }
 
-fn with_examples(connector: crate::protocol::ucs::v2::Connector) -> Option<Value> {
+fn with_examples(connector: protocol::ucs::v2::Connector) -> Option<Value> {
     let fake = sandbox::fake_vendor(&connector_list::id(connector))?;
     let mut row = connector_list::describe(connector);
     let members = row.as_object_mut()?;

@@ -9,7 +9,7 @@ use connectors::{Error, FieldViolation, Kind};
 use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
 use serde::Serialize;
 
-use crate::protocol::{
+use protocol::{
     google::rpc::{self, bad_request},
     ucs::v2::OperationStatus,
 };

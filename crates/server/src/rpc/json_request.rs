@@ -12,49 +12,15 @@ use connectrpc::{
     CodecFormat, ConnectError, ErrorCode, Interceptor,
     interceptor::{Next, UnaryRequest, UnaryResponse},
 };
+use protocol::{
+    json_fields::{Field, Form, Message, message_of},
+    ucs::v2::Connector,
+};
 use serde_json::{Map, Value};
 use tracing::Span;
 
 use super::errors;
-use crate::{
-    access_log::{AccessLog, AccessLogEntry, Arrival},
-    protocol::ucs::{self, v2::Connector},
-};
-
-/// A request message in JSON. The build script makes the table of all of them.
-struct Message {
-    fields: &'static [Field],
-}
-
-/// A field of a request in JSON.
-struct Field {
-    name: &'static str,
-    /// The other spelling of the name, which protobuf's JSON mapping demands.
-    camel_case: &'static str,
-    list: bool,
-    form: Form,
-}
-
-/// The form of a field's value.
-enum Form {
-    Text,
-    /// A text, or `{"value": "…"}`, the form in which existing clients write secrets.
-    Secret,
-    /// The same of a JSON text, which may also be the object itself.
-    JsonText,
-    /// A name of an enum in any case, or its number. The function says whether there is such a name.
-    Enum(fn(&str) -> bool),
-    Flag,
-    Integer,
-    /// An object of texts.
-    Texts,
-    Message(&'static Message),
-    /// A value that nobody reads, whatever it is.
-    Unread,
-}
-
-// The table: a `static` for each message, and `message_of` from a method's name.
-include!(concat!(env!("OUT_DIR"), "/json_fields.rs"));
+use crate::access_log::{AccessLog, AccessLogEntry, Arrival};
 
 /// Most characters of an unknown field's name in an error.
 const MAX_NAME_CHARS: usize = 64;
@@ -289,7 +255,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::CreateAccessTokenRequest;
+    use protocol::CreateAccessTokenRequest;
 
     fn decoders_form(json: &[u8]) -> Result<Option<Bytes>, Error> {
         super::decoders_form(message_of("CreateAccessToken").unwrap(), json)

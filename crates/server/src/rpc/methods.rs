@@ -4,7 +4,7 @@
 use connectrpc::{RequestContext, ServiceRequest, ServiceResult};
 
 use super::{Package, TokenService};
-use crate::protocol::{
+use protocol::{
     CreateAccessTokenRequest, CreateAccessTokenResponse, types,
     ucs::v2::{
         self, MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest,

@@ -18,25 +18,25 @@ use connectors::{Error, Kind, Nonce};
 use connectrpc::{Protocol, RequestContext, Response, ServiceRequest, ServiceResult};
 use daypass::{Engine, IncomingRequest, IssuedToken, Transport, random};
 use http::{HeaderValue, header};
+use protocol::{
+    CreateAccessTokenRequest, CreateAccessTokenResponse,
+    ucs::v2::{
+        Connector, MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest,
+        MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse as ClientResponse,
+        MerchantAuthenticationServiceCreateSdkSessionTokenRequest as EarlierClientRequest,
+        MerchantAuthenticationServiceCreateSdkSessionTokenResponse as EarlierClientResponse,
+        MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenRequest as ServerRequest,
+        MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenResponse as ServerResponse,
+        MerchantAuthenticationServiceCreateSessionTokenRequest as EarlierServerRequest,
+        MerchantAuthenticationServiceCreateSessionTokenResponse as EarlierServerResponse, OperationStatus,
+    },
+};
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::{Instrument, Span};
 
 use crate::{
     access_log::{AccessLog, AccessLogEntry, Arrival},
     auth::{AdmittedCaller, Authenticator},
-    protocol::{
-        CreateAccessTokenRequest, CreateAccessTokenResponse,
-        ucs::v2::{
-            Connector, MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest,
-            MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse as ClientResponse,
-            MerchantAuthenticationServiceCreateSdkSessionTokenRequest as EarlierClientRequest,
-            MerchantAuthenticationServiceCreateSdkSessionTokenResponse as EarlierClientResponse,
-            MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenRequest as ServerRequest,
-            MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenResponse as ServerResponse,
-            MerchantAuthenticationServiceCreateSessionTokenRequest as EarlierServerRequest,
-            MerchantAuthenticationServiceCreateSessionTokenResponse as EarlierServerResponse, OperationStatus,
-        },
-    },
     telemetry::spans,
 };
 use errors::KindMapping;

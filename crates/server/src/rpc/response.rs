@@ -6,7 +6,7 @@ use connectors::{Audience, Error, Kind, Secret};
 use daypass::{CallReport, IssuedToken};
 
 use super::errors;
-use crate::protocol::{
+use protocol::{
     CreateAccessTokenResponse,
     ucs::v2::{ConnectorErrorDetails, ErrorInfo, OperationStatus, TokenAudience, UnifiedErrorDetails},
 };

@@ -15,7 +15,7 @@ use connectrpc::{
     CodecFormat, ConnectError, ErrorCode, Protocol,
     client::{CallOptions, ClientConfig, HttpClient},
 };
-use daypass_server::protocol::{
+use protocol::{
     CreateAccessTokenRequest, CreateAccessTokenResponse,
     ucs::v2::{Connector, MerchantAuthenticationServiceClient},
 };

@@ -1,7 +1,7 @@
 //! Clients: calls that a token allows, calls that it does not allow, and its end.
 
 use connectors::Audience;
-use daypass_server::protocol::CreateAccessTokenResponse;
+use protocol::CreateAccessTokenResponse;
 use sandbox::{ClientCall, ClientToken};
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use connectors::{Audience, DefaultWhen};
 use connectrpc::{ConnectError, ErrorCode};
-use daypass_server::protocol::ucs::v2::OperationStatus;
+use protocol::ucs::v2::OperationStatus;
 use serde_json::Map;
 
 use super::{GrantCase, grant_cases};

@@ -11,7 +11,7 @@ mod tokens;
 
 use buffa::Enumeration as _;
 use connectors::{Audience, CONNECTORS, Grant, InputKind, Meta};
-use daypass_server::protocol::ucs::v2::Connector;
+use protocol::ucs::v2::Connector;
 use sandbox::FakeVendor;
 use serde_json::{Map, Value, json};
 

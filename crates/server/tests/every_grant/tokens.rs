@@ -6,7 +6,7 @@ use std::{
 };
 
 use connectors::{Audience, DefaultWhen, Lifetime};
-use daypass_server::protocol::ucs::v2::{OperationStatus, TokenAudience};
+use protocol::ucs::v2::{OperationStatus, TokenAudience};
 
 use super::grant_cases;
 use crate::common::TestServer;

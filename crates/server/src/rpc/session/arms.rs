@@ -4,22 +4,19 @@ use buffa_types::google::protobuf::StringValue;
 use connectors::{Error, Kind as Fault};
 use connectrpc::RequestContext;
 use daypass::IssuedToken;
+use protocol::ucs::v2::{
+    self,
+    __buffa::oneof::{
+        authenticator_connector_specific_client_authentication_response::Connector as Link,
+        client_authentication_token_data::SdkType, connector_specific_client_authentication_response::Connector as Arm,
+    },
+    AuthenticatorConnectorSpecificClientAuthenticationResponse, ConnectorSpecificClientAuthenticationResponse,
+    PaypalClientAuthenticationResponse, PaypalFlow, PaypalTransactionInfo, PlaidClientAuthenticationResponse,
+    SdkNextAction,
+};
 
 use super::members::Members;
-use crate::{
-    protocol::ucs::v2::{
-        self,
-        __buffa::oneof::{
-            authenticator_connector_specific_client_authentication_response::Connector as Link,
-            client_authentication_token_data::SdkType,
-            connector_specific_client_authentication_response::Connector as Arm,
-        },
-        AuthenticatorConnectorSpecificClientAuthenticationResponse, ConnectorSpecificClientAuthenticationResponse,
-        PaypalClientAuthenticationResponse, PaypalFlow, PaypalTransactionInfo, PlaidClientAuthenticationResponse,
-        SdkNextAction,
-    },
-    rpc::metadata,
-};
+use crate::rpc::metadata;
 
 /// The arm of a connector.
 ///

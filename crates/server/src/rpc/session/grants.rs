@@ -3,9 +3,7 @@
 use connectors::{Audience, Error, Kind as Fault, Meta};
 
 use super::members::Kind;
-use crate::protocol::ucs::v2::PaymentMethodType::{
-    self as Method, APPLE_PAY, CREDIT, DEBIT, GOOGLE_PAY, IDEAL, PAY_PAL,
-};
+use protocol::ucs::v2::PaymentMethodType::{self as Method, APPLE_PAY, CREDIT, DEBIT, GOOGLE_PAY, IDEAL, PAY_PAL};
 
 /// How the connector is told that one payment method is wanted.
 #[derive(Clone, Copy)]

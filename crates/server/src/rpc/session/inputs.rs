@@ -362,7 +362,7 @@ fn origin(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ucs::v2::MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest;
+    use protocol::ucs::v2::MerchantAuthenticationServiceCreateClientAuthenticationTokenRequest as ClientRequest;
 
     fn members(request: &Value) -> Members {
         Members::of_client(serde_json::from_value::<ClientRequest>(request.clone()).unwrap())

@@ -3,7 +3,7 @@
 use buffa::{EnumValue, Enumeration};
 use connectors::Error;
 
-use crate::protocol::ucs::v2::{
+use protocol::ucs::v2::{
     __buffa::oneof::{
         merchant_authentication_service_create_client_authentication_token_request::DomainContext as ClientContext,
         merchant_authentication_service_create_server_session_authentication_token_request::DomainContext as ServerContext,

@@ -2,19 +2,16 @@
 
 use connectors::Error;
 use daypass::{CallReport, IssuedToken};
+use protocol::ucs::v2::{
+    __buffa::oneof::session_token, ClientAuthenticationTokenData, ErrorInfo,
+    MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse as ClientResponse,
+    MerchantAuthenticationServiceCreateSdkSessionTokenResponse as EarlierClientResponse,
+    MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenResponse as ServerResponse,
+    MerchantAuthenticationServiceCreateSessionTokenResponse as EarlierServerResponse, OperationStatus, SessionToken,
+};
 
 use super::{arms, members::Members};
-use crate::{
-    protocol::ucs::v2::{
-        __buffa::oneof::session_token, ClientAuthenticationTokenData, ErrorInfo,
-        MerchantAuthenticationServiceCreateClientAuthenticationTokenResponse as ClientResponse,
-        MerchantAuthenticationServiceCreateSdkSessionTokenResponse as EarlierClientResponse,
-        MerchantAuthenticationServiceCreateServerSessionAuthenticationTokenResponse as ServerResponse,
-        MerchantAuthenticationServiceCreateSessionTokenResponse as EarlierServerResponse, OperationStatus,
-        SessionToken,
-    },
-    rpc::response,
-};
+use crate::rpc::response;
 
 /// A response whose common fields can be set: those of a token, and those of a refusal.
 pub(in crate::rpc) trait SessionResponse: Default {

@@ -1,5 +1,5 @@
-//! The fields of the request messages as a table, which `rpc::json_request` checks JSON against: made
-//! from the descriptors. Used by the build script.
+//! The fields of the request messages as a table, made from the descriptors for
+//! the module of the same name. Used by the build script.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -19,7 +19,7 @@ pub(crate) fn source(pool: &DescriptorPool) -> String {
         }
     }
     format!(
-        "{source}/// The request of a method, by the method's name.\nfn message_of(method: &str) -> \
+        "{source}/// The request of a method, by the method's name.\npub fn message_of(method: &str) -> \
          Option<&'static Message> {{\n    match method {{\n{methods}        _ => None,\n    }}\n}}\n"
     )
 }
