@@ -66,7 +66,14 @@ pub(crate) struct TokenCache {
 
 /// The key of a fetch. A caller that wants a new token must not receive a stored one: the freshness
 /// is in the key. So is what sets apart fetches of one place (see [`flight_key`]).
-type FlightKey = (StoreKey, Freshness, [u8; 32]);
+#[derive(Clone, PartialEq, Eq)]
+struct FlightKey(StoreKey, Freshness, [u8; 32]);
+
+impl std::hash::Hash for FlightKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 /// The cache's answer to one caller.
 pub(crate) struct Answer {
@@ -329,7 +336,7 @@ fn flight_key(query: &Query) -> FlightKey {
     } else if exchanges_secret(&query.request) {
         apart = query.keys.request;
     }
-    (query.keys.store_key(), query.freshness, apart)
+    FlightKey(query.keys.store_key(), query.freshness, apart)
 }
 
 /// The event of a call that waited for a fetch, in this role.

@@ -13,13 +13,15 @@ use std::{
 use tokio::{runtime::Handle, sync::watch};
 use tracing::{Instrument, instrument::Instrumented};
 
-/// The tasks that are running, by key.
+use crate::store::ByDigest;
+
+/// The tasks that are running, by key. The keys hash as store keys do.
 ///
 /// A task runs within its first waiter, which saves a wake-up on another thread. Where that one
 /// leaves, the task goes on by itself. Where it panics, its waiters wake without a result.
 pub(super) struct SingleFlight<K, T>(Arc<Mutex<Running<K, T>>>);
 
-type Running<K, T> = HashMap<K, watch::Receiver<Option<T>>>;
+type Running<K, T> = HashMap<K, watch::Receiver<Option<T>>, ByDigest>;
 
 impl<K, T> Default for SingleFlight<K, T> {
     fn default() -> Self {

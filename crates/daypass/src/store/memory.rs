@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use crate::{
     clock::Clock,
     store::{
-        Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey, StoredValue,
-        values::Values,
+        ByDigest, Fingerprint, Forgotten, LeaseOutcome, Owner, POLL_EVERY, Put, Store, StoreError, StoreKey,
+        StoredValue, values::Values,
     },
 };
 
@@ -23,13 +23,13 @@ const LEASE_TABLES: usize = 32;
 /// evicted.
 pub struct MemoryStore {
     values: Values,
-    /// Leases by the first byte of their key's digest.
+    /// Leases by the last byte of their key's digest.
     leases: [Mutex<Leases>; LEASE_TABLES],
     clock: Arc<dyn Clock>,
 }
 
 /// Each lease's owner, and its end on the monotonic clock.
-type Leases = HashMap<StoreKey, (Owner, Duration)>;
+type Leases = HashMap<StoreKey, (Owner, Duration), ByDigest>;
 
 impl MemoryStore {
     /// The memory for values where nothing else is configured, in MiB.
@@ -105,9 +105,10 @@ impl MemoryStore {
 
     /// The leases among which that of this key is. Their lock makes steps on the key atomic.
     fn leases(&self, key: &StoreKey) -> MutexGuard<'_, Leases> {
-        let [first, ..] = key.digest;
+        // The first bytes are the hash within the table: keys of one table must differ in them.
+        let [.., last] = key.digest;
         let [zeroth, ..] = &self.leases;
-        let table = self.leases.get(usize::from(first) % LEASE_TABLES).unwrap_or(zeroth);
+        let table = self.leases.get(usize::from(last) % LEASE_TABLES).unwrap_or(zeroth);
         table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

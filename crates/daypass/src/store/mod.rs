@@ -7,7 +7,10 @@ pub(crate) mod redis;
 mod remembered;
 mod values;
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasherDefault, Hasher},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -27,9 +30,30 @@ pub struct StoreKey {
 
 impl std::hash::Hash for StoreKey {
     /// Eight bytes of the digest are enough for a table: it is a keyed hash itself.
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         let [a, b, c, d, e, f, g, h, ..] = self.digest;
         state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+/// The hasher of tables by [`StoreKey`]: nobody without the key of the ring can choose digests that collide.
+pub(crate) type ByDigest = BuildHasherDefault<DigestHasher>;
+
+/// Takes the part of a digest as the hash.
+#[derive(Default)]
+pub(crate) struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write_u64(&mut self, part: u64) {
+        self.0 = part;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::{
     random,
-    store::{Fingerprint, StoreKey},
+    store::{ByDigest, Fingerprint, StoreKey},
 };
 
 /// Number of tables, each under a lock of its own.
@@ -31,7 +31,7 @@ pub(super) struct Values {
 
 #[derive(Default)]
 struct Table {
-    entries: IndexMap<StoreKey, Entry>,
+    entries: IndexMap<StoreKey, Entry, ByDigest>,
     /// Of all entries together.
     bytes: usize,
     /// How many times values were put or asked for.
@@ -103,8 +103,9 @@ impl Values {
     }
 
     fn table(&self, key: &StoreKey) -> MutexGuard<'_, Table> {
-        let [first, ..] = key.digest;
-        let at = usize::from(first) % TABLES;
+        // The first bytes are the hash within the table: keys of one table must differ in them.
+        let [.., last] = key.digest;
+        let at = usize::from(last) % TABLES;
         #[expect(clippy::indexing_slicing, reason = "there are as many tables")]
         lock(&self.tables[at])
     }
