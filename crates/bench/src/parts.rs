@@ -17,17 +17,17 @@ use crate::{
 /// The parts, and the most instructions that each may take: a quarter above what it took in
 /// BENCHMARKS.md.
 const PARTS: [(&str, u64); 11] = [
-    ("credentials header", 5_500),
-    ("paypal call", 17_500),
-    ("paypal reply", 18_000),
-    ("stripe call", 37_500),
-    ("stripe reply", 7_500),
-    ("adyen call", 23_500),
-    ("adyen reply", 10_500),
-    ("braintree call", 20_500),
-    ("braintree reply", 38_000),
-    ("seal", 6_700),
-    ("open", 7_000),
+    ("credentials header", 5_200),
+    ("paypal call", 12_000),
+    ("paypal reply", 14_000),
+    ("stripe call", 26_700),
+    ("stripe reply", 7_000),
+    ("adyen call", 21_600),
+    ("adyen reply", 10_200),
+    ("braintree call", 17_300),
+    ("braintree reply", 37_000),
+    ("seal", 4_700),
+    ("open", 5_300),
 ];
 
 /// The case and the credentials of each connector.

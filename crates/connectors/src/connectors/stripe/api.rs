@@ -120,7 +120,7 @@ pub(super) fn bracketed(form: FormBody, name: &str, value: &Value) -> Result<For
     let plain = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match value {
         Value::Object(members) => members.iter().try_fold(form, |form, (key, value)| match plain(key) {
-            true => bracketed(form, &format!("{name}[{key}]"), value),
+            true => bracketed(form, &[name, "[", key, "]"].concat(), value),
             false => Err(Error::invalid_input(name, "has a name with characters other than letters, digits and _")),
         }),
         Value::Array(items) => items
