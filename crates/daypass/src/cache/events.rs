@@ -19,7 +19,7 @@ pub(super) enum CacheEvent {
     Refresh,
     /// Credentials were refused, because the connector has just rejected them.
     RejectionRemembered,
-    /// A stored value could not be opened.
+    /// A stored value could not be opened. The last event: the table of counters ends with it.
     SealedValueRefused,
 }
 

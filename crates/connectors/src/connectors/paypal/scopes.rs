@@ -32,7 +32,7 @@ const SERVER_SCOPES: &[&str] = &[
 /// # Errors
 /// [`Kind::BadReply`] that says which scope is a server's.
 pub(super) fn check(scope: Option<&str>) -> Result<()> {
-    let scopes: Vec<&str> = scope.unwrap_or_default().split_ascii_whitespace().collect();
+    let scopes: Vec<&str> = scope.unwrap_or_default().split_whitespace().collect();
     if let Some(server) = SERVER_SCOPES.iter().find(|server| scopes.iter().any(|scope| is_below(scope, server))) {
         return Err(Error::bad_reply(format!("PayPal granted more than a browser may hold: {server}")));
     }
