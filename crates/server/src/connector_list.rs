@@ -5,9 +5,8 @@ use buffa::Enumeration as _;
 use connectors::{
     DefaultWhen, Grant, Input, InputKind, Lifetime, Meta, Mode, ModeShown, Scopes, Source, find, why_not,
 };
-use serde_json::{Value, json};
-
 use protocol::ucs::v2::Connector;
+use serde_json::{Value, json};
 
 /// All connectors of the enum, in its order.
 pub(crate) fn all() -> impl Iterator<Item = Connector> {

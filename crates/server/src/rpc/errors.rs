@@ -7,12 +7,11 @@ use buffa::Message;
 use buffa_types::google::protobuf::Duration as ProtoDuration;
 use connectors::{Error, FieldViolation, Kind};
 use connectrpc::{ConnectError, ErrorCode, ErrorDetail};
-use serde::Serialize;
-
 use protocol::{
     google::rpc::{self, bad_request},
     ucs::v2::OperationStatus,
 };
+use serde::Serialize;
 
 /// Most field violations in one error. With the two limits below, an error stays under 8 KiB of
 /// gRPC trailers, the default limit of clients. The trailers hold the message twice and the details

@@ -2,8 +2,6 @@
 //! through the traits of the protocol.
 
 use connectrpc::{RequestContext, ServiceRequest, ServiceResult};
-
-use super::{Package, TokenService};
 use protocol::{
     CreateAccessTokenRequest, CreateAccessTokenResponse, types,
     ucs::v2::{
@@ -17,6 +15,8 @@ use protocol::{
         MerchantAuthenticationServiceCreateSessionTokenResponse as EarlierServerResponse,
     },
 };
+
+use super::{Package, TokenService};
 
 #[expect(refining_impl_trait, reason = "the trait's own return type hides the message")]
 impl v2::MerchantAuthenticationService for TokenService {

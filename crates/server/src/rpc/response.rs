@@ -4,12 +4,12 @@
 use buffa_types::google::protobuf::StringValue;
 use connectors::{Audience, Error, Kind, Secret};
 use daypass::{CallReport, IssuedToken};
-
-use super::errors;
 use protocol::{
     CreateAccessTokenResponse,
     ucs::v2::{ConnectorErrorDetails, ErrorInfo, OperationStatus, TokenAudience, UnifiedErrorDetails},
 };
+
+use super::errors;
 
 /// The meaning of `expires_in_seconds`, which differs between the two packages.
 #[derive(Clone, Copy)]

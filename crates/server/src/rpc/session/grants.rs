@@ -1,9 +1,9 @@
 //! Which grant answers a session call, for each connector: data. Used by `inputs` and `arms`.
 
 use connectors::{Audience, Error, Kind as Fault, Meta};
+use protocol::ucs::v2::PaymentMethodType::{self as Method, APPLE_PAY, CREDIT, DEBIT, GOOGLE_PAY, IDEAL, PAY_PAL};
 
 use super::members::Kind;
-use protocol::ucs::v2::PaymentMethodType::{self as Method, APPLE_PAY, CREDIT, DEBIT, GOOGLE_PAY, IDEAL, PAY_PAL};
 
 /// How the connector is told that one payment method is wanted.
 #[derive(Clone, Copy)]

@@ -2,7 +2,6 @@
 
 use buffa::{EnumValue, Enumeration};
 use connectors::Error;
-
 use protocol::ucs::v2::{
     __buffa::oneof::{
         merchant_authentication_service_create_client_authentication_token_request::DomainContext as ClientContext,
