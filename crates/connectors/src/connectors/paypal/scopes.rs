@@ -71,6 +71,8 @@ mod tests {
             ("https://api.paypal.com/v1/payments/.*", false),
             ("https://uri.paypal.com/services/payments/refunds-policy/read", true),
             ("Braintree:Vault", false),
+            // Any blank divides scopes.
+            ("openid\u{a0}https://uri.paypal.com/services/payments/refund", false),
         ] {
             assert_eq!(check(Some(&format!("{ORDERS} {more}"))).is_ok(), allowed, "{more}");
         }
