@@ -20,7 +20,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::common::{HANGS, TestServer, TokenRequest, until};
 
@@ -190,21 +190,28 @@ async fn a_collector_in_trouble_changes_no_call() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("http://{}", silent.local_addr().unwrap());
     let vendor_url = vendor.serve(200, PAYPAL).await;
+    let mut troubles = JoinSet::new();
     for url in [refusing.serve(503, "busy").await, silent_url, "http://127.0.0.1:9".into()] {
-        let mut served = TestServer::start(
-            &[],
-            &[
-                ("DAYPASS_TELEMETRY__OTLP_ENDPOINT", &url),
-                ("DAYPASS_TELEMETRY__METRICS_INTERVAL_MS", "50"),
-                ("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", &vendor_url),
-            ],
-        );
-        for nth in 0..50 {
-            let request = TokenRequest { reference: format!("ref-{nth}"), ..request() };
-            tokio::time::timeout(HANGS, served.call(&request)).await.unwrap().unwrap();
-        }
-        let log = tokio::task::block_in_place(|| served.stop());
-        assert_eq!(log.matches("\"outcome\":\"SUCCESS\"").count(), 50, "{url}");
+        let vendor_url = vendor_url.clone();
+        troubles.spawn(async move {
+            let mut served = TestServer::start(
+                &[],
+                &[
+                    ("DAYPASS_TELEMETRY__OTLP_ENDPOINT", &url),
+                    ("DAYPASS_TELEMETRY__METRICS_INTERVAL_MS", "50"),
+                    ("DAYPASS_CONNECTORS__PAYPAL__TEST_BASE_URL", &vendor_url),
+                ],
+            );
+            for nth in 0..50 {
+                let request = TokenRequest { reference: format!("ref-{nth}"), ..request() };
+                tokio::time::timeout(HANGS, served.call(&request)).await.unwrap().unwrap();
+            }
+            let log = tokio::task::block_in_place(|| served.stop());
+            assert_eq!(log.matches("\"outcome\":\"SUCCESS\"").count(), 50, "{url}");
+        });
+    }
+    while let Some(done) = troubles.join_next().await {
+        done.unwrap();
     }
     until("the refusing collector was asked", async || !refusing.all().is_empty()).await;
 }

@@ -7,8 +7,9 @@ use std::{
 
 use super::{AMPLE, LITTLE, Tally, alone, for_each, in_body, kind, transport};
 use crate::fault_server::{Act, Authority, BlackHole, FaultServer, Front, refused};
-use crate::fixtures_as_calls::{Shared, one_each};
+use crate::fixtures_as_calls::{FixtureCall, Shared, one_each};
 use connectors::Kind;
+use tokio::task::JoinSet;
 
 /// The connection breaks before a request reaches the connector.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,54 +18,54 @@ async fn no_connection_is_unavailable_and_tried_again() {
     let authority = Authority::new();
     let transport = Shared::new(Duration::from_millis(800), Some(&authority.pem));
     let (hole, (nobody, _held)) = (BlackHole::start().await, refused());
-    let mut ways = vec![
-        ("refused".to_owned(), format!("http://{nobody}")),
-        ("black hole".to_owned(), format!("http://{}", hole.address)),
-        ("no such name".to_owned(), "https://nobody.invalid".to_owned()),
-    ];
     let mut servers = Vec::new();
-    for front in [Front::WrongName, Front::Expired, Front::SelfSigned, Front::StalledHandshake, Front::NotTls] {
-        let server = FaultServer::with_authority(front, &authority).await;
-        ways.push((format!("{front:?}"), server.base()));
-        servers.push(server);
+    for front in [Front::WrongName, Front::Expired, Front::SelfSigned, Front::NotTls, Front::StalledHandshake] {
+        servers.push((format!("{front:?}"), FaultServer::with_authority(front, &authority).await));
     }
-    let ways = Arc::new(ways);
-    for_each(one_each(), |_, fixture, _| {
-        let (tally, ways, transport) = (tally.clone(), ways.clone(), transport.clone());
-        async move {
-            let calls = ways.iter().map(|(what, base)| {
-                let (fixture, transport) = (&fixture, &transport);
-                async move { (what, alone(fixture, base, transport, AMPLE).await) }
-            });
-            for (what, outcome) in futures(calls).await {
-                tally.check(&fixture, &outcome, AMPLE, what);
-                if ["WrongName", "Expired", "SelfSigned"].contains(&what.as_str()) {
-                    // On a busy machine a handshake may take too long first.
-                    assert_eq!(kind(&outcome), Some(Kind::ConnectorNotTrusted), "{} {what}", fixture.name);
-                } else {
-                    assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", fixture.name);
-                    assert_eq!(outcome.report.attempts, 3, "{} {what}: nothing was sent, so it is safe", fixture.name);
-                }
-                let cause = outcome.result.err().unwrap().message;
-                assert!(cause.starts_with("no connection to the connector could be made: "), "{what}: {cause}");
-            }
-            // The same with a deadline that may come before the connection is made.
-            let calls = ways.iter().map(|(what, base)| {
-                let (fixture, transport) = (&fixture, &transport);
-                async move { (what, alone(fixture, base, transport, LITTLE).await) }
-            });
-            for (what, outcome) in futures(calls).await {
-                tally.check(&fixture, &outcome, LITTLE, what);
-                let fault = outcome.result.err().map(|error| error.kind.fault().label());
-                assert_eq!(fault, Some("network"), "{} {what}", fixture.name);
-            }
-        }
-    })
-    .await;
-    for server in servers {
-        assert_eq!(server.requests(), 0, "credentials went to a server that is not the vendor");
+    let mut ways: Vec<_> = servers.iter().map(|(what, server)| (what.clone(), server.base())).collect();
+    let stalled = ways.pop().unwrap();
+    ways.push(("refused".to_owned(), format!("http://{nobody}")));
+    ways.push(("no such name".to_owned(), "https://nobody.invalid".to_owned()));
+    for_each(one_each(), |_, fixture, _| no_connections(fixture, ways.clone(), transport.clone(), tally.clone())).await;
+    // These only wait, and so do all at once.
+    let silent = vec![stalled, ("black hole".to_owned(), format!("http://{}", hole.address))];
+    let mut waiting = JoinSet::new();
+    for fixture in one_each() {
+        waiting.spawn(no_connections(fixture, silent.clone(), transport.clone(), tally.clone()));
+    }
+    while let Some(done) = waiting.join_next().await {
+        done.unwrap();
+    }
+    for (what, server) in servers {
+        assert_eq!(server.requests(), 0, "credentials went to a server that is not the vendor: {what}");
     }
     tally.print("no connection", began);
+}
+
+/// The calls of one fixture to places where no connection can be made, all at once.
+async fn no_connections(fixture: FixtureCall, ways: Vec<(String, String)>, transport: Shared, tally: Arc<Tally>) {
+    let call = |time| {
+        let (fixture, transport) = (&fixture, &transport);
+        ways.iter().map(move |(what, base)| async move { (what, alone(fixture, base, transport, time).await) })
+    };
+    for (what, outcome) in futures(call(AMPLE)).await {
+        tally.check(&fixture, &outcome, AMPLE, what);
+        if ["WrongName", "Expired", "SelfSigned"].contains(&what.as_str()) {
+            // On a busy machine a handshake may take too long first.
+            assert_eq!(kind(&outcome), Some(Kind::ConnectorNotTrusted), "{} {what}", fixture.name);
+        } else {
+            assert_eq!(kind(&outcome), Some(Kind::Unavailable), "{} {what}", fixture.name);
+            assert_eq!(outcome.report.attempts, 3, "{} {what}: nothing was sent, so it is safe", fixture.name);
+        }
+        let cause = outcome.result.err().unwrap().message;
+        assert!(cause.starts_with("no connection to the connector could be made: "), "{what}: {cause}");
+    }
+    // The same with a deadline that may come before the connection is made.
+    for (what, outcome) in futures(call(LITTLE)).await {
+        tally.check(&fixture, &outcome, LITTLE, what);
+        let fault = outcome.result.err().map(|error| error.kind.fault().label());
+        assert_eq!(fault, Some("network"), "{} {what}", fixture.name);
+    }
 }
 
 /// A good TLS server is reached by the same transport that refuses the bad ones.

@@ -13,6 +13,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use memchr::memmem;
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -60,7 +61,8 @@ impl Markers {
     fn found_in(&self, text: &str) -> BTreeSet<&'static str> {
         // A token or key of several lines is written as one in JSON.
         let text = text.replace("\\n", "\n");
-        self.0.iter().filter(|(secret, _)| text.contains(secret.as_str())).map(|(_, what)| *what).collect()
+        let is_in = |secret: &str| memmem::find(text.as_bytes(), secret.as_bytes()).is_some();
+        self.0.iter().filter(|(secret, _)| is_in(secret)).map(|(_, what)| *what).collect()
     }
 }
 
