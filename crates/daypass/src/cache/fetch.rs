@@ -82,7 +82,7 @@ impl Fetcher {
     /// A stored token, or a new one that is stored.
     pub(super) async fn fetch(&self, query: &Query) -> Fetched {
         let keys = &query.keys;
-        let owner: Owner = random::bytes();
+        let owner: Owner = random::unique();
         let fetched = |exchanged| Fetched { request: keys.request, exchanged, source: Source::Exchange };
         let lease = match self.acquire_lease(query, owner).await {
             Lease::Hit(hit) => return *hit,

@@ -251,7 +251,7 @@ fn open(found: &StoredValue, ring: &Keyring) -> Option<State> {
 }
 
 fn new_salt() -> u64 {
-    u64::from_le_bytes(random::bytes())
+    u64::from_le_bytes(random::unique())
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! The keys of the store: they name stored values (keyed BLAKE3) and seal them
 //! (XChaCha20-Poly1305). The cache uses them; the configuration brings them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20::{cipher::consts::U10, hchacha};
 use connectors::Secret;
@@ -43,15 +41,6 @@ struct Key {
     id: [u8; KEY_ID_BYTES],
     naming: Zeroizing<[u8; 32]>,
     sealing: Zeroizing<[u8; 32]>,
-    own: OwnNonces,
-}
-
-/// The nonces of this process under one key: a random start, which no other process has, and a count. The key
-/// of the start is made once and not for each value.
-struct OwnNonces {
-    start: [u8; NONCE_START_BYTES],
-    cipher: LessSafeKey,
-    sealed: AtomicU64,
 }
 
 impl Keyring {
@@ -61,7 +50,7 @@ impl Keyring {
     /// A key has another form. The error contains no part of the key.
     pub fn configured(current: &Secret, previous: &[Secret]) -> Result<Self, KeyringError> {
         let keys = std::iter::once(current).chain(previous);
-        let keys: Option<Vec<Key>> = keys.map(|key| Key::of(&decode_key(key.expose())?)).collect();
+        let keys: Option<Vec<Key>> = keys.map(|key| decode_key(key.expose()).map(|key| Key::of(&key))).collect();
         keys.map(Self).ok_or(KeyringError::NotAKey)
     }
 
@@ -72,7 +61,7 @@ impl Keyring {
     pub fn ephemeral() -> Result<Self, KeyringError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(KeyringError::NoRandomNumbers)?;
-        Key::of(&bytes).map(|key| Self(vec![key])).ok_or(KeyringError::NotAKey)
+        Ok(Self(vec![Key::of(&bytes)]))
     }
 
     /// Keyed hashes, one for each key of the ring, the current key first.
@@ -88,15 +77,17 @@ impl Keyring {
     /// Encrypts a value for one store key; it opens under no other.
     pub fn seal(&self, store_key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let key = self.0.first()?;
-        let end = key.own.sealed.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        let nonce: [u8; NONCE_BYTES] = random::unique();
+        let (start, end) = nonce.split_first_chunk::<NONCE_START_BYTES>()?;
         let mut bytes = Vec::with_capacity(HEAD_BYTES + value.len() + TAG_BYTES);
         bytes.push(LAYOUT);
         bytes.extend_from_slice(&key.id);
-        bytes.extend_from_slice(&key.own.start);
-        bytes.extend_from_slice(&end);
+        bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(value);
         let (_, text) = bytes.split_at_mut(HEAD_BYTES);
-        let tag = key.own.cipher.seal_in_place_separate_tag(short_nonce(end), Aad::from(store_key), text).ok()?;
+        let cipher = cipher(&key.sealing, start)?;
+        let tag =
+            cipher.seal_in_place_separate_tag(short_nonce(*end.first_chunk()?), Aad::from(store_key), text).ok()?;
         bytes.extend_from_slice(tag.as_ref());
         Some(bytes)
     }
@@ -112,14 +103,7 @@ impl Keyring {
             return None;
         }
         let key = self.0.iter().find(|key| key.id == id)?;
-        let foreign;
-        let cipher = match *start == key.own.start {
-            true => &key.own.cipher,
-            false => {
-                foreign = cipher(&key.sealing, start)?;
-                &foreign
-            }
-        };
+        let cipher = cipher(&key.sealing, start)?;
         let mut text = Zeroizing::new(sealed.to_vec());
         let length = cipher.open_in_place(short_nonce(*end), Aad::from(store_key), &mut text).ok()?.len();
         text.truncate(length);
@@ -129,18 +113,11 @@ impl Keyring {
 
 impl Key {
     /// Three keys of one, for three purposes (BLAKE3's key derivation).
-    fn of(bytes: &[u8; 32]) -> Option<Self> {
+    fn of(bytes: &[u8; 32]) -> Self {
         let derived = |purpose| Zeroizing::new(blake3::derive_key(purpose, bytes));
         let [a, b, c, d, ..] = *derived("daypass 2026-11 key id");
-        let sealing = derived("daypass 2026-11 seals");
-        let own = OwnNonces::new(&sealing, random::bytes())?;
-        Some(Self { id: [a, b, c, d], naming: derived("daypass 2026-11 names"), sealing, own })
-    }
-}
-
-impl OwnNonces {
-    fn new(sealing: &[u8; 32], start: [u8; NONCE_START_BYTES]) -> Option<Self> {
-        Some(Self { start, cipher: cipher(sealing, &start)?, sealed: AtomicU64::new(0) })
+        let (naming, sealing) = (derived("daypass 2026-11 names"), derived("daypass 2026-11 seals"));
+        Self { id: [a, b, c, d], naming, sealing }
     }
 }
 
@@ -267,13 +244,13 @@ mod tests {
         let mut text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
             sunscreen would be it."
             .to_vec();
-        let own = OwnNonces::new(&key, start).unwrap();
-        let tag = own.cipher.seal_in_place_separate_tag(short_nonce(end), Aad::from(&aad), &mut text).unwrap();
+        let cipher = cipher(&key, &start).unwrap();
+        let tag = cipher.seal_in_place_separate_tag(short_nonce(end), Aad::from(&aad), &mut text).unwrap();
         assert_eq!(hex::encode(tag.as_ref()), "c0875924c1c7987947deafd8780acf49");
         assert!(hex::encode(&text).starts_with("bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"));
 
         // Another implementation opens what the ring seals.
-        let ring = Keyring(vec![Key { id: [0; 4], naming: [0; 32].into(), sealing: key.into(), own }]);
+        let ring = Keyring(vec![Key { id: [0; 4], naming: [0; 32].into(), sealing: key.into() }]);
         for length in [0, 1, 15, 16, 64, 400, 5000] {
             let value: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
             let sealed = ring.seal(b"key", &value).unwrap();

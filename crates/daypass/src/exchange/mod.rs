@@ -100,7 +100,7 @@ impl<V: HttpSend> Exchanger<V> {
     /// The first step of the exchange of a request, without any call.
     pub(crate) fn first_step(&self, request: &TokenRequest) -> Result<Step> {
         let now = self.clock.now();
-        let idempotency_key = Nonce(random::bytes()).uuid();
+        let idempotency_key = Nonce(random::unique()).uuid();
         let issuance = Issuance { idempotency_key, generation: 0, began: now, age: Duration::ZERO };
         Conversation { request, now, issuance, replies: Vec::new() }.step()
     }
@@ -236,7 +236,7 @@ impl Conversation<'_> {
             input: &request.inputs,
             now: self.now,
             began: self.issuance.began,
-            nonce: Nonce(random::bytes()),
+            nonce: Nonce(random::unique()),
             idempotency_key: &self.issuance.idempotency_key,
             generation: self.issuance.generation,
             replies: &self.replies,
