@@ -84,7 +84,7 @@ impl MemoryStore {
         for key in keys {
             match found.iter().find(|found| found.key == *key) {
                 None => self.values.remove(key),
-                Some(found) if self.values.holds(key, &found.value) => {}
+                Some(found) if self.values.holds(key, &found.value, self.clock.elapsed()) => {}
                 Some(found) => self.insert(*key, found.value.clone(), found.left),
             }
         }
@@ -94,9 +94,9 @@ impl MemoryStore {
         self.values.remove(&key);
     }
 
-    /// Removes every value of these credentials; returns how many there were.
+    /// Removes every value of these credentials; returns how many had not expired.
     pub(super) fn remove_all(&self, fingerprint: Fingerprint) -> u64 {
-        self.values.remove_all(fingerprint)
+        self.values.remove_all(fingerprint, self.clock.elapsed())
     }
 
     pub(super) fn insert(&self, key: StoreKey, value: Vec<u8>, life: Duration) {

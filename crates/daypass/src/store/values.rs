@@ -66,9 +66,10 @@ impl Values {
         Some((entry.value.to_vec(), Duration::from_nanos(left)))
     }
 
-    /// Whether the key holds this value, expired or not.
-    pub(super) fn holds(&self, key: &StoreKey, value: &[u8]) -> bool {
-        self.table(key).entries.get(key).is_some_and(|entry| *entry.value == *value)
+    /// Whether the key holds this value.
+    pub(super) fn holds(&self, key: &StoreKey, value: &[u8], now: Duration) -> bool {
+        let table = self.table(key);
+        table.entries.get(key).is_some_and(|entry| entry.expires_at > nanoseconds(now) && *entry.value == *value)
     }
 
     /// Puts a value. Where there is no room, values make it that were not asked for in a long time.
@@ -77,11 +78,12 @@ impl Values {
         let mut table = self.table(&key);
         table.remove(&key);
         table.sweep(now);
+        let bytes = value.len() + ENTRY_BYTES;
+        while table.bytes + bytes > self.most_bytes_of_table && table.make_room() {}
         table.uses += 1;
-        table.bytes += value.len() + ENTRY_BYTES;
+        table.bytes += bytes;
         let used = table.uses;
         table.entries.insert(key, Entry { value: value.into(), expires_at, used });
-        while table.bytes > self.most_bytes_of_table && table.make_room() {}
     }
 
     /// Removes a value.
@@ -89,17 +91,20 @@ impl Values {
         self.table(key).remove(key);
     }
 
-    /// Removes every value of these credentials; returns how many there were.
-    pub(super) fn remove_all(&self, fingerprint: Fingerprint) -> u64 {
-        let mut removed = 0;
+    /// Removes every value of these credentials; returns how many had not expired.
+    pub(super) fn remove_all(&self, fingerprint: Fingerprint, now: Duration) -> u64 {
+        let mut living = 0;
         for table in &self.tables {
             let mut table = lock(table);
-            let keys: Vec<StoreKey> =
-                table.entries.keys().filter(|key| key.fingerprint == fingerprint).copied().collect();
-            keys.iter().for_each(|key| table.remove(key));
-            removed += keys.len() as u64;
+            let of_these = |(key, _): &(&StoreKey, &Entry)| key.fingerprint == fingerprint;
+            let keys: Vec<(StoreKey, u64)> =
+                table.entries.iter().filter(of_these).map(|(key, entry)| (*key, entry.expires_at)).collect();
+            for (key, expires_at) in keys {
+                table.remove(&key);
+                living += u64::from(expires_at > nanoseconds(now));
+            }
         }
-        removed
+        living
     }
 
     fn table(&self, key: &StoreKey) -> MutexGuard<'_, Table> {
@@ -140,12 +145,15 @@ impl Table {
         }
     }
 
-    /// Removes one entry, which is not the last one: that was just put. Returns whether there was another.
+    /// Removes an entry, where there is one.
     fn make_room(&mut self) -> bool {
-        let Some(others) = self.entries.len().checked_sub(1).filter(|others| *others > 0) else { return false };
+        let entries = self.entries.len();
+        if entries == 0 {
+            return false;
+        }
         let random: [u8; 4 * CANDIDATES] = random::bytes();
         let (numbers, _) = random.as_chunks::<4>();
-        let places = numbers.iter().map(|number| u32::from_le_bytes(*number) as usize % others);
+        let places = numbers.iter().map(|number| u32::from_le_bytes(*number) as usize % entries);
         let used = |at: &usize| self.entries.get_index(*at).map(|(_, entry)| entry.used);
         places.min_by_key(used).map(|at| self.remove_at(at)).is_some()
     }
@@ -197,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_new_value_makes_room_for_itself_whatever_goes() {
+        for _ in 0..20 {
+            let values = Values::of_bytes(20_000 * TABLES);
+            for (nth, length) in [(0, 1_000), (1, 12_000), (2, 12_000)] {
+                values.insert(key(nth), vec![1; length], MINUTE, Duration::ZERO);
+                assert!(values.get(&key(nth), Duration::ZERO).is_some(), "{nth}");
+            }
+            assert!(values.table(&key(0)).bytes <= 20_000);
+        }
+    }
+
+    #[test]
     fn values_expire_and_leave_the_memory() {
         let values = Values::of_bytes(usize::MAX);
         for nth in 0..1000 {
@@ -227,10 +247,12 @@ mod tests {
         }
         values.remove(&key(7));
         values.remove(&key(7));
-        assert!(!values.holds(&key(7), &[1; 307]) && values.holds(&key(299), &[1; 599]));
+        let holds = |nth, length, now| values.holds(&key(nth), &vec![1; length], now);
+        assert!(!holds(7, 307, Duration::ZERO) && holds(299, 599, Duration::ZERO) && !holds(299, 599, MINUTE));
         let of_second =
             values.table(&key(0)).entries.keys().filter(|key| key.fingerprint == self::key(256).fingerprint).count();
-        assert_eq!(values.remove_all(key(256).fingerprint), of_second as u64);
+        assert_eq!(values.remove_all(key(256).fingerprint, MINUTE / 2), of_second as u64);
+        assert_eq!(values.remove_all(key(0).fingerprint, MINUTE), 0, "all have expired");
         let table = values.table(&key(0));
         assert_eq!(table.bytes, table.entries.values().map(|entry| entry.value.len() + ENTRY_BYTES).sum::<usize>());
     }
