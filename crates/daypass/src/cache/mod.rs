@@ -70,8 +70,11 @@ pub(crate) struct TokenCache {
 struct FlightKey(StoreKey, Freshness, [u8; 32]);
 
 impl std::hash::Hash for FlightKey {
+    /// The parts add up in the hasher, so that fetches of one place are spread too.
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);
+        let [a, b, c, d, e, f, g, h, ..] = self.2;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
     }
 }
 

@@ -39,13 +39,13 @@ impl std::hash::Hash for StoreKey {
 /// The hasher of tables by [`StoreKey`]: nobody without the key of the ring can choose digests that collide.
 pub(crate) type ByDigest = BuildHasherDefault<DigestHasher>;
 
-/// Takes the part of a digest as the hash.
+/// Takes a part of a digest as the hash; further parts are combined with it.
 #[derive(Default)]
 pub(crate) struct DigestHasher(u64);
 
 impl Hasher for DigestHasher {
     fn write_u64(&mut self, part: u64) {
-        self.0 = part;
+        self.0 ^= part;
     }
 
     fn write(&mut self, bytes: &[u8]) {
