@@ -138,19 +138,23 @@ async fn connections_of_many_calls_are_used_again() {
     const CALLS: usize = 150;
     let server = FaultServer::start(Front::Plain).await;
     server.answer(vec![vec![Act::Pause(Duration::from_millis(500)), Act::Send(reply(200, &[], b"{}"))]]);
-    let transport = Shared::new(AMPLE, None);
-    for round in 1..=3 {
-        let mut calls = JoinSet::new();
-        for _ in 0..CALLS {
-            let (transport, call) = (transport.0.clone(), connectors::Call::get(server.base().parse().unwrap()));
-            calls.spawn(async move { transport.send(call, Timestamp::now(), Instant::now() + AMPLE).await });
+    for (max_idle_per_host, kept) in [(None, CALLS), (Some(100), 100)] {
+        let transport = Shared::with_idle(max_idle_per_host, AMPLE, None);
+        let (requests, connections) = (server.requests(), server.connections());
+        for round in 1..=3 {
+            let mut calls = JoinSet::new();
+            for _ in 0..CALLS {
+                let (transport, call) = (transport.0.clone(), connectors::Call::get(server.base().parse().unwrap()));
+                calls.spawn(async move { transport.send(call, Timestamp::now(), Instant::now() + AMPLE).await });
+            }
+            while let Some(reply) = calls.join_next().await {
+                assert_eq!(reply.unwrap().unwrap().status, 200);
+            }
+            // The last connections go back to the pool after their replies.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let made = CALLS + (round - 1) * (CALLS - kept);
+            assert_eq!((server.requests() - requests, server.connections() - connections), (round * CALLS, made));
         }
-        while let Some(reply) = calls.join_next().await {
-            assert_eq!(reply.unwrap().unwrap().status, 200);
-        }
-        // The last connections go back to the pool after their replies.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!((server.requests(), server.connections()), (round * CALLS, CALLS));
     }
 }
 

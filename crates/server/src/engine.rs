@@ -52,7 +52,12 @@ pub(crate) fn build(config: &Config, process: Process) -> Result<Engine<Transpor
         tracing::info!("calls to connectors go through the proxy of {place}");
     }
     let trace_context = config.egress.send_trace_context.then_some(spans::header as fn() -> _);
-    let egress = Egress { connect: settings.connect(), proxy: proxy.map(|(proxy, _)| proxy), trace_context };
+    let egress = Egress {
+        connect: settings.connect(),
+        proxy: proxy.map(|(proxy, _)| proxy),
+        trace_context,
+        max_idle_per_host: Some(settings.limits.max_calls_per_host),
+    };
     let transport =
         Transport::new(egress, authorities.as_deref()).map_err(|error| EngineError::Transport(error.to_string()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());

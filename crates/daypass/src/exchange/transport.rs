@@ -124,6 +124,8 @@ pub struct Egress {
     pub proxy: Option<OutboundProxy>,
     /// The `traceparent` of the call that is under way, where connectors get it.
     pub trace_context: Option<fn() -> Option<http::HeaderValue>>,
+    /// Most idle connections to one host, where there is a bound.
+    pub max_idle_per_host: Option<usize>,
 }
 
 /// The one pooled HTTPS client: HTTP/1.1 and HTTP/2, no redirects, no cookies, no compression.
@@ -149,7 +151,7 @@ impl Transport {
         let roots = Arc::new(roots);
         let tls = tls_builder(&roots)?.with_no_client_auth();
         let settings = Arc::new(ArcSwap::from_pointee(egress.connect));
-        let client = client(tls, &settings, egress.proxy.as_ref());
+        let client = client(tls, &settings, egress.proxy.as_ref(), egress.max_idle_per_host);
         Ok(Self { client, settings, proxy: egress.proxy, trace_context: egress.trace_context, roots })
     }
 
@@ -160,7 +162,7 @@ impl Transport {
             CertificateDer::pem_slice_iter(certificate.expose().as_bytes()).collect::<Result<_, _>>().ok()?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).ok()?;
         let tls = tls_builder(&self.roots).ok()?.with_client_auth_cert(chain, key).ok()?;
-        Some(client(tls, &self.settings, self.proxy.as_ref()))
+        Some(client(tls, &self.settings, self.proxy.as_ref(), Some(1)))
     }
 }
 
@@ -177,11 +179,12 @@ fn client(
     tls: rustls::ClientConfig,
     settings: &Arc<ArcSwap<ConnectSettings>>,
     proxy: Option<&OutboundProxy>,
+    max_idle_per_host: Option<usize>,
 ) -> Client<Connector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        // Their number has a bound: that of the calls to a host.
+        .pool_max_idle_per_host(max_idle_per_host.unwrap_or(usize::MAX))
         .pool_idle_timeout(Duration::from_secs(50))
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(5))

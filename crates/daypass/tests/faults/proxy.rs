@@ -37,7 +37,7 @@ async fn proxy(status: &'static str, target: SocketAddr) -> (SocketAddr, tokio::
 fn through(proxy: SocketAddr, authority: &str) -> Shared {
     let proxy = OutboundProxy::new(&format!("http://user:word@{proxy}"), "").unwrap();
     let connect = ConnectSettings { default_timeout: Duration::from_secs(5), ..ConnectSettings::default() };
-    let egress = Egress { connect, proxy: Some(proxy), trace_context: None };
+    let egress = Egress { connect, proxy: Some(proxy), ..Egress::default() };
     Shared(Transport::new(egress, Some(authority.as_bytes())).unwrap().into())
 }
 

@@ -185,10 +185,19 @@ pub(crate) struct Shared(pub Arc<Transport>);
 
 impl Shared {
     pub(crate) fn new(connect_timeout: Duration, authority: Option<&str>) -> Self {
+        Self::with_idle(None, connect_timeout, authority)
+    }
+
+    /// A transport with a bound of idle connections.
+    pub(crate) fn with_idle(
+        max_idle_per_host: Option<usize>,
+        connect_timeout: Duration,
+        authority: Option<&str>,
+    ) -> Self {
         let operator_hosts = HashSet::from(["localhost".to_owned()]);
         let connect =
             ConnectSettings { default_timeout: connect_timeout, operator_hosts, ..ConnectSettings::default() };
-        let egress = Egress { connect, ..Egress::default() };
+        let egress = Egress { connect, max_idle_per_host, ..Egress::default() };
         Self(Arc::new(Transport::new(egress, authority.map(str::as_bytes)).unwrap()))
     }
 }
