@@ -71,7 +71,7 @@ impl Token {
     /// Scopes as RFC 6749 section 3.3 writes them: names with spaces between.
     #[must_use]
     pub fn scope_list(mut self, scopes: Option<&str>) -> Self {
-        self.scopes = scopes.unwrap_or_default().split_ascii_whitespace().map(Into::into).collect();
+        self.scopes = scopes.unwrap_or_default().split_whitespace().map(Into::into).collect();
         self
     }
 
