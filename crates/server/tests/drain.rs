@@ -19,14 +19,15 @@ use tokio::task::JoinSet;
 const LONG: Duration = Duration::from_secs(120);
 
 /// A server whose calls to PayPal end when the test allows it, or after [`LONG`].
-async fn held(grace_ms: &str) -> (TestServer, HeldVendor) {
+async fn held(grace_ms: &str, further: &[(&str, &str)]) -> (TestServer, HeldVendor) {
     let vendor = HeldVendor::start().await;
-    let environment = [
+    let mut environment = vec![
         vendor.environment(),
         ("DAYPASS_SHUTDOWN_GRACE_MS", grace_ms),
         ("DAYPASS_LIMITS__MAX_DEADLINE_MS", "120000"),
         ("DAYPASS_LIMITS__ATTEMPT_TIMEOUT_MS", "120000"),
     ];
+    environment.extend(further);
     (TestServer::start(&[], &environment), vendor)
 }
 
@@ -80,7 +81,7 @@ fn connections_in_the_accept_queue_are_served() {
 /// Health is NOT_SERVING, and readiness fails, while calls in flight go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_is_not_serving_while_calls_in_flight_finish() {
-    let (mut served, vendor) = held("60000").await;
+    let (mut served, vendor) = held("60000", &[]).await;
     let health = |served: &TestServer| {
         let body = "{}";
         let length = body.len();
@@ -148,7 +149,7 @@ async fn new_connections_are_served_for_the_configured_delay_after_sigterm() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_the_process_at_once() {
-    let (mut served, vendor) = held("600000").await;
+    let (mut served, vendor) = held("600000", &[]).await;
     let mut in_flight = callers(&served, 2);
     vendor.until_called(2).await;
     served.terminate();
@@ -163,9 +164,18 @@ async fn a_second_signal_ends_the_process_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_in_flight_are_cut_off_after_the_grace_time() {
-    let (mut served, vendor) = held("700").await;
-    let mut in_flight = callers(&served, 2);
-    vendor.until_called(2).await;
+    const CALLS: usize = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    // A process whose own log is short ends without a pause for it.
+    let audit = [
+        ("DAYPASS_AUDIT__FILE", file.to_str().unwrap()),
+        ("DAYPASS_AUDIT__KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
+        ("DAYPASS_LOG", "warn"),
+    ];
+    let (mut served, vendor) = held("700", &audit).await;
+    let mut in_flight = callers(&served, CALLS);
+    vendor.until_called(CALLS).await;
     served.terminate();
     let status = tokio::task::block_in_place(|| served.wait());
     assert!(status.success(), "{status}");
@@ -173,6 +183,8 @@ async fn calls_in_flight_are_cut_off_after_the_grace_time() {
         assert!(ended.unwrap().is_err());
     }
     assert!(served.log().contains("still in flight"), "{}", served.log());
+    let audited = std::fs::read_to_string(file).unwrap();
+    assert_eq!(audited.matches("CANCELLED").count(), CALLS, "{audited}");
 }
 
 /// The outcomes of the calls of one round.

@@ -17,6 +17,7 @@ use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::JoinSet,
     time::timeout,
 };
 
@@ -30,6 +31,8 @@ use crate::{access_log::AccessLog, playground::Playground};
 
 /// Time for a request to arrive, in addition to the time for its response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time for the calls that are cut off at the end of the grace time.
+const CUT_OFF_TIME: Duration = Duration::from_secs(1);
 /// Pause after a failed `accept`, which may fail again at once where file descriptors are used up.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
@@ -105,7 +108,9 @@ impl Listener {
             }),
         });
         let mut shutdown = std::pin::pin!(shutdown);
+        let mut connections = JoinSet::new();
         loop {
+            while connections.try_join_next().is_some() {}
             let next = async {
                 places.available().await;
                 self.socket.accept().await
@@ -113,7 +118,9 @@ impl Listener {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = next => match accepted {
-                    Ok((stream, peer)) => spawn(&handler, stream, places.take(peer.ip()), &closing),
+                    Ok((stream, peer)) => {
+                        connections.spawn(connection(&handler, stream, places.take(peer.ip()), &closing));
+                    }
                     // The file descriptors are used up, or the peer has left.
                     Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
                 },
@@ -128,22 +135,31 @@ impl Listener {
                 && stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                spawn(&handler, stream, place, &closing);
+                connections.spawn(connection(&handler, stream, place, &closing));
             }
         }
         close.send_replace(true);
         if timeout(grace, places.all_free()).await.is_err() {
             tracing::warn!("calls were still in flight at the end of the grace time");
+            // Each of them has its lines in the logs before those end.
+            connections.abort_all();
+            let _ = timeout(CUT_OFF_TIME, places.all_free()).await;
         }
     }
 }
 
-fn spawn(handler: &Arc<ConnectionHandler>, stream: TcpStream, place: Place, closing: &watch::Receiver<bool>) {
+/// One connection, until its end or that of its place.
+fn connection(
+    handler: &Arc<ConnectionHandler>,
+    stream: TcpStream,
+    place: Place,
+    closing: &watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + 'static {
     let (handler, closing, place) = (handler.clone(), closing.clone(), Arc::new(place));
-    tokio::spawn(async move {
+    async move {
         tokio::select! {
             () = handler.handle(stream, &place, closing) => {}
             () = place.lost() => {}
         }
-    });
+    }
 }
