@@ -17,6 +17,9 @@ use std::{
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 /// Pause before lines are written, so that one wake-up and one write serve many lines.
 const GATHER: Duration = Duration::from_millis(1);
+/// Most bytes of one write, unless a single line has more: a pipe takes so many whole, or not at all
+/// (POSIX, `PIPE_BUF`; Linux).
+const PIECE_BYTES: usize = 4096;
 /// Pause before a retry where the output is non-blocking and full.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
@@ -95,12 +98,17 @@ impl Shared {
     }
 
     fn write_to(&self, output: impl Write) {
-        let mut output = Output { output, in_line: false };
+        let mut output = Output { output, in_line: false, fails: false };
         let mut lines = Vec::new();
         loop {
             self.take(&mut lines);
-            let lost = output.write(&lines);
-            self.done(lost);
+            let mut rest = lines.as_slice();
+            while !rest.is_empty() {
+                let (piece, further) = rest.split_at(piece(rest));
+                let lost = output.write(piece);
+                self.done(piece.len(), lost, output.fails);
+                rest = further;
+            }
         }
     }
 
@@ -115,27 +123,31 @@ impl Shared {
         queue.taken = lines.len();
     }
 
-    /// Counts what was lost of the lines that were taken. When all else is written, one log line
-    /// reports the lines that were lost before.
-    fn done(&self, lost: u64) {
+    /// Makes room for as many bytes as were written, and counts the lines of them that were lost. When all
+    /// else is written, one log line reports the lines that were lost before.
+    fn done(&self, bytes: usize, lost: u64, fails: bool) {
         let mut queue = self.lock();
-        queue.taken = 0;
         queue.lost += lost;
         let lines = queue.lost - queue.reported;
-        let is_empty = queue.lines.is_empty();
-        let reports = is_empty && lost == 0 && lines > 0;
-        if reports {
+        if queue.lines.is_empty() && queue.taken == bytes && !fails && lines > 0 {
             queue.reported = queue.lost;
-        }
-        drop(queue);
-        if reports {
+            drop(queue);
             // This line goes through the queue, too, unless the filter of the log hides it.
             tracing::warn!(lines, "log lines were lost before this one");
+            queue = self.lock();
         }
-        if is_empty {
+        queue.taken -= bytes;
+        if queue.taken == 0 && queue.lines.is_empty() {
             self.emptied.notify_all();
         }
     }
+}
+
+/// The length of the whole lines at the start that one write takes.
+fn piece(lines: &[u8]) -> usize {
+    let ends = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
+    let first_line = || lines.iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+    lines.get(..PIECE_BYTES).map_or(Some(lines.len()), ends).or_else(first_line).unwrap_or(lines.len())
 }
 
 /// An output that loses the lines whose write fails.
@@ -143,6 +155,8 @@ struct Output<W> {
     output: W,
     /// Whether a part of a lost line is written, and not its end.
     in_line: bool,
+    /// Whether the last line was lost.
+    fails: bool,
 }
 
 impl<W: Write> Output<W> {
@@ -156,7 +170,8 @@ impl<W: Write> Output<W> {
                 self.in_line = false;
             }
             let written = if self.in_line { 0 } else { self.write_all(rest) };
-            if written == rest.len() {
+            self.fails = written < rest.len();
+            if !self.fails {
                 break;
             }
             let (whole, unwritten) = rest.split_at(written);
@@ -186,6 +201,8 @@ impl<W: Write> Output<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
     use super::*;
 
     /// An output that takes a number of bytes and then fails.
@@ -235,12 +252,71 @@ mod tests {
     #[test]
     fn a_failed_write_loses_its_own_line_only() {
         let disk = Disk::default();
-        let mut output = Output { output: disk.clone(), in_line: false };
+        let mut output = Output { output: disk.clone(), in_line: false, fails: false };
         disk.set_free_bytes(8);
         // The second line is cut; the others are tried, and there is no space.
         assert_eq!(output.write(b"first\nsecond\nthird\n"), 2);
         disk.set_free_bytes(100);
         assert_eq!(output.write(b"fourth\nfifth\n"), 0);
         assert_eq!(disk.text(), "first\nse\nfourth\nfifth\n");
+    }
+
+    /// An output that takes a write when the test lets it.
+    struct Reader {
+        writes: Sender<Vec<u8>>,
+        lets: Receiver<()>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.writes.send(bytes.to_vec());
+            // Without the test's end, every write is taken.
+            let _ = self.lets.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn room_comes_back_with_each_write_of_whole_lines() {
+        let ((writes, written), (lets, gate)) = (channel(), channel());
+        let mut writer = LogWriter::start(Reader { writes, lets: gate }).unwrap();
+        let line = [vec![b'x'; 999], vec![b'\n']].concat();
+        let mut put = |line: &[u8]| {
+            writer.write_all(line).unwrap();
+            writer.lost()
+        };
+        let mut count = 0;
+        while put(&line) == 0 {
+            count += 1;
+        }
+        let mut pieces = vec![written.recv().unwrap()];
+        lets.send(()).unwrap();
+        // The second write begins when the first one has made room.
+        pieces.push(written.recv().unwrap());
+        assert_eq!(put(&line), 1, "there is room again");
+        // A line that is longer than a piece is one write.
+        let long = [vec![b'x'; 2 * PIECE_BYTES], vec![b'\n']].concat();
+        drop(lets);
+        writer.flush_within(Duration::from_secs(30));
+        writer.write_all(&long).unwrap();
+        writer.flush_within(Duration::from_secs(30));
+        pieces.extend(written.try_iter());
+        assert_eq!(pieces.pop().unwrap(), long);
+        assert!(pieces.iter().all(|piece| piece.len() <= PIECE_BYTES && piece.ends_with(b"\n")));
+        assert_eq!(pieces.concat().len(), (count + 1) * line.len());
+    }
+
+    #[test]
+    fn a_loss_is_reported_when_the_last_line_is_written() {
+        let disk = Disk::default();
+        let mut output = Output { output: disk.clone(), in_line: false, fails: false };
+        disk.set_free_bytes(8);
+        assert_eq!((output.write(b"first\nsecond\n"), output.fails), (1, true));
+        disk.set_free_bytes(100);
+        assert_eq!((output.write(b"third\n"), output.fails), (0, false));
     }
 }

@@ -149,6 +149,15 @@ pub(crate) fn flush() {
     }
 }
 
+/// Waits for the last lines when the process ends, also by a panic.
+pub(crate) struct FlushAtEnd;
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
 /// The number of lines that were lost so far.
 pub(crate) fn lost() -> u64 {
     WRITER.get().map_or(0, LogWriter::lost)

@@ -109,6 +109,7 @@ pub fn run() -> ExitCode {
     // Some libraries use the TLS provider of the process. This is the only one in the executable.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Daypass::parse().command;
+    let _log = logs::FlushAtEnd;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -125,6 +126,5 @@ pub fn run() -> ExitCode {
     };
     // The drop cancels the calls that are still in flight, and each writes its log line.
     drop(runtime);
-    logs::flush();
     code
 }
