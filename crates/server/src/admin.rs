@@ -36,11 +36,19 @@ pub(crate) enum MetricsError {
     Started,
 }
 
-/// Starts to collect metrics, once per process; also for a collector.
+/// The metrics of the process.
+pub(crate) struct Metrics {
+    text: PrometheusHandle,
+    /// Whether a collector gets them, without a scrape.
+    is_pushed: bool,
+}
+
+/// Starts to collect metrics, once per process and before anything counts; also for a collector.
 ///
 /// # Errors
 /// Metrics are collected already.
-pub(crate) fn collect_metrics(meters: Option<MeterRecorder>) -> Result<PrometheusHandle, MetricsError> {
+pub(crate) fn collect_metrics(meters: Option<MeterRecorder>) -> Result<Metrics, MetricsError> {
+    let is_pushed = meters.is_some();
     let mut builder = PrometheusBuilder::new();
     for metric in METRICS {
         if let Kind::Histogram(buckets) = metric.kind {
@@ -48,7 +56,7 @@ pub(crate) fn collect_metrics(meters: Option<MeterRecorder>) -> Result<Prometheu
         }
     }
     let recorder = builder.build_recorder();
-    let metrics = recorder.handle();
+    let text = recorder.handle();
     match meters {
         None => metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Started)?,
         Some(meters) => {
@@ -57,7 +65,7 @@ pub(crate) fn collect_metrics(meters: Option<MeterRecorder>) -> Result<Prometheu
         }
     }
     describe();
-    Ok(metrics)
+    Ok(Metrics { text, is_pushed })
 }
 
 /// The metrics as text. Some are read at this moment: figures of the process, the counter of the
@@ -75,14 +83,12 @@ fn refresh(engine: &Engine<Transport>) {
 
 /// Serves `/metrics`, `/healthz` (the process runs), `/readyz` (the service takes calls; with
 /// `?verbose` also the state of the store) and, to
-/// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends. `is_pushed`: a
-/// collector gets the metrics, without a scrape.
+/// loopback only, `POST /cache/forget/<fingerprint>,…` until the process ends.
 pub(crate) async fn serve(
     socket: TcpListener,
-    metrics: PrometheusHandle,
+    Metrics { text: metrics, is_pushed }: Metrics,
     ready: watch::Receiver<bool>,
     engine: Arc<Engine<Transport>>,
-    is_pushed: bool,
 ) {
     let refreshed = engine.clone();
     let upkeep = run_upkeep(metrics.clone(), UPKEEP_INTERVAL, move || {

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     access_log::AccessLog,
-    admin::{self, MetricsError},
+    admin::{self, Metrics, MetricsError},
     audit::{AuditError, AuditLog},
     auth::{ClientCertificates, tokens::TokenIssuers},
     config::{Config, ConfigError, SettingDigests},
@@ -27,7 +27,6 @@ use crate::{
     rpc::{TokenService, json_request::JsonRequests},
     signals::Hangups,
     supervisor,
-    telemetry::MeterRecorder,
     tls::ServerTls,
 };
 
@@ -192,23 +191,19 @@ impl Server {
 
     /// Serves until `shutdown`. Then health says NOT_SERVING, after the configured delay no
     /// connection is accepted, and calls in flight finish. A reload replaces what can change.
-    ///
-    /// # Errors
-    /// Metrics cannot be collected.
     pub(crate) async fn serve(
         self,
         shutdown: impl Future<Output = ()>,
         reloading: Option<Reloading>,
-        meters: Option<MeterRecorder>,
-    ) -> Result<(), ServerError> {
+        metrics: Metrics,
+    ) {
         let (ready, is_ready) = watch::channel(true);
-        let is_pushed = meters.is_some();
-        let (metrics, engine) = (admin::collect_metrics(meters)?, self.live.engine.clone());
+        let engine = self.live.engine.clone();
         for setting in self.config.insecure() {
             tracing::warn!(setting, "this setting takes a protection away");
             metrics::gauge!("daypass_insecure_setting", "setting" => setting).set(1.0);
         }
-        let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone(), is_pushed));
+        let admin = tokio::spawn(admin::serve(self.admin, metrics, is_ready, engine.clone()));
         self.tls.report_expiry();
         let delay = Duration::from_millis(self.config.shutdown_delay_ms);
         let grace = Duration::from_millis(self.config.shutdown_grace_ms);
@@ -236,7 +231,6 @@ impl Server {
         }
         engine.leave_store().await;
         tracing::info!("stopped");
-        Ok(())
     }
 }
 

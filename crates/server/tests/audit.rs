@@ -52,6 +52,9 @@ async fn the_chain_goes_on_over_restarts_and_files_and_shows_every_change() {
     let file = configuration(&folder, "file = 'audit.log'\nmax_bytes = 65536");
     for run in 0..3 {
         let mut served = served(&file);
+        // Counted from before the restart.
+        let last = format!("daypass_audit_sequence {}", run * 71);
+        assert!(metrics(&served).lines().any(|line| line == last), "{last}");
         for number in 0..70 {
             served.call(&request(&format!("order-{run}-{number}"))).await.unwrap();
         }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{embedded_sandbox, failure::Failure, print::print_line};
 use crate::{
+    admin,
     config::Config,
     logs,
     server::{Server, ServerError},
@@ -81,6 +82,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let log = logs::start_in_memory("info")?;
     let mut config = Config { admin_listen: loopback(0), ..Config::default() };
     let sandbox = embedded_sandbox::start(&mut config).await?;
+    let metrics = admin::collect_metrics(None).map_err(ServerError::from)?;
     let mut server = bind(config, args.port).await?;
     let (address, authority) = (server.address()?, server.authority_file());
     let playground = server.serve_playground(&sandbox)?;
@@ -89,7 +91,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let until_stopped = async {
         let _ = stopped.await;
     };
-    let serving = tokio::spawn(server.serve(until_stopped, None, None));
+    let serving = tokio::spawn(server.serve(until_stopped, None, metrics));
     let connect = ConnectSettings { default_timeout: CONNECT_TIMEOUT, ..ConnectSettings::default() };
     let transport = Transport::new(Egress { connect, ..Egress::default() }, None)
         .map_err(|error| failed(DemoError::Client(error.to_string())))?;
@@ -102,7 +104,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         signals::shutdown().await;
     }
     let _ = stop.send(());
-    serving.await.map_err(|error| failed(error.into()))??;
+    serving.await.map_err(|error| failed(error.into()))?;
     sandbox.shutdown().await;
     Ok(())
 }

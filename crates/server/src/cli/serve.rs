@@ -7,10 +7,11 @@ use tracing_subscriber::Layer as _;
 
 use super::{embedded_sandbox, failure::Failure};
 use crate::{
+    admin,
     config::Config,
     logs, recent_calls,
     reload::Source,
-    server::{Reloading, Server},
+    server::{Reloading, Server, ServerError},
     signals::{self, Hangups},
     telemetry::Telemetry,
 };
@@ -45,6 +46,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let source = source(&args, sandbox.as_ref().map(Sandbox::addr));
     (source.amend)(&mut config);
 
+    let meters = telemetry.as_ref().and_then(Telemetry::recorder);
+    let metrics = admin::collect_metrics(meters).map_err(ServerError::from)?;
     let mut server = Server::bind(config).await?;
     // The signals are caught before the process prints that it is up.
     let signal = signals::shutdown();
@@ -64,8 +67,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         }
     }
     let digests = digests.without(&source.by_flag);
-    let meters = telemetry.as_ref().and_then(Telemetry::recorder);
-    server.serve(signal, Some(Reloading { source, digests, hangups }), meters).await?;
+    server.serve(signal, Some(Reloading { source, digests, hangups }), metrics).await;
     if let Some(telemetry) = telemetry {
         telemetry.end().await;
     }
