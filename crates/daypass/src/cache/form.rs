@@ -1,18 +1,11 @@
-//! The written form of records: a byte that names the form, then the record in postcard. Records of
-//! earlier versions are JSON, and are read. A record in a form of a later version counts as absent.
+//! The written form of records: a byte that names the form, then the record in postcard. A record in
+//! another form counts as absent.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, Error, SeqAccess, Visitor},
-};
+use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 /// The form that is written. Each change of a record's members needs another one: postcard has no names.
 const POSTCARD_1: u8 = 1;
-/// The first byte of a record in JSON.
-const JSON: u8 = b'{';
 /// Bytes that a record needs at most besides its texts.
 const BESIDES_TEXTS: usize = 256;
 
@@ -28,53 +21,18 @@ pub(super) fn write(record: &impl Serialize, texts: usize) -> Option<Zeroizing<V
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     match bytes.split_first()? {
         (&POSTCARD_1, record) => postcard::from_bytes(record).ok(),
-        (&JSON, _) => serde_json::from_slice(bytes).ok(),
         _ => None,
-    }
-}
-
-/// A digest: 32 bytes. In JSON it is 64 hexadecimal digits or, before that, 32 numbers.
-pub(super) fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
-    match deserializer.is_human_readable() {
-        true => deserializer.deserialize_any(InJson),
-        false => Deserialize::deserialize(deserializer),
-    }
-}
-
-struct InJson;
-
-impl<'de> Visitor<'de> for InJson {
-    type Value = [u8; 32];
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("64 hexadecimal digits, or 32 numbers")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let mut digest = [0; 32];
-        hex::decode_to_slice(text, &mut digest).map_err(E::custom)?;
-        Ok(digest)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Self::Value, A::Error> {
-        let mut digest = [0; 32];
-        for (at, byte) in digest.iter_mut().enumerate() {
-            *byte = numbers.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
-        }
-        match numbers.next_element::<u8>()? {
-            None => Ok(digest),
-            Some(_) => Err(A::Error::invalid_length(33, &self)),
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Serialize, Deserialize, PartialEq, Debug)]
     struct Holder {
-        #[serde(deserialize_with = "digest")]
         digest: [u8; 32],
         text: String,
     }
@@ -94,19 +52,5 @@ mod tests {
         let mut later = bytes.to_vec();
         later[0] = 2;
         assert_eq!(read::<Holder>(&later), None);
-    }
-
-    #[test]
-    fn records_of_earlier_versions_are_read() {
-        let (digest, text) = (holder().digest, holder().text);
-        let json = |digest: &str| format!(r#"{{"digest":{digest},"text":"{text}"}}"#);
-        let (numbers, digits) = (serde_json::to_string(&digest).unwrap(), hex::encode(digest));
-        for right in [&numbers, &format!("\"{digits}\"")] {
-            assert_eq!(read(json(right).as_bytes()), Some(holder()), "{right}");
-        }
-        let short = digits.get(2..).unwrap();
-        for wrong in ["[1,2]", &format!("\"{short}\""), &format!("\"{digits}00\""), &numbers.replace(']', ",1]")] {
-            assert_eq!(read::<Holder>(json(wrong).as_bytes()), None, "{wrong}");
-        }
     }
 }

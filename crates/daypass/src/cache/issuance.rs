@@ -62,7 +62,6 @@ const MAX_FAILURES: u8 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     /// The digest of the request.
-    #[serde(deserialize_with = "form::digest")]
     request: [u8; 32],
     /// How many tokens this place had, or may have had.
     generation: u32,

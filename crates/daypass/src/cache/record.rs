@@ -24,15 +24,11 @@ const MAX_LENGTH_BYTES: usize = 5;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record {
     /// The digest of the request.
-    #[serde(deserialize_with = "form::digest")]
     pub request: [u8; 32],
-    #[serde(rename = "pass")]
     pub content: Content,
     /// In the note of a reference: the token that it received.
-    #[serde(default)]
     pub tag: Option<Tag>,
     /// In the place of a secret: the place of the token that the secret came with.
-    #[serde(default)]
     pub predecessor: Option<StoreKey>,
 }
 
@@ -173,27 +169,5 @@ impl TokenRecord {
             left,
             status: self.status,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_of_earlier_versions_are_read() {
-        let digits = hex::encode([7; 32]);
-        let token = r#"{"token":"t","token_type":"Bearer","scopes":["a"],"client_parameters":[["id","1"]],
-            "server_parameters":[["refresh","2"]],"expires_at":9,"life_ms":5,"status":200}"#;
-        let read = |json: &str| form::read::<Record>(json.as_bytes()).unwrap();
-        let kept = read(&format!(r#"{{"request":"{digits}","pass":{token}}}"#));
-        assert_eq!((kept.request, kept.tag, kept.predecessor), ([7; 32], None, None));
-        let Content::Token(kept) = kept.content else { panic!("no token") };
-        assert_eq!(
-            (kept.token.as_str(), kept.scopes, kept.life_ms, kept.expires_at),
-            ("t", vec!["a".into()], 5, Some(9))
-        );
-        let note = read(&format!(r#"{{"request":"{digits}","pass":null,"tag":[1,2,3,4,5,6,7,8]}}"#));
-        assert!(matches!(note.content, Content::ReferenceNote) && note.tag == Some([1, 2, 3, 4, 5, 6, 7, 8]));
     }
 }
