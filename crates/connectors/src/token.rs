@@ -102,3 +102,15 @@ impl Token {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_blank_divides_scopes() {
+        let scopes = |text| Token::new("t", "Bearer", Expiry::Unpublished).unwrap().scope_list(text).scopes;
+        assert_eq!(scopes(Some(" read\u{a0}write  pay\u{b}ments ")), ["read", "write", "pay", "ments"]);
+        assert!(scopes(None).is_empty());
+    }
+}
