@@ -1,14 +1,13 @@
 //! Calls per second, processor time and latency, of the service and of bare ones, in turns. Each
 //! answer is checked, and the vendor's count must be that of the minted calls.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     Result,
@@ -30,6 +29,9 @@ pub(crate) struct Arguments {
     /// Callers at a time, each with a connection of its own
     #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 128])]
     concurrency: Vec<usize>,
+    /// Calls per second of the open loop; half the peak where absent
+    #[arg(long)]
+    rate: Option<f64>,
 }
 
 /// Processes of a run.
@@ -78,8 +80,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         print_row(&format!("processor us for a minted call, {concurrency} callers"), &processor);
         print_row(&format!("replayed/s, {concurrency} callers"), &replayed);
     }
-    let rate = peak / 2.0;
-    println!("open loop at {rate:.0} calls/s, half the peak; milliseconds, p50 and p99:");
+    let rate = arguments.rate.unwrap_or(peak / 2.0);
+    println!("open loop at {rate:.0} calls/s (peak: {peak:.0}); milliseconds, p50 and p99:");
     let [mut added_p50, mut added_p99] = [const { Vec::new() }; 2];
     for _ in 0..arguments.rounds {
         let direct = open_loop(Target::Vendor, bench.vendor.address, rate, time).await?;
@@ -146,19 +148,14 @@ async fn open_loop(target: Target, address: SocketAddr, rate: f64, time: Duratio
         caller.call().await?;
         idle.send(caller).await?;
     }
-    let began = Instant::now() + Duration::from_millis(10);
+    let mut moments = moments(rate, time);
     let mut running = JoinSet::new();
-    for nth in 0u32.. {
-        let due = Duration::from_secs_f64(f64::from(nth) / rate);
-        if due > time {
-            break;
-        }
-        sleep_until(began + due).await;
+    while let Some(due) = moments.recv().await {
         let mut caller = free.recv().await.ok_or("no callers")?;
         let idle = idle.clone();
         running.spawn(async move {
             caller.call().await?;
-            let took = Instant::now().duration_since(began + due);
+            let took = due.elapsed();
             idle.send(caller).await?;
             Result::Ok(took)
         });
@@ -171,6 +168,26 @@ async fn open_loop(target: Target, address: SocketAddr, rate: f64, time: Duratio
     let at = |share: usize| latencies.get(latencies.len() * share / 100).map_or(0.0, Duration::as_secs_f64);
     let ms = |seconds: f64| (seconds * 1e5).round() / 1e2;
     Ok((ms(at(50)), ms(at(99))))
+}
+
+/// Moments at this rate, each when it has come. A thread of its own waits for them: the runtime's timers
+/// count whole milliseconds, and the calls of a millisecond would come at once.
+fn moments(rate: f64, time: Duration) -> mpsc::UnboundedReceiver<Instant> {
+    let (send, moments) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let began = Instant::now();
+        for nth in 0u32.. {
+            let after = Duration::from_secs_f64(f64::from(nth) / rate);
+            if after > time {
+                break;
+            }
+            std::thread::sleep(after.saturating_sub(began.elapsed()));
+            if send.send(began + after).is_err() {
+                break;
+            }
+        }
+    });
+    moments
 }
 
 /// A name that no other caller of this run has.

@@ -19,15 +19,15 @@ use crate::{
 const PARTS: [(&str, u64); 11] = [
     ("credentials header", 5_200),
     ("paypal call", 12_000),
-    ("paypal reply", 14_000),
+    ("paypal reply", 17_600),
     ("stripe call", 26_700),
     ("stripe reply", 7_000),
     ("adyen call", 21_600),
     ("adyen reply", 10_200),
     ("braintree call", 17_300),
     ("braintree reply", 37_000),
-    ("seal", 4_700),
-    ("open", 5_300),
+    ("seal", 6_400),
+    ("open", 6_900),
 ];
 
 /// The case and the credentials of each connector.
