@@ -51,7 +51,7 @@ fn account_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     check(credentials, exchange)?;
     match exchange.replies {
         [] => {
-            let components = narrowed(exchange.input.required_value("components")?);
+            let components = narrowed(exchange.input.required_value("components")?)?;
             let form = bracketed(FormBody::new(), "components", &components)?;
             if form.is_empty() {
                 return Err(Error::missing_inputs(&["components"], "enable at least one"));
@@ -68,20 +68,32 @@ fn account_session(credentials: &Credentials, exchange: &Exchange<'_>) -> Result
     }
 }
 
-/// The components, in which each enabled one without features has the wide ones switched off.
-fn narrowed(components: &Value) -> Value {
+/// The components, in which each enabled one that names no features has the wide ones switched off.
+///
+/// # Errors
+/// A switch is neither true nor false: the form would have nothing in its place, or a text that Stripe
+/// takes for one of them.
+fn narrowed(components: &Value) -> Result<Value> {
+    let no_switch = || Error::invalid_input("components", "enabled and each feature must be true or false");
     let mut components = components.clone();
     for (name, component) in components.as_object_mut().into_iter().flatten() {
-        let Some(component) = component.as_object_mut() else { continue };
-        let features = FEATURES.iter().find(|(known, _)| known == name).map(|(_, features)| features);
-        if let (Some(Value::Bool(true)), None, Some(features)) =
-            (component.get("enabled"), component.get("features"), features)
-        {
-            let off = features.iter().map(|feature| ((*feature).to_owned(), Value::Bool(false)));
+        let component = component.as_object_mut().ok_or_else(no_switch)?;
+        let names_none = match component.get("features") {
+            None | Some(Value::Null) => true,
+            Some(Value::Object(features)) if features.values().all(Value::is_boolean) => features.is_empty(),
+            Some(_) => return Err(no_switch()),
+        };
+        let is_enabled = match component.get("enabled") {
+            None => false,
+            Some(enabled) => enabled.as_bool().ok_or_else(no_switch)?,
+        };
+        let wide = FEATURES.iter().find(|(known, _)| known == name).map(|(_, features)| features);
+        if let (true, true, Some(wide)) = (is_enabled, names_none, wide) {
+            let off = wide.iter().map(|feature| ((*feature).to_owned(), Value::Bool(false)));
             component.insert("features".into(), Value::Object(off.collect()));
         }
     }
-    components
+    Ok(components)
 }
 
 /// The enabled components and features of the answer, as a list of scopes: `payments`,
