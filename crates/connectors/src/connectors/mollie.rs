@@ -374,8 +374,12 @@ fn line(line: &Value) -> Option<Value> {
     let mut line = line.clone();
     for amount in line.as_object_mut()?.values_mut().filter(|member| member.get("value").is_some()) {
         let currency = amount.get("currency")?.as_str()?.to_ascii_uppercase();
-        let value = with_decimals(amount.get("value")?, decimals(&currency))?;
-        *amount = json!({ "currency": currency, "value": value });
+        // What a discount, a voucher or a gift card takes off is negative.
+        let given = amount.get("value")?;
+        let given = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+        let (sign, given) = given.strip_prefix('-').map_or(("", given.as_str()), |given| ("-", given));
+        let value = with_decimals(&given.into(), decimals(&currency))?;
+        *amount = json!({ "currency": currency, "value": format!("{sign}{value}") });
     }
     Some(line)
 }
