@@ -209,7 +209,7 @@ fn hosted_page(credentials: &Credentials, exchange: &Exchange<'_>) -> Result<Ste
             let page = reply.accept::<Hosted>(refusal)?.hosted_page;
             // Chargebee's types list expires_at among the members that may be absent.
             let expiry = page.expires_at.map_or(Ok(Expiry::Unpublished), Expiry::at_epoch)?;
-            let token = Token::new(&page.id, "hosted_page", expiry)?.client("url", page.url);
+            let token = Token::new(&page.id, "hosted_page_id", expiry)?.client("url", page.url);
             Ok(Step::Done(with_site(credentials, exchange, token)?))
         }
     }
