@@ -111,7 +111,7 @@ impl Connector for Checkout {
             .inputs(&[
                 Input::currency("currency").required(),
                 Input::object("billing").required(),
-                Input::minor_units("amount"),
+                Input::minor_units("amount").amounts("Checkout.com counts CLP in hundredths (500 is CLP 5)"),
                 URL_PREFIX,
                 SHARED_HOST,
                 Input::url("success_url"),

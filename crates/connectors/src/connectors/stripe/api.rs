@@ -133,6 +133,10 @@ pub(super) fn bracketed(form: FormBody, name: &str, value: &Value) -> Result<For
     }
 }
 
+/// Where Stripe's minor units are not those of ISO 4217.
+/// <https://docs.stripe.com/currencies>
+pub(super) const OWN_UNITS: &str = "Stripe counts ISK and UGX in hundredths (500 is ISK 5) and MGA in whole units";
+
 /// An answer with a client secret.
 #[derive(Deserialize)]
 pub(super) struct ClientSecret {

@@ -2,8 +2,8 @@
 //! <https://docs.stripe.com/api/setup_intents>, <https://docs.stripe.com/api/payment_intents>
 
 use super::api::{
-    ACCOUNT, CUSTOMER, ClientSecret, Credentials, EACH_ITS_OWN, PUBLISHABLE_KEY, PUBLISHABLE_KEY_OUT, STRIPE_JS,
-    STRIPE_VERSION, check, named, post, refusal, with_metadata, with_types,
+    ACCOUNT, CUSTOMER, ClientSecret, Credentials, EACH_ITS_OWN, OWN_UNITS, PUBLISHABLE_KEY, PUBLISHABLE_KEY_OUT,
+    STRIPE_JS, STRIPE_VERSION, check, named, post, refusal, with_metadata, with_types,
 };
 use crate::prelude::*;
 
@@ -53,7 +53,7 @@ pub(super) const SETUP_INTENT: Grant<StepFn<Credentials>> = client_grant(
 pub(super) const PAYMENT_INTENT: Grant<StepFn<Credentials>> =
     client_grant("payment_intent", "pay that one intent", Lifetime::UntilUsed, payment_intent)
         .inputs(&[
-            Input::minor_units("amount").required(),
+            Input::minor_units("amount").amounts(OWN_UNITS).required(),
             Input::currency("currency").required(),
             CUSTOMER,
             ACCOUNT,

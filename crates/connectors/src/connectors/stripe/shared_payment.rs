@@ -1,7 +1,7 @@
 //! Shared payment tokens (a preview of Stripe): a limited use of one payment method for one seller.
 //! <https://docs.stripe.com/api/shared-payment/issued-token/create>
 
-use super::api::{Credentials, EACH_ITS_OWN, STRIPE_VERSION, bracketed, check, post_in, refusal};
+use super::api::{Credentials, EACH_ITS_OWN, OWN_UNITS, STRIPE_VERSION, bracketed, check, post_in, refusal};
 use crate::prelude::*;
 
 /// The newest preview that a package of the vendor's has (npm `stripe` 22.7.0-beta.1). The call
@@ -18,7 +18,7 @@ pub(super) const ISSUED_TOKEN: Grant<StepFn<Credentials>> = server_grant(
 .inputs(&[
     Input::text("payment_method").required(),
     Input::object("seller_details").required(),
-    Input::minor_units("max_amount").required(),
+    Input::minor_units("max_amount").amounts(OWN_UNITS).required(),
     Input::currency("currency").required(),
     Input::one_of("setup_future_usage", &["on_session"]),
     Input::url("return_url"),
