@@ -18,8 +18,10 @@ fn fingerprint(node: &TestServer) -> String {
 
 /// `daypass cache forget` at a node: its success and its output.
 fn forget(node: &TestServer, fingerprint: &str) -> (bool, String) {
+    // As the configuration of a server in a container has it.
+    let admin = format!("0.0.0.0:{}", node.admin.port());
     let output = Command::new(env!("CARGO_BIN_EXE_daypass"))
-        .args(["cache", "forget", fingerprint, "--admin-listen", &node.admin.to_string()])
+        .args(["cache", "forget", fingerprint, "--admin-listen", &admin])
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap().trim().to_owned()).concat();

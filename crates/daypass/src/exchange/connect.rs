@@ -243,7 +243,8 @@ where
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let may_be_inside = self.settings.load().operator_hosts.contains(name.as_str());
+        let settings = self.settings.load();
+        let may_be_inside = settings.operator_hosts.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
         let resolving = self.system.call(name);
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = resolving.await.map_err(Into::into)?.collect();
@@ -411,9 +412,11 @@ mod tests {
             assert_eq!(called.is_some(), may_be_called, "{answer:?}");
             assert!(called.is_none_or(|called| called == answer), "{answer:?}");
         }
-        let inside = Answers(vec![&["10.0.0.1"][..]].into_iter());
+        let inside = Answers(vec![&["10.0.0.1"][..]; 2].into_iter());
         let mut names = PublicAddresses { system: inside, settings };
-        assert!(names.call("inside.example".parse().unwrap()).await.is_ok(), "the operator configured it");
+        for name in ["inside.example", "Inside.Example"] {
+            assert!(names.call(name.parse().unwrap()).await.is_ok(), "the operator configured it");
+        }
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! One HTTP request to the admin port of a running server. Used by the commands `cache forget` and
 //! `healthcheck`.
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -74,10 +79,10 @@ pub(super) async fn send(
     path: &str,
     limit: Duration,
 ) -> Result<AdminReply, AdminCallError> {
-    let address = match server.admin_listen {
+    let address = within_reach(match server.admin_listen {
         Some(address) => address,
         None => Config::admin_listen(server.config.as_deref())?,
-    };
+    });
     let request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: 0\r\n\r\n");
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
@@ -91,4 +96,15 @@ pub(super) async fn send(
     let (head, body) = reply.split_once("\r\n\r\n").ok_or(AdminCallError::NotHttp { address })?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
     Ok(AdminReply { status, body: body.to_owned() })
+}
+
+/// The loopback address of a server that listens on all: the admin port answers to its own names only.
+fn within_reach(mut listens: SocketAddr) -> SocketAddr {
+    if listens.ip().is_unspecified() {
+        listens.set_ip(match listens {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    listens
 }

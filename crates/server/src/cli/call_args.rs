@@ -229,6 +229,7 @@ fn feature_data(args: &CallArgs, connector: &str) -> Result<String, Error> {
         let value =
             fs::read_to_string(path).map_err(|error| Error::invalid("--input-file", format!("{path}: {error}")))?;
         let value = value.strip_suffix('\n').unwrap_or(&value);
+        let value = value.strip_suffix('\r').unwrap_or(value);
         data.insert(name.into(), input_value::input_value(kind(name), value));
     }
     let common = [

@@ -276,7 +276,9 @@ impl TokenService {
             Some(AdmittedCaller(caller)) => Ok(caller.clone()),
             None => {
                 let presented = metadata::presented(context.headers(), context.extensions());
-                self.authenticator.load().authenticate(&presented)
+                self.authenticator.load().authenticate(&presented)?;
+                // Its message was not read.
+                Err(Error::new(Kind::Unauthenticated, "the caller was not known when the call began; call again"))
             }
         }
     }
