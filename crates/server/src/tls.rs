@@ -14,7 +14,7 @@ use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
-    server::{VerifierBuilderError, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier},
 };
 use tempfile::TempDir;
 use x509_cert::der::Decode;
@@ -121,7 +121,12 @@ pub(crate) fn from_files(tls: &Tls) -> Result<ServerTls, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let config = builder.with_single_cert(chain, key).map_err(TlsError::Mismatch)?;
+    let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Mismatch)?;
+    if tls.client_authorities_file.is_some() {
+        // A session that is taken up again keeps its certificate, also after that has expired.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(ServerTls { config: Arc::new(with_protocols(config)), authority_file: None, expires_at, _folder: None })
 }
 

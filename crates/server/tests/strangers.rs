@@ -172,7 +172,8 @@ async fn over_tls(
     };
     let stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let mut stream = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let mut stream = connector.connect(name.clone(), stream).await.unwrap();
     let body = r#"{"merchant_access_token_id":"a","connector":"STRIPE","test_mode":true}"#;
     let request = format!(
         "POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n{key}\
@@ -182,6 +183,10 @@ async fn over_tls(
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
+    // Each connection shows the certificate anew: it may have expired since.
+    let stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
+    let again = connector.connect(name, stream).await.unwrap();
+    assert_eq!(again.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Full));
     answer
 }
 
