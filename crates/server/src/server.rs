@@ -4,7 +4,6 @@
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use connectrpc::{ConnectRpcService, DeadlinePolicy, Limits, Router};
-use connectrpc_health::StaticChecker;
 use connectrpc_reflection::Reflector;
 use sandbox::Sandbox;
 use tokio::{
@@ -24,7 +23,7 @@ use crate::{
     live::{Live, LiveError},
     playground::{self, Playground},
     reload::{self, Source},
-    rpc::{TokenService, json_request::JsonRequests},
+    rpc::{TokenService, health::Health, json_request::JsonRequests},
     signals::Hangups,
     supervisor,
     tls::ServerTls,
@@ -80,7 +79,7 @@ pub(crate) struct Server {
     listener: Listener,
     tls: ServerTls,
     admin: TcpListener,
-    health: Arc<StaticChecker>,
+    health: Arc<Health>,
     live: Live,
     config: Config,
 }
@@ -264,12 +263,12 @@ fn service(router: Router, max_deadline: Duration, log: Arc<AccessLog>) -> Conne
         .with_interceptor(JsonRequests { log })
 }
 
-fn router(service: TokenService) -> Result<(Router, Arc<StaticChecker>), ServerError> {
+fn router(service: TokenService) -> Result<(Router, Arc<Health>), ServerError> {
     let service = Arc::new(service);
     let router = protocol::ucs::v2::MerchantAuthenticationServiceExt::register(service.clone(), Router::new());
     let router = protocol::types::MerchantAuthenticationServiceExt::register(service, router);
     let reflector = Reflector::from_descriptor_set_bytes(protocol::DESCRIPTORS)
         .map_err(|error| ServerError::Reflection(error.to_string()))?;
     let router = connectrpc_reflection::install(router, reflector);
-    Ok(connectrpc_health::install_static(router, SERVICES))
+    Ok(Health::install(router, &SERVICES))
 }

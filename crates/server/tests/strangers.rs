@@ -9,7 +9,7 @@ use std::{
 use connectrpc::{CodecFormat, ErrorCode, Protocol};
 use sha2::{Digest, Sha256};
 
-use crate::common::{HANGS, TestServer, TokenRequest, code};
+use crate::common::{HANGS, TestServer, TokenRequest, code, until};
 
 const PATH: &str = "/ucs.v2.MerchantAuthenticationService/CreateAccessToken";
 
@@ -437,6 +437,54 @@ async fn send_part(body: &mut h2::SendStream<bytes::Bytes>, mut size: usize) {
         let _ = body.send_data(vec![b' '; taken].into(), false);
         size -= taken;
     }
+}
+
+/// A watch takes memory for as long as its client likes, so there are only so many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_watch_the_health_in_bounded_number() {
+    let (_folder, served) = guarded();
+    let (mut open, mut refused, mut connections) = (Vec::new(), 0, Vec::new());
+    for _ in 0..5 {
+        let socket = tokio::net::TcpStream::connect(served.address).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+        connections.push(tokio::spawn(connection));
+        for _ in 0..250 {
+            client = client.ready().await.unwrap();
+            let (status, body) = watch(&served, &mut client).await;
+            match status.as_deref() {
+                None => open.push(body),
+                Some("12") => refused += 1,
+                Some(other) => panic!("{other}"),
+            }
+        }
+    }
+    assert_eq!((open.len(), refused), (1024, 5 * 250 - 1024));
+    // A watch that its client ends makes room for another one.
+    let socket = tokio::net::TcpStream::connect(served.address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+    connections.push(tokio::spawn(connection));
+    assert_eq!(watch(&served, &mut client).await.0.as_deref(), Some("12"));
+    open.truncate(1000);
+    until("a watch is taken", async || watch(&served, &mut client.clone()).await.0.is_none()).await;
+    known_call(&served);
+}
+
+/// The `grpc-status` in the head of a watch's answer, and the rest of the answer.
+async fn watch(
+    served: &TestServer,
+    client: &mut h2::client::SendRequest<bytes::Bytes>,
+) -> (Option<String>, h2::RecvStream) {
+    let request = http::Request::post(format!("http://{}/grpc.health.v1.Health/Watch", served.address))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .unwrap();
+    let (response, mut body) = client.send_request(request, false).unwrap();
+    body.send_data(bytes::Bytes::from_static(&[0; 5]), true).unwrap();
+    let (head, mut body) = response.await.unwrap().into_parts();
+    // The present state; an answer with a status in its head has none.
+    let _ = body.data().await;
+    (head.headers.get("grpc-status").map(|status| status.to_str().unwrap().to_owned()), body)
 }
 
 /// Anybody may ask for the health: a question needs few bytes, and no room of the callers' messages.

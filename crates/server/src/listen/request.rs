@@ -31,6 +31,8 @@ use crate::{
 const GRPC_DEADLINE_EXCEEDED: &str = "4";
 const GRPC_RESOURCE_EXHAUSTED: &str = "8";
 const GRPC_INTERNAL: &str = "13";
+/// Longest time for a question for the health, whose sender may be anybody.
+const PROBE_TIME: Duration = Duration::from_secs(5);
 /// Most bytes of a request id.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -79,12 +81,13 @@ impl RequestHandler {
         // As reflection, the description is for callers.
         let described = (visitor == Visitor::Caller).then(|| description(&request)).flatten();
         let ready = refused.or_else(|| framing::refusal(&request, framing)).or(described);
+        let limit = if visitor == Visitor::Probe { PROBE_TIME } else { self.limit };
         let held = self.room.hold();
         let serving = pin!(self.serve(request, visitor, &held));
         let answered = ready.is_none();
         let mut response = match ready {
             Some(response) => response,
-            None => match timeout(self.limit, AssertUnwindSafe(serving).catch_unwind()).await {
+            None => match timeout(limit, AssertUnwindSafe(serving).catch_unwind()).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(_panic)) => {
                     tracing::error!(request_id = text(&id), "a defect stopped this call");

@@ -3,6 +3,7 @@
 //! `token` uses `response` and `errors`.
 
 pub(crate) mod errors;
+pub(crate) mod health;
 pub(crate) mod json_request;
 pub(crate) mod metadata;
 mod methods;
